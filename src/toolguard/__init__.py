@@ -1,0 +1,1 @@
+"""toolguard: the guard between a model and its tools."""

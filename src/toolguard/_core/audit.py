@@ -1,0 +1,146 @@
+"""Audit records: what is written down, and the chain that shows whether it was changed.
+
+A record's hash is the RFC 6962 leaf hash of its canonical bytes, which hold the previous record's hash;
+the same leaves can later stand in a Merkle tree. Records hold ids, enums, counts, keyed digests and
+times. They never hold an argument value or free text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from toolguard._core.call import Json, canonical
+
+__all__ = ["GENESIS", "AuditRecord", "Draft", "Fault", "Kind", "Outcome", "seal", "verify_chain"]
+
+GENESIS = "0" * 64
+FORMAT = 1
+
+
+class Kind(StrEnum):
+    """What a record says happened."""
+
+    LOG_OPENED = "log.opened"
+    POLICY_LOADED = "policy.loaded"
+    CALL_DECIDED = "call.decided"
+    CALL_EXECUTING = "call.executing"
+    CALL_RETURNED = "call.returned"
+    CALL_FAILED = "call.failed"
+    CALL_NOT_RUN = "call.not_run"
+    CALL_INDETERMINATE = "call.indeterminate"
+    APPROVAL_REQUESTED = "approval.requested"
+    APPROVAL_VERDICT = "approval.verdict"
+    APPROVAL_REFUSED = "approval.refused"
+    APPROVAL_RESOLVED = "approval.resolved"
+    VALUES_REVEALED = "values.revealed"
+
+
+class Outcome(StrEnum):
+    """``toolguard.decision.outcome``: where a call stands after a record."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    PENDING = "pending"
+    APPROVED = "approved"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    REVOKED = "revoked"
+    INVALIDATED = "invalidated"
+    SUPERSEDED = "superseded"
+    EXECUTED = "executed"
+    FAILED = "failed"
+    INDETERMINATE = "indeterminate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A record before it has its place in a log.
+
+    Attributes:
+        at: when it happened (UTC seconds); ``started`` where it took time.
+        call: the toolguard call id, ``""`` for operations.
+        trace_id, span_id, parent_id: hex ids of the span this record is shown as.
+        link_id: hex span id this span links to, ``""`` for none.
+        body: attributes, keys as in spans (``toolguard.*``, ``gen_ai.*``).
+    """
+
+    kind: Kind
+    at: float
+    started: float
+    call: str = ""
+    trace_id: str = ""
+    span_id: str = ""
+    parent_id: str = ""
+    link_id: str = ""
+    body: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """A draft at its place in a log. ``prev`` is the hash of the record before, ``hash`` its own."""
+
+    log_id: str
+    seq: int
+    prev: str
+    hash: str
+    draft: Draft
+
+
+def _leaf(draft: Draft, log_id: str, seq: int, prev: str) -> str:
+    payload = canonical(
+        {
+            "v": FORMAT,
+            "log": log_id,
+            "seq": seq,
+            "prev": prev,
+            "kind": draft.kind.value,
+            "at": draft.at,
+            "started": draft.started,
+            "call": draft.call,
+            "trace": draft.trace_id,
+            "span": draft.span_id,
+            "parent": draft.parent_id,
+            "link": draft.link_id,
+            "body": draft.body,
+        }
+    )
+    return hashlib.sha256(b"\x00" + payload).hexdigest()
+
+
+def seal(drafts: Iterable[Draft], *, log_id: str, seq: int, prev: str) -> tuple[AuditRecord, ...]:
+    """Put drafts at the end of a log whose last record is ``seq`` (0: empty) with hash ``prev``."""
+    sealed = []
+    for draft in drafts:
+        seq += 1
+        record = AuditRecord(log_id=log_id, seq=seq, prev=prev, hash=_leaf(draft, log_id, seq, prev), draft=draft)
+        sealed.append(record)
+        prev = record.hash
+    return tuple(sealed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A place where a log does not hold together. ``code``: ``hash``, ``chain`` or ``gap``."""
+
+    log_id: str
+    seq: int
+    code: str
+
+
+def verify_chain(records: Iterable[AuditRecord]) -> tuple[int, tuple[Fault, ...]]:
+    """Check one log from its first record on: how many records were read, and every fault."""
+    faults: list[Fault] = []
+    prev, expected, count = GENESIS, 1, 0
+    for record in records:
+        count += 1
+        if record.seq != expected:
+            faults.append(Fault(log_id=record.log_id, seq=record.seq, code="gap"))
+        if record.prev != prev:
+            faults.append(Fault(log_id=record.log_id, seq=record.seq, code="chain"))
+        if _leaf(record.draft, record.log_id, record.seq, record.prev) != record.hash:
+            faults.append(Fault(log_id=record.log_id, seq=record.seq, code="hash"))
+        prev, expected = record.hash, record.seq + 1
+    return count, tuple(faults)

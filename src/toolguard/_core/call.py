@@ -1,0 +1,372 @@
+"""The call: what the model asks for, on whose behalf, and the digests that bind it.
+
+Canonical form follows RFC 8785 (JSON Canonicalization Scheme). Values JSON cannot hold are tagged first
+(``{"$decimal": "1.0"}``); a key that itself starts with ``$`` is escaped as ``$$`` so that no plain
+argument can pass for a tagged one. NaN, lone surrogates, keys that are not strings and unknown types are
+refused: what cannot be written down exactly cannot be approved.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as _dt
+import hashlib
+import hmac
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from decimal import Decimal
+from enum import Enum, StrEnum
+from typing import Any, TypeAlias
+
+from toolguard.errors import BadArgumentsError, IdentityError
+
+__all__ = [
+    "Annotations",
+    "Arguments",
+    "Assurance",
+    "CallRef",
+    "Caller",
+    "Json",
+    "Person",
+    "Tool",
+    "ToolIdentity",
+    "args_digest",
+    "call_digest",
+    "canonical",
+    "freeze",
+    "keyed_digest",
+    "schema_digest",
+]
+
+Json: TypeAlias = Any
+"""A JSON value: None, bool, int, float, str, list[Json] or dict[str, Json]."""
+
+MAX_DEPTH = 64
+_BIG = 2**53
+_DIGEST_VERSION = "v1"
+_quote: Callable[[str], str] = json.encoder.encode_basestring
+
+
+class Assurance(StrEnum):
+    """How surely we know the person behind a call."""
+
+    VERIFIED = "verified"
+    ASSERTED = "asserted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Person:
+    """A human identity as an issuer names it. Two of these may be one person: the directory knows."""
+
+    issuer: str
+    tenant: str
+    subject: str
+
+    def __post_init__(self) -> None:
+        if not (self.issuer and self.tenant and self.subject):
+            raise IdentityError("a person needs issuer, tenant and subject; one of them is empty")
+
+    @property
+    def ref(self) -> str:
+        """``issuer|tenant|subject``, the form kept in records."""
+        return f"{self.issuer}|{self.tenant}|{self.subject}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who is behind a call: the person, the agent acting for them, the tenant and the roles.
+
+    ``assurance`` is recorded as given; `Guard.verify_caller` is the way to a verified one.
+    """
+
+    person: Person
+    agent: str
+    tenant: str
+    roles: frozenset[str] = frozenset()
+    assurance: Assurance = Assurance.ASSERTED
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.person, Person):
+            raise IdentityError("caller.person must be a Person; pass Caller.of(...) or Person(...)")
+        if not self.agent:
+            raise IdentityError("caller.agent is empty; name the agent that makes the calls")
+        if not self.tenant:
+            raise IdentityError("caller.tenant is empty; name the tenant the call belongs to")
+        object.__setattr__(self, "roles", frozenset(self.roles))
+
+    @classmethod
+    def of(
+        cls, subject: str, *, agent: str, tenant: str, roles: frozenset[str] | set[str] = frozenset(), issuer: str = "local"
+    ) -> Caller:
+        """An asserted caller of the local issuer: the application says who it is."""
+        return cls(
+            person=Person(issuer=issuer, tenant=tenant, subject=subject),
+            agent=agent,
+            tenant=tenant,
+            roles=frozenset(roles),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotations:
+    """What a tool says of itself (MCP words). Hints may only raise risk unless ``trusted``."""
+
+    read_only: bool | None = None
+    destructive: bool | None = None
+    idempotent: bool | None = None
+    open_world: bool | None = None
+    trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolIdentity:
+    """What trust binds to: where the tool comes from, its name, and a digest of what it says it is."""
+
+    source: str
+    name: str
+    digest: str
+
+    @property
+    def ref(self) -> str:
+        """``source#name@digest``."""
+        return f"{self.source}#{self.name}@{self.digest}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A tool as the guard knows it. ``schema`` is the JSON Schema of its arguments (draft 2020-12)."""
+
+    identity: ToolIdentity
+    description: str = ""
+    schema: Mapping[str, Json] = field(default_factory=dict)
+    annotations: Annotations = Annotations()
+
+    @property
+    def name(self) -> str:
+        return self.identity.name
+
+    @classmethod
+    def describe(
+        cls,
+        name: str,
+        *,
+        source: str,
+        description: str = "",
+        schema: Mapping[str, Json] | None = None,
+        annotations: Annotations = Annotations(),
+    ) -> Tool:
+        """A tool with the identity that follows from its source, name, schema and description."""
+        schema = dict(schema or {})
+        identity = ToolIdentity(source=source, name=name, digest=schema_digest(schema, description))
+        return cls(identity=identity, description=description, schema=schema, annotations=annotations)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRef:
+    """Which call this is: the run, the provider's call id and the position in the message."""
+
+    run: str
+    call_id: str
+    ordinal: int = 0
+
+    @property
+    def ref(self) -> str:
+        """Unambiguous: every part is length-prefixed."""
+        return f"{len(self.run)}:{self.run}/{len(self.call_id)}:{self.call_id}/{self.ordinal}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """Arguments frozen once. ``data`` is the JSON view that is judged, ``canonical`` the bytes that are bound."""
+
+    data: Json
+    canonical: bytes
+
+
+def freeze(value: object) -> Arguments:
+    """Copy ``value`` into a frozen form, detached from what the caller may still change.
+
+    Raises:
+        BadArgumentsError: the value cannot be written down exactly.
+    """
+    out: list[str] = []
+    data = _write(value, 0, out.append)
+    try:
+        return Arguments(data=data, canonical="".join(out).encode())
+    except UnicodeEncodeError:
+        raise BadArgumentsError("arguments hold text that is not valid Unicode; the call did not run") from None
+
+
+def canonical(value: object) -> bytes:
+    """The canonical bytes of ``value`` (RFC 8785 after tagging)."""
+    return freeze(value).canonical
+
+
+_Put: TypeAlias = Callable[[str], None]
+
+
+def _write(value: Any, depth: int, put: _Put) -> Json:
+    """Put the canonical text of ``value``; return its JSON view (a copy)."""
+    kind = type(value)
+    if kind is str:
+        put(_quote(value))
+        return value
+    if value is None or kind is bool:
+        put("null" if value is None else "true" if value else "false")
+        return value
+    if kind is int:
+        put(repr(value) if -_BIG < value < _BIG else f'{{"$int":"{value}"}}')
+        return value
+    if depth > MAX_DEPTH:
+        raise BadArgumentsError(f"arguments are nested more than {MAX_DEPTH} deep; the call did not run")
+    if kind is dict:
+        return _write_object(value, depth, put)
+    if kind is list or kind is tuple:
+        return _write_array(value, depth, put)
+    if kind is float:
+        put(_number(value))
+        return value
+    return _special(value, depth, put)
+
+
+def _write_array(value: Iterable[Any], depth: int, put: _Put) -> Json:
+    data: list[Json] = []
+    mark = "["
+    for item in value:
+        put(mark)
+        data.append(_write(item, depth + 1, put))
+        mark = ","
+    put("]" if data else "[]")
+    return data
+
+
+def _write_object(value: Mapping[Any, Any], depth: int, put: _Put) -> Json:
+    try:
+        keys = sorted(value) if all(map(str.isascii, value)) else sorted(value, key=_utf16)
+    except (TypeError, UnicodeEncodeError):
+        raise BadArgumentsError(
+            "arguments hold an object whose keys are not valid strings; the call did not run"
+        ) from None
+    data: dict[str, Json] = {}
+    mark = "{"
+    for key in keys:
+        put(f"{mark}{_quote('$' + key if key[:1] == '$' else key)}:")
+        data[key] = _write(value[key], depth + 1, put)
+        mark = ","
+    put("}" if data else "{}")
+    return data
+
+
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be")
+
+
+def _tag(name: str, text: str, put: _Put) -> Json:
+    put(f'{{"${name}":{_quote(text)}}}')
+    return text
+
+
+def _number(value: float) -> str:
+    """ECMAScript's Number::toString, as RFC 8785 demands."""
+    if not math.isfinite(value):
+        raise BadArgumentsError("arguments hold NaN or an infinity; the call did not run")
+    return "0" if value == 0 else _ecma(value)
+
+
+def _ecma(value: float) -> str:
+    sign = "-" if value < 0 else ""
+    mantissa, exponent = f"{Decimal(repr(abs(value))).normalize():e}".split("e")
+    digits = mantissa.replace(".", "")
+    point = int(exponent) + 1
+    count = len(digits)
+    if count <= point <= 21:
+        return sign + digits + "0" * (point - count)
+    if 0 < point <= 21:
+        return f"{sign}{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    power = point - 1
+    text = digits[0] + ("." + digits[1:] if count > 1 else "")
+    return f"{sign}{text}e{'+' if power >= 0 else '-'}{abs(power)}"
+
+
+def _special(value: Any, depth: int, put: _Put) -> Json:
+    """Types beyond JSON. Exact, or refused."""
+    if isinstance(value, Enum):
+        return _write(value.value, depth, put)
+    if isinstance(value, int):
+        return _write(int(value), depth, put)
+    if isinstance(value, str):
+        return _write(str.__str__(value), depth, put)
+    if isinstance(value, float):
+        return _write(float(value), depth, put)
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise BadArgumentsError("arguments hold a NaN or infinite decimal; the call did not run")
+        return _tag("decimal", str(value), put)
+    if isinstance(value, _dt.datetime):
+        return _tag("datetime", value.isoformat(), put)
+    if isinstance(value, _dt.date):
+        return _tag("date", value.isoformat(), put)
+    if isinstance(value, _dt.time):
+        return _tag("time", value.isoformat(), put)
+    if isinstance(value, _dt.timedelta):
+        return _tag("timedelta", f"{value.days}d{value.seconds}s{value.microseconds}us", put)
+    if isinstance(value, bytes | bytearray):
+        return _tag("bytes", base64.b64encode(bytes(value)).decode("ascii"), put)
+    if isinstance(value, set | frozenset):
+        frozen = sorted((freeze(item) for item in value), key=lambda a: a.canonical)
+        put(f'{{"$set":[{",".join(a.canonical.decode() for a in frozen)}]}}')
+        return [a.data for a in frozen]
+    if isinstance(value, Mapping):
+        return _write_object(value, depth, put)
+    if isinstance(value, list | tuple):
+        return _write_array(value, depth, put)
+    return _object(value, depth, put)
+
+
+def _object(value: Any, depth: int, put: _Put) -> Json:
+    kind = type(value)
+    if kind.__module__ == "uuid" and kind.__name__ == "UUID":
+        return _tag("uuid", str(value), put)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _write_object({f.name: getattr(value, f.name) for f in fields(value)}, depth, put)
+    dump = getattr(kind, "model_dump", None)
+    if dump is not None:
+        return _write(dump(value, mode="python"), depth + 1, put)
+    raise BadArgumentsError(
+        f"arguments hold a {kind.__name__!r}, which cannot be written as canonical JSON; "
+        "pass plain data (numbers, text, lists, objects); the call did not run"
+    )
+
+
+def schema_digest(schema: Mapping[str, Json], description: str) -> str:
+    """SHA-256 over a tool's schema and description: public facts, so a plain hash is right here."""
+    return hashlib.sha256(_parts(b"toolguard.tool.v1", canonical(schema), description.encode())).hexdigest()
+
+
+def _parts(*parts: bytes) -> bytes:
+    """Netstring framing: no two lists of parts give the same bytes."""
+    return b"".join(b"%d:%b," % (len(p), p) for p in parts)
+
+
+def keyed_digest(key: bytes, purpose: str, *parts: bytes) -> str:
+    """``v1:`` + HMAC-SHA256 (hex) over netstring-framed ``parts``, separated by ``purpose``."""
+    return f"{_DIGEST_VERSION}:{hmac.digest(key, _parts(purpose.encode(), *parts), 'sha256').hex()}"
+
+
+def args_digest(key: bytes, *, tenant: str, tool: ToolIdentity, arguments: Arguments, target: str = "") -> str:
+    """What is asked: tenant, tool identity, resolved and validated arguments, decisive target.
+
+    Serves denial memory, comparison and display; it is not authority to run.
+    """
+    return keyed_digest(
+        key, "toolguard.args", tenant.encode(), tool.ref.encode(), arguments.canonical, target.encode()
+    )
+
+
+def call_digest(key: bytes, *, args: str, ref: CallRef) -> str:
+    """Which call asks it: `args_digest` bound to run, call id and ordinal. This is what a person approves."""
+    return keyed_digest(key, "toolguard.call", args.encode(), ref.ref.encode())

@@ -1,0 +1,65 @@
+"""Conditions: what a rule's ``when`` is to the core: something that answers yes, no, or fails aloud.
+
+The core does not know the expression language. A condition is compiled and type-checked where the policy
+is loaded; here it is evaluated against `Facts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from toolguard._core.call import Caller, Json, Tool
+from toolguard._core.mask import Finding
+from toolguard._core.risk import Risk
+
+__all__ = ["Condition", "ConditionError", "Facts"]
+
+
+class ConditionError(Exception):
+    """A condition could not be evaluated. ``code`` is an enum-like word, never engine text (it prints values)."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything a decision may depend on. All of it concerns the arguments the tool would really get.
+
+    Attributes:
+        data: the resolved, validated arguments as JSON.
+        present: identifiers present in the arguments, whether as values or as tokens.
+        revealed: real values that would reach the tool.
+        risk: the risk of this call, with evidence.
+        hour: local hour of day, 0–23.
+        environment: ``production``, ``development``, …
+        session: facts about the session so far (``calls``, ``tainted``, …).
+        memo: what conditions worked out on the way, so that several rules don't repeat it; dies with the facts.
+    """
+
+    tool: Tool
+    caller: Caller
+    data: Json = field(repr=False)
+    risk: Risk
+    present: tuple[Finding, ...] = ()
+    revealed: tuple[Finding, ...] = ()
+    hour: int = 0
+    environment: str = "production"
+    session: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    memo: dict[object, Json] = field(default_factory=dict, repr=False, compare=False)
+
+
+class Condition(Protocol):
+    """A compiled, type-checked boolean expression."""
+
+    @property
+    def source(self) -> str:
+        """The expression as written."""
+        ...
+
+    def holds(self, facts: Facts) -> bool:
+        """Whether the condition holds. Raises ConditionError on anything but a clean yes or no."""
+        ...

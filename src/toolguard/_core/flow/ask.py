@@ -1,0 +1,326 @@
+"""Asking a person: find or make the approval of one call, wait, and check what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from toolguard._core.approval import Approval, Request, State, is_expired, move, resolution_payload, tally
+from toolguard._core.audit import Draft, Outcome
+from toolguard._core.call import Json, canonical, keyed_digest
+from toolguard._core.flow.judge import at
+from toolguard._core.flow.setting import Flow, Judged, Setting, Suspension
+from toolguard._core.mask import Finding, apply_findings, leaf_text, merge_findings
+from toolguard._core.policy import Decision, ToolPlan
+from toolguard._core.records import Trail, counts
+from toolguard._core.steps import Allocate, Await, Change, CheckGrant, Commit, Find, LookUp, NewId, Now, Requester, Seal, Update
+from toolguard._core.vault import Namespace, Need, Token
+from toolguard.errors import ConflictError, DeniedError, InvalidatedError, NotAllowedError, ReplayError, Suspended
+
+__all__ = ["ask", "decided", "expire", "invalidate", "void_after_denial"]
+
+
+def ask(setting: Setting, trail: Trail, judged: Judged) -> Flow[tuple[Trail, Approval]]:
+    """The approval of this one call once it stands at yes, and the trail it belongs to.
+
+    Raises:
+        Suspended: nobody has decided yet and the mode is to raise.
+        NotAllowedError: it ended in anything but a yes that holds now.
+    """
+    approval: Approval | None = yield Find(setting.ref)
+    if approval is None:
+        approval = yield from _request(setting, trail, judged)
+    trail = _resumed(trail, approval.request)
+    if approval.request.call_digest != judged.call_digest:
+        yield from invalidate(setting, trail, approval, "arguments_changed")
+    if approval.request.approver_rules != judged.decision.approver_rules:
+        yield from invalidate(setting, trail, approval, "policy_changed")
+    now: float = yield Now()
+    if approval.state is State.PENDING and not is_expired(approval, now):
+        approval = yield from _wait(setting, trail, approval)
+        now = yield Now()
+    if is_expired(approval, now):
+        yield from expire(setting, trail, approval)
+    if approval.state is State.EXECUTED and setting.replays:
+        return trail, approval
+    if approval.state is not State.APPROVED:
+        raise _refusal(setting, approval, trail.call)
+    yield from _check_grant(setting, trail, approval)
+    return trail, approval
+
+
+def _resumed(trail: Trail, request: Request) -> Trail:
+    """However often a call is made again, it stays one call: its records hang from its first judgement."""
+    scope = replace(trail.scope, trace_id=request.trace_id)
+    base = {**trail.base, "toolguard.call.id": request.call}
+    return replace(trail, scope=scope, call=request.call, span_id=request.call[:16], base=base)
+
+
+def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
+    decision, scope, tool = judged.decision, setting.scope, setting.tool
+    requester: Requester | None = yield LookUp(scope.caller, decision.approver_rules)
+    now: float = yield Now()
+    lacking = _nobody(decision, requester, setting)
+    if lacking or requester is None:
+        refusal = decided(trail, judged, Outcome.DENIED, now)
+        yield Commit(Change(tenant=setting.tenant, records=(refusal,)))
+        raise DeniedError(
+            f"the call of {tool.name!r} needs approval, but {lacking}, so it did not run",
+            code="undeliverable",
+            call_id=trail.call,
+        )
+    request_id: str = yield NewId()
+    span: str = yield NewId()
+    sealed: bytes = yield Seal(judged.arguments.canonical, f"{setting.tenant}/request/{request_id}")
+    decisive = _decisive(setting.plan, judged)
+    view = yield from _view(judged)
+    rules = decision.approver_rules
+    request = Request(
+        id=request_id,
+        tenant=setting.tenant,
+        session=scope.session,
+        call=trail.call,
+        ref=setting.ref,
+        tool=tool.name,
+        tool_ref=tool.identity.ref,
+        args_digest=judged.args_digest,
+        call_digest=judged.call_digest,
+        view=view,
+        view_digest=keyed_digest(scope.digest_key, "toolguard.view", canonical([view, decisive])),
+        decisive=decisive,
+        sealed=sealed,
+        requester=scope.caller.person,
+        requester_person=requester.person,
+        assurance=scope.caller.assurance,
+        agent=scope.caller.agent,
+        excluded=requester.excluded,
+        policy_id=decision.policy_id,
+        policy_version=decision.policy_version,
+        policy_sha256=decision.policy_sha256,
+        rules=decision.rule_ids,
+        because=decision.because,
+        risk_class=decision.risk.risk_class.value,
+        risk_level=decision.risk.level.label,
+        evidence=tuple(e.text for e in decision.risk.evidence),
+        approver_rules=rules,
+        agent_reason=setting.agent_reason,
+        created=now,
+        expires=now + min(r.expires for r in rules),
+        claim_ttl=min(r.claim_ttl for r in rules),
+        trace_id=scope.trace_id,
+        span_id=span[:16],
+        entities={k: int(n) for k, n in (c.rsplit(":", 1) for c in counts(f.type for f in judged.present))},
+    )
+    records = (decided(trail, judged, Outcome.PENDING, now), trail.requested(request, span_id=request.span_id))
+    try:
+        yield Commit(Change(tenant=setting.tenant, records=records, create=request))
+    except ConflictError:
+        # another worker asked for the same call at the same moment, or it has already run
+        found: Approval | None = yield Find(setting.ref)
+        if found is None or found.request.call_digest != request.call_digest:
+            raise ReplayError(
+                f"this call of {tool.name!r} was already carried out or tried once; it did not run again", call_id=trail.call
+            ) from None
+        return found
+    return Approval(request=request, changed=now)
+
+
+def _nobody(decision: Decision, requester: Requester | None, setting: Setting) -> str:
+    """Why nobody could approve this, or ``""``."""
+    if not decision.approver_rules:
+        return "the policy names no approvers for it (add approvals.default)"
+    if requester is None:
+        return "the requester is not in the directory (add the person and this identity to it)"
+    for rule in decision.approver_rules:
+        if rule.verified_requester and setting.scope.caller.assurance != "verified":
+            return f"approval {rule.name!r} demands a verified requester (open the session with verify_caller)"
+        if requester.reachable.get(rule.name, 0) < max(1, rule.quorum):
+            return f"approval {rule.name!r} has fewer eligible approvers than its quorum of {rule.quorum}"
+    return ""
+
+
+def _decisive(plan: ToolPlan, judged: Judged) -> dict[str, str]:
+    """What decides the call, as far as anyone may see it: in clear where it is no identifier, else host or domain."""
+    shown: dict[str, str] = {}
+    touched = {tuple(map(str, f.path)) for f in judged.present}
+    for name in plan.rule.decisive:
+        value = at(judged.arguments.data, name)
+        path = tuple(name.split("."))
+        hidden = any(t[: len(path)] == path for t in touched)
+        if value is not None:
+            shown[name] = _site(value) if hidden else _short(value)
+    return shown
+
+
+def _view(judged: Judged) -> Flow[Json]:
+    """What an approver sees: the very arguments the tool would get, identifiers as the session's tokens."""
+    data = judged.arguments.data
+    known = {value: token for token, value in judged.names.items()}
+    found = merge_findings(judged.revealed)
+    old = {f: known[text] for f in found if (text := leaf_text(data, f)) in known}
+    new: tuple[Finding, ...] = tuple(f for f in found if f not in old)
+    needs = {f: Need(type=f.type, text=leaf_text(data, f), namespace=Namespace.MODEL) for f in new}
+    tokens: Mapping[Need, Token] = (yield Allocate(tuple(dict.fromkeys(needs.values())))) if needs else {}
+    return apply_findings(data, found, lambda f, _: str(old[f] if f in old else tokens[needs[f]]))
+
+
+def _short(value: Json) -> str:
+    text = value if isinstance(value, str) else canonical(value).decode()
+    return text if len(text) <= 256 else text[:256] + f"… ({len(text)} characters)"
+
+
+def _site(value: Json) -> str:
+    """The host of a URL or the domain of an address; nothing else of a hidden value is shown."""
+    text = value if isinstance(value, str) else ""
+    _, at, rest = text.rpartition("@")
+    if at and "/" not in rest:
+        return f"…@{rest.strip('<> ')}"
+    scheme, colon, rest = text.partition("://")
+    if colon:
+        return f"{scheme}://{rest.split('/')[0].rpartition('@')[2]}/…"
+    return "(hidden)"
+
+
+def _wait(setting: Setting, trail: Trail, approval: Approval) -> Flow[Approval]:
+    if setting.suspension is Suspension.BLOCK:
+        approval = yield Await(approval.id)
+        if approval.state is not State.PENDING:
+            return approval
+        if setting.on_wait_timeout != "suspend":
+            return (yield from _withdraw(setting, trail, approval))
+    raise Suspended(
+        f"the call of {setting.tool.name!r} waits for approval {approval.id!r}; make the same call again once it is decided",
+        approval_id=approval.id,
+        call_digest=approval.request.call_digest,
+        tool=setting.tool.name,
+        expires_at=approval.request.expires,
+    )
+
+
+def _withdraw(setting: Setting, trail: Trail, approval: Approval) -> Flow[Approval]:
+    """Nobody answered within the bound: take the question back, so that a late yes cannot mislead."""
+    now: float = yield Now()
+    if is_expired(approval, now):
+        return approval
+    try:
+        yield from _transition(setting, trail, approval, State.WITHDRAWN, Outcome.WITHDRAWN, "wait_timeout")
+    except ConflictError:
+        found: Approval | None = yield Find(setting.ref)
+        return found or approval
+    raise DeniedError(
+        f"nobody decided the call of {setting.tool.name!r} in time; the request was withdrawn and the call did not run",
+        code="wait_timeout",
+        model_text="Nobody approved this call in time, so it did not run.",
+        call_id=trail.call,
+    )
+
+
+def expire(setting: Setting, trail: Trail, approval: Approval) -> Flow[None]:
+    if approval.state is not State.EXPIRED:
+        try:
+            yield from _transition(setting, trail, approval, State.EXPIRED, Outcome.EXPIRED, "expired")
+        except ConflictError:
+            pass  # someone else made it visible first; it is expired all the same
+    raise DeniedError(
+        f"the approval of {setting.tool.name!r} has expired; the call did not run, make a new call to ask again",
+        code="expired",
+        model_text="The approval of this call expired, so it did not run.",
+        call_id=trail.call,
+    )
+
+
+def invalidate(setting: Setting, trail: Trail, approval: Approval, why: str) -> Flow[None]:
+    """What would run is not what was asked: the approval is void, and the call does not run."""
+    if approval.state in (State.PENDING, State.APPROVED):
+        to, outcome = (
+            (State.INVALIDATED, Outcome.INVALIDATED)
+            if approval.state is State.APPROVED
+            else (State.SUPERSEDED, Outcome.SUPERSEDED)
+        )
+        try:
+            yield from _transition(setting, trail, approval, to, outcome, why)
+        except ConflictError:
+            pass  # it has moved on; whatever it is now, this call does not run
+    else:
+        now: float = yield Now()
+        yield Commit(Change(tenant=setting.tenant, records=(trail.refused(why, at=now),)))
+    raise InvalidatedError(
+        f"the call of {setting.tool.name!r} is not the one approval {approval.id!r} was asked for ({why}); "
+        "it did not run, make a new call to ask again",
+        call_id=trail.call,
+    )
+
+
+def _check_grant(setting: Setting, trail: Trail, approval: Approval) -> Flow[None]:
+    """The yes must hold without trusting the row it was read from: signed, for this, by persons who may."""
+    if approval.grant is None:
+        yield from invalidate(setting, trail, approval, "unsigned")
+    else:
+        try:
+            yield CheckGrant(approval.grant)
+        except InvalidatedError:
+            yield from invalidate(setting, trail, approval, "signature")
+        if approval.grant.payload != resolution_payload(approval):
+            yield from invalidate(setting, trail, approval, "signature")
+    requester: Requester | None = yield LookUp(setting.scope.caller, approval.request.approver_rules)
+    if requester is None:
+        yield from invalidate(setting, trail, approval, "requester")
+    else:
+        request = replace(approval.request, excluded=approval.request.excluded | requester.excluded)
+        if tally(replace(approval, request=request)) is not State.APPROVED:
+            yield from invalidate(setting, trail, approval, "not_eligible")
+
+
+def _transition(
+    setting: Setting, trail: Trail, approval: Approval, to: State, outcome: Outcome, why: str
+) -> Flow[None]:
+    now: float = yield Now()
+    span: str = yield NewId()
+    after = move(approval, to, now=now)
+    yield Commit(
+        Change(
+            tenant=setting.tenant,
+            records=(trail.resolved(approval, outcome, why, at=now, span_id=span[:16]),),
+            update=Update(approval=after, from_version=approval.version, from_state=approval.state),
+            announce=approval.id,
+        )
+    )
+
+
+def _refusal(setting: Setting, approval: Approval, call: str) -> NotAllowedError:
+    """The error for an approval that did not end in a yes."""
+    name, state = setting.tool.name, approval.state
+    if state is State.DENIED:
+        return DeniedError(
+            f"the call of {name!r} was denied by an approver; it did not run",
+            code="denied_by_person",
+            model_text="A person reviewed this call and said no. It did not run. Do not retry it.",
+            call_id=call,
+        )
+    if state in (State.EXECUTING, State.EXECUTED, State.INDETERMINATE):
+        return ReplayError(f"this call of {name!r} was already carried out; it did not run again", call_id=call)
+    return DeniedError(f"the approval of {name!r} is {state.value}; the call did not run", code=state.value, call_id=call)
+
+
+
+
+def decided(trail: Trail, judged: Judged, outcome: Outcome, at: float) -> Draft:
+    return trail.decided(
+        judged.decision,
+        outcome,
+        at=at,
+        args_digest=judged.args_digest,
+        present=judged.present,
+        masked=judged.masked,
+        released=judged.released,
+    )
+
+
+def void_after_denial(setting: Setting, trail: Trail) -> Flow[None]:
+    """The policy now says no: whatever was asked or approved for this call is void."""
+    approval: Approval | None = yield Find(setting.ref)
+    if approval is not None and approval.state in (State.PENDING, State.APPROVED):
+        try:
+            yield from invalidate(setting, trail, approval, "policy_changed")
+        except InvalidatedError:
+            pass  # the denial itself is raised by the caller

@@ -1,0 +1,298 @@
+"""The order of a call: `authorise` judges it and asks where it must, `execute` runs it once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from toolguard._core.approval import Approval, State, is_expired, move
+from toolguard._core.audit import Kind, Outcome
+from toolguard._core.call import Json, canonical, freeze
+from toolguard._core.flow.ask import ask, decided, expire, invalidate, void_after_denial
+from toolguard._core.flow.judge import judge
+from toolguard._core.flow.masking import mask, token_findings, tokenise
+from toolguard._core.flow.setting import Done, Flow, Judged, Permit, Setting
+from toolguard._core.mask import Finding
+from toolguard._core.policy import Effect, Handling
+from toolguard._core.records import Trail
+from toolguard._core.steps import Change, Claim, Commit, Invoke, LedgerRow, NewId, Now, Origin, Ran, ReadLedger, Seal, Settle, Standing, Unseal, Update
+from toolguard._core.vault import Namespace
+from toolguard.errors import (
+    BadArgumentsError,
+    ConflictError,
+    DeniedError,
+    InvalidatedError,
+    ReplayError,
+    ResultWithheldError,
+    StoreError,
+    ToolFailedError,
+    ToolguardError,
+)
+
+__all__ = ["abandon", "authorise", "execute"]
+
+
+def authorise(setting: Setting, raw: object) -> Flow[Permit]:
+    """Judge a call and, if it may run now, give the permit for it.
+
+    Raises:
+        NotAllowedError: it may not run; that is recorded.
+        Suspended: it waits for a person; that is recorded.
+        BadArgumentsError, DetectionError: it could not be judged; that is recorded as a denial.
+        StoreError: nothing could be recorded, so nothing runs.
+    """
+    started: float = yield Now()
+    call: str = yield NewId()
+    trail = Trail.begin(setting.scope, setting.tool, setting.ref, call=call, started=started)
+    try:
+        judged = yield from judge(setting, raw, started)
+    except ToolguardError as fault:
+        yield from _record_refusal(setting, trail, fault.code)
+        raise
+    except Exception as fault:
+        yield from _record_refusal(setting, trail, "internal_error", type(fault).__name__)
+        raise DeniedError(
+            f"the call of {setting.tool.name!r} could not be judged ({type(fault).__name__}), so it did not run; "
+            "see the audit trail and mend the detector, analyser or policy that failed",
+            code="internal_error",
+            call_id=call,
+        ) from None
+    decision = judged.decision
+    if decision.effect is Effect.DENY:
+        yield from _deny(setting, trail, judged)
+    if decision.effect is Effect.REQUIRE_APPROVAL:
+        trail, approval = yield from ask(setting, trail, judged)
+        return Permit(trail=trail, judged=judged, pending=(), approval=approval)
+    now: float = yield Now()
+    return Permit(trail=trail, judged=judged, pending=(decided(trail, judged, Outcome.ALLOWED, now),))
+
+
+def _record_refusal(setting: Setting, trail: Trail, code: str, error_type: str = "") -> Flow[None]:
+    at: float = yield Now()
+    yield Commit(Change(tenant=setting.tenant, records=(trail.refused(code, at=at, error_type=error_type),)))
+
+
+def _deny(setting: Setting, trail: Trail, judged: Judged) -> Flow[None]:
+    decision = judged.decision
+    yield from void_after_denial(setting, trail)
+    at: float = yield Now()
+    yield Commit(Change(tenant=setting.tenant, records=(decided(trail, judged, Outcome.DENIED, at),)))
+    rules = ", ".join(repr(r) for r in decision.rule_ids) or decision.reason_code
+    raise DeniedError(
+        f"the call of {setting.tool.name!r} was denied by policy {decision.policy_id!r} ({rules}): {decision.because}",
+        code=decision.reason_code if not decision.rule_ids else "denied",
+        call_id=trail.call,
+    )
+
+
+
+def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
+    """Run a permitted call once, on exactly the objects in ``passed``.
+
+    Raises:
+        InvalidatedError: ``passed`` is not what was judged.
+        ReplayError: the call was already claimed.
+        ToolFailedError: the tool ran and raised.
+        ResultWithheldError: the tool ran, but its result cannot be shown or recorded.
+    """
+    trail, judged, approval = permit.trail, permit.judged, permit.approval
+    try:
+        same = freeze(passed).canonical == judged.arguments.canonical
+    except BadArgumentsError:
+        same = False
+    if not same:
+        yield from _changed_after(setting, permit)
+    now: float = yield Now()
+    if approval is not None and approval.state is State.APPROVED and is_expired(approval, now):
+        yield from expire(setting, trail, approval)
+    new: str = yield NewId()
+    span = new[:16]
+    approval_id = approval.id if approval else ""
+    records = (*permit.pending, trail.executing(at=now, span_id=span, link_id=trail.span_id, approval=approval_id))
+    running = None
+    if approval is not None and approval.state is State.APPROVED:
+        running = move(approval, State.EXECUTING, now=now, lease_until=now + setting.lease)
+    claim = Claim(ref=setting.ref, call_digest=judged.call_digest, asked=approval is not None)
+    try:
+        yield Commit(Change(tenant=setting.tenant, records=records, claim=claim, update=_update(approval, running)))
+    except ConflictError:
+        return (yield from _already(setting, permit))
+    try:
+        ran: Ran = yield Invoke(judged.passed, trail.call, judged.call_digest)
+    except BaseException as fault:
+        yield from _end(setting, permit, running, span, now, Kind.CALL_INDETERMINATE, error=type(fault).__name__)
+        raise
+    if ran.error is not None and isinstance(ran.error, setting.pauses):
+        yield from _paused(setting, permit, running, span, now)
+        raise ran.error
+    if ran.error is not None:
+        yield from _failed(setting, permit, running, span, now, ran.error)
+    return (yield from _returned(setting, permit, running, span, now, ran.value))
+
+
+def _update(before: Approval | None, after: Approval | None) -> Update | None:
+    if before is None or after is None:
+        return None
+    return Update(
+        approval=after,
+        from_version=before.version,
+        from_state=before.state,
+        alive_until=before.grant_expires if before.state is State.APPROVED else None,
+    )
+
+
+def _changed_after(setting: Setting, permit: Permit) -> Flow[None]:
+    """The objects that arrived are not the ones that were judged."""
+    if permit.approval is not None:
+        yield from invalidate(setting, permit.trail, permit.approval, "arguments_changed")
+    yield from abandon(setting, permit, Outcome.INVALIDATED, "arguments_changed")
+    raise InvalidatedError(
+        f"the arguments of {setting.tool.name!r} changed after they were judged; the call did not run, make a new one",
+        call_id=permit.trail.call,
+    )
+
+
+def abandon(setting: Setting, permit: Permit, outcome: Outcome, why: str) -> Flow[None]:
+    """Write down that a permitted call did not run. Its approval, if it has one, stays as it is."""
+    at: float = yield Now()
+    span: str = yield NewId()
+    records = (*permit.pending, permit.trail.not_run(outcome, why, at=at, span_id=span[:16]))
+    yield Commit(Change(tenant=setting.tenant, records=records))
+
+
+def _already(setting: Setting, permit: Permit) -> Flow[Done]:
+    """The claim was lost. The ledger says whether this very call ran, and may give its result again."""
+    row: LedgerRow | None = yield ReadLedger(setting.ref)
+    same = row is not None and row.call_digest == permit.judged.call_digest
+    if row is not None and same and setting.replays and row.standing is Standing.EXECUTED and row.result:
+        kept: bytes = yield Unseal(row.result, _ledger_context(setting))
+        return Done(value=json.loads(kept), call=permit.trail.call, replayed=True)
+    yield from abandon(setting, permit, Outcome.DENIED, "replay")
+    raise ReplayError(
+        f"this call of {setting.tool.name!r} was already carried out or tried once; it did not run again",
+        call_id=permit.trail.call,
+    )
+
+
+def _ledger_context(setting: Setting) -> str:
+    return f"{setting.tenant}/result/{setting.ref.ref}"
+
+
+def _paused(setting: Setting, permit: Permit, running: Approval | None, span: str, started: float) -> Flow[None]:
+    """Something inside the tool waits. An allowed call may be made again; an approved one has used its approval."""
+    yield from _end(setting, permit, running, span, started, Kind.CALL_FAILED, error="paused")
+
+
+def _failed(
+    setting: Setting, permit: Permit, running: Approval | None, span: str, started: float, error: Exception
+) -> Flow[None]:
+    kind = type(error).__name__
+    try:
+        masked, _ = yield from mask(str(error)[:4096], Origin.RESULT, None, keep_tokens=False)
+    except Exception:  # noqa: BLE001 - whatever fails here, the message is withheld
+        masked = ""
+    yield from _end(setting, permit, running, span, started, Kind.CALL_FAILED, error=kind)
+    raise ToolFailedError(
+        f"tool {setting.tool.name!r} ran and failed with {kind}; its message is in .original",
+        error_type=kind,
+        masked_message=cast("str", masked),
+        original=error,
+    )
+
+
+def _returned(
+    setting: Setting, permit: Permit, running: Approval | None, span: str, started: float, value: Any
+) -> Flow[Done]:
+    try:
+        masked, found = yield from _mask_result(setting, permit, value)
+        kept = yield from _keep(setting, value, masked)
+        shown = setting.shape.close(value, masked)
+    except Exception as fault:  # noqa: BLE001 - the tool has run: whatever fails now, its result is withheld
+        yield from _end(
+            setting, permit, running, span, started, Kind.CALL_RETURNED, withheld=True, error=type(fault).__name__
+        )
+        raise _withheld(setting, permit) from None
+    yield from _end(setting, permit, running, span, started, Kind.CALL_RETURNED, found=found, result=kept)
+    return Done(value=shown, call=permit.trail.call)
+
+
+def _withheld(setting: Setting, permit: Permit) -> ResultWithheldError:
+    return ResultWithheldError(
+        f"tool {setting.tool.name!r} ran, but its result could not be masked or recorded and is withheld; do not retry",
+        call_id=permit.trail.call,
+    )
+
+
+def _mask_result(setting: Setting, permit: Permit, value: Any) -> Flow[tuple[Json, tuple[Finding, ...]]]:
+    plain = freeze(setting.shape.open(value)).data
+    wanted = permit.judged.decision.obligations
+    if wanted.max_result_chars is not None and len(canonical(plain)) > wanted.max_result_chars:
+        raise ResultWithheldError("the result is larger than the policy allows")
+    origin = Origin.TRUSTED if setting.plan.rule.trusted_results else Origin.RESULT
+    if wanted.results is Handling.PASS:
+        planted = tuple(f for f, _ in token_findings(plain))
+        return (yield from tokenise(plain, planted, Namespace.PROTECTED)), ()
+    return (yield from mask(plain, origin, None, keep_tokens=False))
+
+
+def _keep(setting: Setting, value: Any, masked: Json) -> Flow[bytes]:
+    """The masked result, sealed, if it is plain JSON; b"" where only the process that ran it can hold it."""
+    plain = value is None or isinstance(value, str | int | float | bool | list | dict)
+    if not plain:
+        return b""
+    sealed: bytes = yield Seal(canonical(masked), _ledger_context(setting))
+    return sealed
+
+
+def _end(
+    setting: Setting,
+    permit: Permit,
+    running: Approval | None,
+    span: str,
+    started: float,
+    kind: Kind,
+    *,
+    error: str = "",
+    found: tuple[Finding, ...] = (),
+    withheld: bool = False,
+    result: bytes = b"",
+) -> Flow[None]:
+    """The last record of a call, with the end of its approval and its ledger row, in one transaction."""
+    now: float = yield Now()
+    outcome = {
+        Kind.CALL_RETURNED: Outcome.EXECUTED,
+        Kind.CALL_FAILED: Outcome.FAILED,
+        Kind.CALL_INDETERMINATE: Outcome.INDETERMINATE,
+    }[kind]
+    to = State.INDETERMINATE if kind is Kind.CALL_INDETERMINATE else State.EXECUTED
+    record = permit.trail.ended(
+        kind,
+        outcome,
+        at=now,
+        started=started,
+        span_id=span,
+        link_id=permit.trail.span_id,
+        approval=running.id if running else "",
+        error_type=error,
+        found=found,
+        withheld=withheld,
+    )
+    settle = None
+    if kind is not Kind.CALL_INDETERMINATE:
+        settle = Settle(ref=setting.ref, ok=kind is Kind.CALL_RETURNED, result=result)
+    ended = move(running, to, now=now, outcome="error" if kind is Kind.CALL_FAILED else "ok") if running else None
+    change = Change(
+        tenant=setting.tenant,
+        records=(record,),
+        settle=settle,
+        update=_update(running, ended),
+        announce=running.id if running else None,
+    )
+    try:
+        yield Commit(change)
+    except StoreError:
+        if kind is Kind.CALL_RETURNED:
+            raise _withheld(setting, permit) from None
+        raise
+
+

@@ -1,0 +1,121 @@
+"""What a flow works with: the setting of one call, its judgement, the permit to run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias, TypeVar
+
+from toolguard._core.approval import Approval
+from toolguard._core.audit import Draft
+from toolguard._core.call import Arguments, CallRef, Json, Tool
+from toolguard._core.mask import Finding
+from toolguard._core.policy import Decision, Policy, ToolPlan
+from toolguard._core.records import Scope, Trail
+from toolguard._core.risk import Risk
+from toolguard._core.steps import Step
+from toolguard._core.vault import Token
+from toolguard.errors import Suspended
+
+__all__ = ["Done", "Flow", "Judged", "Permit", "ResultShape", "Setting", "Suspension"]
+
+T = TypeVar("T")
+Flow: TypeAlias = Generator[Step, Any, T]
+
+
+class Suspension(StrEnum):
+    """What happens to a call that waits for a person."""
+
+    BLOCK = "block"
+    RAISE = "raise"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultShape:
+    """How a tool's result becomes JSON and back. ``close`` puts masked JSON into the result's own shape."""
+
+    open: Callable[[Any], Json]
+    close: Callable[[Any, Json], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Everything that is fixed for one call before it begins.
+
+    ``utc_offset`` and ``lease`` are in seconds. ``on_wait_timeout`` is ``withdraw`` or ``suspend``. With
+    ``replays`` a call that already ran gives its recorded result again instead of an error (the tool does
+    not run); frameworks that re-run a whole step need it. ``pauses`` are exceptions that are no failure of
+    the tool but a pause inside it.
+    """
+
+    scope: Scope
+    policy: Policy
+    plan: ToolPlan
+    risk: Risk
+    ref: CallRef
+    environment: str
+    suspension: Suspension
+    on_wait_timeout: str
+    shape: ResultShape
+    lease: float = 300.0
+    replays: bool = False
+    pauses: tuple[type[BaseException], ...] = (Suspended,)
+    utc_offset: float = 0.0
+    agent_reason: str = ""
+    session_facts: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def tool(self) -> Tool:
+        return self.plan.tool
+
+    @property
+    def tenant(self) -> str:
+        return self.scope.caller.tenant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What the tool would get, and the machine's answer to exactly that."""
+
+    decision: Decision
+    arguments: Arguments
+    passed: Any
+    args_digest: str
+    call_digest: str
+    present: tuple[Finding, ...]
+    revealed: tuple[Finding, ...]
+    masked: int
+    released: tuple[Token, ...]
+    entered: Json
+    """The arguments as the model wrote them, identifiers replaced by tokens."""
+    names: Mapping[Token, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """A call that may run once: these arguments, now. ``pending`` are records that go down with the claim."""
+
+    trail: Trail
+    judged: Judged
+    pending: tuple[Draft, ...]
+    approval: Approval | None = None
+
+    @property
+    def passed(self) -> Any:
+        """The objects the tool is to get."""
+        return self.judged.passed
+
+    @property
+    def view(self) -> Json:
+        """The arguments as the model wrote them, masked."""
+        return self.judged.entered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A finished call. ``value`` is masked; ``replayed`` says it came from the ledger and the tool did not run."""
+
+    value: Any
+    call: str
+    replayed: bool = False

@@ -1,0 +1,399 @@
+"""Policy: rules over a call, combined so that the most restrictive wins and order never matters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+from toolguard._core.call import Tool
+from toolguard._core.condition import Condition, ConditionError, Facts
+from toolguard._core.risk import Risk, RiskLevel
+
+__all__ = [
+    "ApproverRule",
+    "Decision",
+    "Defaults",
+    "Effect",
+    "Fired",
+    "Handling",
+    "Match",
+    "Mode",
+    "Obligations",
+    "Policy",
+    "Rule",
+    "ToolPlan",
+    "ToolRule",
+    "decide",
+    "glob_matches",
+]
+
+
+class Effect(IntEnum):
+    """What a rule asks for; ordered by severity."""
+
+    ALLOW = 1
+    MASK = 2
+    REQUIRE_APPROVAL = 3
+    DENY = 4
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+class Handling(StrEnum):
+    """What happens to identifiers in one argument.
+
+    ``pass``: left as the model wrote them; ``mask``: tokens, never released; ``unmask``: tokens are
+    released to the tool; ``default``: released only for the types the tool is trusted for.
+    """
+
+    PASS = "pass"  # noqa: S105 - a word of the policy language
+    MASK = "mask"
+    UNMASK = "unmask"
+    DEFAULT = "default"
+
+
+class Mode(StrEnum):
+    ENFORCE = "enforce"
+    SHADOW = "shadow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApproverRule:
+    """Who may approve, how many, and for how long the question and the answer stand.
+
+    ``approvers`` are ``group:NAME`` or ``person:ID``; times in seconds. ``claim_ttl`` is how long an
+    approval may wait for its one execution.
+    """
+
+    name: str
+    approvers: tuple[str, ...]
+    quorum: int = 1
+    expires: float = 3600.0
+    claim_ttl: float = 900.0
+    channel: str = "inbox"
+    reason_required: bool = True
+    verified_requester: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """The structural part of a rule. Empty means any; within a field any one suffices; all fields must hold."""
+
+    tool: tuple[str, ...] = ()
+    category: frozenset[str] = frozenset()
+    role: frozenset[str] = frozenset()
+    agent: tuple[str, ...] = ()
+    data: frozenset[str] = frozenset()
+    environment: frozenset[str] = frozenset()
+    min_risk: RiskLevel | None = None
+
+    def holds(self, facts: Facts) -> bool:
+        """Whether the dynamic fields hold (``tool`` is indexed beforehand)."""
+        return (
+            (not self.category or not self.category.isdisjoint(facts.risk.classes))
+            and (not self.role or not self.role.isdisjoint(facts.caller.roles))
+            and (not self.agent or any(glob_matches(g, facts.caller.agent) for g in self.agent))
+            and (not self.data or any(f.type in self.data for f in facts.present))
+            and (not self.environment or facts.environment in self.environment)
+            and (self.min_risk is None or facts.risk.level >= self.min_risk)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule. ``line`` is where it stands in its file, for explanations.
+
+    Whoever cannot be evaluated counts as matched, with the more severe of ``effect`` and ``on_error``.
+    """
+
+    id: str
+    because: str
+    effect: Effect
+    match: Match = Match()
+    when: Condition | None = None
+    approval: str | None = None
+    on_error: Effect = Effect.REQUIRE_APPROVAL
+    args: Mapping[str, Handling] = field(default_factory=dict)
+    results: Handling | None = None
+    max_result_chars: int | None = None
+    shadow: bool = False
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRule:
+    """What the policy says of the tools that ``pattern`` names.
+
+    Trust binds to the tool's identity: where ``source`` or ``digest`` is given, a tool of that name from
+    elsewhere, or one that changed what it says it is, is refused.
+    """
+
+    pattern: str
+    source: str | None = None
+    digest: str | None = None
+    risk: RiskLevel | None = None
+    category: frozenset[str] = frozenset()
+    trusted_for: frozenset[str] = frozenset()
+    args: Mapping[str, Handling] = field(default_factory=dict)
+    prose: frozenset[str] = frozenset()
+    decisive: tuple[str, ...] = ()
+    results: Handling = Handling.MASK
+    trusted_results: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What holds where no rule speaks."""
+
+    unknown_tool: Effect = Effect.DENY
+    by_risk: Mapping[RiskLevel, Effect] = field(
+        default_factory=lambda: {
+            RiskLevel.LOW: Effect.ALLOW,
+            RiskLevel.MEDIUM: Effect.ALLOW,
+            RiskLevel.HIGH: Effect.REQUIRE_APPROVAL,
+            RiskLevel.CRITICAL: Effect.DENY,
+        }
+    )
+    args: Handling = Handling.DEFAULT
+    results: Handling = Handling.MASK
+    approval: str = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolPlan:
+    """A policy as it concerns one tool, worked out once: the settings and the rules that can match it."""
+
+    tool: Tool
+    known: bool
+    drifted: bool
+    rule: ToolRule
+    rules: tuple[Rule, ...]
+
+    def handling(self, path: tuple[str | int, ...]) -> Handling:
+        """How the argument at ``path`` is handled; the longest dotted prefix that is named wins."""
+        named = self.rule.args
+        if named:
+            names = [str(p) for p in path]
+            while names:
+                found = named.get(".".join(names))
+                if found is not None:
+                    return found
+                names.pop()
+        return Handling.DEFAULT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fired:
+    """A rule that matched, with what it asked for. ``error`` is a code if it could not be evaluated."""
+
+    id: str
+    because: str
+    effect: Effect
+    line: int = 0
+    shadow: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obligations:
+    """What an allow requires."""
+
+    args: Mapping[str, Handling] = field(default_factory=dict)
+    results: Handling = Handling.MASK
+    max_result_chars: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The machine's answer, with everything that led to it. Holds no argument value.
+
+    Attributes:
+        effect: what is enforced.
+        reason_code: one word for spans and metrics: ``rule``, ``default``, ``unknown_tool``, ``drift``,
+            ``rule_error``, ``shadow``.
+        fired: every rule that matched, shadow rules included.
+        approver_rules: every approver rule the call must satisfy.
+        would: what would be enforced were the policy not in shadow mode.
+    """
+
+    effect: Effect
+    reason_code: str
+    risk: Risk
+    fired: tuple[Fired, ...]
+    obligations: Obligations
+    approver_rules: tuple[ApproverRule, ...]
+    policy_id: str
+    policy_version: str
+    policy_sha256: str
+    would: Effect
+
+    @property
+    def rule_ids(self) -> tuple[str, ...]:
+        return tuple(f.id for f in self.fired if not f.shadow)
+
+    @property
+    def because(self) -> str:
+        """The reasons of the rules that set the effect, in plain words."""
+        told = [f.because for f in self.fired if f.effect == self.would and not f.shadow]
+        if told:
+            return " ".join(told)
+        if self.reason_code == "unknown_tool":
+            return "The policy does not name this tool."
+        if self.reason_code == "drift":
+            return "The tool is not the one the policy names: its source or its description changed."
+        return f"The policy's default for {self.risk.level.label} risk."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A loaded policy. ``sha256`` is over the bytes it was loaded from."""
+
+    id: str
+    version: str
+    sha256: str
+    owner: str = ""
+    mode: Mode = Mode.ENFORCE
+    defaults: Defaults = Defaults()
+    approvals: Mapping[str, ApproverRule] = field(default_factory=dict)
+    tools: tuple[ToolRule, ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+    def plan(self, tool: Tool) -> ToolPlan:
+        """The policy as it concerns ``tool``. Cost grows with the policy; `decide` on a plan does not."""
+        named = [t for t in self.tools if glob_matches(t.pattern, tool.name)]
+        fitting = [t for t in named if _identity_fits(t, tool)]
+        drifted = bool(named) and len(fitting) < len(named)
+        merged = _merge(fitting, self.defaults)
+        rules = tuple(
+            r for r in self.rules if not r.match.tool or any(glob_matches(g, tool.name) for g in r.match.tool)
+        )
+        return ToolPlan(tool=tool, known=bool(named), drifted=drifted, rule=merged, rules=rules)
+
+
+def _identity_fits(rule: ToolRule, tool: Tool) -> bool:
+    return (rule.source is None or glob_matches(rule.source, tool.identity.source)) and (
+        rule.digest is None or rule.digest == tool.identity.digest
+    )
+
+
+def _merge(rules: list[ToolRule], defaults: Defaults) -> ToolRule:
+    """Settings of every pattern that names a tool: the more specific pattern wins field by field."""
+    merged = ToolRule(pattern="", results=defaults.results)
+    for rule in sorted(rules, key=lambda r: (not _is_glob(r.pattern), len(r.pattern))):
+        merged = ToolRule(
+            pattern=rule.pattern,
+            source=rule.source or merged.source,
+            digest=rule.digest or merged.digest,
+            risk=rule.risk or merged.risk,
+            category=rule.category or merged.category,
+            trusted_for=rule.trusted_for or merged.trusted_for,
+            args={**merged.args, **rule.args},
+            prose=rule.prose | merged.prose,
+            decisive=rule.decisive or merged.decisive,
+            results=rule.results,
+            trusted_results=rule.trusted_results or merged.trusted_results,
+        )
+    return merged
+
+
+def _is_glob(pattern: str) -> bool:
+    return "*" in pattern or "?" in pattern
+
+
+def glob_matches(pattern: str, name: str) -> bool:
+    """``*`` any run, ``?`` one character, case-insensitive; everything else is literal."""
+    compiled = _GLOBS.get(pattern)
+    if compiled is None:
+        text = "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
+        compiled = _GLOBS.setdefault(pattern, re.compile(text, re.IGNORECASE | re.DOTALL))
+    return compiled.fullmatch(name) is not None
+
+
+_GLOBS: dict[str, re.Pattern[str]] = {}
+
+
+def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
+    """The most restrictive of every rule that matches, with the default underneath.
+
+    An explicit allow replaces the default, never another rule. A rule that cannot be evaluated counts as
+    matched. The same facts always give the same decision, whatever the order of the rules.
+    """
+    fired = tuple(hit for rule in plan.rules if (hit := _fire(rule, facts)) is not None)
+    live = [f for f in fired if not f.shadow]
+    effect, reason = _default(policy, plan, facts.risk)
+    if any(f.effect is Effect.ALLOW for f in live) and reason == "default":
+        effect = Effect.ALLOW
+    top = max((f.effect for f in live), default=effect)
+    if live and top >= effect:
+        reason = "rule_error" if any(f.error and f.effect is top for f in live) else "rule"
+    effect = max(effect, top)
+    by_id = {r.id: r for r in plan.rules}
+    matched = [by_id[f.id] for f in live]
+    enforced, reason_code = effect, reason
+    if policy.mode is Mode.SHADOW and effect > Effect.MASK:
+        enforced, reason_code = Effect.MASK, "shadow"
+    return Decision(
+        effect=enforced,
+        reason_code=reason_code,
+        risk=facts.risk,
+        fired=tuple(sorted(fired, key=lambda f: (-f.effect, f.id))),
+        obligations=_obligations(plan, matched),
+        approver_rules=_approvers(policy, matched) if enforced is Effect.REQUIRE_APPROVAL else (),
+        policy_id=policy.id,
+        policy_version=policy.version,
+        policy_sha256=policy.sha256,
+        would=effect,
+    )
+
+
+def _default(policy: Policy, plan: ToolPlan, risk: Risk) -> tuple[Effect, str]:
+    if plan.drifted:
+        return Effect.DENY, "drift"
+    if not plan.known:
+        return policy.defaults.unknown_tool, "unknown_tool"
+    return policy.defaults.by_risk.get(risk.level, Effect.DENY), "default"
+
+
+def _fire(rule: Rule, facts: Facts) -> Fired | None:
+    if not rule.match.holds(facts):
+        return None
+    error: str | None = None
+    effect = rule.effect
+    if rule.when is not None:
+        try:
+            if not rule.when.holds(facts):
+                return None
+        except ConditionError as failure:
+            error = failure.code
+            effect = max(rule.effect, rule.on_error)
+    return Fired(
+        id=rule.id, because=rule.because, effect=effect, line=rule.line, shadow=rule.shadow, error=error
+    )
+
+
+_STRICTER = {Handling.MASK: 3, Handling.DEFAULT: 2, Handling.UNMASK: 1, Handling.PASS: 0}
+
+
+def _obligations(plan: ToolPlan, matched: list[Rule]) -> Obligations:
+    args: dict[str, Handling] = {}
+    results = plan.rule.results
+    limit: int | None = None
+    for rule in matched:
+        for name, handling in rule.args.items():
+            args[name] = max(args.get(name, handling), handling, key=_STRICTER.__getitem__)
+        if rule.results is not None:
+            results = max(results, rule.results, key=_STRICTER.__getitem__)
+        if rule.max_result_chars is not None:
+            limit = min(limit or rule.max_result_chars, rule.max_result_chars)
+    return Obligations(args=args, results=results, max_result_chars=limit)
+
+
+def _approvers(policy: Policy, matched: list[Rule]) -> tuple[ApproverRule, ...]:
+    names = {r.approval for r in matched if r.effect is Effect.REQUIRE_APPROVAL and r.approval}
+    if not names:
+        names = {policy.defaults.approval}
+    return tuple(policy.approvals[n] for n in sorted(names) if n in policy.approvals)

@@ -1,0 +1,220 @@
+"""Drafts of audit records: the one place that says which facts of a call are written down.
+
+Keys are those of the spans. Everything here is an id, an enum, a count, a keyed digest or a time; tool and
+rule names come from the application and the policy, never from the model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from toolguard._core.approval import Approval, Request
+from toolguard._core.audit import Draft, Kind, Outcome
+from toolguard._core.call import Caller, CallRef, Json, Tool, keyed_digest
+from toolguard._core.mask import Finding
+from toolguard._core.policy import Decision
+from toolguard._core.vault import Token
+
+__all__ = ["Scope", "Trail", "approval_body", "counts", "label"]
+
+_SAFE = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Who and where: what every record of a session shares."""
+
+    caller: Caller
+    session: str
+    digest_key: bytes
+    trace_id: str
+    parent_id: str
+    detector_version: str = ""
+
+
+def label(text: str, key: bytes) -> str:
+    """``text`` if it is a plain identifier, else a keyed digest: ids from outside may hold anything."""
+    return text if _SAFE.fullmatch(text) else keyed_digest(key, "toolguard.label", text.encode("utf-8", "replace"))
+
+
+def counts(types: Iterable[str]) -> list[str]:
+    """``["MRN:1", "PERSON:2"]``: types and counts, the only thing said of identifiers."""
+    return [f"{name}:{n}" for name, n in sorted(Counter(types).items())]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trail:
+    """One call's records. ``span_id`` is its evaluate span; the others hang from it."""
+
+    scope: Scope
+    tool: Tool
+    ref: CallRef
+    call: str
+    span_id: str
+    started: float
+    base: Mapping[str, Json] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, scope: Scope, tool: Tool, ref: CallRef, *, call: str, started: float) -> Trail:
+        caller, key = scope.caller, scope.digest_key
+        base = {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": tool.name,
+            "gen_ai.tool.type": "function",
+            "gen_ai.tool.call.id": label(ref.call_id, key),
+            "gen_ai.conversation.id": label(ref.run, key),
+            "gen_ai.agent.name": label(caller.agent, key),
+            "toolguard.call.id": call,
+            "toolguard.tenant": caller.tenant,
+            "toolguard.session.id": label(scope.session, key),
+            "toolguard.actor.id": label(caller.person.ref.replace("|", ":"), key),
+            "toolguard.actor.assurance": caller.assurance.value,
+        }
+        return cls(scope=scope, tool=tool, ref=ref, call=call, span_id=call[:16], started=started, base=base)
+
+    def draft(
+        self, kind: Kind, *, at: float, started: float, span_id: str, body: Mapping[str, Json], link_id: str = ""
+    ) -> Draft:
+        return Draft(
+            kind=kind,
+            at=at,
+            started=started,
+            call=self.call,
+            trace_id=self.scope.trace_id,
+            span_id=span_id,
+            parent_id=self.scope.parent_id if span_id == self.span_id else self.span_id,
+            link_id=link_id,
+            body={**self.base, **body},
+        )
+
+    def decided(
+        self,
+        decision: Decision,
+        outcome: Outcome,
+        *,
+        at: float,
+        args_digest: str,
+        present: Iterable[Finding],
+        masked: int,
+        released: Iterable[Token],
+    ) -> Draft:
+        """`Kind.CALL_DECIDED`: the evaluate span."""
+        types = [f.type for f in present]
+        body: dict[str, Json] = {
+            "toolguard.decision.outcome": outcome.value,
+            "toolguard.decision.effect": decision.effect.label,
+            "toolguard.decision.reason_code": decision.reason_code,
+            "toolguard.risk.level": decision.risk.level.label,
+            "toolguard.risk.class": decision.risk.risk_class.value,
+            "toolguard.policy.id": decision.policy_id,
+            "toolguard.policy.version": decision.policy_version,
+            "toolguard.policy.sha256": decision.policy_sha256,
+            "toolguard.policy.rule.id": [f.id for f in decision.fired],
+            "toolguard.args.hmac": args_digest,
+        }
+        if types or masked:
+            body["toolguard.phi.entities"] = counts(types)
+            body["toolguard.phi.count"] = len(types)
+            body["toolguard.phi.masked"] = masked
+            body["toolguard.phi.released"] = counts(t.type for t in released)
+        if self.scope.detector_version:
+            body["toolguard.phi.detector.version"] = self.scope.detector_version
+        if decision.would is not decision.effect:
+            body["toolguard.decision.would"] = decision.would.label
+        return self.draft(Kind.CALL_DECIDED, at=at, started=self.started, span_id=self.span_id, body=body)
+
+    def refused(self, reason_code: str, *, at: float, error_type: str = "") -> Draft:
+        """`Kind.CALL_DECIDED` where no decision could be reached: denied, with the fault's class."""
+        body: dict[str, Json] = {
+            "toolguard.decision.outcome": Outcome.DENIED.value,
+            "toolguard.decision.effect": "deny",
+            "toolguard.decision.reason_code": reason_code,
+        }
+        if error_type:
+            body["error.type"] = error_type
+        return self.draft(Kind.CALL_DECIDED, at=at, started=self.started, span_id=self.span_id, body=body)
+
+    def not_run(self, outcome: Outcome, reason_code: str, *, at: float, span_id: str) -> Draft:
+        """`Kind.CALL_NOT_RUN`: a call that was let through did not run after all."""
+        body = {"toolguard.decision.outcome": outcome.value, "toolguard.decision.reason_code": reason_code}
+        return self.draft(Kind.CALL_NOT_RUN, at=at, started=at, span_id=span_id, body=body)
+
+    def executing(self, *, at: float, span_id: str, link_id: str, approval: str) -> Draft:
+        body: dict[str, Json] = {"toolguard.execution.span_id": span_id}
+        if approval:
+            body["toolguard.approval.id"] = approval
+        return self.draft(Kind.CALL_EXECUTING, at=at, started=at, span_id=span_id, link_id=link_id, body=body)
+
+    def ended(
+        self,
+        kind: Kind,
+        outcome: Outcome,
+        *,
+        at: float,
+        started: float,
+        span_id: str,
+        link_id: str = "",
+        approval: str = "",
+        error_type: str = "",
+        found: Iterable[Finding] = (),
+        withheld: bool = False,
+    ) -> Draft:
+        """The execute_tool span: returned, failed or indeterminate."""
+        body: dict[str, Json] = {"toolguard.decision.outcome": outcome.value}
+        types = [f.type for f in found]
+        if types:
+            body["toolguard.phi.entities"] = counts(types)
+            body["toolguard.phi.count"] = len(types)
+        if withheld:
+            body["toolguard.result.withheld"] = True
+        if error_type:
+            body["error.type"] = error_type
+        if approval:
+            body["toolguard.approval.id"] = approval
+        return self.draft(kind, at=at, started=started, span_id=span_id, link_id=link_id, body=body)
+
+    def requested(self, request: Request, *, span_id: str) -> Draft:
+        return self.draft(
+            Kind.APPROVAL_REQUESTED,
+            at=request.created,
+            started=request.created,
+            span_id=span_id,
+            body=approval_body(request, Outcome.PENDING),
+        )
+
+    def resolved(self, approval: Approval, outcome: Outcome, reason_code: str, *, at: float, span_id: str) -> Draft:
+        """`Kind.APPROVAL_RESOLVED` by the guard (withdrawn, expired, invalidated): the wait span."""
+        body = {
+            **approval_body(approval.request, outcome),
+            "toolguard.decision.reason_code": reason_code,
+            "toolguard.approval.decided_at": at,
+            "toolguard.approval.wait_s": max(0.0, at - approval.request.created),
+        }
+        return self.draft(
+            Kind.APPROVAL_RESOLVED,
+            at=at,
+            started=approval.request.created,
+            span_id=span_id,
+            link_id=approval.request.span_id,
+            body=body,
+        )
+
+
+def approval_body(request: Request, outcome: Outcome) -> dict[str, Json]:
+    """What every record about an approval says of it."""
+    return {
+        "toolguard.approval.id": request.id,
+        "toolguard.decision.outcome": outcome.value,
+        "toolguard.args.hmac": request.args_digest,
+        "toolguard.call.hmac": request.call_digest,
+        "toolguard.view.hmac": request.view_digest,
+        "toolguard.risk.level": request.risk_level,
+        "toolguard.policy.sha256": request.policy_sha256,
+        "toolguard.approval.requested_at": request.created,
+        "toolguard.approval.expires_at": request.expires,
+        "toolguard.approver.quorum": max((r.quorum for r in request.approver_rules), default=0),
+        "toolguard.approval.channel": sorted({r.channel for r in request.approver_rules}),
+    }

@@ -1,0 +1,307 @@
+"""Steps: everything the flow may ask of the outside world. A closed union: a step without a handler is a type error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from toolguard._core.approval import Approval, Grant, Request, State
+from toolguard._core.audit import AuditRecord, Draft
+from toolguard._core.call import CallRef, Caller, Json
+from toolguard._core.mask import Finding
+from toolguard._core.policy import ApproverRule
+from toolguard._core.risk import Evidence
+from toolguard._core.vault import Need, Token
+
+__all__ = [
+    "Allocate",
+    "Analyse",
+    "Await",
+    "Change",
+    "CheckGrant",
+    "Claim",
+    "Commit",
+    "Find",
+    "Inspect",
+    "Invoke",
+    "LedgerRow",
+    "LookUp",
+    "NewId",
+    "Now",
+    "Origin",
+    "Ran",
+    "ReadLedger",
+    "Requester",
+    "Reveal",
+    "Seal",
+    "Settle",
+    "Standing",
+    "Step",
+    "Unseal",
+    "Update",
+    "Validate",
+]
+
+
+class Origin(StrEnum):
+    """Where a value came from; it decides what may be learned from it."""
+
+    USER = "user"
+    """Typed by the person: its identifiers may be learned."""
+    SYSTEM = "system"
+    """Written by the application."""
+    MODEL = "model"
+    """Written by the model: never learned as a protected value."""
+    RESULT = "result"
+    """A tool's or document's text: untrusted, never learned from free text."""
+    TRUSTED = "trusted"
+    """A structured result of a source the policy trusts: its identifiers may be learned."""
+
+
+# --- one transaction ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """A compare-and-set: written only over exactly this version and state.
+
+    ``alive_until`` is an expiry the store compares with its own time in the same transaction (the write
+    loses unless now < alive_until); None where the transition may happen after expiry.
+    """
+
+    approval: Approval
+    from_version: int
+    from_state: State
+    alive_until: float | None = None
+
+
+class Standing(StrEnum):
+    """Where a call reference stands in the ledger."""
+
+    ASKED = "asked"
+    EXECUTING = "executing"
+    EXECUTED = "executed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Take the one execution of a call reference.
+
+    With ``asked`` the row must stand at ASKED with this digest (an approval made it); otherwise there must
+    be no row, or one at FAILED with this digest (an allowed call that is tried again). Anything else loses.
+    """
+
+    ref: CallRef
+    call_digest: str
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """The end of an execution; ``result`` is the sealed, masked result where it can be kept, else ``b""``."""
+
+    ref: CallRef
+    ok: bool
+    result: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """What the ledger says of one call reference."""
+
+    call_digest: str
+    standing: Standing
+    result: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One transaction. All of it is durable when the commit returns, or none of it happened.
+
+    ``create`` puts its reference into the ledger as ASKED (a reference that is already there loses) and
+    makes an outbox row. ``announce`` is the id of an approval whose state channels should show.
+    """
+
+    tenant: str
+    records: tuple[Draft, ...] = ()
+    create: Request | None = None
+    update: Update | None = None
+    claim: Claim | None = None
+    settle: Settle | None = None
+    announce: str | None = None
+
+
+# --- steps --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """→ float, UTC seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewId:
+    """→ str, 32 hex digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """→ tuple[Finding, ...], not overlapping."""
+
+    value: Json
+    origin: Origin
+    schema: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allocate:
+    """→ Mapping[Need, Token]."""
+
+    needs: tuple[Need, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reveal:
+    """→ Mapping[Token, str]; tokens this session never issued are left out."""
+
+    tokens: frozenset[Token]
+
+
+@dataclass(frozen=True, slots=True)
+class Validate:
+    """→ the objects the tool would get, after its own schema validated and coerced ``data``."""
+
+    data: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Analyse:
+    """→ tuple[Evidence, ...]."""
+
+    data: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """→ bytes, encrypted and bound to ``context``."""
+
+    plain: bytes
+    context: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unseal:
+    """→ bytes."""
+
+    sealed: bytes
+    context: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requester:
+    """Who asks, as the directory knows them: the person, everyone who may not decide, and who could."""
+
+    person: str
+    excluded: frozenset[str]
+    reachable: Mapping[str, int]
+    """Per approver rule: how many distinct persons could approve."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """→ Requester | None (not in the directory)."""
+
+    caller: Caller
+    rules: tuple[ApproverRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """→ Approval | None: the newest approval for this call reference."""
+
+    ref: CallRef
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLedger:
+    """→ LedgerRow | None."""
+
+    ref: CallRef
+
+
+@dataclass(frozen=True, slots=True)
+class CheckGrant:
+    """→ None; raises InvalidatedError unless a pinned key signed this grant."""
+
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """→ Approval as it stands when it is no longer pending, or when the bound of waiting is reached."""
+
+    approval_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """→ tuple[AuditRecord, ...]; raises ConflictError (nothing written) or StoreError."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What invoking the tool gave: a value, or the exception it raised."""
+
+    value: Any = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """→ Ran. Cancellation and interrupts are thrown into the flow instead."""
+
+    passed: Any
+    call: str
+    idempotency_key: str
+
+
+Step: TypeAlias = (
+    Now
+    | NewId
+    | Inspect
+    | Allocate
+    | Reveal
+    | Validate
+    | Analyse
+    | Seal
+    | Unseal
+    | LookUp
+    | Find
+    | ReadLedger
+    | CheckGrant
+    | Await
+    | Commit
+    | Invoke
+)
+
+StepResult: TypeAlias = (
+    float
+    | str
+    | bytes
+    | tuple[Finding, ...]
+    | tuple[Evidence, ...]
+    | tuple[AuditRecord, ...]
+    | Mapping[Need, Token]
+    | Mapping[Token, str]
+    | Requester
+    | Approval
+    | LedgerRow
+    | Ran
+    | object
+    | None
+)

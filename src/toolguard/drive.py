@@ -1,0 +1,278 @@
+"""Drivers: carry out the steps of a flow, in a thread or on an event loop.
+
+`Hands` does each step; `run` and `arun` are the same loop twice. Blocking ports are moved to a thread
+under asyncio when they may wait for a disk; waiting for a person and running the tool are native in both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeVar, assert_never
+
+from toolguard._core import steps as s
+from toolguard._core.approval import Approval, State
+from toolguard._core.call import Json
+from toolguard._core.flow import Flow
+from toolguard.errors import BadArgumentsError, DetectionError, StoreError, ToolguardError
+from toolguard.ports import (
+    Clock,
+    DetectorSession,
+    Directory,
+    GrantVerifier,
+    Ids,
+    Sealer,
+    SessionKey,
+    Sink,
+    Store,
+    ToolAnalysis,
+)
+
+__all__ = ["CurrentCall", "Hands", "arun", "current_call", "run"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentCall:
+    """What a running tool may know of its call. ``idempotency_key`` is the same however often it is tried."""
+
+    id: str
+    idempotency_key: str
+
+
+_current: ContextVar[CurrentCall | None] = ContextVar("toolguard_current_call", default=None)
+
+
+def current_call() -> CurrentCall | None:
+    """The guarded call this code runs in, or None."""
+    return _current.get()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    """Everything one call's steps reach for.
+
+    ``validate`` turns resolved JSON into the objects the tool would get; ``invoke`` runs the tool on them
+    (it may return an awaitable under `arun`). ``wait`` is the bound, in seconds, of waiting for a person;
+    ``poll`` the time between looks.
+    """
+
+    store: Store
+    clock: Clock
+    ids: Ids
+    detector: DetectorSession
+    analysis: ToolAnalysis
+    sealer: Sealer
+    directory: Directory
+    verifier: GrantVerifier
+    session: SessionKey
+    sink: Sink | None = None
+    validate: Callable[[Json], Any] | None = None
+    invoke: Callable[[Any], Any] | None = None
+    wait: float = 0.0
+    poll: float = 0.1
+
+    def quick(self, step: s.Step) -> Any:
+        """Carry out a step that does not wait for a person and does not run the tool."""
+        match step:
+            case s.Now():
+                return self.clock.now()
+            case s.NewId():
+                return self.ids.new()
+            case s.Inspect(value, origin, schema):
+                return self._inspect(value, origin, schema)
+            case s.Analyse(data):
+                return self.analysis.evidence(data)
+            case s.Validate(data):
+                return data if self.validate is None else self._validate(data)
+            case s.Commit(change):
+                records = self.store.commit(change)
+                if self.sink is not None:
+                    self.sink.emit(records)
+                return records
+            case s.Allocate(needs):
+                return self.store.allocate(self.session, needs, self.sealer)
+            case s.Reveal(tokens):
+                return self.store.values(self.session, self.sealer, tokens)
+            case s.Seal(plain, context):
+                return self.sealer.seal(plain, context=context)
+            case s.Unseal(sealed, context):
+                return self.sealer.open(sealed, context=context)
+            case s.LookUp():
+                return self._look_up(step)
+            case s.Find(ref):
+                return self.store.find(self.session.tenant, ref)
+            case s.ReadLedger(ref):
+                return self.store.ledger(self.session.tenant, ref)
+            case s.CheckGrant(grant):
+                return self.verifier.verify(grant)
+            case s.Await() | s.Invoke():
+                raise AssertionError("waiting and running are the driver's own")
+            case _ as never:
+                assert_never(never)
+
+    def blocks(self, step: s.Step) -> bool:
+        """Whether the step may wait for a disk or another process."""
+        return isinstance(step, s.Commit | s.Allocate | s.Reveal | s.Find | s.ReadLedger | s.LookUp)
+
+    def _inspect(self, value: Json, origin: s.Origin, schema: Mapping[str, Json] | None) -> Any:
+        try:
+            return self.detector.inspect(value, origin=origin, schema=schema)
+        except DetectionError:
+            raise
+        except Exception as fault:
+            raise DetectionError(
+                f"the detector failed with {type(fault).__name__}, so nothing passes; mend or replace the detector"
+            ) from None
+
+    def _validate(self, data: Json) -> Any:
+        assert self.validate is not None  # noqa: S101 - narrows the type; the caller has checked
+        try:
+            return self.validate(data)
+        except ToolguardError:
+            raise
+        except Exception as fault:
+            raise BadArgumentsError(
+                f"the arguments do not fit the tool's schema ({type(fault).__name__}); the tool did not run. "
+                "If an argument holds a token the tool may not receive in a typed field, trust the tool for that "
+                "type or pass the argument in the policy"
+            ) from None
+
+    def _look_up(self, step: s.LookUp) -> s.Requester | None:
+        caller, now = step.caller, self.clock.now()
+        person = self.directory.person(caller.person, at=now)
+        if person is None:
+            return None
+        owners = self.directory.owners_of(caller.tenant, caller.agent, at=now)
+        excluded = frozenset({person.id}) | owners
+        reachable: dict[str, int] = {}
+        for rule in step.rules:
+            able: set[str] = set()
+            for entry in rule.approvers:
+                kind, _, name = entry.partition(":")
+                if kind == "person":
+                    able.add(name)
+                else:
+                    able.update(p.id for p in self.directory.members(caller.tenant, name, at=now) if p.human)
+            reachable[rule.name] = len(able - excluded)
+        return s.Requester(person=person.id, excluded=excluded, reachable=reachable)
+
+    def _look(self, approval_id: str) -> Approval:
+        approval = self.store.get(self.session.tenant, approval_id)
+        if approval is None:
+            raise StoreError("the approval this call waits for is gone from the store; the call did not run")
+        return approval
+
+    def _pauses(self) -> tuple[float, Callable[[], float | None]]:
+        """(deadline, how long to sleep before the next look; None when the bound is reached)."""
+        deadline = self.clock.monotonic() + self.wait
+        return deadline, lambda: max(0.0, min(self.poll, left)) if (left := deadline - self.clock.monotonic()) > 0 else None
+
+    def _is_settled(self, approval: Approval) -> bool:
+        return approval.state is not State.PENDING or self.clock.now() >= approval.request.expires
+
+
+def run(flow: Flow[T], hands: Hands) -> T:
+    """Drive a flow in this thread. Works inside a running event loop (notebooks); it blocks it."""
+    send: Any = None
+    fault: BaseException | None = None
+    while True:
+        try:
+            step = flow.send(send) if fault is None else flow.throw(fault)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        send, fault = None, None
+        try:
+            match step:
+                case s.Await(approval_id):
+                    send = _await(hands, approval_id)
+                case s.Invoke():
+                    send = _invoke(hands, step)
+                case _:
+                    send = hands.quick(step)
+        except BaseException as raised:  # noqa: BLE001 - the flow decides what a failure means
+            fault = raised
+
+
+async def arun(flow: Flow[T], hands: Hands) -> T:
+    """Drive a flow on the running event loop. Cancelling it while the tool runs leaves the call indeterminate."""
+    send: Any = None
+    fault: BaseException | None = None
+    while True:
+        try:
+            step = flow.send(send) if fault is None else flow.throw(fault)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        send, fault = None, None
+        try:
+            match step:
+                case s.Await(approval_id):
+                    send = await _aawait(hands, approval_id)
+                case s.Invoke():
+                    send = await _ainvoke(hands, step)
+                case _ if hands.blocks(step) and getattr(hands.store, "blocking", True):
+                    send = await _unbroken(hands, step)
+                case _:
+                    send = hands.quick(step)
+        except BaseException as raised:  # noqa: BLE001 - the flow decides what a failure means
+            fault = raised
+
+
+async def _unbroken(hands: Hands, step: s.Step) -> Any:
+    """A store step in a thread; a cancellation waits until the step has ended, so that its outcome is known."""
+    task = asyncio.ensure_future(asyncio.to_thread(hands.quick, step))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+def _await(hands: Hands, approval_id: str) -> Approval:
+    _, pause = hands._pauses()
+    while True:
+        approval = hands._look(approval_id)
+        rest = pause()
+        if rest is None or hands._is_settled(approval):
+            return approval
+        time.sleep(rest)
+
+
+async def _aawait(hands: Hands, approval_id: str) -> Approval:
+    _, pause = hands._pauses()
+    while True:
+        approval = await asyncio.to_thread(hands._look, approval_id)
+        rest = pause()
+        if rest is None or hands._is_settled(approval):
+            return approval
+        await asyncio.sleep(rest)
+
+
+def _invoke(hands: Hands, step: s.Invoke) -> s.Ran:
+    assert hands.invoke is not None  # noqa: S101 - narrows the type; a flow that invokes is given a tool
+    mark = _current.set(CurrentCall(id=step.call, idempotency_key=step.idempotency_key))
+    try:
+        return s.Ran(value=hands.invoke(step.passed))
+    except Exception as error:  # noqa: BLE001 - what the tool raises is its result
+        return s.Ran(error=error)
+    finally:
+        _current.reset(mark)
+
+
+async def _ainvoke(hands: Hands, step: s.Invoke) -> s.Ran:
+    assert hands.invoke is not None  # noqa: S101 - narrows the type; a flow that invokes is given a tool
+    mark = _current.set(CurrentCall(id=step.call, idempotency_key=step.idempotency_key))
+    try:
+        value = hands.invoke(step.passed)
+        return s.Ran(value=await value if inspect.isawaitable(value) else value)
+    except Exception as error:  # noqa: BLE001 - what the tool raises is its result
+        return s.Ran(error=error)
+    finally:
+        _current.reset(mark)

@@ -1,0 +1,304 @@
+"""The ports: what the guard needs from the outside, as small synchronous protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from toolguard._core.approval import Approval, Grant, State
+from toolguard._core.audit import AuditRecord
+from toolguard._core.call import CallRef, Json, Person, Tool
+from toolguard._core.mask import Finding
+from toolguard._core.risk import Evidence, Risk
+from toolguard._core.steps import Change, Claim, LedgerRow, Origin, Settle, Update
+from toolguard._core.vault import Need, Token
+
+__all__ = [
+    "Analyser",
+    "Change",
+    "Channel",
+    "Claim",
+    "Clock",
+    "Detector",
+    "DetectorSession",
+    "Directory",
+    "DirectoryPerson",
+    "GrantVerifier",
+    "Ids",
+    "LedgerRow",
+    "LogHead",
+    "Origin",
+    "Sealer",
+    "SessionKey",
+    "Settle",
+    "Signer",
+    "Sink",
+    "Store",
+    "Term",
+    "ToolAnalysis",
+    "TraceContext",
+    "Tracing",
+    "Update",
+]
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """UTC seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back, for bounds on waiting."""
+        ...
+
+
+class Ids(Protocol):
+    def new(self) -> str:
+        """128 random bits as 32 hex digits."""
+        ...
+
+
+# --- detection ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """An identifier known to the session, for propagation."""
+
+    type: str
+    value: str
+
+
+class DetectorSession(Protocol):
+    """Detection with memory: what was once accepted as an identifier is found again. Thread-safe."""
+
+    def inspect(
+        self, value: Json, *, origin: Origin, schema: Mapping[str, Json] | None = None
+    ) -> tuple[Finding, ...]:
+        """Every identifier in ``value``, not overlapping. Raises DetectionError rather than miss silently."""
+        ...
+
+    def learn(self, terms: Iterable[Term]) -> None:
+        """Make identifiers known that were accepted elsewhere (restored from the vault)."""
+        ...
+
+
+class Detector(Protocol):
+    """Finds identifiers. One per guard; one `DetectorSession` per guard session."""
+
+    @property
+    def version(self) -> str:
+        """Name and version, recorded with every call (``toolguard-rules/1``)."""
+        ...
+
+    def session(self) -> DetectorSession: ...
+
+
+# --- risk ---------------------------------------------------------------------------------------------
+
+
+class ToolAnalysis(Protocol):
+    """One tool, worked out once: its static risk, and what its arguments have to be read for."""
+
+    @property
+    def risk(self) -> Risk: ...
+
+    def evidence(self, data: Json) -> tuple[Evidence, ...]:
+        """What these arguments say about the call's risk. Fails into severe evidence, never into none."""
+        ...
+
+
+class Analyser(Protocol):
+    def tool(self, tool: Tool) -> ToolAnalysis: ...
+
+
+# --- the store ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionKey:
+    """Which vault: tokens are stable within one session of one tenant."""
+
+    tenant: str
+    session: str
+
+
+class Sealer(Protocol):
+    """Keyed operations on one tenant's values; what is stored is only ever their results."""
+
+    @property
+    def digest_key(self) -> bytes:
+        """The tenant's key for `args_digest`, `call_digest` and lookups."""
+        ...
+
+    def seal(self, plain: bytes, *, context: str) -> bytes: ...
+
+    def open(self, sealed: bytes, *, context: str) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogHead:
+    """What the registry says of one log: when it was opened, the hash of its first record, and where it ends."""
+
+    log_id: str
+    opened: float
+    first: str
+    seq: int
+    hash: str
+
+
+class Store(Protocol):
+    """The only authority. Thread-safe; shared by processes. Every method may raise StoreError."""
+
+    def now(self) -> float:
+        """The store's own time (UTC seconds): the time that counts."""
+        ...
+
+    def commit(self, change: Change) -> tuple[AuditRecord, ...]:
+        """Do all of ``change`` in one durable transaction and append its records to this process's log.
+
+        Raises:
+            ConflictError: the compare-and-set or the claim lost; nothing was written.
+            StoreError: nothing was written.
+        """
+        ...
+
+    def get(self, tenant: str, approval_id: str) -> Approval | None: ...
+
+    def find(self, tenant: str, ref: CallRef) -> Approval | None:
+        """The newest approval for this call reference."""
+        ...
+
+    def ledger(self, tenant: str, ref: CallRef) -> LedgerRow | None:
+        """Where this call reference stands."""
+        ...
+
+    def list(
+        self, tenant: str, *, states: Sequence[State] = (), limit: int = 100, before: str | None = None
+    ) -> tuple[Approval, ...]:
+        """Newest first; ``before`` is the id of the last approval of the page before."""
+        ...
+
+    def overdue(self, limit: int = 100) -> tuple[Approval, ...]:
+        """Approvals of every tenant whose time ran out by the store's clock and whose state does not say so yet:
+        pending or approved past their expiry, executing past their lease. For the sweeper, not for guards.
+        """
+        ...
+
+    def allocate(self, key: SessionKey, needs: Sequence[Need], sealer: Sealer) -> Mapping[Need, Token]:
+        """The token of each need, made if it is new. One identifier has one token, whoever asks first.
+
+        Spellings with one `canonical_form` share an index and differ in ``variant``. A store that outlives
+        the process keeps values sealed (context ``tenant/session/token``) and looks them up by keyed digest.
+        """
+        ...
+
+    def values(self, key: SessionKey, sealer: Sealer, tokens: Iterable[Token] | None = None) -> Mapping[Token, str]:
+        """Values of ``tokens`` (None: all of the session's); unknown ones are left out."""
+        ...
+
+    def purge(self, key: SessionKey) -> int:
+        """Forget a session's tokens; how many there were. Their numbers are never given out again."""
+        ...
+
+    def records(
+        self, *, log_id: str | None = None, after: int = 0, limit: int | None = None, call: str | None = None
+    ) -> Iterable[AuditRecord]:
+        """Records with a sequence number above ``after``, by log and number; with no ``log_id``, of every log in
+        turn (also of logs the registry does not know); with ``call``, only of that call.
+        """
+        ...
+
+    def logs(self) -> tuple[str, ...]:
+        """The registry: every log that was ever opened in this store, oldest first."""
+        ...
+
+    def heads(self) -> tuple[LogHead, ...]:
+        """The registry with each log's beginning and end, oldest first."""
+        ...
+
+    def cursor(self, sink: str) -> Mapping[str, int]:
+        """How far ``sink`` has delivered each log: log id → sequence number (absent: nothing yet)."""
+        ...
+
+    def advance(self, sink: str, log_id: str, seq: int) -> None:
+        """``sink`` has delivered this log up to ``seq``. Never goes back."""
+        ...
+
+    def outbox(self, limit: int = 100) -> tuple[tuple[int, str, str], ...]:
+        """(row id, tenant, approval id) of announcements that wait for delivery, oldest first."""
+        ...
+
+    def outbox_done(self, row: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+# --- people -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryPerson:
+    """A human as the directory knows them: one id, whatever issuers call them."""
+
+    id: str
+    name: str
+    identities: tuple[Person, ...]
+    groups: frozenset[str]
+    human: bool = True
+
+
+class Directory(Protocol):
+    """Who is who. Read anew at every verdict, so that a removed approver no longer counts."""
+
+    def person(self, identity: Person, *, at: float) -> DirectoryPerson | None: ...
+
+    def owners_of(self, tenant: str, agent: str, *, at: float) -> frozenset[str]:
+        """Persons who own this agent or service account; they may not approve its calls."""
+        ...
+
+    def members(self, tenant: str, group: str, *, at: float) -> tuple[DirectoryPerson, ...]: ...
+
+
+class Signer(Protocol):
+    """Held by the approval service alone."""
+
+    def sign(self, payload: bytes) -> Grant: ...
+
+
+class GrantVerifier(Protocol):
+    """Held by guards: public keys pinned in their configuration."""
+
+    def verify(self, grant: Grant) -> None:
+        """Raises InvalidatedError unless a pinned key signed exactly this payload."""
+        ...
+
+
+# --- the way out --------------------------------------------------------------------------------------
+
+
+class Channel(Protocol):
+    """Tells approvers that something waits. It can neither decide nor hold a call up."""
+
+    def announce(self, approval: Approval) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceContext:
+    """Hex ids of the span a call stands in."""
+
+    trace_id: str
+    span_id: str
+
+
+class Tracing(Protocol):
+    """Where spans come from and go to, best effort; the journal is the truth."""
+
+    def current(self) -> TraceContext | None: ...
+
+
+class Sink(Protocol):
+    """Takes records after they are durable. Must not raise, must not block."""
+
+    def emit(self, records: Sequence[AuditRecord]) -> None: ...
