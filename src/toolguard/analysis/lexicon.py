@@ -1,0 +1,149 @@
+"""What English verbs and nouns say about the effect of a tool. Rules of language only, no list of product names.
+
+A verb alone gives a first class and level; the object may move it (to *create* a note is a plain write, to
+*create* an access key is a matter of privilege). Verbs in `READ_VERBS` only look. Everything that stands in no
+list may change something, because the harm of asking once too often is small.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from toolguard._core.risk import RiskClass, RiskLevel
+from toolguard.analysis.notes import (
+    CODE,
+    COMMUNICATION,
+    DESTRUCTIVE,
+    EXFILTRATION,
+    FINANCIAL,
+    HIGH,
+    MEDIUM,
+    PRIVILEGE,
+    WRITE,
+)
+from toolguard.analysis.words import inflections
+
+__all__ = [
+    "ACCESS_NOUNS",
+    "CONTAINERS",
+    "DELETE_FAMILY",
+    "EFFECTS",
+    "FORMS",
+    "MASS",
+    "MONEY_NOUNS",
+    "READ_VERBS",
+    "SOFT_READ_VERBS",
+    "VERBS",
+    "WEAK_VERBS",
+]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+READ_VERBS: Final = _words(
+    "get list read search find fetch describe show view query lookup count check retrieve inspect browse "
+    "explore summarize analyze compare explain estimate calculate compute detect diff tail head whoami ping "
+    "discover wait is has exists select scan peek locate identify look see return display enumerate "
+    "diagnose troubleshoot infer predict recognize classify autocomplete geocode suggest recommend "
+    "rank rerank rescore audit trace profile measure tell learn know determine examine "
+    "preview validate render probe inquire"
+)
+"""Verbs of looking. ``ask``, ``review``, ``decode`` and ``resolve`` are left out: they act as often as they look."""
+
+SOFT_READ_VERBS: Final = _words(
+    "download verify test poll watch monitor follow load open print generate evaluate convert translate parse format "
+    "extract resolve access obtain optimize snap invoke call apply use pass condition head sample reveal log provide "
+    "perform support reverse match decode"
+)
+"""Verbs that may look or act: they look when the description begins with a verb of looking."""
+
+_TABLE: Final[tuple[tuple[RiskClass, RiskLevel, str], ...]] = (
+    # Gone for good, or gone until someone restores a backup.
+    (DESTRUCTIVE, HIGH, "delete del destroy drop purge wipe erase truncate terminate uninstall shred flush obliterate nuke "
+     "remove clear reset discard prune unregister deregister kill rollback overwrite shutdown rm rmdir unlink "
+     "evict deprovision dispose decommission expunge undeploy empty void forget redact expire annihilate "
+     "invalidate scrub format deallocate retire"),
+    # Undone with some effort: the thing still exists.
+    (DESTRUCTIVE, MEDIUM, "cancel abort stop close archive disable detach revert restore replace deactivate suspend reject "
+     "pause disconnect dissociate disassociate unassign unsubscribe unpublish deprecate interrupt leave "
+     "dismiss withdraw decline reboot restart failover untag unlink unset"),
+    # Who may do what.
+    (PRIVILEGE, HIGH, "grant authorize unauthorize permit impersonate elevate assume revoke escalate delegate federate sudo "
+     "unlock unblock whitelist allowlist entitle deny allow bypass"),
+    # Leaves the house.
+    (EXFILTRATION, HIGH, "export share upload exfiltrate dump leak"),
+    # Reaches other people.
+    (COMMUNICATION, MEDIUM, "send email mail notify message reply publish invite tweet call sms fax forward broadcast announce "
+     "respond resend reinvite remind dial chat whisper page"),
+    # Moves value.
+    (FINANCIAL, HIGH, "pay refund charge transfer purchase buy sell payout withdraw donate trade remit wire reimburse "
+     "redeem checkout debit settle tip bid stake"),
+    # Runs what it is given.
+    (CODE, HIGH, "execute exec eval install deploy spawn shell"),
+    (CODE, MEDIUM, "run invoke launch compile trigger"),
+    # Plain changes.
+    (WRITE, MEDIUM, "create update add set put write edit modify patch insert upsert post save store move rename copy assign "
+     "append attach associate merge commit push change adjust configure register submit complete accept approve "
+     "confirm start begin resume enable activate schedule book reserve link tag label mark import ingest load "
+     "sync synchronize refresh rotate renew replicate migrate provision allocate apply build rebuild make "
+     "manage clone fork duplicate initialize initiate finalize issue sign resolve unresolve reopen open "
+     "upgrade downgrade scale resize request submit record log subscribe join enroll unarchive "
+     "star unstar pin unpin watch unwatch lock transition reprioritize prioritize reorder draft generate "
+     "convert transform encrypt decrypt index reindex backup snapshot rebase checkout stage unstage "
+     "amend continue retry rerun redrive process order prescribe administer admit discharge refer dispense "
+     "vote like comment react follow unfollow place fulfill ship increase decrease promote demote bulk "
+     "batch alter replicate define undeprecate advertise connect mount opt claim transfer swap inject "
+     "compose expand peer unpeer swap acknowledge unacknowledge escalate note annotate extend "
+     "include exclude override customize setup prepare distribute deliver train bundle group ungroup"),
+)
+
+EFFECTS: Final[dict[str, tuple[RiskClass, RiskLevel]]] = {}
+for _class, _level, _text in _TABLE:
+    for _verb in _text.split():
+        EFFECTS.setdefault(_verb, (_class, _level))
+
+DELETE_FAMILY: Final = _words("delete del destroy drop purge wipe erase truncate remove rm expunge obliterate shred uninstall")
+"""Their presence in a name always speaks, wherever they stand."""
+
+WEAK_VERBS: Final = _words(
+    "pull request issue comment post commit branch release tag label log record report order trade message "
+    "run start stop page call mail email sms group index process sample test review model profile trace "
+    "transfer export import charge refund access use view watch star pin draft note link lock map state set "
+    "stage plan backup snapshot mount patch schedule batch bulk template format check scan monitor audit "
+    "price quote share sign account tail head diff count query list search find change update create open close "
+    "build deploy trigger job load store display filter sort limit exec shell book market position bid tip stake order"
+)
+"""Verbs that are as often nouns: in the middle of a name they are read as nouns."""
+
+VERBS: Final = READ_VERBS | SOFT_READ_VERBS | EFFECTS.keys()
+FORMS: Final[dict[str, str]] = inflections(sorted(VERBS))
+"""Inflected form → base verb, for sentences."""
+
+ACCESS_NOUNS: Final = _words(
+    "permission permissions policy policies role roles acl acls grant grants privilege privileges entitlement entitlements "
+    "credential credentials password passwords passcode mfa otp admin admins administrator administrators owner owners "
+    "ownership principal principals collaborator collaborators scope scopes token tokens secret secrets apikey "
+    "login sudoers trust authorization authorisation guardrail guardrails firewall whitelist allowlist restriction "
+    "restrictions membership member members user users usergroup usergroups access sharing key keys "
+)
+"""What access hangs on. To change one of these is a matter of privilege, whatever the verb."""
+
+MONEY_NOUNS: Final = _words(
+    "payment payments invoice invoices refund refunds payout payouts order orders transfer transfers transaction "
+    "transactions charge charges subscription subscriptions trade trades money funds bill bills purchase purchases "
+    "wallet balance coupon price prices billing checkout"
+)
+"""To create, place, finalize, cancel or send one of these moves value."""
+
+MASS: Final = _words("all every everything entire whole bulk mass recursive cascade wildcard")
+"""Many at once."""
+
+CONTAINERS: Final = _words(
+    "database databases schema bucket buckets account accounts tenant tenants organization organizations cluster clusters "
+    "repository repositories project projects volume volumes disk disks filesystem vault vaults keyspace "
+    "datastore environment environments workspace workspaces domain domains table tables drive backup backups snapshot "
+    "snapshots stack stacks"
+)
+"""What holds many other things: gone with it, they are gone too."""

@@ -1,0 +1,171 @@
+"""Command-line programs with sub-commands (cloud, containers, services), read as language.
+
+``tool [group …] verb [operand …]``: the verb decides. Reading stops at the first verb, so that the name of a
+thing ("delete-me") is not taken for one. Flags speak too: ``--delete``, ``--prune``; a dry run takes it back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from toolguard._core.risk import Evidence, RiskClass, RiskLevel
+from toolguard.analysis.effects import effect_of
+from toolguard.analysis.lexicon import ACCESS_NOUNS, DELETE_FAMILY, EFFECTS, READ_VERBS
+from toolguard.analysis.notes import CODE, CRITICAL, DESTRUCTIVE, EXFILTRATION, HIGH, LOW, MEDIUM, PRIVILEGE, READ, WRITE, note
+from toolguard.analysis.shell_args import Args
+from toolguard.analysis.words import split_words
+
+__all__ = ["cli_evidence"]
+
+_SOURCE = "args.shell"
+_LOOKS = READ_VERBS | frozenset(
+    "ls info status version versions help logs log top history cat stat du tree env ps images whoami config-get get-contexts current-context "
+    "outputs output graph providers api-resources api-versions explain cluster-info auth-check ping health lookup dump-config events dev tail diff "
+    "plan validate fmt docs completion about contexts stats inspect".split()
+)
+# Ends something for good or for everyone. Beyond the lexicon: words of command lines.
+_ENDS = DELETE_FAMILY | frozenset(
+    "rb rmi destroy purge prune wipe flush truncate terminate reset force-reset uninstall unregister deregister revoke undeploy evict drain "
+    "forget expunge erase nuke taint force-unlock deprovision rollback undo kill down drop-database flushall compact recreate cleanup "
+    "unpublish retire deallocate annihilate poweroff shutdown invalidate scrub untag unset takedown empty unlink".split()
+)
+# Undone with some effort; grave only where access hangs on it or everything is meant.
+_HALTS = frozenset("stop disable suspend pause cancel archive close detach cordon scale abort abandon deactivate decommission restart reboot quit halt failover".split())
+_HALTS_HIGH = frozenset("cancel archive close abandon decommission quit halt detach failover".split())
+_FORCED = frozenset("break force override bypass".split())
+_DRY = ("--dry-run", "--dryrun", "--what-if", "--whatif", "--check", "--no-execute", "--plan", "--simulate", "--noop", "--just-print", "--validate-only")
+_END_FLAGS = re.compile(r"^--?(?:delete|remove|destroy|purge|prune|wipe|drop|erase|reset|cleanup|clean|truncate|force-(?:delete|destroy|reset|recreate|conflicts)|remove-all|rm|nuke|terminate|revoke|unregister)(?:$|[-=A-Z])")
+_CODE_CLIS = frozenset("ansible ansible-playbook terraform tofu terragrunt pulumi cdk serverless sls sam helm helmfile kustomize skaffold argocd flux salt puppet chef nomad vagrant packer".split())
+_DEPLOYS = frozenset("apply deploy up install upgrade sync import release publish promote rollout push run invoke exec start create-stack update-stack activate".split())
+_OPERATION = re.compile(r"^[a-z][a-z0-9]*(?:[-_:.][a-z0-9]+)*$")
+
+
+def cli_evidence(args: Args) -> Iterator[Evidence]:
+    """What a command of an otherwise unknown program does, read from its sub-command and flags."""
+    if args.has("--help", "--version", "-h") and not args.has("--force"):
+        yield note(_SOURCE, READ, LOW, "it asks a program for help or version")
+        return
+    if args.has("-v", "-V") and len(args.words) == 1:
+        yield note(_SOURCE, READ, LOW, "it asks a program for its version")
+        return
+    dry = args.has(*_DRY) or args.long_values.get("--dry-run", "") not in ("", "none")
+    method = args.value_of(("-X", "--method", "--request"))
+    if method is not None:
+        from toolguard.analysis.shell_net import request_evidence
+
+        yield from request_evidence(method.text, " ".join(w.text for w in args.positional))
+    found = list(_verb(args, _subject(args)))
+    found += list(_flags(args))
+    if dry:
+        yield note(_SOURCE, READ, LOW, "it only shows what it would do")
+        return
+    yield from found
+    if not found:
+        yield note(_SOURCE, CODE, MEDIUM, "it runs a program of which nothing is known")
+
+
+def _subject(args: Args) -> list[str]:
+    """The words that may be sub-commands: leading positional ones in lower case that look like words."""
+    words: list[str] = []
+    for word in args.words:
+        text = word.text
+        if text.startswith("-"):
+            continue
+        if word.dynamic or word.quoted and " " in text:
+            break
+        if _OPERATION.match(text) and len(text) < 60:
+            words.append(text)
+        elif args.program in ("java", "az", "gcloud", "kubectl"):
+            continue
+        elif len(words) >= 1 or re.search(r"[/.@=\\]", text):
+            if len(words) > 2:
+                break
+            continue
+        if len(words) >= 7:
+            break
+    return words
+
+
+def _verb(args: Args, words: list[str]) -> Iterator[Evidence]:
+    seen: list[str] = []
+    for word in words:
+        parts = split_words(word)
+        if not parts:
+            continue
+        context = frozenset(p for w in [*seen, word] for p in split_words(w)) | frozenset(split_words(args.program))
+        ends = next((p for p in (word, *(parts if len(parts) <= 5 else parts[:1])) if p in _ENDS), None)
+        looks = word in _LOOKS or parts[0] in _LOOKS
+        first = parts[0]
+        if looks and not (first not in _LOOKS and ends):
+            yield note(_SOURCE, READ, LOW, "its sub-command only looks")
+            return
+        if ends:
+            level = CRITICAL if _everything(args, context, ends) else HIGH
+            yield note(_SOURCE, DESTRUCTIVE, level, f"its sub-command says {ends!r}")
+            if context & ACCESS_NOUNS or ends in ("revoke",):
+                yield note(_SOURCE, PRIVILEGE, HIGH, "its sub-command changes who may do what")
+            return
+        halts = next((p for p in parts[:1] if p in _HALTS), None)
+        if halts:
+            grave = halts in _HALTS_HIGH or bool(context & (ACCESS_NOUNS | {"auth", "audit", "secrets", "policy", "user"})) or args.has("--all", "-a", "--force", "-f")
+            zero = halts == "scale" and any("replicas=0" in w.text for w in args.words)
+            yield note(_SOURCE, DESTRUCTIVE, HIGH if grave or zero else MEDIUM, f"its sub-command says {halts!r}")
+            return
+        if first in _FORCED:
+            yield note(_SOURCE, DESTRUCTIVE, HIGH, "its sub-command overrides a safeguard")
+            return
+        if first in EFFECTS and (first not in _AMBIGUOUS or len(seen) >= 1 or len(words) == 1):
+            yield from _known(args, first, context)
+            return
+        if word in _DEPLOYS:
+            yield note(_SOURCE, CODE, HIGH if args.program in _CODE_CLIS else MEDIUM, f"its sub-command says {word!r}")
+            return
+        seen.append(word)
+
+
+_AMBIGUOUS = frozenset("label log record order index group page call mail message email state set report issue post release branch tag trade run process key".split())
+
+
+def _known(args: Args, verb: str, context: frozenset[str]) -> Iterator[Evidence]:
+    risk_class, level = EFFECTS[verb]
+    if risk_class is DESTRUCTIVE and level is HIGH:
+        yield note(_SOURCE, DESTRUCTIVE, HIGH, f"its sub-command says {verb!r}")
+        return
+    infrastructure = args.program in _CODE_CLIS and verb in _DEPLOYS
+    for item in effect_of(verb, context, _SOURCE, f"its sub-command says {verb!r}"):
+        kind: RiskClass = item.risk_class
+        grade: RiskLevel = item.level
+        if kind is CODE and verb in ("run", "launch", "trigger", "invoke", "install", "deploy", "execute", "exec", "start") and not infrastructure:
+            grade = MEDIUM
+        if kind is WRITE and infrastructure:
+            kind, grade = CODE, HIGH
+        if kind in (PRIVILEGE, EXFILTRATION) and verb in ("create", "update", "add", "set", "share", "upload", "export", "put") and not context & {"policy", "role", "admin", "permission", "permissions", "acl", "iam", "token", "binding", "access", "grant"}:
+            grade = MEDIUM
+        yield note(_SOURCE, kind, grade, item.text)
+    if infrastructure:
+        yield note(_SOURCE, CODE, HIGH, "it changes running infrastructure")
+
+
+def _everything(args: Args, context: frozenset[str], verb: str) -> bool:
+    wide = args.has("--all", "--all-namespaces", "-A") or any(w.text in ("--all", "all", "*") for w in args.words)
+    whole = bool(context & {"namespace", "namespaces", "ns", "cluster", "clusters", "database", "databases", "project", "projects", "organization", "account", "group"}) and verb in (DELETE_FAMILY | {"purge", "destroy", "rb"})
+    return wide and verb in (DELETE_FAMILY | {"destroy", "purge", "wipe", "flush", "truncate"}) or (whole and args.program in ("kubectl", "oc", "gcloud", "az", "aws", "doctl", "eksctl")) or verb == "destroy" and args.has("-auto-approve", "--auto-approve", "--yes")
+
+
+def _flags(args: Args) -> Iterator[Evidence]:
+    for flag in sorted(args.flags):
+        if flag.startswith("--") and _END_FLAGS.match(flag) or flag in ("-delete", "-destroy"):
+            yield note(_SOURCE, DESTRUCTIVE, HIGH, "a flag of it says that it deletes")
+            return
+    if args.program in ("docker", "podman", "nerdctl"):
+        yield from _container(args)
+    if args.program == "nginx" and any(w.text in ("stop", "quit") for w in args.words):
+        yield note(_SOURCE, DESTRUCTIVE, HIGH, "it stops a service")
+
+
+def _container(args: Args) -> Iterator[Evidence]:
+    texts = [w.text for w in args.words]
+    joined = " ".join(texts)
+    if args.has("--privileged") or re.search(r"(?:-v|--volume|--mount)[ =](?:\S*source=|\S*src=)?(?:/|/etc|/var/run/docker\.sock|/root|/home)(?::|,|\b)", joined) and re.search(r"(?:-v|--volume)[ =]/(?:etc|root|var/run|home)?:|docker\.sock", joined) or "--pid=host" in joined or "--cap-add" in joined:
+        yield note(_SOURCE, PRIVILEGE, HIGH, "the container gets the rights of the machine")
