@@ -1,0 +1,74 @@
+"""From one label per token to spans of characters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from toolguard.detection.tagger.tokens import NEWLINE
+
+__all__ = ["spans_of"]
+
+_LEAD: Final = frozenset(" \t\r\n,.;:'’\"()[]{}<>|^-/_=#*&~`\\")
+_TRAIL: Final = _LEAD - {"."}
+
+
+def spans_of(
+    text: str,
+    words: Sequence[str],
+    starts: Sequence[int],
+    ends: Sequence[int],
+    labels: Sequence[str],
+    flags: Mapping[str, str],
+) -> list[tuple[int, int, str]]:
+    """``(start, end, type)`` of every labelled run, trimmed of punctuation at its ends, plus repeats of found names.
+
+    A name found once is a name wherever the same capitalised word stands again in the text, unless it is a plain
+    English word: those stay as the model left them.
+    """
+    found: list[tuple[int, int, str]] = []
+    covered = [False] * len(words)
+    names: set[str] = set()
+    at, total = 0, len(labels)
+    while at < total:
+        label = labels[at]
+        if label == "O":
+            at += 1
+            continue
+        kind = label[2:]
+        first = at
+        at += 1
+        while at < total and labels[at] == "I-" + kind:
+            at += 1
+        last = at - 1
+        start, end = starts[first], ends[last]
+        while start < end and text[start] in _LEAD:
+            start += 1
+        while start < end and (text[end - 1] in _TRAIL or (text[end - 1] == "." and kind != "PERSON")):
+            end -= 1
+        if start == end:
+            continue
+        found.append((start, end, kind))
+        for index in range(first, at):
+            covered[index] = True
+            word = words[index]
+            if kind == "PERSON" and _repeats(word, flags):
+                names.add(word)
+    if names:
+        found += [
+            (starts[index], ends[index], "PERSON")
+            for index, word in enumerate(words)
+            if not covered[index] and word in names
+        ]
+        found.sort()
+    return found
+
+
+def _repeats(word: str, flags: Mapping[str, str]) -> bool:
+    return (
+        len(word) > 2
+        and word != NEWLINE
+        and word[0].isupper()
+        and word.isalpha()
+        and not set("WEM") & set(flags.get(word.lower(), ""))
+    )
