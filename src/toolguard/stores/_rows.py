@@ -1,0 +1,157 @@
+"""Rows of the SQLite store as the core's values, and back."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias, TypeVar
+
+from toolguard._core.approval import Approval, Grant, Request, State, Verdict
+from toolguard._core.audit import AuditRecord, Draft, Kind
+from toolguard._core.steps import LedgerRow, Standing
+from toolguard.errors import StoreError
+from toolguard.stores import _codec
+from toolguard.stores._rules import deadline
+
+__all__ = ["approval_of", "create_row", "ledger_row", "record_of", "record_row", "update_row"]
+
+Row: TypeAlias = tuple[Any, ...]
+T = TypeVar("T", str, int, float)
+
+_BLOBS = frozenset({"sealed"})
+
+
+def create_row(approval: Approval) -> Row:
+    """The row of a new approval, in the order of ``_sql.CREATE``."""
+    r = approval.request
+    return (
+        r.id,
+        r.tenant,
+        approval.state.value,
+        approval.version,
+        r.session,
+        r.ref.ref,
+        r.tool,
+        r.args_digest,
+        r.call_digest,
+        r.view_digest,
+        r.policy_sha256,
+        r.risk_level,
+        r.requester_person,
+        r.agent,
+        r.created,
+        r.expires,
+        deadline(approval),
+        approval.outcome,
+        approval.changed,
+        r.sealed,
+        _codec.dump(r, leave_out=_BLOBS),
+    )
+
+
+def update_row(after: Approval) -> Row:
+    """What may change of an approval, in the order of ``_sql.UPDATE``."""
+    grant = after.grant
+    return (
+        after.state.value,
+        after.version,
+        deadline(after),
+        after.grant_expires,
+        after.lease_until,
+        after.outcome,
+        after.changed,
+        grant.payload if grant else None,
+        grant.signature if grant else None,
+        grant.key_id if grant else None,
+    )
+
+
+def approval_of(row: Row, verdicts: list[str]) -> Approval:
+    """The approval of a row and its verdicts.
+
+    Raises:
+        StoreError: the row cannot be read, or its columns say something else than its body.
+    """
+    (id_, tenant, state, version, ref, call_digest, expires, grant_expires, lease_until, outcome, changed) = row[:11]
+    payload, signature, key_id, sealed, body = row[11:]
+    request = _codec.load(Request, body, sealed=bytes(sealed))
+    said = (request.id, request.tenant, request.ref.ref, request.call_digest, request.expires)
+    if said != (id_, tenant, ref, call_digest, expires):
+        raise StoreError(f"the row of approval {str(id_)!r} does not fit its request: the store was edited; see the audit trail")
+    try:
+        return Approval(
+            request=request,
+            state=State(state),
+            version=version,
+            verdicts=tuple(_codec.load(Verdict, v) for v in verdicts),
+            grant=None if payload is None else Grant(payload=bytes(payload), signature=bytes(signature), key_id=str(key_id)),
+            grant_expires=grant_expires,
+            lease_until=lease_until,
+            outcome=outcome,
+            changed=changed,
+        )
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"the row of approval {str(id_)!r} cannot be read ({type(error).__name__})") from None
+
+
+def ledger_row(row: Row | None) -> tuple[LedgerRow | None, bool]:
+    """Where a call stands, and whether an approval made the row."""
+    if row is None:
+        return None, False
+    try:
+        standing = Standing(row[1])
+    except ValueError:
+        raise StoreError("a ledger row cannot be read: the store was edited; see the audit trail") from None
+    return LedgerRow(call_digest=row[0], standing=standing, result=bytes(row[2])), bool(row[3])
+
+
+def record_row(record: AuditRecord) -> Row:
+    """A record, in the order of ``_sql.APPEND``."""
+    d = record.draft
+    return (
+        record.log_id,
+        record.seq,
+        record.prev,
+        record.hash,
+        d.kind.value,
+        float(d.at),
+        float(d.started),
+        d.call,
+        d.trace_id,
+        d.span_id,
+        d.parent_id,
+        d.link_id,
+        _codec.dump_json(d.body),
+    )
+
+
+def record_of(row: Row) -> AuditRecord:
+    """The record of a row. What was edited into something unreadable becomes empty, and so fails its hash."""
+    log_id, seq, prev, hash_, kind, at, started, call, trace, span, parent, link, body = row
+    try:
+        what = Kind(kind)
+    except ValueError:
+        what = Kind.LOG_OPENED
+    try:
+        facts = _codec.load_json(body) if isinstance(body, str) else None
+    except StoreError:
+        facts = None
+    return AuditRecord(
+        log_id=_as(str, log_id),
+        seq=_as(int, seq),
+        prev=_as(str, prev),
+        hash=_as(str, hash_),
+        draft=Draft(
+            kind=what,
+            at=_as(float, at),
+            started=_as(float, started),
+            call=_as(str, call),
+            trace_id=_as(str, trace),
+            span_id=_as(str, span),
+            parent_id=_as(str, parent),
+            link_id=_as(str, link),
+            body=facts if isinstance(facts, dict) else {},
+        ),
+    )
+
+
+def _as(kind: type[T], value: object) -> T:
+    return value if isinstance(value, kind) else kind()

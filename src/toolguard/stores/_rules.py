@@ -1,0 +1,91 @@
+"""What a change may do, checked by every store inside its transaction. Pure: rows in, refusal or nothing out."""
+
+from __future__ import annotations
+
+from toolguard._core.approval import TRANSITIONS, Approval, State, is_expired
+from toolguard._core.steps import Change, Claim, LedgerRow, Settle, Standing, Update
+from toolguard.errors import ConflictError, StoreError
+
+__all__ = ["check_claim", "check_settle", "check_shape", "check_update", "deadline"]
+
+
+def check_shape(change: Change) -> None:
+    """Raises StoreError unless all parts of a change are about one tenant and belong together."""
+    if change.create is not None and change.create.tenant != change.tenant:
+        raise StoreError("a change creates a request of another tenant; nothing was written")
+    update, claim = change.update, change.claim
+    if update is not None and update.approval.request.tenant != change.tenant:
+        raise StoreError("a change updates an approval of another tenant; nothing was written")
+    starts = update if update is not None and _starts(update) else None
+    asked = claim if claim is not None and claim.asked else None
+    if starts is None and asked is None:
+        return
+    if starts is None or asked is None or not _same_call(starts, asked):
+        raise StoreError(
+            "the claim of an approved call and its move to 'executing' must be one change for one call; "
+            "nothing was written"
+        )
+
+
+def _starts(update: Update) -> bool:
+    return update.approval.state is State.EXECUTING and update.from_state is not State.EXECUTING
+
+
+def _same_call(update: Update, claim: Claim) -> bool:
+    request = update.approval.request
+    return (request.ref, request.call_digest) == (claim.ref, claim.call_digest)
+
+
+def check_update(stored: Approval | None, update: Update, now: float) -> None:
+    """The compare-and-set. ``stored`` is the row under the lock (None: not in this tenant), ``now`` the store's time.
+
+    Raises:
+        ConflictError: the row moved on, time ran out, or the step is not in the table of transitions.
+    """
+    after = update.approval
+    if stored is None or (stored.version, stored.state) != (update.from_version, update.from_state):
+        raise ConflictError("the approval has changed since it was read; read it again, nothing was written")
+    if update.alive_until is not None and now >= update.alive_until:
+        raise ConflictError("time ran out on the approval; make the call again to ask anew, nothing was written")
+    same_state = after.state is stored.state
+    if not ((stored.state, after.state) in TRANSITIONS or (same_state and stored.state.is_open)):
+        raise ConflictError(
+            f"an approval cannot go from {stored.state.value!r} to {after.state.value!r}; nothing was written"
+        )
+    if (same_state or after.state in (State.APPROVED, State.EXECUTING)) and is_expired(stored, now):
+        raise ConflictError("the approval has expired; make the call again to ask anew, nothing was written")
+    if after.version != update.from_version + 1 or not _same_request(stored, after):
+        raise ConflictError("the approval is not the one that was read; read it again, nothing was written")
+
+
+def _same_request(stored: Approval, after: Approval) -> bool:
+    """The request is frozen when it is asked, and verdicts are only ever added."""
+    return after.request == stored.request and after.verdicts[: len(stored.verdicts)] == stored.verdicts
+
+
+def check_claim(row: LedgerRow | None, made_by_approval: bool, claim: Claim) -> None:
+    """Raises ConflictError unless this claim may take the call's one execution."""
+    if claim.asked:
+        free = row is not None and row.standing is Standing.ASKED
+    else:
+        free = row is None or (row.standing is Standing.FAILED and not made_by_approval)
+    if not free or (row is not None and row.call_digest != claim.call_digest):
+        raise ConflictError("this call was already claimed or is not the one that was asked; it must not run")
+
+
+def check_settle(row: LedgerRow | None, settle: Settle) -> Standing:
+    """Where the call stands after ``settle``; ConflictError unless it is executing."""
+    if row is None or row.standing is not Standing.EXECUTING:
+        raise ConflictError("this call is not executing, so its end cannot be recorded; nothing was written")
+    return Standing.EXECUTED if settle.ok else Standing.FAILED
+
+
+def deadline(approval: Approval) -> float | None:
+    """When time runs out on it as it stands (UTC seconds); None where no time limit applies."""
+    if approval.state is State.PENDING:
+        return approval.request.expires
+    if approval.state is State.APPROVED:
+        return approval.grant_expires if approval.grant_expires is not None else approval.changed
+    if approval.state is State.EXECUTING:
+        return approval.lease_until
+    return None

@@ -1,0 +1,211 @@
+"""Every SQL statement of the SQLite store: the schema with its migrations, and what is asked of it."""
+
+from __future__ import annotations
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS"]
+
+APPLICATION_ID = 0x7467_7264
+"""``tgrd`` in the file's header: tells our files from other applications'."""
+
+_V1 = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+INSERT INTO meta VALUES ('time', 0.0), ('purges', 0);
+
+CREATE TABLE approvals (
+    n INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    tenant TEXT NOT NULL,
+    state TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    session TEXT NOT NULL,
+    ref TEXT NOT NULL,
+    tool TEXT NOT NULL,
+    args_digest TEXT NOT NULL,
+    call_digest TEXT NOT NULL,
+    view_digest TEXT NOT NULL,
+    policy_sha256 TEXT NOT NULL,
+    risk_level TEXT NOT NULL,
+    requester TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    created REAL NOT NULL,
+    expires REAL NOT NULL,
+    deadline REAL,
+    grant_expires REAL,
+    lease_until REAL,
+    outcome TEXT NOT NULL,
+    changed REAL NOT NULL,
+    grant_payload BLOB,
+    grant_signature BLOB,
+    grant_key TEXT,
+    sealed BLOB NOT NULL,
+    request TEXT NOT NULL
+);
+CREATE INDEX approvals_ref ON approvals (tenant, ref);
+CREATE INDEX approvals_state ON approvals (tenant, state, n);
+CREATE INDEX approvals_deadline ON approvals (deadline) WHERE deadline IS NOT NULL;
+
+CREATE TABLE verdicts (
+    approval TEXT NOT NULL REFERENCES approvals (id),
+    n INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    person TEXT NOT NULL,
+    at REAL NOT NULL,
+    verdict TEXT NOT NULL,
+    PRIMARY KEY (approval, n)
+) WITHOUT ROWID;
+
+CREATE TABLE ledger (
+    tenant TEXT NOT NULL,
+    ref TEXT NOT NULL,
+    call_digest TEXT NOT NULL,
+    standing TEXT NOT NULL,
+    asked INTEGER NOT NULL,
+    result BLOB NOT NULL DEFAULT x'',
+    changed REAL NOT NULL,
+    PRIMARY KEY (tenant, ref)
+) WITHOUT ROWID;
+
+CREATE TABLE outbox (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL,
+    approval TEXT NOT NULL REFERENCES approvals (id)
+);
+
+CREATE TABLE logs (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    log_id TEXT NOT NULL UNIQUE,
+    opened REAL NOT NULL,
+    first TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    hash TEXT NOT NULL
+);
+CREATE TABLE records (
+    log_id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    prev TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    at REAL NOT NULL,
+    started REAL NOT NULL,
+    call TEXT NOT NULL,
+    trace TEXT NOT NULL,
+    span TEXT NOT NULL,
+    parent TEXT NOT NULL,
+    link TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (log_id, seq)
+);
+CREATE INDEX records_call ON records (call) WHERE call <> '';
+CREATE TABLE cursors (
+    sink TEXT NOT NULL, log_id TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (sink, log_id)
+) WITHOUT ROWID;
+
+CREATE TABLE tokens (
+    tenant TEXT NOT NULL,
+    session TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    type TEXT NOT NULL,
+    idx INTEGER NOT NULL,
+    variant INTEGER NOT NULL,
+    identity TEXT NOT NULL,
+    spelling TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (tenant, session, namespace, type, idx, variant)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX tokens_spelling ON tokens (tenant, session, spelling);
+CREATE INDEX tokens_identity ON tokens (tenant, session, identity, idx, variant);
+CREATE TABLE token_counters (
+    tenant TEXT NOT NULL,
+    session TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    type TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (tenant, session, namespace, type)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1,)
+"""``MIGRATIONS[n]`` takes a store from schema version n to n + 1. Never change one that was released; add the next."""
+
+TIME = "SELECT value FROM meta WHERE key = 'time'"
+SET_TIME = "UPDATE meta SET value = ? WHERE key = 'time'"
+PURGES = "SELECT value FROM meta WHERE key = 'purges'"
+ADD_PURGE = "UPDATE meta SET value = value + 1 WHERE key = 'purges'"
+META = "SELECT value FROM meta WHERE key = ?"
+
+_APPROVAL = (
+    "SELECT id, tenant, state, version, ref, call_digest, expires, grant_expires, lease_until, outcome, changed, "
+    "grant_payload, grant_signature, grant_key, sealed, request FROM approvals "
+)
+GET = _APPROVAL + "WHERE id = ? AND tenant = ?"
+FIND = _APPROVAL + "WHERE tenant = ? AND ref = ? ORDER BY n DESC LIMIT 1"
+LIST = _APPROVAL + "WHERE tenant = ? AND n < ? ORDER BY n DESC LIMIT ?"
+LIST_STATES = _APPROVAL + (
+    "WHERE tenant = ? AND n < ? AND state IN (SELECT value FROM json_each(?)) ORDER BY n DESC LIMIT ?"
+)
+OVERDUE = _APPROVAL + "WHERE deadline IS NOT NULL AND deadline <= ? ORDER BY deadline LIMIT ?"
+PLACE = "SELECT n FROM approvals WHERE id = ? AND tenant = ?"
+CREATE = (
+    "INSERT INTO approvals (id, tenant, state, version, session, ref, tool, args_digest, call_digest, view_digest, "
+    "policy_sha256, risk_level, requester, agent, created, expires, deadline, outcome, changed, sealed, request) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+UPDATE = (
+    "UPDATE approvals SET state = ?, version = ?, deadline = ?, grant_expires = ?, lease_until = ?, outcome = ?, "
+    "changed = ?, grant_payload = ?, grant_signature = ?, grant_key = ? "
+    "WHERE id = ? AND tenant = ? AND version = ? AND state = ?"
+)
+VERDICTS = "SELECT verdict FROM verdicts WHERE approval = ? ORDER BY n"
+ADD_VERDICT = "INSERT INTO verdicts (approval, n, tenant, answer, person, at, verdict) VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+LEDGER = "SELECT call_digest, standing, result, asked FROM ledger WHERE tenant = ? AND ref = ?"
+SET_LEDGER = (
+    "INSERT INTO ledger (tenant, ref, call_digest, standing, asked, changed) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (tenant, ref) DO UPDATE SET standing = excluded.standing, changed = excluded.changed"
+)
+SETTLE = "UPDATE ledger SET standing = ?, result = ?, changed = ? WHERE tenant = ? AND ref = ?"
+
+ANNOUNCE = "INSERT INTO outbox (tenant, approval) VALUES (?, ?)"
+OUTBOX = "SELECT n, tenant, approval FROM outbox ORDER BY n LIMIT ?"
+OUTBOX_DONE = "DELETE FROM outbox WHERE n = ?"
+
+HEAD = "SELECT seq, hash FROM logs WHERE log_id = ?"
+LAST_LOG = "SELECT n, first FROM logs ORDER BY n DESC LIMIT 1"
+OPEN_LOG = "INSERT INTO logs (log_id, opened, first, seq, hash) VALUES (?, ?, ?, ?, ?)"
+MOVE_HEAD = "UPDATE logs SET seq = ?, hash = ? WHERE log_id = ?"
+HEADS = "SELECT log_id, opened, first, seq, hash FROM logs ORDER BY n"
+APPEND = (
+    "INSERT INTO records (log_id, seq, prev, hash, kind, at, started, call, trace, span, parent, link, body) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_RECORD = (
+    "SELECT log_id, seq, prev, hash, kind, at, started, call, trace, span, parent, link, body FROM records "
+)
+RECORDS = _RECORD + "WHERE log_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+RECORDS_OF_CALL = _RECORD + "WHERE call = ? AND seq > ? ORDER BY rowid LIMIT ?"
+NEXT_LOG = "SELECT min(log_id) FROM records WHERE log_id > ?"
+CURSOR = "SELECT log_id, seq FROM cursors WHERE sink = ?"
+ADVANCE = (
+    "INSERT INTO cursors (sink, log_id, seq) VALUES (?, ?, ?) "
+    "ON CONFLICT (sink, log_id) DO UPDATE SET seq = max(seq, excluded.seq)"
+)
+
+TOKEN_OF = "SELECT idx, variant FROM tokens WHERE tenant = ? AND session = ? AND spelling = ?"  # noqa: S105 - not a secret
+LAST_VARIANT = (
+    "SELECT idx, variant FROM tokens WHERE tenant = ? AND session = ? AND identity = ? ORDER BY idx DESC, variant DESC LIMIT 1"
+)
+LAST_INDEX = "SELECT last FROM token_counters WHERE tenant = ? AND session = ? AND namespace = ? AND type = ?"
+COUNT_INDEX = (
+    "INSERT INTO token_counters (tenant, session, namespace, type, last) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (tenant, session, namespace, type) DO UPDATE SET last = excluded.last"
+)
+ADD_TOKEN = (
+    "INSERT INTO tokens (tenant, session, namespace, type, idx, variant, identity, spelling, value) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+VALUE = (
+    "SELECT value FROM tokens WHERE tenant = ? AND session = ? AND namespace = ? AND type = ? AND idx = ? AND variant = ?"
+)
+VALUES = "SELECT namespace, type, idx, variant, value FROM tokens WHERE tenant = ? AND session = ?"
+PURGE = "DELETE FROM tokens WHERE tenant = ? AND session = ?"

@@ -1,0 +1,270 @@
+"""The store in memory: for tests, notebooks and calls that need no trail after the process ends.
+
+It keeps every rule of the durable stores but durability. It lives in one process: after a fork the child
+would hold a second authority, so there every method refuses.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from toolguard._core.approval import Approval, State
+from toolguard._core.audit import GENESIS, AuditRecord, seal
+from toolguard._core.call import CallRef
+from toolguard._core.steps import Change, Claim, LedgerRow, Standing
+from toolguard._core.vault import Namespace, Need, Token, canonical_form
+from toolguard.errors import ConflictError, NotFoundError, StoreError
+from toolguard.ports import Clock, LogHead, Sealer, SessionKey
+from toolguard.stores import _log
+from toolguard.stores._rules import check_claim, check_settle, check_shape, check_update, deadline
+from toolguard.stores._time import StoreTime
+from toolguard.stores._tokens import MAX_INDEX, MAX_VARIANT
+
+__all__ = ["MemoryStore"]
+
+
+class _Session:
+    """One session's tokens."""
+
+    def __init__(self) -> None:
+        self.tokens: dict[Need, Token] = {}
+        self.values: dict[Token, str] = {}
+        self.identities: dict[tuple[str, Namespace, str], Token] = {}
+        self.counters: dict[tuple[str, Namespace], int] = {}
+
+
+class MemoryStore:
+    """A `toolguard.ports.Store` in memory. Thread-safe; ``clock`` defaults to this machine's."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._time = StoreTime(clock)
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._epoch = _log.new_id()
+        self._log_id = _log.new_id()
+        self._records: list[AuditRecord] = []
+        self._approvals: dict[str, Approval] = {}
+        self._by_ref: dict[tuple[str, CallRef], str] = {}
+        self._ledger: dict[tuple[str, CallRef], tuple[LedgerRow, bool]] = {}
+        self._outbox: dict[int, tuple[str, str]] = {}
+        self._outbox_row = 0
+        self._vaults: dict[SessionKey, _Session] = {}
+        self._cursors: dict[str, dict[str, int]] = {}
+
+    def __repr__(self) -> str:
+        return f"MemoryStore(log={self._log_id!r})"
+
+    @property
+    def epoch(self) -> str:
+        """Random id of this store's life."""
+        return self._epoch
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise StoreError(
+                "this process was forked from the one that holds the memory store; "
+                "open a store after the fork, or use 'sqlite:///…', which processes can share"
+            )
+
+    def now(self) -> float:
+        return self._time.read()
+
+    # --- one transaction: everything is checked before anything is changed
+
+    def commit(self, change: Change) -> tuple[AuditRecord, ...]:
+        self._check_process()
+        check_shape(change)
+        with self._lock:
+            now = self._time.read()
+            update, create, claim, settle = change.update, change.create, change.claim, change.settle
+            if update is not None:
+                check_update(self._approval(change.tenant, update.approval.id), update, now)
+            if create is not None and (create.id in self._approvals or (change.tenant, create.ref) in self._ledger):
+                raise ConflictError("this call was already asked or made; nothing was written")
+            if claim is not None:
+                row, asked = self._ledger.get((change.tenant, claim.ref), (None, False))
+                check_claim(row, asked, claim)
+            standing = Standing.FAILED
+            if settle is not None:
+                standing = check_settle(self._settling(change.tenant, settle.ref, claim), settle)
+            announce = change.announce if create is None or change.announce != create.id else None
+            if announce is not None and self._approval(change.tenant, announce) is None:
+                raise ConflictError("the approval to announce does not exist; nothing was written")
+            records = self._seal(change, now)
+
+            if update is not None:
+                self._approvals[update.approval.id] = update.approval
+            if create is not None:
+                self._approvals[create.id] = Approval(request=create, changed=create.created)
+                self._by_ref[change.tenant, create.ref] = create.id
+                asked_row = LedgerRow(call_digest=create.call_digest, standing=Standing.ASKED)
+                self._ledger[change.tenant, create.ref] = (asked_row, True)
+                self._announce(change.tenant, create.id)
+            if claim is not None:
+                taken = LedgerRow(call_digest=claim.call_digest, standing=Standing.EXECUTING)
+                self._ledger[change.tenant, claim.ref] = (taken, claim.asked)
+            if settle is not None:
+                row, asked = self._ledger[change.tenant, settle.ref]
+                self._ledger[change.tenant, settle.ref] = (replace(row, standing=standing, result=settle.result), asked)
+            if announce is not None:
+                self._announce(change.tenant, announce)
+            self._records += records
+            return records[len(records) - len(change.records) :]
+
+    def _settling(self, tenant: str, ref: CallRef, claim: Claim | None) -> LedgerRow | None:
+        if claim is not None and claim.ref == ref:
+            return LedgerRow(call_digest=claim.call_digest, standing=Standing.EXECUTING)
+        return self._ledger.get((tenant, ref), (None, False))[0]
+
+    def _seal(self, change: Change, now: float) -> tuple[AuditRecord, ...]:
+        if not change.records:
+            return ()
+        if self._records:
+            last = self._records[-1]
+            return seal(change.records, log_id=self._log_id, seq=last.seq, prev=last.hash)
+        first = _log.opening(self._log_id, now=now, epoch=self._epoch)
+        return seal((first, *change.records), log_id=self._log_id, seq=0, prev=GENESIS)
+
+    def _announce(self, tenant: str, approval_id: str) -> None:
+        self._outbox_row += 1
+        self._outbox[self._outbox_row] = (tenant, approval_id)
+
+    # --- approvals
+
+    def _approval(self, tenant: str, approval_id: str) -> Approval | None:
+        found = self._approvals.get(approval_id)
+        return found if found is not None and found.request.tenant == tenant else None
+
+    def get(self, tenant: str, approval_id: str) -> Approval | None:
+        self._check_process()
+        return self._approval(tenant, approval_id)
+
+    def find(self, tenant: str, ref: CallRef) -> Approval | None:
+        self._check_process()
+        found = self._by_ref.get((tenant, ref))
+        return self._approvals[found] if found is not None else None
+
+    def ledger(self, tenant: str, ref: CallRef) -> LedgerRow | None:
+        self._check_process()
+        return self._ledger.get((tenant, ref), (None, False))[0]
+
+    def list(
+        self, tenant: str, *, states: Sequence[State] = (), limit: int = 100, before: str | None = None
+    ) -> tuple[Approval, ...]:
+        self._check_process()
+        with self._lock:
+            mine = [a for a in reversed(self._approvals.values()) if a.request.tenant == tenant]
+        if before is not None:
+            ids = [a.id for a in mine]
+            mine = mine[ids.index(before) + 1 :] if before in ids else []
+        return tuple([a for a in mine if not states or a.state in states][:limit])
+
+    def overdue(self, limit: int = 100) -> tuple[Approval, ...]:
+        self._check_process()
+        with self._lock:
+            now = self._time.read()
+            late = [a for a in self._approvals.values() if (end := deadline(a)) is not None and now >= end]
+        return tuple(late[:limit])
+
+    # --- tokens
+
+    def allocate(self, key: SessionKey, needs: Sequence[Need], sealer: Sealer) -> Mapping[Need, Token]:
+        self._check_process()
+        with self._lock:
+            session = self._vaults.setdefault(key, _Session())
+            return {need: session.tokens.get(need) or self._new_token(session, need) for need in needs}
+
+    def _new_token(self, session: _Session, need: Need) -> Token:
+        identity = (need.type, need.namespace, canonical_form(need.type, need.text))
+        known = session.identities.get(identity)
+        if known is not None and known.variant < MAX_VARIANT:
+            token = replace(known, variant=known.variant + 1)
+        else:
+            index = session.counters.get((need.type, need.namespace), 0) + 1
+            if index > MAX_INDEX:
+                raise StoreError(f"this session has more than {MAX_INDEX} identifiers of one type; begin a new session")
+            session.counters[need.type, need.namespace] = index
+            token = Token(type=need.type, index=index, namespace=need.namespace)
+        session.identities[identity] = token
+        session.tokens[need] = token
+        session.values[token] = need.text
+        return token
+
+    def values(self, key: SessionKey, sealer: Sealer, tokens: Iterable[Token] | None = None) -> Mapping[Token, str]:
+        self._check_process()
+        with self._lock:
+            session = self._vaults.get(key)
+            if session is None:
+                return {}
+            if tokens is None:
+                return dict(session.values)
+            return {token: session.values[token] for token in tokens if token in session.values}
+
+    def purge(self, key: SessionKey) -> int:
+        self._check_process()
+        with self._lock:
+            session = self._vaults.get(key)
+            if session is None:
+                return 0
+            count = len(session.values)
+            session.tokens.clear()
+            session.values.clear()
+            session.identities.clear()
+            return count  # the counters stay: a token that was once shown never comes to mean something else
+
+    # --- records
+
+    def records(
+        self, *, log_id: str | None = None, after: int = 0, limit: int | None = None, call: str | None = None
+    ) -> Iterator[AuditRecord]:
+        self._check_process()
+        if log_id is not None and log_id != self._log_id:
+            return iter(())
+        with self._lock:
+            found = self._records[max(0, after) :]
+        if call is not None:
+            found = [r for r in found if r.draft.call == call]
+        return iter(found if limit is None else found[:limit])
+
+    def logs(self) -> tuple[str, ...]:
+        self._check_process()
+        return (self._log_id,) if self._records else ()
+
+    def heads(self) -> tuple[LogHead, ...]:
+        self._check_process()
+        with self._lock:
+            if not self._records:
+                return ()
+            first, last = self._records[0], self._records[-1]
+            opened = first.draft.at
+            return (LogHead(log_id=self._log_id, opened=opened, first=first.hash, seq=last.seq, hash=last.hash),)
+
+    def cursor(self, sink: str) -> Mapping[str, int]:
+        self._check_process()
+        with self._lock:
+            return dict(self._cursors.get(sink, {}))
+
+    def advance(self, sink: str, log_id: str, seq: int) -> None:
+        self._check_process()
+        with self._lock:
+            seen = self._cursors.setdefault(sink, {})
+            seen[log_id] = max(seq, seen.get(log_id, 0))
+
+    # --- announcements
+
+    def outbox(self, limit: int = 100) -> tuple[tuple[int, str, str], ...]:
+        self._check_process()
+        with self._lock:
+            return tuple((row, *who) for row, who in list(self._outbox.items())[:limit])
+
+    def outbox_done(self, row: int) -> None:
+        self._check_process()
+        with self._lock:
+            if self._outbox.pop(row, None) is None:
+                raise NotFoundError(f"no announcement {row!r} waits for delivery")
+
+    def close(self) -> None:
+        """Nothing to close: what is in memory stays readable."""

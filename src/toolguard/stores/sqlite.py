@@ -1,0 +1,393 @@
+"""The store in a SQLite file: durable, shared by threads and processes of one machine."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from toolguard._core.approval import Approval, State
+from toolguard._core.audit import GENESIS, AuditRecord, seal
+from toolguard._core.call import CallRef
+from toolguard._core.steps import Change, Claim, LedgerRow, Settle, Standing, Update
+from toolguard._core.vault import Need, Token
+from toolguard.errors import ConflictError, NotFoundError, StoreError
+from toolguard.ports import Clock, LogHead, Sealer, SessionKey
+from toolguard.stores import _codec, _log, _sql, _vault
+from toolguard.stores._batch import GroupCommit, Ticket
+from toolguard.stores._connect import connect, fault, prepare, translated
+from toolguard.stores._rows import approval_of, create_row, ledger_row, record_of, record_row, update_row
+from toolguard.stores._rules import check_claim, check_settle, check_shape, check_update
+from toolguard.stores._time import StoreTime
+
+__all__ = ["SqliteStore"]
+
+_PAGE = 500
+_inherited: list[sqlite3.Connection] = []
+"""Connections of a parent process: never used and never closed, for closing one would drop its locks."""
+
+
+class SqliteStore:
+    """A `toolguard.ports.Store` in one file.
+
+    Every commit is one transaction (BEGIN IMMEDIATE, write-ahead log, synchronous=FULL): when it returns,
+    it is on disk. Commits of several threads share a transaction where they wait for each other anyway.
+    Each process appends to a log of its own, also after a fork.
+
+    Args:
+        path: the file; it is made (mode 0600) if it is not there.
+        clock: where time comes from; this machine's by default.
+        read_only: for looking only; nothing is made or changed.
+        busy_timeout: seconds to wait for another process before StoreError.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        clock: Clock | None = None,
+        *,
+        read_only: bool = False,
+        busy_timeout: float = 5.0,
+    ) -> None:
+        self._path = os.fspath(path)
+        self._read_only = read_only
+        self._busy_timeout = busy_timeout
+        self._time = StoreTime(clock)
+        self._cache = _vault.Cache()
+        self._closed = False
+        self._fresh()
+        with translated(self._path):
+            self._writer = connect(self._path, busy_timeout=busy_timeout, read_only=read_only)
+            try:
+                self._epoch = prepare(self._writer, self._path, read_only=read_only)
+                self._reader = self._writer if read_only else self._open_reader()
+                self._time.read(float(self._writer.execute(_sql.TIME).fetchone()[0]))
+            except BaseException:
+                self._writer.close()
+                raise
+        _stores.add(self)
+
+    def __repr__(self) -> str:
+        return f"SqliteStore({self._path!r}, log={self._log_id!r})"
+
+    @property
+    def epoch(self) -> str:
+        """Random id of this file's life: a restored backup shows the same one, another file does not."""
+        return self._epoch
+
+    def _fresh(self) -> None:
+        """What belongs to one process: its locks and its log."""
+        self._log_id = _log.new_id()
+        self._read_lock = threading.Lock()
+        self._commits = GroupCommit(self._run)
+
+    def _open_reader(self) -> sqlite3.Connection:
+        reader = connect(self._path, busy_timeout=self._busy_timeout)
+        reader.execute("PRAGMA query_only = ON")
+        return reader
+
+    def _after_fork(self) -> None:
+        """In the child: connections, locks and the log were the parent's."""
+        _inherited.extend({id(c): c for c in (self._writer, self._reader)}.values())
+        self._fresh()
+        self._cache = _vault.Cache()
+        if self._closed:
+            return
+        try:
+            with translated(self._path):
+                self._writer = connect(self._path, busy_timeout=self._busy_timeout, read_only=self._read_only)
+                self._reader = self._writer if self._read_only else self._open_reader()
+        except StoreError:
+            self._closed = True  # every use says so; a fork hook must not raise
+
+    def now(self) -> float:
+        return self._time.read()
+
+    # --- one transaction
+
+    def commit(self, change: Change) -> tuple[AuditRecord, ...]:
+        check_shape(change)
+        return self._commits.submit(lambda db, now: self._apply(db, now, change))
+
+    def _run(self, batch: Sequence[Ticket[Any]]) -> None:
+        """Carry out tickets in one transaction; each that fails is undone by itself."""
+        if self._closed or self._read_only:
+            why = "is closed; open it again" if self._closed else "was opened for reading only; nothing was written"
+            raise StoreError(f"the store {self._path!r} {why}")
+        db = self._writer
+        with translated(self._path):
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                floor = float(db.execute(_sql.TIME).fetchone()[0])
+                now = self._time.read(floor)
+                if now > floor:
+                    db.execute(_sql.SET_TIME, (now,))
+                for ticket in batch:
+                    self._one(db, ticket, now)
+                if all(ticket.error is not None for ticket in batch):
+                    db.execute("ROLLBACK")
+                else:
+                    db.execute("COMMIT")
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+
+    def _one(self, db: sqlite3.Connection, ticket: Ticket[Any], now: float) -> None:
+        db.execute("SAVEPOINT ticket")
+        try:
+            ticket.value = ticket.job(db, now)
+        except Exception as error:
+            if not db.in_transaction:
+                raise  # SQLite gave up the whole transaction
+            ticket.error = fault(error, self._path) if isinstance(error, sqlite3.Error) else error
+            db.execute("ROLLBACK TO ticket")
+        db.execute("RELEASE ticket")
+
+    def _apply(self, db: sqlite3.Connection, now: float, change: Change) -> tuple[AuditRecord, ...]:
+        tenant = change.tenant
+        if change.update is not None:
+            self._update(db, now, tenant, change.update)
+        if change.create is not None:
+            self._create(db, now, Approval(request=change.create, changed=change.create.created))
+        if change.claim is not None:
+            self._claim(db, now, tenant, change.claim)
+        if change.settle is not None:
+            self._settle(db, now, tenant, change.settle)
+        if change.announce is not None and (change.create is None or change.create.id != change.announce):
+            if db.execute(_sql.PLACE, (change.announce, tenant)).fetchone() is None:
+                raise ConflictError("the approval to announce does not exist; nothing was written")
+            db.execute(_sql.ANNOUNCE, (tenant, change.announce))
+        return self._append(db, now, change) if change.records else ()
+
+    def _update(self, db: sqlite3.Connection, now: float, tenant: str, update: Update) -> None:
+        after = update.approval
+        stored = self._approval(db, _sql.GET, (after.id, tenant))
+        check_update(stored, update, now)
+        assert stored is not None  # noqa: S101 - narrows the type; check_update refuses None
+        where = (after.id, tenant, update.from_version, update.from_state.value)
+        if db.execute(_sql.UPDATE, (*update_row(after), *where)).rowcount != 1:
+            raise ConflictError("the approval has changed since it was read; read it again, nothing was written")
+        for n, v in enumerate(after.verdicts[len(stored.verdicts) :], start=len(stored.verdicts)):
+            db.execute(_sql.ADD_VERDICT, (after.id, n, tenant, v.answer.value, v.person, v.at, _codec.dump(v)))
+
+    def _create(self, db: sqlite3.Connection, now: float, approval: Approval) -> None:
+        request = approval.request
+        if db.execute(_sql.LEDGER, (request.tenant, request.ref.ref)).fetchone() is not None:
+            raise ConflictError("this call was already asked or made; nothing was written")
+        db.execute(_sql.CREATE, create_row(approval))
+        self._stand(db, now, request.tenant, request.ref, request.call_digest, Standing.ASKED, asked=True)
+        db.execute(_sql.ANNOUNCE, (request.tenant, request.id))
+
+    def _claim(self, db: sqlite3.Connection, now: float, tenant: str, claim: Claim) -> None:
+        row, asked = ledger_row(db.execute(_sql.LEDGER, (tenant, claim.ref.ref)).fetchone())
+        check_claim(row, asked, claim)
+        self._stand(db, now, tenant, claim.ref, claim.call_digest, Standing.EXECUTING, asked=claim.asked)
+
+    def _stand(
+        self, db: sqlite3.Connection, now: float, tenant: str, ref: CallRef, digest: str, to: Standing, *, asked: bool
+    ) -> None:
+        db.execute(_sql.SET_LEDGER, (tenant, ref.ref, digest, to.value, asked, now))
+
+    def _settle(self, db: sqlite3.Connection, now: float, tenant: str, settle: Settle) -> None:
+        row, _ = ledger_row(db.execute(_sql.LEDGER, (tenant, settle.ref.ref)).fetchone())
+        standing = check_settle(row, settle)
+        db.execute(_sql.SETTLE, (standing.value, settle.result, now, tenant, settle.ref.ref))
+
+    def _append(self, db: sqlite3.Connection, now: float, change: Change) -> tuple[AuditRecord, ...]:
+        """Records at the end of this process's log. Where it ends is read in the transaction, never remembered."""
+        head = db.execute(_sql.HEAD, (self._log_id,)).fetchone()
+        drafts = change.records
+        if head is None:
+            last = db.execute(_sql.LAST_LOG).fetchone() or (0, GENESIS)
+            first = _log.opening(self._log_id, now=now, epoch=self._epoch, number=last[0] + 1, prev=last[1])
+            drafts = (first, *drafts)
+        seq, prev = head or (0, GENESIS)
+        records = seal(drafts, log_id=self._log_id, seq=seq, prev=prev)
+        if head is None:
+            db.execute(_sql.OPEN_LOG, (self._log_id, now, records[0].hash, 0, GENESIS))
+        db.executemany(_sql.APPEND, [record_row(r) for r in records])
+        db.execute(_sql.MOVE_HEAD, (records[-1].seq, records[-1].hash, self._log_id))
+        return records[len(records) - len(change.records) :]
+
+    # --- reading
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._read_lock:
+            if self._closed:
+                raise StoreError(f"the store {self._path!r} is closed; open it again")
+            with translated(self._path):
+                yield self._reader
+
+    def _approval(self, db: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> Approval | None:
+        row = db.execute(query, values).fetchone()
+        return None if row is None else self._with_verdicts(db, row)
+
+    def _with_verdicts(self, db: sqlite3.Connection, row: tuple[Any, ...]) -> Approval:
+        return approval_of(row, [v for (v,) in db.execute(_sql.VERDICTS, (row[0],))])
+
+    def _snapshot(self, query: str, values: tuple[Any, ...]) -> tuple[Approval, ...]:
+        """Approvals with the verdicts of the same moment."""
+        with self._reading() as db:
+            db.execute("BEGIN")
+            try:
+                return tuple(self._with_verdicts(db, row) for row in db.execute(query, values).fetchall())
+            finally:
+                db.execute("COMMIT")
+
+    def get(self, tenant: str, approval_id: str) -> Approval | None:
+        return next(iter(self._snapshot(_sql.GET, (approval_id, tenant))), None)
+
+    def find(self, tenant: str, ref: CallRef) -> Approval | None:
+        return next(iter(self._snapshot(_sql.FIND, (tenant, ref.ref))), None)
+
+    def ledger(self, tenant: str, ref: CallRef) -> LedgerRow | None:
+        with self._reading() as db:
+            return ledger_row(db.execute(_sql.LEDGER, (tenant, ref.ref)).fetchone())[0]
+
+    def list(
+        self, tenant: str, *, states: Sequence[State] = (), limit: int = 100, before: str | None = None
+    ) -> tuple[Approval, ...]:
+        place = 2**62
+        if before is not None:
+            with self._reading() as db:
+                row = db.execute(_sql.PLACE, (before, tenant)).fetchone()
+            place = row[0] if row is not None else 0
+        if not states:
+            return self._snapshot(_sql.LIST, (tenant, place, limit))
+        wanted = _codec.dump_json([state.value for state in states])
+        return self._snapshot(_sql.LIST_STATES, (tenant, place, wanted, limit))
+
+    def overdue(self, limit: int = 100) -> tuple[Approval, ...]:
+        return self._snapshot(_sql.OVERDUE, (self._time.read(), limit))
+
+    # --- tokens
+
+    def _known(self, key: SessionKey) -> _vault.Known:
+        with self._reading() as db:
+            return self._cache.at(key, int(db.execute(_sql.PURGES).fetchone()[0]))
+
+    def allocate(self, key: SessionKey, needs: Sequence[Need], sealer: Sealer) -> Mapping[Need, Token]:
+        known = self._known(key)
+        missing = tuple(dict.fromkeys(n for n in needs if n not in known.tokens))
+        made: dict[Need, Token] = {}
+        if missing:
+            made, purges = self._commits.submit(
+                lambda db, _: (
+                    _vault.allocate(db, key, missing, sealer),
+                    int(db.execute(_sql.PURGES).fetchone()[0]),
+                )
+            )
+            current = self._cache.at(key, purges)
+            if current is not known:  # a session was purged meanwhile: what was known may be gone
+                return self.allocate(key, needs, sealer)
+            _vault.merge(known, made, {token: need.text for need, token in made.items()})
+        return {need: made.get(need) or known.tokens[need] for need in needs}
+
+    def values(self, key: SessionKey, sealer: Sealer, tokens: Iterable[Token] | None = None) -> Mapping[Token, str]:
+        known = self._known(key)
+        if tokens is None:
+            with self._reading() as db:
+                return _vault.read_values(db, key, sealer, None)
+        wanted = tuple(tokens)
+        missing = [t for t in wanted if t not in known.values]
+        if missing:
+            with self._reading() as db:
+                known.values.update(_vault.read_values(db, key, sealer, missing))
+        return {t: known.values[t] for t in wanted if t in known.values}
+
+    def purge(self, key: SessionKey) -> int:
+        count = self._commits.submit(lambda db, _: _vault.purge(db, key))
+        self._cache.clear()
+        return count
+
+    # --- records
+
+    def records(
+        self, *, log_id: str | None = None, after: int = 0, limit: int | None = None, call: str | None = None
+    ) -> Iterator[AuditRecord]:
+        left = limit if limit is not None else 2**62
+        for record in self._of_call(call, log_id, after) if call is not None else self._in_turn(log_id, after):
+            if left <= 0:
+                return
+            left -= 1
+            yield record
+
+    def _of_call(self, call: str, log_id: str | None, after: int) -> Iterator[AuditRecord]:
+        with self._reading() as db:
+            rows = db.execute(_sql.RECORDS_OF_CALL, (call, after, -1)).fetchall()
+        for row in rows:
+            record = record_of(row)
+            if log_id is None or record.log_id == log_id:
+                yield record
+
+    def _in_turn(self, log_id: str | None, after: int) -> Iterator[AuditRecord]:
+        for log in [log_id] if log_id is not None else self._all_logs():
+            at = after
+            while True:
+                with self._reading() as db:
+                    rows = db.execute(_sql.RECORDS, (log, at, _PAGE)).fetchall()
+                yield from map(record_of, rows)
+                if len(rows) < _PAGE:
+                    break
+                at = rows[-1][1]
+
+    def _all_logs(self) -> tuple[str, ...]:
+        """Logs of the registry, then those that have records but stand in no registry."""
+        known = dict.fromkeys(self.logs())
+        with self._reading() as db:
+            log = db.execute(_sql.NEXT_LOG, ("",)).fetchone()[0]
+            while log is not None:
+                known.setdefault(log)
+                log = db.execute(_sql.NEXT_LOG, (log,)).fetchone()[0]
+        return tuple(known)
+
+    def logs(self) -> tuple[str, ...]:
+        return tuple(head.log_id for head in self.heads())
+
+    def heads(self) -> tuple[LogHead, ...]:
+        with self._reading() as db:
+            rows = db.execute(_sql.HEADS).fetchall()
+        return tuple(LogHead(log_id=i, opened=o, first=f, seq=s, hash=h) for i, o, f, s, h in rows)
+
+    def cursor(self, sink: str) -> Mapping[str, int]:
+        with self._reading() as db:
+            return dict(db.execute(_sql.CURSOR, (sink,)).fetchall())
+
+    def advance(self, sink: str, log_id: str, seq: int) -> None:
+        self._commits.submit(lambda db, _: db.execute(_sql.ADVANCE, (sink, log_id, seq)).rowcount)
+
+    # --- announcements
+
+    def outbox(self, limit: int = 100) -> tuple[tuple[int, str, str], ...]:
+        with self._reading() as db:
+            return tuple(db.execute(_sql.OUTBOX, (limit,)).fetchall())
+
+    def outbox_done(self, row: int) -> None:
+        if self._commits.submit(lambda db, _: db.execute(_sql.OUTBOX_DONE, (row,)).rowcount) == 0:
+            raise NotFoundError(f"no announcement {row!r} waits for delivery")
+
+    def close(self) -> None:
+        """Close the file. Waits for commits under way; a second close does nothing."""
+        with self._commits.idle(), self._read_lock:
+            if not self._closed:
+                self._closed = True
+                self._cache.clear()
+                self._reader.close()
+                self._writer.close()
+
+
+_stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for store in list(_stores):
+        store._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
