@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
+from functools import reduce
+from itertools import groupby
+from typing import Any
 
 from toolguard._core.call import Tool
 from toolguard._core.condition import Condition, ConditionError, Facts
@@ -93,9 +96,12 @@ class Match:
 
     def holds(self, facts: Facts) -> bool:
         """Whether the dynamic fields hold (``tool`` is indexed beforehand)."""
+        return (not self.category or not self.category.isdisjoint(facts.risk.classes)) and self.rest_holds(facts)
+
+    def rest_holds(self, facts: Facts) -> bool:
+        """`holds` apart from ``category``, by which a plan finds the rules."""
         return (
-            (not self.category or not self.category.isdisjoint(facts.risk.classes))
-            and (not self.role or not self.role.isdisjoint(facts.caller.roles))
+            (not self.role or not self.role.isdisjoint(facts.caller.roles))
             and (not self.agent or any(glob_matches(g, facts.caller.agent) for g in self.agent))
             and (not self.data or any(f.type in self.data for f in facts.present))
             and (not self.environment or facts.environment in self.environment)
@@ -129,7 +135,8 @@ class ToolRule:
     """What the policy says of the tools that ``pattern`` names.
 
     Trust binds to the tool's identity: where ``source`` or ``digest`` is given, a tool of that name from
-    elsewhere, or one that changed what it says it is, is refused.
+    elsewhere, or one that changed what it says it is, is refused. ``said`` names fields that count as said
+    although they hold their default (``trusted_for: []`` takes back the trust of a wider pattern).
     """
 
     pattern: str
@@ -143,6 +150,15 @@ class ToolRule:
     decisive: tuple[str, ...] = ()
     results: Handling = Handling.MASK
     trusted_results: bool = False
+    said: frozenset[str] = frozenset()
+
+    def says(self, name: str) -> bool:
+        """Whether this rule speaks about field ``name``."""
+        return name in self.said or bool(getattr(self, name)) and getattr(self, name) != _UNSAID.get(name)
+
+
+_UNSAID: Mapping[str, object] = {"results": Handling.MASK}
+_SETTINGS = ("risk", "category", "trusted_for", "prose", "decisive", "results", "trusted_results")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +188,26 @@ class ToolPlan:
     drifted: bool
     rule: ToolRule
     rules: tuple[Rule, ...]
+    default: Handling = Handling.DEFAULT
+    _always: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
+    _by_category: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        found: dict[str, list[Rule]] = {}
+        for rule in self.rules:
+            for name in rule.match.category:
+                found.setdefault(name, []).append(rule)
+        object.__setattr__(self, "_always", tuple(r for r in self.rules if not r.match.category))
+        object.__setattr__(self, "_by_category", {name: tuple(rules) for name, rules in found.items()})
+
+    def candidates(self, classes: frozenset[str]) -> tuple[Rule, ...]:
+        """The rules whose tool and category fit a call of these risk classes, each once."""
+        groups = [self._by_category[c] for c in classes if c in self._by_category]
+        if not groups:
+            return self._always
+        if len(groups) == 1:
+            return self._always + groups[0]
+        return (*self._always, *{rule.id: rule for group in groups for rule in group}.values())
 
     def handling(self, path: tuple[str | int, ...]) -> Handling:
         """How the argument at ``path`` is handled; the longest dotted prefix that is named wins."""
@@ -183,7 +219,7 @@ class ToolPlan:
                 if found is not None:
                     return found
                 names.pop()
-        return Handling.DEFAULT
+        return self.default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,7 +307,8 @@ class Policy:
         rules = tuple(
             r for r in self.rules if not r.match.tool or any(glob_matches(g, tool.name) for g in r.match.tool)
         )
-        return ToolPlan(tool=tool, known=bool(named), drifted=drifted, rule=merged, rules=rules)
+        default = Handling.DEFAULT if merged.trusted_for else self.defaults.args
+        return ToolPlan(tool=tool, known=bool(named), drifted=drifted, rule=merged, rules=rules, default=default)
 
 
 def _identity_fits(rule: ToolRule, tool: Tool) -> bool:
@@ -281,23 +318,55 @@ def _identity_fits(rule: ToolRule, tool: Tool) -> bool:
 
 
 def _merge(rules: list[ToolRule], defaults: Defaults) -> ToolRule:
-    """Settings of every pattern that names a tool: the more specific pattern wins field by field."""
+    """Settings of every pattern that names a tool: the more specific pattern wins field by field.
+
+    Of two equally specific patterns the stricter setting wins, so that order never matters.
+    """
     merged = ToolRule(pattern="", results=defaults.results)
-    for rule in sorted(rules, key=lambda r: (not _is_glob(r.pattern), len(r.pattern))):
-        merged = ToolRule(
-            pattern=rule.pattern,
-            source=rule.source or merged.source,
-            digest=rule.digest or merged.digest,
-            risk=rule.risk or merged.risk,
-            category=rule.category or merged.category,
-            trusted_for=rule.trusted_for or merged.trusted_for,
-            args={**merged.args, **rule.args},
-            prose=rule.prose | merged.prose,
-            decisive=rule.decisive or merged.decisive,
-            results=rule.results,
-            trusted_results=rule.trusted_results or merged.trusted_results,
+    ordered = sorted(rules, key=_specificity)
+    for _, group in groupby(ordered, key=_specificity):
+        level = reduce(_stricter_rule, group)
+        changes = {name: getattr(level, name) for name in _SETTINGS if level.says(name)}
+        merged = replace(
+            merged,
+            pattern=level.pattern,
+            source=level.source or merged.source,
+            digest=level.digest or merged.digest,
+            args={**merged.args, **level.args},
+            **changes,
         )
     return merged
+
+
+def _specificity(rule: ToolRule) -> tuple[bool, int]:
+    return (not _is_glob(rule.pattern), len(rule.pattern))
+
+
+def _stricter_rule(one: ToolRule, other: ToolRule) -> ToolRule:
+    """Both rules at once, the stricter wherever both speak."""
+
+    def both(name: str, combine: Callable[[Any, Any], Any]) -> Any:
+        if one.says(name) and other.says(name):
+            return combine(getattr(one, name), getattr(other, name))
+        return getattr(one if one.says(name) else other, name)
+
+    args = dict(one.args)
+    for name, handling in other.args.items():
+        args[name] = _stricter(args.get(name, handling), handling)
+    return ToolRule(
+        pattern=min(one.pattern, other.pattern),
+        source=one.source or other.source,
+        digest=one.digest or other.digest,
+        risk=both("risk", max),
+        category=both("category", frozenset.union),
+        trusted_for=both("trusted_for", frozenset.intersection),
+        args=args,
+        prose=both("prose", frozenset.intersection),
+        decisive=both("decisive", lambda a, b: tuple(sorted({*a, *b}))),
+        results=both("results", _stricter),
+        trusted_results=both("trusted_results", lambda a, b: a and b),
+        said=frozenset(name for name in _SETTINGS if one.says(name) or other.says(name)),
+    )
 
 
 def _is_glob(pattern: str) -> bool:
@@ -322,7 +391,13 @@ def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
     An explicit allow replaces the default, never another rule. A rule that cannot be evaluated counts as
     matched. The same facts always give the same decision, whatever the order of the rules.
     """
-    fired = tuple(hit for rule in plan.rules if (hit := _fire(rule, facts)) is not None)
+    hits: list[tuple[Rule, Fired]] = []
+    for rule in plan.candidates(facts.risk.classes):
+        if rule.match.rest_holds(facts):
+            hit = _fire(rule, facts)
+            if hit is not None:
+                hits.append((rule, hit))
+    fired = [f for _, f in hits]
     live = [f for f in fired if not f.shadow]
     effect, reason = _default(policy, plan, facts.risk)
     if any(f.effect is Effect.ALLOW for f in live) and reason == "default":
@@ -331,8 +406,6 @@ def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
     if live and top >= effect:
         reason = "rule_error" if any(f.error and f.effect is top for f in live) else "rule"
     effect = max(effect, top)
-    by_id = {r.id: r for r in plan.rules}
-    matched = [by_id[f.id] for f in live]
     enforced, reason_code = effect, reason
     if policy.mode is Mode.SHADOW and effect > Effect.MASK:
         enforced, reason_code = Effect.MASK, "shadow"
@@ -341,8 +414,8 @@ def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
         reason_code=reason_code,
         risk=facts.risk,
         fired=tuple(sorted(fired, key=lambda f: (-f.effect, f.id))),
-        obligations=_obligations(plan, matched),
-        approver_rules=_approvers(policy, matched) if enforced is Effect.REQUIRE_APPROVAL else (),
+        obligations=_obligations(plan, [r for r, f in hits if not f.shadow]),
+        approver_rules=_approvers(policy, hits) if enforced is Effect.REQUIRE_APPROVAL else (),
         policy_id=policy.id,
         policy_version=policy.version,
         policy_sha256=policy.sha256,
@@ -359,8 +432,6 @@ def _default(policy: Policy, plan: ToolPlan, risk: Risk) -> tuple[Effect, str]:
 
 
 def _fire(rule: Rule, facts: Facts) -> Fired | None:
-    if not rule.match.holds(facts):
-        return None
     error: str | None = None
     effect = rule.effect
     if rule.when is not None:
@@ -378,22 +449,26 @@ def _fire(rule: Rule, facts: Facts) -> Fired | None:
 _STRICTER = {Handling.MASK: 3, Handling.DEFAULT: 2, Handling.UNMASK: 1, Handling.PASS: 0}
 
 
+def _stricter(one: Handling, other: Handling) -> Handling:
+    return max(one, other, key=_STRICTER.__getitem__)
+
+
 def _obligations(plan: ToolPlan, matched: list[Rule]) -> Obligations:
     args: dict[str, Handling] = {}
     results = plan.rule.results
     limit: int | None = None
     for rule in matched:
         for name, handling in rule.args.items():
-            args[name] = max(args.get(name, handling), handling, key=_STRICTER.__getitem__)
+            args[name] = _stricter(args.get(name, handling), handling)
         if rule.results is not None:
-            results = max(results, rule.results, key=_STRICTER.__getitem__)
+            results = _stricter(results, rule.results)
         if rule.max_result_chars is not None:
             limit = min(limit or rule.max_result_chars, rule.max_result_chars)
     return Obligations(args=args, results=results, max_result_chars=limit)
 
 
-def _approvers(policy: Policy, matched: list[Rule]) -> tuple[ApproverRule, ...]:
-    names = {r.approval for r in matched if r.effect is Effect.REQUIRE_APPROVAL and r.approval}
-    if not names:
-        names = {policy.defaults.approval}
+def _approvers(policy: Policy, hits: list[tuple[Rule, Fired]]) -> tuple[ApproverRule, ...]:
+    """Every approver rule a matched rule asks for; a rule that names none asks for the default one."""
+    asked = [rule for rule, fired in hits if fired.effect is Effect.REQUIRE_APPROVAL and not fired.shadow]
+    names = {rule.approval or policy.defaults.approval for rule in asked} or {policy.defaults.approval}
     return tuple(policy.approvals[n] for n in sorted(names) if n in policy.approvals)

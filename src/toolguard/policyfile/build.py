@@ -1,0 +1,210 @@
+"""From parts of the right shape to the core's `Policy`: names resolved, conditions compiled, sense checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from toolguard._core.policy import (
+    ApproverRule,
+    Defaults,
+    Effect,
+    Handling,
+    Match,
+    Rule,
+    ToolRule,
+)
+from toolguard._core.risk import RiskLevel
+from toolguard.policyfile.cel import CelCondition, CelEngine
+from toolguard.policyfile.document import At, Document
+from toolguard.policyfile.faults import Problem, did_you_mean
+from toolguard.policyfile.models import ApprovalModel, DefaultsModel, MatchModel, RuleModel, ToolModel
+from toolguard.policyfile.shape import Parts
+
+__all__ = ["Built", "Source", "build_rules", "build_tools", "choose_default_approval"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One file of a policy. ``prefix`` goes before the ids of its rules (``hipaa/`` for a pack)."""
+
+    document: Document
+    parts: Parts
+    prefix: str = ""
+
+
+@dataclass(slots=True)
+class Built:
+    """What has been built so far; ``problems`` decides whether any of it is used."""
+
+    problems: list[Problem] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
+    tools: list[ToolRule] = field(default_factory=list)
+
+
+def effect_of(word: str) -> Effect:
+    return Effect[word.upper()]
+
+
+def approver_rule(name: str, model: ApprovalModel) -> ApproverRule:
+    return ApproverRule(
+        name=name,
+        approvers=tuple(dict.fromkeys(model.approvers)),
+        quorum=model.quorum,
+        expires=model.expires,
+        claim_ttl=model.claim_ttl,
+        channel=model.channel,
+        reason_required=model.reason_required,
+        verified_requester=model.verified_requester,
+    )
+
+
+def check_approvals(source: Source) -> Iterator[Problem]:
+    """A quorum that the named persons can never reach."""
+    for name, model in source.parts.approvals.items():
+        people = {a for a in model.approvers if a.startswith("person:")}
+        if len(people) == len(set(model.approvers)) and model.quorum > len(people):
+            yield source.document.problem(
+                ("approvals", name, "quorum"),
+                f"quorum {model.quorum} can never be reached by {len(people)} listed "
+                f"{'person' if len(people) == 1 else 'persons'}; list more persons or a group, or lower the quorum",
+            )
+
+
+def merge_defaults(sources: Iterable[Source]) -> Defaults:
+    """The stricter of what every file says; what none says is the shipped default."""
+    unknown: list[Effect] = []
+    by_risk: dict[RiskLevel, Effect] = {}
+    args: list[Handling] = []
+    results: list[Handling] = []
+    for source in sources:
+        model: DefaultsModel = source.parts.defaults
+        said = model.model_fields_set
+        unknown += [effect_of(model.unknown_tool)] * ("unknown_tool" in said)
+        args += [Handling(model.args)] * ("args" in said)
+        results += [Handling(model.results)] * ("results" in said)
+        for level, word in model.by_risk.items():
+            effect = effect_of(word)
+            by_risk[RiskLevel.of(level)] = max(by_risk.get(RiskLevel.of(level), effect), effect)
+    shipped = Defaults()
+    return Defaults(
+        unknown_tool=max(unknown, default=shipped.unknown_tool),
+        by_risk={**shipped.by_risk, **by_risk},
+        args=max(args, key=_SEVERITY.index, default=shipped.args),
+        results=max(results, key=_SEVERITY.index, default=shipped.results),
+    )
+
+
+_SEVERITY = [Handling.PASS, Handling.UNMASK, Handling.DEFAULT, Handling.MASK]
+
+
+def choose_default_approval(main: Source, approvals: set[str]) -> str | None:
+    """The approval of a rule that names none: the one ``defaults`` names, ``default``, or the only one there is."""
+    named = main.parts.defaults.approval
+    if named is not None:
+        return named
+    if "default" in approvals:
+        return "default"
+    return next(iter(approvals)) if len(approvals) == 1 else None
+
+
+def build_tools(source: Source) -> Iterator[ToolRule]:
+    for pattern, model in source.parts.tools.items():
+        said = model.model_fields_set
+        yield ToolRule(
+            pattern=pattern,
+            source=model.source,
+            digest=model.digest,
+            risk=None if model.risk is None else RiskLevel.of(model.risk),
+            category=frozenset(model.category or ()),
+            trusted_for=frozenset(model.trusted_for or ()),
+            args=_handlings(model.args),
+            prose=frozenset(model.prose or ()),
+            decisive=tuple(model.decisive or ()),
+            results=Handling(model.results or "mask"),
+            trusted_results=bool(model.trusted_results),
+            said=frozenset(_said(model, said)),
+        )
+
+
+def _said(model: ToolModel, said: Iterable[str]) -> Iterator[str]:
+    for name in said:
+        if name in _TOOL_SETTINGS and getattr(model, name) is not None:
+            yield name
+
+
+_TOOL_SETTINGS = frozenset({"risk", "category", "trusted_for", "prose", "decisive", "results", "trusted_results"})
+
+
+def _handlings(words: Mapping[str, str]) -> dict[str, Handling]:
+    return {name: Handling(word) for name, word in words.items()}
+
+
+def build_rules(
+    source: Source, engine: CelEngine, approvals: set[str], on_error: Effect, problems: list[Problem]
+) -> Iterator[Rule]:
+    """The rules of one file. Faults go to ``problems``; the caller then uses none of them."""
+    document = source.document
+    seen: dict[str, int] = {}
+    for index, model in source.parts.rules:
+        at: At = ("rules", index)
+        line, _ = document.position(at)
+        if model.id in seen:
+            problems.append(
+                document.problem(
+                    (*at, "id"), f"rule id {model.id!r} stands twice, first on line {seen[model.id]}; rename one"
+                )
+            )
+        seen.setdefault(model.id, line)
+        problems.extend(_check_rule(model, at, document, approvals))
+        condition = None
+        if model.when is not None:
+            faults = engine.check(model.when)
+            problems.extend(document.problem((*at, "when"), f.message, offset=f.offset) for f in faults)
+            if not faults:
+                condition = CelCondition(
+                    engine=engine, program=engine.compile(model.when), restricts=model.effect != "allow"
+                )
+        yield Rule(
+            id=source.prefix + model.id,
+            because=model.because.strip(),
+            effect=effect_of(model.effect),
+            match=_match(model.match),
+            when=condition,
+            approval=model.approval,
+            on_error=on_error if model.on_error is None else effect_of(model.on_error),
+            args=_handlings(model.args),
+            results=None if model.results is None else Handling(model.results),
+            max_result_chars=model.max_result_chars,
+            shadow=model.shadow,
+            line=line,
+        )
+
+
+def _check_rule(
+    model: RuleModel, at: At, document: Document, approvals: set[str]
+) -> Iterator[Problem]:
+    if model.approval is not None and model.approval not in approvals:
+        yield document.problem(
+            (*at, "approval"), f"no approval is called {model.approval!r}; {did_you_mean(model.approval, approvals)}"
+        )
+    asks = model.effect == "require_approval" or (model.on_error == "require_approval" and model.when)
+    if model.approval is not None and not asks:
+        yield document.problem(
+            (*at, "approval"),
+            f"names an approval, but the effect is {model.effect!r} and asks nobody; "
+            "remove it, or set effect: require_approval",
+            key=True,
+        )
+
+
+def _match(model: MatchModel) -> Match:
+    return Match(
+        tool=tuple(model.tool or ()),
+        category=frozenset(model.category or ()),
+        role=frozenset(model.role or ()),
+        agent=tuple(model.agent or ()),
+        data=frozenset(model.data or ()),
+        environment=frozenset(model.environment or ()),
+        min_risk=None if model.min_risk is None else RiskLevel.of(model.min_risk),
+    )

@@ -1,0 +1,207 @@
+"""The functions a condition may call, beyond CEL's own.
+
+Functions about the arguments as a whole (``phi(args)``, ``reveals(args.note)``, …) read the facts of the
+call, which the engine keeps per thread while it evaluates; what reaches them from the expression is only a
+path. A function that cannot tell raises, and the rule then counts as matched.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from toolguard._core.call import Json
+from toolguard._core.condition import Facts
+from toolguard._core.mask import Finding, leaves
+from toolguard.policyfile.views import fold
+
+__all__ = ["ABOUT_ARGS", "ANALYSES", "SECRET_TYPES", "Analysis", "CannotTell", "about_args", "analysis", "current", "host_in"]
+
+Analysis: TypeAlias = Callable[[str], Mapping[str, object]]
+"""Text in, facts about it out; such as ``toolguard.analysis.sql_facts``."""
+
+ANALYSES = ("fhir", "shell", "sql", "url")
+"""Names of analyses that come from outside; without them an expression that calls one does not load."""
+
+SECRET_TYPES = frozenset(
+    {"SECRET", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "PASSWORD", "CREDENTIAL", "BEARER_TOKEN", "JWT", "CONNECTION_STRING"}
+)
+"""Finding types that are secrets rather than identifiers of a person."""
+
+
+class CannotTell(Exception):
+    """The function has no safe answer. Its text is a constant and is never shown."""
+
+
+current = threading.local()
+"""``current.facts``: the facts of the evaluation that runs in this thread."""
+
+
+def _facts() -> Facts:
+    facts: Facts | None = getattr(current, "facts", None)
+    if facts is None:
+        raise CannotTell("no facts")
+    return facts
+
+
+@lru_cache(maxsize=1024)
+def _steps(path: str) -> tuple[str | int, ...]:
+    return tuple(json.loads(path))
+
+
+def _types(findings: Iterable[Finding], path: str, *, secret: bool | None) -> list[str]:
+    steps = _steps(path)
+    depth = len(steps)
+    return [
+        f.type
+        for f in findings
+        if f.path[:depth] == steps and (secret is None or (f.type in SECRET_TYPES) == secret)
+    ]
+
+
+def phi(path: str) -> list[str]:
+    """Types of the identifiers present, one per finding."""
+    return _types(_facts().present, path, secret=False)
+
+
+def reveals(path: str) -> list[str]:
+    """Types of the real values (secrets included) that would reach the tool, one per finding."""
+    return _types(_facts().revealed, path, secret=None)
+
+
+def secrets(path: str) -> list[str]:
+    """Types of the secrets present, one per finding."""
+    return _types(_facts().present, path, secret=True)
+
+
+def mentions(path: str, wanted: str) -> bool:
+    """Whether any text or key below ``path``, also in JSON inside text, holds ``wanted``; case and looks ignored."""
+    value = _at(_facts().data, _steps(path))
+    needle = fold(wanted).casefold()
+    if not needle:
+        raise CannotTell("nothing to look for")
+    return any(needle in text for text in _folded(value))
+
+
+def _at(value: Json, steps: tuple[str | int, ...]) -> Json:
+    for step in steps:
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                raise CannotTell("no such argument") from None
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            raise CannotTell("no such argument") from None
+    return value
+
+
+def _folded(value: Json, depth: int = 0) -> Iterable[str]:
+    for leaf in leaves(value):
+        yield fold(leaf.text).casefold()
+        if leaf.kind == "str" and depth < 4 and leaf.text.lstrip()[:1] in ("{", "[", '"'):
+            try:
+                inner = json.loads(leaf.text)
+            except (ValueError, RecursionError):
+                continue
+            yield from _folded(inner, depth + 1)
+
+
+ABOUT_ARGS: Mapping[str, tuple[Callable[..., object], int]] = {
+    "phi": (phi, 1),
+    "reveals": (reveals, 1),
+    "secrets": (secrets, 1),
+    "mentions": (mentions, 2),
+}
+"""Functions whose first parameter is the arguments or one of them, with their number of parameters."""
+
+
+def about_args(steps: Sequence[str | int]) -> str:
+    """How a path is written down inside a compiled expression."""
+    return json.dumps(list(steps))
+
+
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?|\[[0-9a-f:.]+\]")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
+_MAIL = re.compile(r"(mailto:)?[A-Za-z0-9.!#$&'*+/=?^_`{|}~-]+@(?P<host>[A-Za-z0-9.-]+)")
+_BARE = re.compile(r"[A-Za-z0-9_.-]+(:\d{1,5})?")
+
+
+def host_of(text: str) -> str:
+    """The host of a URL, the domain of an e-mail address, or a bare host; lower case, without a final dot.
+
+    Raises:
+        CannotTell: two programs could read different hosts from it (white space, backslashes, letters
+            outside ASCII, an escaped or doubled ``@``), or there is none.
+    """
+    if not text.isascii() or "\\" in text or any(c <= " " or c == "\x7f" for c in text):
+        raise CannotTell("not a plain address")
+    mail = _MAIL.fullmatch(text)
+    if mail:
+        return _plain_host(mail["host"])
+    if _URL.fullmatch(text):
+        authority = re.split(r"[/?#]", text.split("://", 1)[1], maxsplit=1)[0]
+        if authority.count("@") > 1 or "%" in authority:
+            raise CannotTell("an ambiguous address")
+        try:
+            return _plain_host(urlsplit(text).hostname or "")
+        except ValueError:
+            raise CannotTell("an ambiguous address") from None
+    if _BARE.fullmatch(text):
+        return _plain_host(text.split(":", 1)[0])
+    raise CannotTell("no address")
+
+
+def _plain_host(host: str) -> str:
+    lowered = host.lower()
+    if not _HOST.fullmatch(lowered):
+        raise CannotTell("no host")
+    return lowered.removesuffix(".")
+
+
+def host_in(address: str | list[str], allowed: list[str]) -> bool:
+    """Whether the host of ``address`` (of each, if a list) is in ``allowed``.
+
+    ``example.org`` names that host alone; ``*.example.org`` every host below it.
+    """
+    if isinstance(address, list):
+        if not address:
+            raise CannotTell("no address")
+        return all([host_in(item, allowed) for item in address])
+    host = host_of(address)
+    return any(host.endswith(a[1:].lower()) if a.startswith("*.") else host == a.lower() for a in allowed)
+
+
+def analysis(name: str, analyse: Analysis) -> Callable[[str], Json]:
+    """``analyse`` as a function of the language: its answer as JSON, worked out once per call and text."""
+
+    def call(text: str) -> Json:
+        memo = _facts().memo
+        key = (name, text)
+        if key not in memo:
+            memo[key] = _jsonable(analyse(text))
+        return memo[key]
+
+    return call
+
+
+def _jsonable(value: Any) -> Json:
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): _jsonable(v) for k, v in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(_jsonable(v) for v in value)
+    if isinstance(value, Iterable):
+        return [_jsonable(v) for v in value]
+    raise CannotTell("an analysis gave something that is not JSON")

@@ -1,0 +1,186 @@
+"""The shape of a policy file. The JSON Schema for editors is generated from these models."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+__all__ = [
+    "API_VERSION",
+    "KIND",
+    "ApprovalModel",
+    "DefaultsModel",
+    "MatchModel",
+    "PolicyModel",
+    "RuleModel",
+    "ToolModel",
+]
+
+API_VERSION = "toolguard/v1"
+KIND = "ToolPolicy"
+
+EffectWord: TypeAlias = Literal["allow", "mask", "require_approval", "deny"]
+LevelWord: TypeAlias = Literal["low", "medium", "high", "critical"]
+HandlingWord: TypeAlias = Literal["pass", "mask", "unmask", "default"]
+ResultWord: TypeAlias = Literal["pass", "mask"]
+ClassWord: TypeAlias = Literal[
+    "read", "write", "communication", "financial", "exfiltration", "privilege", "code_execution", "destructive"
+]
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = r"^[0-9]+(\.[0-9]+)?[smhd]$"
+_ONE_YEAR = 366 * 86400.0
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _seconds(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("is not a duration; write a number and a unit, such as 30m, 1h or 2d")
+    text = str(value)
+    if not re.fullmatch(_DURATION, text):
+        raise ValueError("is not a duration; write a number and a unit (s, m, h or d), such as 30m, 1h or 2d")
+    seconds = float(text[:-1]) * _UNITS[text[-1]]
+    if not 0 < seconds <= _ONE_YEAR:
+        raise ValueError("must be longer than nothing and at most a year; an approval that never ends is no approval")
+    return seconds
+
+
+def _word(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _strings(item: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
+
+
+_Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
+Id = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Names = Annotated[
+    list[_Name], BeforeValidator(_listed), Field(min_length=1), _strings({"type": "string", "minLength": 1})
+]
+Types = Annotated[list[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]], BeforeValidator(_listed)]
+Classes = Annotated[
+    list[ClassWord],
+    BeforeValidator(_listed),
+    Field(min_length=1),
+    _strings({"type": "string", "enum": list(ClassWord.__args__)}),
+]
+Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "string", "pattern": _DURATION})]
+Principal = Annotated[str, Field(pattern=r"^(group|person):\S+$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+
+
+class MetadataModel(_Model):
+    """Who this policy is."""
+
+    name: Id = Field(description="Name of the policy, recorded with every decision.")
+    version: Annotated[str, BeforeValidator(_word), WithJsonSchema({"type": ["string", "integer"]})] = Field(
+        description="Version of the policy, recorded with every decision."
+    )
+    owner: str = Field(default="", description="Who answers for the policy, such as a mail address.")
+
+
+class DefaultsModel(_Model):
+    """What holds where no rule speaks."""
+
+    unknown_tool: EffectWord = Field(default="deny", description="For a tool this policy does not name.")
+    by_risk: dict[LevelWord, EffectWord] = Field(
+        default_factory=dict, description="For a named tool, by the risk of the call; deny for a level left out is safest."
+    )
+    args: HandlingWord = Field(default="default", description="How identifiers in arguments are handled.")
+    results: ResultWord = Field(default="mask", description="How identifiers in results are handled.")
+    approval: Id | None = Field(default=None, description="The approval used where a rule names none.")
+
+
+class ApprovalModel(_Model):
+    """Who may approve, how many of them, and for how long."""
+
+    approvers: Annotated[
+        list[Principal], BeforeValidator(_listed), Field(min_length=1), _strings({"type": "string", "pattern": "^(group|person):"})
+    ] = Field(description="group:NAME or person:ID.")
+    quorum: int = Field(default=1, ge=1, le=20, description="How many different persons must approve.")
+    expires: Seconds = Field(default=3600.0, description="How long the question stands, such as 1h.")
+    claim_ttl: Seconds = Field(default=900.0, description="How long an approval waits for its one execution.")
+    channel: _Name = Field(default="inbox", description="Where approvers are told, such as inbox or teams:privacy.")
+    on_expiry: Literal["deny"] = Field(default="deny", description="What happens when nobody decides in time.")
+    reason_required: bool = Field(default=True, description="Whether an approver must say why.")
+    verified_requester: bool = Field(
+        default=False, description="Whether the requester must be verified, not only asserted by the application."
+    )
+
+
+class ToolModel(_Model):
+    """What is known of the tools a pattern names."""
+
+    source: _Name | None = Field(default=None, description="Where the tool must come from (module or server identity).")
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="SHA-256 of the tool's schema and description; a tool that changed is refused."
+    )
+    risk: LevelWord | None = Field(default=None, description="The risk of its calls, instead of the classifier's.")
+    category: Classes | None = Field(default=None, description="Kinds of effect its calls have.")
+    trusted_for: Types | None = Field(default=None, description="Identifier types whose real values it may receive.")
+    args: dict[_Name, HandlingWord] = Field(default_factory=dict, description="Handling by argument (dotted path).")
+    prose: Names | None = Field(default=None, description="Arguments that are free text for people, such as a letter.")
+    decisive: Names | None = Field(default=None, description="Arguments an approver must see in clear.")
+    results: ResultWord | None = Field(default=None, description="How identifiers in its results are handled.")
+    trusted_results: bool | None = Field(
+        default=None, description="Whether identifiers in its structured results may be learned for the session."
+    )
+
+
+class MatchModel(_Model):
+    """When a rule concerns a call. All fields must hold; within a field any one suffices."""
+
+    tool: Names | None = Field(default=None, description="Tool names; * any run of characters, ? one.")
+    category: Classes | None = Field(default=None, description="Kinds of effect.")
+    role: Names | None = Field(default=None, description="Roles of the caller.")
+    agent: Names | None = Field(default=None, description="Agents; * and ? as for tools.")
+    data: Types | None = Field(default=None, description="Identifier types present in the arguments.")
+    environment: Names | None = Field(default=None, description="Such as production.")
+    min_risk: LevelWord | None = Field(default=None, description="This risk or a higher one.")
+
+
+class RuleModel(_Model):
+    """One rule."""
+
+    id: Id = Field(description="Unique in the policy; stands in every record.")
+    because: Annotated[str, Field(min_length=1, pattern=r"\S")] = Field(description="The reason, in words for people.")
+    effect: EffectWord = Field(description="What it asks for; the most restrictive of all matching rules wins.")
+    match: MatchModel = Field(default=MatchModel(), description="When it concerns a call; empty means every call.")
+    when: Annotated[str, Field(min_length=1)] | None = Field(default=None, description="A condition in CEL.")
+    approval: Id | None = Field(default=None, description="Which approval; with effect require_approval.")
+    on_error: EffectWord | None = Field(default=None, description="Instead of the policy's on_error, for this rule.")
+    args: dict[_Name, HandlingWord] = Field(default_factory=dict, description="Handling of arguments when it matches.")
+    results: ResultWord | None = Field(default=None, description="Handling of the result when it matches.")
+    max_result_chars: int | None = Field(default=None, ge=1, description="Cut the result to this length.")
+    shadow: bool = Field(default=False, description="Record what the rule would do, without doing it.")
+
+
+class PolicyModel(_Model):
+    """A toolguard policy: what agents may do with tools."""
+
+    api_version: Literal["toolguard/v1"] = Field(alias="apiVersion", description="Version of this format.")
+    kind: Literal["ToolPolicy"] = Field(description="Kind of document.")
+    metadata: MetadataModel
+    mode: Literal["enforce", "shadow"] = Field(
+        default="enforce", description="shadow decides and records without blocking; masking still masks."
+    )
+    combine: Literal["most_restrictive"] = Field(default="most_restrictive", description="How rules combine.")
+    on_error: EffectWord = Field(
+        default="require_approval", description="What a rule that cannot be evaluated asks for at least."
+    )
+    include: Annotated[
+        list[Annotated[str, Field(pattern=r"^pack:[a-z0-9][a-z0-9_-]*$")]], BeforeValidator(_listed)
+    ] = Field(default_factory=list, description="Packs of rules to add, such as pack:hipaa.")
+    defaults: DefaultsModel = DefaultsModel()
+    approvals: dict[Id, ApprovalModel] = Field(default_factory=dict, description="Approvals by name.")
+    tools: dict[_Name, ToolModel | None] = Field(default_factory=dict, description="Tools by name or pattern.")
+    rules: list[RuleModel] = Field(default_factory=list)

@@ -1,0 +1,166 @@
+"""Check plain data against the models, and say what is wrong in words a policy's author can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from toolguard.policyfile.document import At, Document
+from toolguard.policyfile.faults import Problem, did_you_mean
+from toolguard.policyfile.models import (
+    API_VERSION,
+    KIND,
+    ApprovalModel,
+    DefaultsModel,
+    MatchModel,
+    MetadataModel,
+    PolicyModel,
+    RuleModel,
+    ToolModel,
+)
+
+__all__ = ["Parts", "check_shape"]
+
+_M = TypeVar("_M", bound=BaseModel)
+
+_PATTERNS = {
+    "^[A-Za-z0-9][A-Za-z0-9._-]*$": "must be letters, digits, '.', '_' and '-', starting with a letter or digit",
+    "^(group|person):\\S+$": "must be 'group:NAME' or 'person:ID'",
+    "^[A-Z][A-Z0-9_]*$": "must be an identifier type in capitals, such as PERSON or DATE_OF_BIRTH",
+    "^[0-9a-f]{64}$": "must be the 64 hex digits of a SHA-256",
+    "^pack:[a-z0-9][a-z0-9_-]*$": "must be 'pack:NAME', such as pack:hipaa",
+    "\\S": "must not be empty; say in words for people why this holds",
+    "^\\S(.*\\S)?$": "must not be empty or have white space around it",
+}
+_MISSING = {
+    "apiVersion": f"write 'apiVersion: {API_VERSION}'",
+    "kind": f"write 'kind: {KIND}'",
+    "because": "say in words for people why the rule exists; approvers and auditors read it",
+    "id": "name the rule; the name stands in every record",
+    "effect": "say what the rule asks for: allow, mask, require_approval or deny",
+    "approvers": "name at least one group:NAME or person:ID",
+}
+
+
+class Parts:
+    """The parts of a policy that have the right shape, each beside its place in the document."""
+
+    def __init__(self) -> None:
+        self.approvals: dict[str, ApprovalModel] = {}
+        self.approval_names: set[str] = set()
+        self.tools: dict[str, ToolModel] = {}
+        self.rules: list[tuple[int, RuleModel]] = []
+        self.defaults: DefaultsModel = DefaultsModel()
+        self.head: PolicyModel | None = None
+
+
+def check_shape(document: Document) -> tuple[Parts, list[Problem]]:
+    """The parts with the right shape, and a problem for everything else."""
+    parts = Parts()
+    problems: list[Problem] = []
+    data = document.data
+    if not isinstance(data, dict):
+        return parts, [document.problem((), "a policy is a map; start with 'apiVersion: toolguard/v1'")]
+    head: dict[str, Any] = {}
+    for key, value in data.items():
+        if key == "rules" and isinstance(value, list):
+            for index, item in enumerate(value):
+                rule = _one(RuleModel, item, (key, index), document, problems)
+                if rule is not None:
+                    parts.rules.append((index, rule))
+        elif key == "approvals" and isinstance(value, dict):
+            parts.approval_names |= set(value)
+            for name, item in value.items():
+                approval = _one(ApprovalModel, item, (key, name), document, problems)
+                if approval is not None:
+                    parts.approvals[name] = approval
+            head[key] = {name: ApprovalModel(approvers=["group:checked"]) for name in value}
+        elif key == "tools" and isinstance(value, dict):
+            for name, item in value.items():
+                tool = _one(ToolModel, {} if item is None else item, (key, name), document, problems)
+                if tool is not None:
+                    parts.tools[name] = tool
+            head[key] = {name: None for name in value}
+        elif key == "defaults" and isinstance(value, dict):
+            parts.defaults = _one(DefaultsModel, value, (key,), document, problems) or parts.defaults
+        else:
+            head[key] = value
+    parts.head = _one(PolicyModel, head, (), document, problems)
+    return parts, problems
+
+
+def _one(model: type[_M], data: Any, at: At, document: Document, problems: list[Problem]) -> _M | None:
+    try:
+        return model.model_validate(data)
+    except ValidationError as failure:
+        problems.extend(_problems(failure.errors(include_url=False), model, at, document))
+        return None
+
+
+def _problems(
+    errors: list[ErrorDetails], model: type[BaseModel], at: At, document: Document
+) -> Iterator[Problem]:
+    for error in errors:
+        place = (*at, *(p for p in error["loc"] if p != "[key]"))
+        kind = error["type"]
+        on_key = kind == "extra_forbidden" or "[key]" in error["loc"]
+        message = _message(kind, error, model, place)
+        if kind == "missing":
+            yield document.problem(place[:-1], message)
+        else:
+            yield document.problem(place, message, key=on_key)
+
+
+def _message(kind: str, error: ErrorDetails, model: type[BaseModel], place: At) -> str:
+    name = str(place[-1]) if place else ""
+    context: Mapping[str, Any] = error.get("ctx") or {}
+    if kind == "extra_forbidden":
+        return f"unknown key {name!r}; {did_you_mean(name, _known_keys(model, place))}"
+    if kind == "missing":
+        return f"{name!r} is missing; {_MISSING.get(name, 'add it')}"
+    if kind == "literal_error":
+        given = error["input"]
+        options = [w.strip(" '") for w in str(context["expected"]).replace(" or ", ", ").split(",")]
+        if isinstance(given, str):
+            return f"{given[:60]!r} is not one of the words that may stand here; {did_you_mean(given, options)}"
+        return f"must be one of {', '.join(options)}"
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS.get(str(context["pattern"]), "does not have the right form")
+    if kind == "value_error":
+        return str(context["error"])
+    return str(_SIMPLE.get(kind, _fallback)(context))
+
+
+def _fallback(_: Mapping[str, Any]) -> str:
+    return "does not have the right form; see the JSON Schema for what may stand here"
+
+
+_SIMPLE: Mapping[str, Any] = {
+    "string_type": lambda c: "must be text; put it in quotes if it looks like a number, and do not leave it empty",
+    "bool_type": lambda c: "must be true or false",
+    "int_type": lambda c: "must be a whole number",
+    "int_from_float": lambda c: "must be a whole number",
+    "list_type": lambda c: "must be a list",
+    "dict_type": lambda c: "must be a map of names to values",
+    "model_type": lambda c: "must be a map of keys to values",
+    "model_attributes_type": lambda c: "must be a map of keys to values",
+    "too_short": lambda c: "must not be an empty list; leave the key out if nothing is meant",
+    "string_too_short": lambda c: "must not be empty",
+    "string_too_long": lambda c: f"must not be longer than {c['max_length']} characters",
+    "greater_than_equal": lambda c: f"must be at least {c['ge']}",
+    "less_than_equal": lambda c: f"must be at most {c['le']}",
+}
+_NESTED: Mapping[str, type[BaseModel]] = {
+    "match": MatchModel,
+    "metadata": MetadataModel,
+    "defaults": DefaultsModel,
+}
+
+
+def _known_keys(model: type[BaseModel], place: At) -> list[str]:
+    parent = place[-2] if len(place) > 1 else None
+    inner = _NESTED.get(parent) if isinstance(parent, str) else None
+    return [f.alias or name for name, f in (inner or model).model_fields.items()]
