@@ -1,0 +1,48 @@
+"""What is no identifier although it looks like one: terminologies and their addresses, and the tenant's own list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from toolguard.detection.spans import Span
+
+__all__ = ["AllowList"]
+
+_HOSTS = frozenset(
+    "hl7.org loinc.org snomed.info unitsofmeasure.org w3.org dicom.nema.org who.int nih.gov cdc.gov fda.gov cms.gov hhs.gov healthit.gov "
+    "ihe.net fhir.org ihtsdo.org rxnorm.info icd10data.com doi.org orcid.org pubmed.gov clinicaltrials.gov cochrane.org uptodate.com "
+    "schema.org json-schema.org ietf.org iana.org iso.org nema.org ama-assn.org va.gov nice.org.uk nhs.uk ema.europa.eu "
+    "github.com pypi.org python.org npmjs.com opentelemetry.io openai.com anthropic.com mozilla.org wikipedia.org".split()
+)
+_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(?:[^/@\s]*@)?([a-z0-9.-]+)(?::\d+)?", re.IGNORECASE)
+
+
+class AllowList:
+    """Texts that are never masked, compared without regard to case, and public hosts whose URLs are kept.
+
+    Args:
+        words: the tenant's own, for instance the name of its product or of its pharmacy chain.
+        hosts: further hosts, with their sub-domains, whose URLs identify nobody.
+    """
+
+    def __init__(self, words: Iterable[str] = (), hosts: Iterable[str] = ()) -> None:
+        self._words = frozenset(word.casefold() for word in words)
+        self._hosts = _HOSTS | {host.casefold() for host in hosts}
+
+    def keeps(self, span: Span, text: str) -> bool:
+        """Whether ``span`` of ``text`` stays in clear."""
+        piece = text[span.start : span.end]
+        if self._words and piece.casefold() in self._words:
+            return True
+        return span.type == "URL" and self._public(piece)
+
+    def _public(self, url: str) -> bool:
+        match = _HOST.match(url)
+        if match is None or "@" in url:
+            return False
+        parts = match[1].lower().strip(".").split(".")
+        # a FHIR server's own resource (…/Patient/123) is not public because its host is
+        if re.search(r"/(?:Patient|Person|RelatedPerson)/|[?&](?:patient|mrn|name|dob|ssn|email)=", url, re.IGNORECASE):
+            return False
+        return any(".".join(parts[i:]) in self._hosts for i in range(len(parts) - 1))

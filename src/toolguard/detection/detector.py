@@ -1,0 +1,180 @@
+"""The default detector: structure first, then rules and tagger on prose, then what the session knows."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+
+from toolguard._core.call import Json
+from toolguard._core.mask import Finding, merge_findings
+from toolguard.detection.allow import AllowList
+from toolguard.detection.jsontext import to_text_offsets
+from toolguard.detection.pipeline import TextPipeline
+from toolguard.detection.propagate import KnownTerms
+from toolguard.detection.spans import Span, Tagger
+from toolguard.detection.structure import Piece, Walk
+from toolguard.errors import DetectionError
+from toolguard.ports import Origin, Term
+
+__all__ = ["DefaultDetector", "Session"]
+
+VERSION = "toolguard-rules/1"
+_FAILED = "detection failed, the value is withheld; see the detector's own tests or report the kind of input"
+_LATE = "detection ran out of time, the value is withheld; raise time_budget or pass smaller values"
+_CACHE_BYTES = 64 << 20
+
+
+class DefaultDetector:
+    """Finds identifiers of the 18 HIPAA Safe Harbor kinds, and secrets, in JSON values and text.
+
+    Args:
+        tagger: a statistical recognizer run beside the rules on prose, or None for rules alone.
+        allow: texts that stay in clear (compared without regard to case).
+        deny: texts that are always identifiers, each with its type.
+        allow_hosts: further public hosts whose URLs stay.
+        fhir_ids: report logical ids of FHIR patients (``Patient/123``) as ``FHIR_ID``; off where a trusted
+            server's ids must reach the model as they are.
+        time_budget: seconds for one `inspect`; beyond it DetectionError.
+    """
+
+    def __init__(
+        self,
+        *,
+        tagger: Tagger | None = None,
+        allow: Iterable[str] = (),
+        deny: Mapping[str, str] | None = None,
+        allow_hosts: Iterable[str] = (),
+        fhir_ids: bool = True,
+        time_budget: float = 10.0,
+    ) -> None:
+        self._pipeline = TextPipeline(tagger=tagger, allow=AllowList(allow, allow_hosts), deny=deny)
+        self._fhir_ids = fhir_ids
+        self._time_budget = time_budget
+        tagged = getattr(tagger, "version", type(tagger).__name__) if tagger is not None else None
+        self._version = f"{VERSION}+{tagged}" if tagged else VERSION
+
+    @property
+    def version(self) -> str:
+        return self._version
+
+    def session(self) -> Session:
+        return Session(self._pipeline.spans, self._pipeline.known, fhir_ids=self._fhir_ids, time_budget=self._time_budget)
+
+
+Recognize = Callable[[str], list[Span]]
+Recall = Callable[[str, KnownTerms, int], list[Span]]
+
+
+class Session:
+    """Detection with memory (see `toolguard.ports.DetectorSession`). Thread-safe.
+
+    Prose once seen is remembered by a keyed digest with its findings, never by its text, so history that an
+    agent sends again at every step costs one look-up; a new identifier re-checks old prose for that one only.
+    """
+
+    def __init__(self, recognize: Recognize, recall: Recall, *, fhir_ids: bool = True, time_budget: float = 10.0) -> None:
+        self._recognize = recognize
+        self._recall = recall
+        self._fhir_ids = fhir_ids
+        self._time_budget = time_budget
+        self._terms = KnownTerms()
+        self._lock = threading.Lock()
+        self._cache: OrderedDict[bytes, tuple[list[Span], int, int]] = OrderedDict()
+        self._held = 0
+        self._key = os.urandom(16)
+
+    def inspect(self, value: Json, *, origin: Origin, schema: Mapping[str, Json] | None = None) -> tuple[Finding, ...]:
+        """See `toolguard.ports.DetectorSession.inspect`."""
+        deadline = time.monotonic() + self._time_budget
+        try:
+            found, learned = self._inspect(value, origin, schema, deadline, 0)
+            for type, text in learned:
+                self._terms.add(type, text)
+            if learned:
+                again, _ = self._inspect(value, Origin.MODEL, schema, deadline, 0)
+                found = again
+            return merge_findings(found)
+        except DetectionError:
+            raise
+        except Exception:
+            # constant text, and no cause: an exception's own message could hold what was inspected
+            raise DetectionError(_FAILED) from None
+
+    def learn(self, terms: Iterable[Term]) -> None:
+        """See `toolguard.ports.DetectorSession.learn`."""
+        for term in terms:
+            self._terms.add(term.type, term.value)
+
+    def _inspect(
+        self, value: Json, origin: Origin, schema: Mapping[str, Json] | None, deadline: float, nested: int
+    ) -> tuple[list[Finding], list[tuple[str, str]]]:
+        walk = Walk(fhir_ids=self._fhir_ids, nested=nested)
+        walk.walk(value, schema)
+        found = list(walk.findings)
+        learned: list[tuple[str, str]] = []
+        if origin in (Origin.TRUSTED, Origin.USER):
+            learned += [(f.type, _at(value, f)) for f in walk.findings]
+        local = KnownTerms(limit=256)
+        if walk.prose and walk.findings:
+            for finding in walk.findings:
+                local.add(finding.type, _at(value, finding))
+        for piece in walk.prose:
+            if time.monotonic() > deadline:
+                raise DetectionError(_LATE)
+            spans = self._prose(piece.text)
+            if origin is Origin.USER and not piece.key:
+                learned += [(s.type, piece.text[s.start : s.end]) for s in spans if s.score >= 0.6]
+            if local.generation:
+                spans = spans + self._recall(piece.text, local, 0)
+            found += _findings(piece, spans)
+        for piece in walk.fenced:
+            found += _findings(piece, self._recall(piece.text, self._terms, 0))
+        for piece, inner, _resource in walk.embedded:
+            if time.monotonic() > deadline:
+                raise DetectionError(_LATE)
+            inside, more = self._inspect(inner, origin, None, deadline, nested + 1)
+            found += to_text_offsets(piece.text, inside, piece.path, piece.key)
+            learned += more
+        return found, learned
+
+    def _prose(self, text: str) -> list[Span]:
+        """Spans in one piece of prose: from memory if it was seen before, plus what was learned since."""
+        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16).digest()
+        generation = self._terms.generation
+        with self._lock:
+            entry = self._cache.get(digest)
+            if entry is not None:
+                self._cache.move_to_end(digest)
+        if entry is None:
+            spans = self._recognize(text)
+            since = 0
+        else:
+            spans, since, _ = entry
+        if generation > since:
+            spans = spans + self._recall(text, self._terms, since)
+        if entry is None or generation > since:
+            size = 120 + 96 * len(spans)
+            with self._lock:
+                old = self._cache.pop(digest, None)
+                self._cache[digest] = (spans, generation, size)
+                self._held += size - (old[2] if old else 0)
+                while self._held > _CACHE_BYTES and self._cache:
+                    self._held -= self._cache.popitem(last=False)[1][2]
+        return spans
+
+
+def _findings(piece: Piece, spans: Iterable[Span]) -> list[Finding]:
+    return [
+        Finding(path=piece.path, start=s.start, end=s.end, type=s.type, score=s.score, source=s.source, key=piece.key) for s in spans
+    ]
+
+
+def _at(value: Json, finding: Finding) -> str:
+    """The text a finding of `Walk` covers."""
+    for step in finding.path:
+        value = value[step]
+    return str(value)[finding.start : finding.end]

@@ -1,0 +1,75 @@
+"""From one text to the spans that identify someone in it: normalise, rules, tagger, resolve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from toolguard.detection.allow import AllowList
+from toolguard.detection.lexer import Lexed
+from toolguard.detection.normalise import normalise
+from toolguard.detection.propagate import KnownTerms
+from toolguard.detection.rules import recognize
+from toolguard.detection.spans import Span, Tagger, unite
+
+__all__ = ["TextPipeline"]
+
+_LOCAL = 0.6
+
+
+class TextPipeline:
+    """Stateless recognition of one text; thread-safe.
+
+    Args:
+        tagger: a statistical recognizer run beside the rules, or None.
+        allow: what stays in clear.
+        deny: texts that are always identifiers, each with its type (``{"project zebra": "ID"}``).
+        minimum: spans with a lower score are dropped.
+    """
+
+    def __init__(
+        self,
+        *,
+        tagger: Tagger | None = None,
+        allow: AllowList | None = None,
+        deny: Mapping[str, str] | None = None,
+        minimum: float = 0.4,
+    ) -> None:
+        self._tagger = tagger
+        self._allow = allow or AllowList()
+        self._minimum = minimum
+        self._deny = [(Lexed(normalise(text).text), type) for text, type in (deny or {}).items()]
+
+    def spans(self, text: str) -> list[Span]:
+        """Identifiers in ``text`` with offsets into it, in order, not overlapping."""
+        plain = normalise(text)
+        found = recognize(plain.text)
+        if self._tagger is not None:
+            found += [Span(f.start, f.end, f.type, f.score, f.source or "tagger") for f in self._tagger.tag(plain.text)]
+        found = [s for s in found if s.score >= self._minimum and not self._allow.keeps(s, plain.text)]
+        found += self._again(plain.text, found)
+        if self._deny:
+            found += self._denied(Lexed(plain.text))
+        return [Span(*plain.original(s.start, s.end), *s[2:]) for s in unite(found) if s.end <= len(plain.text)]
+
+    def known(self, text: str, terms: KnownTerms, since: int = 0) -> list[Span]:
+        """Only the identifiers in ``text`` that ``terms`` knows, from generation ``since`` on."""
+        plain = normalise(text)
+        spans = terms.find(Lexed(plain.text), since)
+        return [Span(*plain.original(s.start, s.end), *s[2:]) for s in unite(spans) if not self._allow.keeps(s, plain.text)]
+
+    def _again(self, text: str, found: list[Span]) -> list[Span]:
+        """Names found with good evidence in this text, found again in it by alias."""
+        local = KnownTerms(limit=64)
+        for span in found:
+            if span.type == "PERSON" and span.score >= _LOCAL:
+                local.add("PERSON", text[span.start : span.end])
+        return local.find(Lexed(text)) if local.generation else []
+
+    def _denied(self, lexed: Lexed) -> list[Span]:
+        out = []
+        for term, type in self._deny:
+            size = len(term.folded)
+            for i in range(len(lexed.folded) - size + 1):
+                if size and lexed.folded[i : i + size] == term.folded:
+                    out.append(Span(lexed.starts[i], lexed.ends[i + size - 1], type, 1.0, "deny"))
+        return out

@@ -1,0 +1,116 @@
+"""E-mail addresses, URLs, IP and MAC addresses, phone and fax numbers."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from toolguard.detection.spans import Span
+
+__all__ = ["emails", "internet", "phones"]
+
+_SOURCE = "contact"
+_EMAIL = re.compile(
+    r"(?<![\w.+%'-])[\w.+%'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}"
+)
+_EMAIL_SPACED = re.compile(
+    r"(?<![\w.+-])[\w.+-]{1,64}\s?(?:[\[({]\s?at\s?[\])}]|\s@\s|\sat\s)\s?"
+    r"[\w-]{1,63}(?:\s?(?:[\[({]\s?dot\s?[\])}]|\sdot\s|\.)\s?[a-z][\w-]{1,62}){1,4}(?![\w-])",
+    re.IGNORECASE,
+)
+_SPOKEN_EMAIL = re.compile(
+    r"\b[a-z0-9]{1,24}(?:\s(?:dot|underscore|dash|hyphen)\s[a-z0-9]{1,24}){0,4}\sat\s"
+    r"[a-z0-9-]{2,30}(?:\sdot\s[a-z0-9-]{2,30}){0,3}\sdot\s(?:com|org|net|edu|gov|io|us|uk|co)\b",
+    re.IGNORECASE,
+)
+_URL = re.compile(r"(?<![\w@])(?:[a-zA-Z][a-zA-Z0-9+.-]{1,15}://|www\.)[^\s<>\"'`\\^{}|]{2,2000}")
+_TLD = (
+    "com|org|net|edu|gov|mil|int|info|biz|io|co|us|uk|ca|de|fr|es|it|nl|be|ch|at|au|nz|ie|in|jp|cn|br|mx|se|no|fi|dk"
+    "|pl|pt|cz|hu|gr|ru|tr|za|eu|health|care|clinic|hospital|doctor|med|dev|app|ai|me|tv|cc|name|online|site|tech|cloud"
+)
+_DOMAIN = re.compile(
+    rf"(?<![\w@./\\$-])(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]{{0,61}}[a-zA-Z0-9])?\.){{1,6}}(?:{_TLD})(?![\w(@=-]|\.\w)"
+    r"(?:(?::\d{2,5})?/[^\s<>\"'`\\^{}|]{0,1000})?"
+)
+_IPV4 = re.compile(
+    r"(?<![\w.-])(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}"
+    r"(?:/\d{1,2}|:\d{2,5})?(?![\w-]|\.\d)"
+)
+_IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*:)[0-9A-Fa-f:]{2,39}(?:\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])")
+_MAC = re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}(?![\w:-])")
+_EXT = r"(?:\s{0,2},?\s?(?:x|ext\.?|extn\.?|extension)\s?:?\s?\d{1,6})?"
+_PHONE = re.compile(
+    r"(?<![\w#/$@-])(?<!\d\.)(?:"
+    rf"(?:\+?1[-. ]{{0,2}})?(?:\(\d{{3}}\)[-. ]{{0,2}}|\d{{3}}[-. /]{{1,2}})\d{{3}}[-. ]{{1,2}}\d{{4}}{_EXT}"
+    rf"|\+\d{{1,3}}(?:[-. ()]{{0,2}}\d{{1,5}}){{2,6}}{_EXT}"
+    r"|\+\d{8,15}"
+    rf"|(?:\+?1[-. ]?)?\(\d{{3}}\)[-. ]?\d{{7}}{_EXT}"
+    r"|0\d{1,4}[-. ]\d{2,4}[-. ]\d{2,4}(?:[-. ]\d{2,4}){0,3}"
+    r"|00\d{1,3}[-. ]\d{1,4}(?:[-. ]\d{2,4}){2,4}"
+    rf"|\(0?\d{{1,5}}\)[-. ]?\d{{3,4}}[-. ]\d{{3,5}}{_EXT}"
+    r"|\d{3}-\d{4}(?!-)"
+    r")(?![\w@]|-\d|\.\d)"
+)
+_FAX = re.compile(r"fa(?:x|csimile)(?:\s(?:number|no))?\W{0,5}(?:is\s|at\s|to\s)?\W{0,3}$", re.IGNORECASE)
+_TRIM = ".,;:!?)]}>'*_"
+
+
+def emails(text: str) -> list[Span]:
+    """E-mail addresses, also ``name (at) host dot org`` and as spoken."""
+    out = [Span(*m.span(), "EMAIL", 0.95, _SOURCE) for m in _EMAIL.finditer(text)] if "@" in text else []
+    lower = text.lower()
+    if "dot" in lower and " at " in lower:
+        out += [Span(*m.span(), "EMAIL", 0.85, _SOURCE) for m in _SPOKEN_EMAIL.finditer(text)]
+    if "at]" in lower or "at)" in lower or " @ " in lower or "at}" in lower or "at ]" in lower:
+        out += [Span(*m.span(), "EMAIL", 0.7, _SOURCE) for m in _EMAIL_SPACED.finditer(text)]
+    return out
+
+
+def _url_end(text: str, start: int, end: int) -> int:
+    """Where a URL ends in prose: closing punctuation is not part of it, unless its opening is."""
+    while end > start and text[end - 1] in _TRIM:
+        if text[end - 1] == ")" and text.count("(", start, end) >= text.count(")", start, end):
+            break
+        end -= 1
+    return end
+
+
+def internet(text: str) -> list[Span]:
+    """URLs, host names, IP and MAC addresses."""
+    out: list[Span] = []
+    if "://" in text or "www." in text:
+        for match in _URL.finditer(text):
+            start, end = match.span()
+            out.append(Span(start, _url_end(text, start, end), "URL", 0.9, _SOURCE))
+    if "." in text:
+        for match in _DOMAIN.finditer(text):
+            start, end = match.span()
+            out.append(Span(start, _url_end(text, start, end), "URL", 0.6, _SOURCE))
+        for match in _IPV4.finditer(text):
+            before = text[max(0, match.start() - 10) : match.start()].lower().rstrip(" :=")
+            if not before.endswith(("version", "ver", "v", "release", "section", "build")):
+                out.append(Span(*match.span(), "IP_ADDRESS", 0.9, _SOURCE))
+    if text.count(":") >= 2:
+        for match in _IPV6.finditer(text):
+            try:
+                ipaddress.IPv6Address(match[0])
+            except ValueError:
+                continue
+            if match[0].strip(":"):
+                out.append(Span(*match.span(), "IP_ADDRESS", 0.85, _SOURCE))
+    if ":" in text or "-" in text:
+        out += [Span(*m.span(), "DEVICE", 0.85, _SOURCE) for m in _MAC.finditer(text)]
+    return out
+
+
+def phones(text: str) -> list[Span]:
+    """Phone and fax numbers by shape; numbers that only a label betrays are found in `identifiers`."""
+    out: list[Span] = []
+    for match in _PHONE.finditer(text):
+        start, end = match.span()
+        digits = sum(c.isdigit() for c in match[0])
+        if digits > 21:
+            continue
+        kind = "FAX" if _FAX.search(text, max(0, start - 24), start) else "PHONE"
+        out.append(Span(start, end, kind, 0.55 if digits < 8 else 0.8, _SOURCE))
+    return out

@@ -1,0 +1,182 @@
+"""Dates and ages.
+
+A date is anything finer than a year; a year alone, a duration and a time of day are none. An age counts
+from 90 (45 CFR 164.514(b)(2)(i)(C)).
+"""
+
+from __future__ import annotations
+
+import re
+
+from toolguard.detection.lexer import Lexed
+from toolguard.detection.spans import Span
+
+__all__ = ["ages", "dates"]
+
+_SOURCE = "date"
+_MONTHS = (
+    "january|february|march|april|may|june|july|august|september|october|november|december"
+    "|jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec"
+    "|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre|diciembre"
+    "|janvier|fevrier|février|mars|avril|mai|juin|juillet|aout|août|septembre|octobre|novembre|decembre|décembre"
+    "|januar|februar|märz|maerz|juni|juli|oktober|dezember"
+)
+MONTHS = frozenset(_MONTHS.split("|"))
+_FULL = frozenset("january february april june july august september october november december".split())
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
+_YEAR = r"(?:(?:1[89]|20)\d\d|'\d\d)"
+_TIME = r"(?:(?:,?\s{1,2}|T|\s?@\s?)(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d{1,9})?)?(?:\s?[AaPp]\.?[Mm]\b\.?)?(?:\s?(?:Z|UTC|GMT)\b|[+-]\d\d:?\d\d)?)?"
+_WEEKDAY = r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun)"
+_AFTER_MONTH = re.compile(  # from the month on: "April 12th, 2023", "Apr 12", "April 2023", "Apr. '23"
+    rf"\.?(?:(?:\s{{1,2}}|[-./])(?:the\s)?{_DAY}(?![\d:%/]|[.,]\d|-?\d)(?:(?:,?\s{{1,2}}(?:of\s)?|[-./,]){_YEAR}(?!\d))?"
+    rf"|(?:,?\s{{1,2}}(?:of\s)?|[-./]){_YEAR}(?!\d)){_TIME}",
+    re.IGNORECASE,
+)
+_YEAR_AFTER = re.compile(rf"\.?(?:(?:,?\s{{1,2}}(?:of\s|de\s|del\s)?|[-./]){_YEAR}(?!\d)|-\d\d(?!\d))?{_TIME}", re.IGNORECASE)
+_DAY_BEFORE = re.compile(
+    rf"(?<![\w./-])(?:{_WEEKDAY}\.?,?\s{{1,2}})?(?:the\s)?{_DAY}(?:\s{{0,2}}(?:and|&|to|-|through)\s{{0,2}}{_DAY})?"
+    r"(?:\s{1,2}(?:day\s)?(?:of\s|de\s)?|[-./])$",
+    re.IGNORECASE,
+)
+_WEEKDAY_BEFORE = re.compile(rf"(?<!\w){_WEEKDAY}\.?,?\s{{1,2}}$", re.IGNORECASE)
+_NUMERIC = re.compile(
+    r"(?<![\w./:$-])(?:"
+    r"(?:18|19|20)\d\d([-/.])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])"
+    r"|(?:0?[1-9]|1[0-2])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:(?:18|19|20)\d\d|'?\d\d)"
+    r"|(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|1[0-2])\3(?:(?:18|19|20)\d\d|\d\d)"
+    r"|(?:0?[1-9]|1[0-2])([-/.] |[ ])(?:0?[1-9]|[12]\d|3[01])\4(?:19|20)\d\d"
+    r"|(?:0?[1-9]|1[0-2])/(?:19|20)\d\d"
+    r"|(?:19|20)\d\d-(?:0[1-9]|1[0-2])"
+    rf")(?![\w/]|[-.]\d){_TIME}"
+)
+_ISO_T = re.compile(
+    r"(?<![\w.-])(?:18|19|20)\d\d-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01])T[0-2]\d:?[0-5]\d(?::?[0-5]\d(?:[.,]\d{1,9})?)?"
+    r"(?:Z|[+-]\d\d:?\d\d)?(?!\w)"
+)
+_COMPACT = re.compile(
+    r"(?<![\w.-])(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[0-2]\d[0-5]\d(?:[0-5]\d)?(?:\.\d{1,4})?(?:[+-]\d{4})?)?(?![\w-]|\.\d)"
+)
+_SHORT = re.compile(
+    r"(?<![\w/.-])(?:on|dated?|dob|since|seen|visit|by|due|until|till|from|of|around|after|before|admitted|discharged|appt|scheduled"
+    r"|for|starting|started|last|next|f/u|dos|sx|through|thru|to|and|between|d/c|d/c'd|eval|adm|born)"
+    r"\s?:?\s((?:0?[1-9]|1[0-2])[/-](?:[12]\d|3[01]|0?[1-9]))(?![\w/%]|[.-]\d|\s?(?:mg|ml|mm|of\b|strength|pain|hpf|x\b))",
+    re.IGNORECASE,
+)
+_RELATIVE = re.compile(
+    rf"\b(?:last|next|this|past|coming|on|since|until|by)\s+{_WEEKDAY.replace('|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun', '')}\b"
+    r"(?:\s+(?:morning|afternoon|evening|night))?"
+    r"|\b(?:on|since|until|by|before|after|around|over|last|next|this)\s+(?:christmas|thanksgiving|new year's|easter|halloween|labor day|memorial day"
+    r"|independence day|valentine's day|mother's day|father's day)(?:\s(?:eve|day))?\b",
+    re.IGNORECASE,
+)
+_CUES = frozenset(
+    "in since last late early mid until till by from during this next between through and of around before after past "
+    "for previous every on to en desde beginning end starting".split()
+)
+_TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
+_ONES = "one|two|three|four|five|six|seven|eight|nine"
+_TEENS = "ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
+_SPOKEN_DAY = (
+    rf"(?:(?:twenty|thirty)[- ]?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|{_ONES})"
+    rf"|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth"
+    rf"|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth|twenty|thirty|{_TEENS}|{_ONES})"
+)
+_SPOKEN_YEAR = (
+    rf"(?:(?:nineteen|twenty|eighteen)[- ](?:(?:oh|o)[- ](?:{_ONES})|hundred|(?:{_TENS})(?:[- ](?:{_ONES}))?|{_TEENS})"
+    rf"|two thousand(?: and)?(?: (?:(?:{_TENS})(?:[- ](?:{_ONES}))?|{_TEENS}|{_ONES}))?)"
+)
+_SPOKEN_AFTER = re.compile(
+    rf"\s(?:the\s)?(?:{_SPOKEN_DAY}\b|{_DAY}\b)(?:,?\s(?:of\s)?(?:{_SPOKEN_YEAR}|{_YEAR})\b)?|,?\s(?:of\s)?{_SPOKEN_YEAR}\b", re.IGNORECASE
+)
+_SPOKEN_BEFORE = re.compile(rf"\b(?:the\s)?{_SPOKEN_DAY}\s(?:of\s|day\sof\s)?$", re.IGNORECASE)
+
+_AGE = re.compile(
+    r"(?<![\w./$-])(9\d|1[0-3]\d)(?:\+|\s?(?:-|\s)?\s?(?:years?|yrs?\.?|y\.?\s?/?\s?o\.?|yo|y\.o\.|años|ans|jahre)\b"
+    r"(?!\s(?:ago|later|of\s(?:follow|data|experience|history|service)|follow|since|prior|from\snow|after|before|survival))"
+    r"|\s?(?:M|F|male|female)\b|[- ]years?[- ]old)"
+)
+_AGE_LABEL = re.compile(
+    r"\b(?:age[ds]?|aged|edad|âge|turn(?:ed|ing|s)|alter)(?:\s(?:is|was|of|at|now))?\s?[:=|]?\s?(9\d|1[0-3]\d)(?![\w/%]|[.-]\d)(?!\s?(?:days|months|weeks|hours|mg|min))",
+    re.IGNORECASE,
+)
+_AGE_WORDS = re.compile(
+    rf"\b(ninety(?:[- ](?:{_ONES}))?|(?:one|a) hundred(?:(?: and)?[- ](?:{_ONES}|{_TEENS}))?)(?=[- ](?:years?|year)[- ](?:old|of age)|[- ]?y/?o\b)",
+    re.IGNORECASE,
+)
+
+
+def _month_dates(lexed: Lexed) -> list[Span]:
+    """Dates with a month in letters, found at the month's name."""
+    out: list[Span] = []
+    text = lexed.text
+    for index, word in enumerate(lexed.folded):
+        if word not in MONTHS:
+            continue
+        start, end = lexed.starts[index], lexed.ends[index]
+        if len(word) < 5 and not lexed.caps[index] and word not in ("june", "july"):
+            # "may", "mar", "sep", "dec" in lower case are dates only beside a number
+            near = text[max(0, start - 6) : end + 4]
+            if not any(c.isdigit() for c in near) and not _SPOKEN_AFTER.match(text, end):
+                continue
+        before = _DAY_BEFORE.search(text, max(0, start - 36), start)
+        if before:
+            after = _YEAR_AFTER.match(text, end)
+            out.append(Span(before.start(), after.end() if after else end, "DATE", 0.9, _SOURCE))
+            continue
+        weekday = _WEEKDAY_BEFORE.search(text, max(0, start - 12), start)
+        begin = weekday.start() if weekday else start
+        after = _AFTER_MONTH.match(text, end)
+        if after:
+            out.append(Span(begin, after.end(), "DATE", 0.9, _SOURCE))
+            continue
+        spoken = _SPOKEN_BEFORE.search(text, max(0, start - 32), start)
+        said = _SPOKEN_AFTER.match(text, end)
+        if spoken and word != "may":
+            year = _YEAR_AFTER.match(text, end)
+            stop = said.end() if said else (year.end() if year else end)
+            out.append(Span(spoken.start(), stop, "DATE", 0.8, _SOURCE))
+        elif said:
+            out.append(Span(begin, said.end(), "DATE", 0.75, _SOURCE))
+        elif _bare_month(lexed, index):
+            out.append(Span(start, end, "DATE", 0.5, _SOURCE))
+    return out
+
+
+def _bare_month(lexed: Lexed, index: int) -> bool:
+    """``in March``, ``since last October``: a month alone, where its place shows that it is one."""
+    if not index or lexed.gap(index - 1) not in (" ", "-", "  "):
+        return False
+    cue = lexed.folded[index - 1]
+    word = lexed.folded[index]
+    if not lexed.caps[index] and word not in _FULL:
+        return False
+    if word in ("may", "march", "mars", "mar", "mai") and cue in ("and", "to", "for", "of", "on", "this"):
+        return False
+    return cue in _CUES
+
+
+def dates(lexed: Lexed, digits: bool) -> list[Span]:
+    """Dates numeric, in letters, spoken, ISO 8601 and HL7; ``digits``: the text has any digit."""
+    text = lexed.text
+    out = _month_dates(lexed)
+    if digits:
+        if "/" in text or "-" in text or "." in text or "19" in text or "20" in text:
+            out += [Span(*m.span(), "DATE", 0.85, _SOURCE) for m in _NUMERIC.finditer(text)]
+            out += [Span(*m.span(1), "DATE", 0.6, _SOURCE) for m in _SHORT.finditer(text)]
+        if "19" in text or "20" in text:
+            out += [Span(*m.span(), "DATE", 0.9, _SOURCE) for m in _ISO_T.finditer(text)]
+            out += [Span(*m.span(), "DATE", 0.6, _SOURCE) for m in _COMPACT.finditer(text)]
+    out += [Span(*m.span(), "DATE", 0.5, _SOURCE) for m in _RELATIVE.finditer(text)]
+    return out
+
+
+def ages(text: str, digits: bool) -> list[Span]:
+    """Ages from 90 up; the span is the number alone."""
+    out: list[Span] = []
+    if digits and ("9" in text or "1" in text):
+        out += [Span(*m.span(1), "AGE", 0.8, _SOURCE) for m in _AGE.finditer(text)]
+        out += [Span(*m.span(1), "AGE", 0.85, _SOURCE) for m in _AGE_LABEL.finditer(text)]
+    lower = text.lower()
+    if "ninety" in lower or "hundred" in lower:
+        out += [Span(*m.span(1), "AGE", 0.8, _SOURCE) for m in _AGE_WORDS.finditer(text)]
+    return out

@@ -1,0 +1,168 @@
+"""Numbers and codes: by label (``MRN: 123``), by shape (SSN, VIN, MBI, cards) and by check digit.
+
+Candidates are found first; the few words before each one are then looked up in the table of field names.
+A check digit raises the score and never vetoes.
+"""
+
+from __future__ import annotations
+
+import re
+
+from toolguard.detection import checks
+from toolguard.detection.fields import SAFE, field_type, is_weak
+from toolguard.detection.spans import Span
+
+__all__ = ["identifiers"]
+
+_SOURCE = "identifier"
+_SSN = re.compile(r"(?<![\w-])(?:\d{3}([-. ])\d{2}\1\d{4}|[xX*#]{3}[- ]?[xX*#]{2}[- ]?\d{4})(?![\w-])")
+_CARD = re.compile(r"(?<![\w-])(?:\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|3[47]\d{2}([ -])\d{6}\2\d{5}|\d{12,19})(?![\w-])")
+_IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?(?!\w)")
+_CODE = re.compile(r"(?<![\w.])#?[A-Za-z0-9]{1,40}(?:[-/_.:][A-Za-z0-9]{1,40}){0,8}(?!\w)")
+_GROUPS = re.compile(r"(?: \d{2,6}(?![\w/.%-])){1,4}")
+_BEFORE = re.compile(r"[A-Za-z]+(?:[/'.][A-Za-z]+)?\d?|[:=|#\n]")
+_FILLER = frozenset("number num no nbr nr is was as of the a with reads listed id identifier code be has under by: ends ending in last four digits de named given on card for file to".split())
+_SHAPED = re.compile(r"#?(?:[A-Z]{1,6}[-_]?\d{5,12}(?:-\d{1,6}){0,3}|\d{4,10}-[A-Z]{2,4}|\d{5,10}[A-Z]{2,3}|[A-Z]{2,5}(?:-[A-Z0-9]{2,8}){0,2}-\d{3,10}(?:-\d{1,6})?|[A-Z]{1,3}\d{2,4}-\d{3,6}(?:-\d{1,6})?)")
+_NUMBERS = re.compile(r"#?\d{2,6}(?:-\d{2,7}){1,4}|#?\d{7,18}|#\d{5,6}")
+_VIN = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
+_UDI = re.compile(r"\(01\)\d{14}(?:\(\d{2}\)[A-Za-z0-9/-]{1,20}){0,6}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_PUBLIC = re.compile(
+    r"(?:NCT\d{8}|PMID\d+|PMC\d+|CVE-\d{4}-\d+|RFC-?\d+|ISO-?\d+|IEC-?\d+|GSE\d+|GSM\d+|RS\d+|CHEMBL\d+|DOI\S+|UTF-\d+|SHA-?\d+"
+    r"|AES-\d+|COVID-\d+|ICD-\d+\S*|SARS-\S+|CPT-?\d+|LOINC\S*|SNOMED\S*|HL7\S*|NDC\S*|MM-?DD\S*|YYYY\S*|F\d{2}\.\d+|[A-TV-Z]\d{2}(?:\.[0-9A-Z]{1,4})?"
+    r"|\d{4,5}-\d{3,4}-\d{2}|\d{1,5}-\d|B-?\d{1,2}|CD\d+|IL-?\d+|H\dN\d)",
+    re.IGNORECASE,
+)
+_UNIT = re.compile(
+    r"\s{0,2}(?:mg|mcg|µg|g|kg|ml|dl|l|mmhg|mm|cm|m|bpm|%|units?|iu|meq|mmol|ng|pg|hours?|hrs?|days?|weeks?|wks?|months?|mos?|years?|yrs?|minutes?|mins?"
+    r"|tablets?|tabs?|capsules?|caps|puffs?|doses?|times|x|beats|lbs?|pounds|kcal|cal|copies|cells|k/|°|degrees|patients|people|participants|subjects|usd|dollars|tokens|ms|seconds|bytes|kb|mb)(?![a-z])",
+    re.IGNORECASE,
+)
+_STRONG_SHORT = frozenset({"MRN", "SSN", "NPI", "DEA", "HEALTH_PLAN_ID", "ACCOUNT", "LICENSE", "DEVICE", "VEHICLE", "ID", "SECRET"})
+_LABELLED = frozenset({*_STRONG_SHORT, "PHONE", "FAX", "CREDIT_CARD", "ZIP", "BIOMETRIC"})
+_SAFE_WORDS = frozenset(
+    "icd cpt hcpcs loinc snomed rxnorm rxcui ndc cvx nct pmid pmcid doi isbn version ver v stage grade grades class type level room bed page p fig figure table "
+    "chapter section step line score scale dose q every x code codes dsm gold nyha asa rev build commit port pid uid trace span sha hash model step lot build sct "
+    "uuid guid checksum error http status exit offset limit row rows column total count sum amount price cost usd eur gauge size french fr ph sp rs cd il".split()
+)
+
+
+def _label(before: str) -> tuple[str | None, bool]:
+    """The type that the words before a value announce, and whether a separator or ``#`` stood between."""
+    tokens = _BEFORE.findall(before)[-8:]
+    separated = False
+    words: list[str] = []
+    while tokens:
+        token = tokens.pop()
+        if token in ":=|#":
+            if words and token != "#":
+                break
+            separated = True
+        elif token == "\n":
+            if words or not separated:
+                break
+        elif not words and not separated and token.lower() in _FILLER and token.lower() not in ("id", "code", "card"):
+            continue
+        else:
+            words.insert(0, token.replace(".", "").replace("/", " "))
+            if len(words) == 5:
+                break
+    if not words:
+        return None, separated
+    tail = words
+    while tail and tail[-1].lower() in _FILLER and len(tail) > 1 and field_type(" ".join(tail)) is None:
+        tail = tail[:-1]
+    for skip in range(len(tail)):
+        name = " ".join(tail[skip:]).lower()
+        found = field_type(name)
+        if found is None:
+            continue
+        if found == SAFE:
+            return SAFE, separated
+        if is_weak(name) and not separated:
+            continue
+        return found, separated
+    if tail[-1].lower() in _SAFE_WORDS:
+        return SAFE, separated
+    return None, separated
+
+
+def _checked(kind: str, value: str) -> float:
+    """Score of a labelled value; a right check digit raises it."""
+    compact = re.sub(r"[^A-Za-z0-9]", "", value)
+    good = (
+        (kind == "NPI" and compact.isdigit() and checks.npi_ok(compact))
+        or (kind == "DEA" and checks.dea_ok(compact))
+        or (kind == "VEHICLE" and checks.vin_ok(compact))
+        or (kind == "SSN" and compact.isdigit() and checks.ssn_ok(compact))
+        or (kind == "HEALTH_PLAN_ID" and checks.mbi_ok(compact))
+        or (kind in ("CREDIT_CARD", "DEVICE") and compact.isdigit() and checks.luhn_ok(compact))
+    )
+    return 0.98 if good else 0.9
+
+
+def _by_shape(value: str, before: str) -> tuple[str, float] | None:
+    """The type of a code that no label announces."""
+    bare = value.lstrip("#")
+    if _UUID.fullmatch(bare) or _PUBLIC.fullmatch(bare):
+        return None
+    if len(bare) == 17 and _VIN.fullmatch(bare) and any(c.isalpha() for c in bare):
+        return ("VEHICLE", 0.95) if checks.vin_ok(bare) else ("ID", 0.5)
+    if checks.mbi_ok(bare):
+        return "HEALTH_PLAN_ID", 0.9
+    if bare.isdigit():
+        if len(bare) == 10 and checks.npi_ok(bare):
+            return "NPI", 0.6
+        if len(bare) == 9 and value[0] != "#":
+            return "ID", 0.5
+        if len(bare) == 15 and checks.luhn_ok(bare):
+            return "DEVICE", 0.7
+    if len(bare) == 9 and bare[:2].isalpha() and bare[:2].isupper() and checks.dea_ok(bare):
+        return "DEA", 0.85
+    if _SHAPED.fullmatch(value) or _NUMBERS.fullmatch(value):
+        return "ID", 0.5
+    return None
+
+
+def identifiers(text: str) -> list[Span]:
+    """Identifiers in a text that has digits."""
+    out: list[Span] = []
+    for match in _SSN.finditer(text):
+        digits = re.sub(r"\D", "", match[0])
+        out.append(Span(*match.span(), "SSN", 0.9 if checks.ssn_ok(digits) else 0.75, _SOURCE))
+    for match in _CARD.finditer(text):
+        digits = re.sub(r"\D", "", match[0])
+        if checks.luhn_ok(digits) or match[1]:
+            out.append(Span(*match.span(), "CREDIT_CARD", 0.95 if checks.luhn_ok(digits) else 0.6, _SOURCE))
+    for match in _IBAN.finditer(text):
+        if checks.iban_ok(match[0]):
+            out.append(Span(*match.span(), "ACCOUNT", 0.95, _SOURCE))
+    if "(01)" in text:
+        out += [Span(*m.span(), "DEVICE", 0.95, _SOURCE) for m in _UDI.finditer(text)]
+    for match in _CODE.finditer(text):
+        value = match[0]
+        if not any(c.isdigit() for c in value):
+            continue
+        start, end = match.span()
+        size = len(value)
+        before = text[max(0, start - 56) : start]
+        if size < 3 and not before.rstrip().endswith((":", "#", "=")):
+            continue
+        kind, separated = _label(before)
+        if kind == SAFE:
+            continue
+        if kind in _LABELLED and (size >= 3 or separated):
+            if _UNIT.match(text, end) and value.replace(".", "").isdigit() and not separated:
+                continue
+            if size < 4 and kind not in _STRONG_SHORT:
+                continue
+            more = _GROUPS.match(text, end) if value[-1].isdigit() else None
+            stop = more.end() if more else end
+            out.append(Span(start, stop, kind or "ID", _checked(kind or "ID", text[start:stop]), _SOURCE))
+            continue
+        if size < 6:
+            continue
+        shaped = _by_shape(value, before)
+        if shaped and not (value.isdigit() and _UNIT.match(text, end)):
+            out.append(Span(start, end, *shaped, _SOURCE))
+    return out

@@ -1,0 +1,347 @@
+"""People by rule: titles, labels and roles, initials, given names of many countries, "Last, First", credentials.
+
+A capital letter alone is no evidence: it begins sentences, headings, drugs and brands. What counts is a title, a
+cue, or the gazetteer; an English word (Grace, Will, Rose) needs a neighbour that is a name as well.
+"""
+
+from __future__ import annotations
+
+import re
+
+from toolguard.detection.gazetteer import CITY, CITY_HEAD, CLINICAL, EPONYM, FAMILY, GIVEN, REGION, WORD
+from toolguard.detection.lexer import Lexed
+from toolguard.detection.spans import Span
+
+__all__ = ["people"]
+
+_SOURCE = "name"
+TITLES = frozenset("dr mr mrs ms miss mx prof professor sir madam mme mlle herr frau sr sra srta dra señor señora senor senora doctor rev reverend father fr pastor rabbi imam sgt capt lt col maj judge hon dame lady lord".split())
+_SPANNED = frozenset("dr mr mrs ms mx prof mme mlle sr sra srta dra".split())
+_ROLES = frozenset(
+    "nurse surgeon attending physician resident intern fellow consultant therapist midwife pharmacist dietitian counselor psychologist psychiatrist "
+    "cardiologist oncologist neurologist nephrologist radiologist pathologist pediatrician dermatologist hospitalist internist urologist "
+    "patient pt pts client veteran guardian caregiver mother father mom dad son daughter brother sister wife husband spouse partner "
+    "friend neighbor aunt uncle cousin niece nephew grandmother grandfather grandson granddaughter fiance fiancee roommate officer "
+    "member subscriber beneficiary policyholder guarantor donor recipient participant subject employee manager technician caller clinician provider "
+    "professional specialist paramedic coordinator interpreter witness student attn dear hi hello hey cc thanks regards sincerely signed paciente "
+    "señora señor enfermera madre padre hija hijo esposa esposo case".split()
+)
+_CUES = frozenset(
+    "named called name names known as by with like for from per about regarding re contact contacted to and or of ask asked tell told call calls meet met "
+    "notified informed see saw seen spoke under w via is was that said says speaking here on include including patient's considering remind email text page paged "
+    "message cc phoned emailed messaged texted greeting i'm im am it's prescribed consulted involving especially particularly specifically se llama llamado llamada con por para nombre meets sig".split()
+)
+_STRONG_CUES = frozenset("named called name i'm im llama llamado llamada nombre attn dear".split())
+_PARTICLES = frozenset("de da do dos das del della di du la le les van von der den ten ter bin binti ibn al el abu y e mac mc o san santa st".split())
+_CREDENTIALS = frozenset("md do rn np pa pac phd lpn lcsw msw dds dmd dpm pharmd facs facp facc crnp aprn cnm ot pt dpt rd lmft psyd cna emt mph bsn msn dnp fnp arnp od dvm jr sr ii iii iv esq mbbs".split())
+_NOT_AFTER = frozenset(
+    "disease disorder syndrome sign test score scale criteria classification index maneuver manoeuvre reflex phenomenon catheter tube stage staging fracture "
+    "procedure operation repair lymphoma sarcoma tumor tumour palsy chorea dementia ataxia contracture esophagus thyroiditis nodule nodes node bodies body "
+    "cell cells point line ulcer hernia duct gland ring position incision clamp forceps drain equation formula method stain law triad tetralogy pentad questionnaire "
+    "inventory assessment exam examination anemia anaemia arteritis granulomatosis encephalopathy angina murmur effect rule staging contraction contractions method "
+    "positive negative".split()
+)
+_STOP = frozenset(
+    "hospital clinic center centre medical health healthcare university college school institute department dept unit ward street st avenue ave road rd lane ln drive dr "
+    "boulevard blvd court ct place way suite apt pharmacy laboratory lab labs inc llc ltd corp company foundation association society journal group services service care "
+    "insurance medicare medicaid church park river lake county city town state north south east west new the a an this that these those his her their our my your its "
+    "monday tuesday wednesday thursday friday saturday sunday january february march april june july august september october november december "
+    "date time phone email fax address name dob mrn ssn npi id no yes male female man woman boy girl patient history plan assessment subjective objective "
+    "dose daily tablet capsule english spanish french german chinese african american asian hispanic caucasian black white jewish muslim christian catholic "
+    "none unknown normal abnormal stable acute chronic mild moderate severe left right".split()
+)
+_INITIAL_GAP = (" ", ". ", ".", ".-", "-")
+_CONTEXT_GAP = re.compile(r"[ \t]{0,3}[:=|,(\"'-]?[ \t\"'(]{0,3}\n?[ \t]{0,4}")
+
+
+class _Names:
+    """One pass over one text."""
+
+    def __init__(self, lexed: Lexed) -> None:
+        self.lexed = lexed
+        self.words = lexed.words
+        self.folded = lexed.folded
+        self.flags = lexed.flags
+        self.caps = lexed.caps
+        self.count = len(lexed.words)
+        self.lower_style = lexed.lower_style
+        self.out: list[Span] = []
+
+    def initial(self, i: int) -> bool:
+        """A single capital letter; in ``Anna S.`` and ``J. R. Smith``."""
+        return i < self.count and len(self.words[i]) == 1 and self.caps[i]
+
+    def strength(self, i: int) -> int:
+        """3 a given name, 2 a family name or unknown word, 1 a name that is a word too, 0 no name."""
+        word, flags = self.folded[i], self.flags[i]
+        if len(word) < 2 or not word[0].isalpha() or word in _STOP or flags & CLINICAL:
+            return 0
+        shouting = self.lexed.shouting(i)
+        if not self.caps[i] and not self.lower_style:
+            return 0
+        if flags & WORD:
+            if flags & (GIVEN | FAMILY):
+                return 1
+            return 0
+        if flags & GIVEN:
+            return 3
+        if flags & FAMILY:
+            return 2
+        if flags & REGION:
+            return 0
+        if "'" in self.words[i] and self.caps[i] and not shouting:
+            tail = word.rpartition("'")[2]
+            return 2 if len(tail) > 2 else 0
+        if shouting or not self.caps[i] or (self.words[i].isupper() and len(word) < 5):
+            return 0
+        return 2 if len(word) > 2 and not any(c.isupper() for c in self.words[i][2:-1] if c != "'" and not self.words[i].isupper() and not word.startswith(("mc", "mac", "de", "di", "la", "le"))) else 0
+
+    def extend(self, i: int, limit: int = 4, least: int = 1) -> int:
+        """The last token of the name that begins at ``i``: initials, particles and names after it."""
+        last = i
+        taken = 1
+        at = i
+        while at + 1 < self.count and taken < limit:
+            gap = self.lexed.gap(at)
+            nxt = at + 1
+            if self.initial(nxt) and gap in (" ", ". ", "."):
+                follow = self.lexed.text[self.lexed.ends[nxt] : self.lexed.ends[nxt] + 2]
+                # "Anna S." and "Anna S," are names; "hepatitis A virus" is not
+                if follow[:1] in ("", ".", ",", ")", "'", "?", ";", "\n", "(") or (nxt + 1 < self.count and self.strength(nxt + 1)) or follow[:1] == " ":
+                    last = at = nxt
+                    taken += 1
+                    continue
+                break
+            if gap not in (" ", "-", "  ") and not (gap in (". ", ".") and (self.initial(at) or self.folded[at] in ("jr", "sr", "st", "ma", "mo"))):
+                break
+            if self.folded[nxt] in _PARTICLES and nxt + 1 < self.count and self.lexed.gap(nxt) in (" ", "-", "'") and not (self.folded[nxt] in ("do", "e", "y", "la", "o", "den", "ten") and not self.lower_particle(nxt)):
+                reach = nxt + 1
+                if self.folded[reach] in _PARTICLES and reach + 1 < self.count and self.lexed.gap(reach) == " ":
+                    reach += 1
+                if self.caps[reach] and self.strength(reach) >= 1:
+                    last = at = reach
+                    taken += 1
+                    continue
+                break
+            strength = self.strength(nxt)
+            if strength < least or (self.lower_style and strength < 2 and not self.caps[nxt]):
+                break
+            if self.eponym(nxt, gap):
+                break
+            last = at = nxt
+            taken += 1
+        if last + 1 < self.count and self.folded[last + 1] in ("jr", "sr", "ii", "iii", "iv") and self.lexed.gap(last) in (" ", ", "):
+            last += 1
+        return last
+
+    def lower_particle(self, i: int) -> bool:
+        return i > 0 and self.strength(i - 1) >= 2 and i + 1 < self.count and self.caps[i + 1] and self.strength(i + 1) >= 2
+
+    def eponym(self, i: int, gap: str = " ") -> bool:
+        """``Wilson disease``, ``Crohn's disease``, ``Babinski negative``: the name of a thing."""
+        nxt = i + 1
+        if nxt >= self.count:
+            return False
+        after = self.folded[nxt]
+        between = self.lexed.gap(i)
+        if between not in (" ", "'s ", "' ", "-"):
+            return False
+        if after in ("positive", "negative", "catheter"):
+            return bool(self.flags[i] & EPONYM)
+        return after in _NOT_AFTER and (between == "'s " or bool(self.flags[i] & EPONYM) or after in ("disease", "syndrome", "sign", "lymphoma", "score", "criteria", "classification"))
+
+    def add(self, i: int, j: int, score: float) -> int:
+        lexed = self.lexed
+        end = lexed.ends[j]
+        if self.initial(j) and lexed.text[end : end + 1] == ".":
+            end += 1
+        self.out.append(Span(lexed.starts[i], end, "PERSON", score, _SOURCE))
+        return j + 1
+
+    def cue(self, i: int) -> str:
+        """The word before a candidate if only a thin separator stands between, else ''."""
+        if i == 0:
+            return ""
+        gap = self.lexed.gap(i - 1)
+        if len(gap) > 10 or not _CONTEXT_GAP.fullmatch(gap.replace("'s", "")):
+            return ""
+        return self.folded[i - 1]
+
+    def sentence_start(self, i: int) -> bool:
+        start = self.lexed.starts[i]
+        before = self.lexed.text[max(0, start - 3) : start].rstrip(" \"'(")
+        return not before or before[-1] in ".!?\n:;|>-*\t"
+
+    def titled(self, i: int) -> int | None:
+        """``Dr. Anna Smith``: the title goes along with the name where it is written as an abbreviation."""
+        gap = self.lexed.gap(i)
+        if gap not in (" ", ". ", ".", ".  ") or i + 1 >= self.count:
+            return None
+        title = self.folded[i]
+        j = i + 1
+        if self.folded[j] in TITLES and self.lexed.gap(j) in (" ", ". "):
+            j += 1
+        if j >= self.count:
+            return None
+        if title in ("sr", "fr", "lt", "col", "maj", "father", "miss", "sir", "lady", "lord", "dame", "doctor", "judge", "hon", "pastor", "madam", "professor", "capt", "sgt") and not (self.caps[i] and self.strength(j) >= 1):
+            return None
+        if not self.caps[j]:
+            known = self.flags[j] & (GIVEN | FAMILY) and not self.flags[j] & (WORD | CLINICAL)
+            unknown = not self.flags[j] and len(self.folded[j]) > 3
+            rare = self.flags[j] & FAMILY and title in _SPANNED and self.lower_style and self.folded[j] not in ("office", "appointment", "visit", "said", "note")
+            if not (known or (unknown and self.lower_style) or rare) or title == "dr" and self.folded[j] in _STOP:
+                return None
+        elif not self.initial(j):
+            if self.folded[j] in _STOP or self.flags[j] & CLINICAL and not self.flags[j] & FAMILY:
+                return None
+            if self.lexed.shouting(j) and self.flags[j] & WORD and not self.flags[j] & (FAMILY | GIVEN):
+                return None
+        last = self.extend(j)
+        return self.add(i if title in _SPANNED else j, last, 0.9)
+
+    def role(self, i: int) -> int | None:
+        """``patient John Smith``, ``named Anna``, ``seen by R. Patel``: a cue and what follows it."""
+        j = i + 1
+        if j >= self.count or not _CONTEXT_GAP.fullmatch(self.lexed.gap(i)):
+            return None
+        strong = self.folded[i] in _STRONG_CUES
+        if self.folded[i] in ("patient", "pt", "client", "mother", "father", "nurse", "his", "her") and self.folded[j] in ("name", "named", "is", "called"):
+            return None
+        if self.initial(j) and self.lexed.gap(j) in (". ", " ", ".") and j + 1 < self.count and self.strength(j + 1) >= 1:
+            return self.add(j, self.extend(j), 0.8)
+        strength = self.strength(j)
+        if self.eponym(j) or strength == 0 and not (strong and self.caps[j] and not self.flags[j] & CLINICAL and self.folded[j] not in _STOP and self.lexed.gap(i) in (" ", ": ")):
+            return None
+        last = self.extend(j)
+        if last > j and (self.eponym(last)):
+            return None
+        if last == j:
+            if strength == 1 and not strong and self.lexed.gap(i) in (" ",) and (self.lower_style or self.folded[i] not in ("patient", "nurse", "pt", "dear", "hi", "hello")):
+                return None
+            if not self.caps[j] and not (strength == 3 or strong and strength == 2):
+                return None
+            if self.flags[j] & (CITY | REGION | CITY_HEAD) and not strong and self.folded[i] in ("from", "in", "at", "near"):
+                return None
+            if strength == 2 and self.folded[i] in _CUES and self.folded[i] not in _ROLES and not strong and self.folded[i] not in ("by", "contact", "ask", "call", "told", "spoke", "notified", "paged", "met", "known"):
+                return None
+        return self.add(j, last, 0.8)
+
+    def reversed_name(self, i: int) -> int | None:
+        """``Rosefield, Katya`` and ``DOE, JOHN A``."""
+        j = i
+        while j + 1 < self.count and self.lexed.gap(j) in (" ", "-") and j - i < 2 and self.strength(j + 1) >= 2 and not self.initial(j + 1):
+            j += 1
+        if self.lexed.gap(j) not in (", ", ",") or j + 1 >= self.count:
+            return None
+        k = j + 1
+        if not self.caps[k]:
+            return None
+        given = self.strength(k)
+        family = self.strength(i)
+        if given == 0 and not self.initial(k):
+            return None
+        if family == 1 and (given < 3 or self.sentence_start(i) and not self.lexed.shouting(i)):
+            return None
+        if given == 1 and not (self.flags[k] & GIVEN and family >= 2 and not self.sentence_start(i)):
+            return None
+        if given == 2 and self.flags[k] & (CITY | REGION):
+            return None
+        if self.initial(k) and not (self.flags[i] & FAMILY and self.lexed.text[self.lexed.ends[k] : self.lexed.ends[k] + 1] == "."):
+            return None
+        if given == 2 and not (self.flags[i] & FAMILY and self.flags[k] & (FAMILY | GIVEN)):
+            return None
+        if self.flags[i] & (CITY | REGION) and not self.flags[i] & (FAMILY | GIVEN):
+            return None
+        last = self.extend(k, limit=3, least=2)
+        return self.add(i, last, 0.7)
+
+    def plain(self, i: int) -> int | None:
+        """A name without title or cue."""
+        strength = self.strength(i)
+        if strength == 0 or self.eponym(i):
+            return None
+        last = self.extend(i)
+        flags = self.flags[i]
+        if last > i and self.eponym(last):
+            return last + 1
+        if last == i:
+            if strength < 3 or not self.caps[i] or len(self.folded[i]) < 3:
+                return None
+            if flags & (CITY | REGION | CITY_HEAD | EPONYM) or self.lexed.shouting(i) or self.words[i].isupper():
+                return None
+            return self.add(i, i, 0.45)
+        cased = self.caps[i]
+        second = self.strength(i + 1) if not self.initial(i + 1) else 2
+        dotted = self.initial(last) and last == i + 1 and self.lexed.text[self.lexed.ends[last] : self.lexed.ends[last] + 1] == "."
+        if self.initial(i + 1) and last == i + 1:
+            if strength == 3 or (strength == 2 and dotted and not self.sentence_start(i)) or (strength == 1 and dotted and flags & GIVEN and not self.sentence_start(i)):
+                return self.add(i, last, 0.8)
+            return None
+        if strength == 3 and (second >= 1 or last > i + 1):
+            if not cased and second < 2:
+                return None
+            if second == 1 and self.sentence_start(i) and flags & (CITY | REGION):
+                return None
+            return self.add(i, last, 0.85)
+        if strength == 2 and cased and self.caps[last]:
+            known = any(self.flags[k] & (GIVEN | FAMILY) for k in range(i, last + 1) if len(self.folded[k]) > 2)
+            if known and second >= 2 and not self.lexed.shouting(i):
+                return self.add(i, last, 0.6)
+            if known and self.lexed.shouting(i) and any(self.flags[k] & GIVEN for k in range(i, last + 1)):
+                return self.add(i, last, 0.6)
+            return None
+        if strength == 1 and flags & GIVEN and cased and second >= 2 and self.flags[i + 1] & FAMILY and not self.lexed.shouting(i):
+            return self.add(i, last, 0.65)
+        return None
+
+    def run(self) -> list[Span]:
+        i = 0
+        while i < self.count:
+            word = self.folded[i]
+            if word in TITLES:
+                done = self.titled(i)
+                if done:
+                    i = done
+                    continue
+            if word in _ROLES or word in _CUES:
+                done = self.role(i)
+                if done:
+                    i = done
+                    continue
+            if self.initial(i) and i + 1 < self.count and self.lexed.gap(i) in (". ", ".", ".-"):
+                j = i + 1
+                while self.initial(j) and j + 1 < self.count and self.lexed.gap(j) in _INITIAL_GAP and j - i < 3:
+                    j += 1
+                if self.strength(j) >= 2 and not self.initial(j) and self.caps[j]:
+                    i = self.add(i, self.extend(j, limit=3), 0.75)
+                    continue
+            if self.caps[i] or self.lower_style:
+                done = (self.reversed_name(i) if self.strength(i) else None) or self.plain(i) or self.credentials(i)
+                if done:
+                    i = done
+                    continue
+            i += 1
+        return self.out
+
+    def credentials(self, i: int) -> int | None:
+        """``Tamsin Oakhart, MD``: two or three capitalised words before a degree."""
+        if not self.caps[i] or self.folded[i] in _STOP or self.flags[i] & CLINICAL or self.initial(i):
+            return None
+        j = i
+        while j + 1 < self.count and j - i < 3 and self.lexed.gap(j) in (" ", "-", ". ") and self.caps[j + 1] and self.folded[j + 1] not in _STOP and not self.flags[j + 1] & CLINICAL:
+            if self.folded[j + 1] in _CREDENTIALS:
+                break
+            j += 1
+        nxt = j + 1
+        if nxt >= self.count or self.lexed.gap(j) not in (", ", ",", " ") or self.folded[nxt] not in _CREDENTIALS or not self.words[nxt][:1].isupper():
+            return None
+        if self.folded[nxt] in ("jr", "sr", "ii", "iii", "iv", "pt", "ot", "do", "pa", "od", "rd") and (self.lexed.gap(j) == " " or not self.words[nxt].isupper()):
+            return None
+        if j == i and not self.strength(i) >= 1 or self.lexed.gap(j) == " " and self.strength(j) < 2:
+            return None
+        return self.add(i, j, 0.75)
+
+
+def people(lexed: Lexed) -> list[Span]:
+    """Names of people in ``lexed``."""
+    return _Names(lexed).run()

@@ -1,0 +1,56 @@
+"""What a recognizer of text returns, and how spans of several recognizers become one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from toolguard._core.mask import Finding
+
+__all__ = ["Span", "Tagger", "unite"]
+
+
+class Span(NamedTuple):
+    """An identifier in one text: half-open range, type, confidence in [0, 1], recognizer."""
+
+    start: int
+    end: int
+    type: str
+    score: float
+    source: str
+
+
+@runtime_checkable
+class Tagger(Protocol):
+    """A statistical recognizer of names, places and the like, run beside the rules.
+
+    ``tag`` gets normalised text (see `toolguard.detection.normalise`) and returns findings whose offsets
+    point into that text; ``path`` and ``key`` are ignored. It must be thread-safe and must not raise on
+    any text. A tagger with a ``version`` attribute has it recorded in the detector's version.
+    """
+
+    def tag(self, text: str) -> list[Finding]: ...
+
+
+def unite(spans: Iterable[Span]) -> list[Span]:
+    """Spans in order, none overlapping: overlapping ones unite, with the type of the best member.
+
+    The best is the one with the highest score, then the longest, so nothing that any recognizer marked
+    stays in clear.
+    """
+    ordered: Sequence[Span] = sorted(spans)
+    out: list[Span] = []
+    for span in ordered:
+        if span.end <= span.start:
+            continue
+        if out and span.start < out[-1].end:
+            last = out[-1]
+            best = max(last, span, key=_rank)
+            out[-1] = Span(last.start, max(last.end, span.end), best.type, best.score, best.source)
+        else:
+            out.append(span)
+    return out
+
+
+def _rank(span: Span) -> tuple[float, int]:
+    return span.score, span.end - span.start
