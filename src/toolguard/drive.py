@@ -217,7 +217,7 @@ async def arun(flow: Flow[T], hands: Hands) -> T:
                     send = await _aawait(hands, approval_id)
                 case s.Invoke():
                     send = await _ainvoke(hands, step)
-                case _ if hands.blocks(step) and getattr(hands.store, "blocking", True):
+                case _ if hands.blocks(step) and hands.store.blocking:
                     send = await _unbroken(hands, step)
                 case _:
                     send = hands.quick(step)

@@ -151,6 +151,11 @@ class LogHead:
 class Store(Protocol):
     """The only authority. Thread-safe; shared by processes. Every method may raise StoreError."""
 
+    @property
+    def blocking(self) -> bool:
+        """Whether its methods may wait for a disk or a network (and so move to a thread under asyncio)."""
+        ...
+
     def now(self) -> float:
         """The store's own time (UTC seconds): the time that counts."""
         ...

@@ -45,7 +45,7 @@ def authorise(setting: Setting, raw: object) -> Flow[Permit]:
     call: str = yield NewId()
     trail = Trail.begin(setting.scope, setting.tool, setting.ref, call=call, started=started)
     try:
-        judged = yield from judge(setting, raw, started)
+        judged = yield from judge(setting, raw)
     except ToolguardError as fault:
         yield from _record_refusal(setting, trail, fault.code)
         raise
@@ -118,7 +118,7 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
     except ConflictError:
         return (yield from _already(setting, permit))
     try:
-        ran: Ran = yield Invoke(judged.passed, trail.call, judged.call_digest)
+        ran: Ran = yield Invoke(passed, trail.call, judged.call_digest)
     except BaseException as fault:
         yield from _end(setting, permit, running, span, now, Kind.CALL_INDETERMINATE, error=type(fault).__name__)
         raise

@@ -13,19 +13,20 @@ from toolguard._core.flow.setting import Flow, Judged, Setting
 from toolguard._core.mask import Finding, Path, restore_numbers, subtract
 from toolguard._core.policy import Handling, ToolPlan, decide
 from toolguard._core.risk import Evidence, Risk, RiskClass, combine
-from toolguard._core.steps import Analyse, Inspect, Origin, Reveal, Validate
+from toolguard._core.steps import Analyse, Inspect, Now, Origin, Reveal, Validate
 from toolguard._core.vault import LITERAL, Namespace, Token, has_token, release, tokens_in
 from toolguard.errors import DeniedError
 
 __all__ = ["at", "at_path", "judge"]
 
 
-def judge(setting: Setting, raw: object, now: float) -> Flow[Judged]:
+def judge(setting: Setting, raw: object) -> Flow[Judged]:
     """Take in, resolve, detect, analyse, classify, decide, all on one frozen copy.
 
     A rule may ask to withhold what the tool would otherwise have received. Then the call is resolved and
     judged again with that withheld, until the judgement fits the bytes it was made on.
     """
+    now: float = yield Now()
     taken = yield from _take_in(setting, raw)
     withheld: Mapping[str, Handling] = {}
     for _ in range(4):

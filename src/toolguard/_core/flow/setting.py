@@ -18,7 +18,9 @@ from toolguard._core.steps import Step
 from toolguard._core.vault import Token
 from toolguard.errors import Suspended
 
-__all__ = ["Done", "Flow", "Judged", "Permit", "ResultShape", "Setting", "Suspension"]
+__all__ = ["DEFAULT_PAUSES", "Done", "Flow", "Judged", "Permit", "ResultShape", "Setting", "Suspension"]
+
+DEFAULT_PAUSES: tuple[type[BaseException], ...] = (Suspended,)
 
 T = TypeVar("T")
 Flow: TypeAlias = Generator[Step, Any, T]
@@ -60,7 +62,7 @@ class Setting:
     shape: ResultShape
     lease: float = 300.0
     replays: bool = False
-    pauses: tuple[type[BaseException], ...] = (Suspended,)
+    pauses: tuple[type[BaseException], ...] = DEFAULT_PAUSES
     utc_offset: float = 0.0
     agent_reason: str = ""
     session_facts: Mapping[str, Json] = field(default_factory=dict)

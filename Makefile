@@ -1,0 +1,51 @@
+# Every target makes what it needs, from nothing but Python (3.11 or newer) and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "toolguard needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.use: $(BIN)/uv pyproject.toml constraints.txt
+	@echo "installing toolguard with its LangChain, OpenAI and server extras …"
+	@$(INSTALL) --editable '.[all]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.use pyproject.toml constraints.txt
+	@echo "installing the tools for tests and checks …"
+	@$(INSTALL) --editable '.[all]' --group dev
+	@touch $@
+
+demo: $(VENV)/.use  ## the main job, end to end, on this machine alone
+	@$(BIN)/toolguard demo $(DEMO_ARGS)
+
+test: $(VENV)/.dev  ## every test
+	@$(BIN)/python -m pytest -n 2 $(TEST_ARGS)
+
+check: $(VENV)/.dev  ## what every commit must pass: format, lint, types, import contracts, tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest -n 2 -q -m "not slow"
+
+format: $(VENV)/.dev  ## format and mend what can be mended by machine
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev  ## what guarding costs, beside the peers
+	@$(BIN)/python benchmarks/overhead.py
+
+clean:  ## forget the virtual environment and caches
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,333 @@
+"""Configuration: from ``toolguard.toml``, or from arguments, to the parts a guard works with."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from toolguard._core.audit import AuditRecord
+from toolguard._core.call import Person, Tool
+from toolguard._core.policy import Policy
+from toolguard.analysis import ANALYSERS, analyser_for
+from toolguard.detection import DefaultDetector
+from toolguard.directory import Audience, FileDirectory, TokenFile
+from toolguard.errors import ConfigError, IdentityError
+from toolguard.keys import KeyRing, PinnedVerifier, Purpose, SecretKey
+from toolguard.policyfile import load_policy
+from toolguard.ports import (
+    Analyser,
+    Clock,
+    Detector,
+    Directory,
+    DirectoryPerson,
+    GrantVerifier,
+    Ids,
+    Sealer,
+    Sink,
+    Store,
+    ToolAnalysis,
+    Tracing,
+)
+from toolguard.stores import open_store
+
+__all__ = ["Config", "Parts", "assemble", "load_config", "load_parts"]
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GuardSection(_Section):
+    """``[guard]``: what is enforced, and what a waiting call does. ``wait`` in seconds."""
+
+    policy: str
+    environment: str = "production"
+    suspend: Literal["block", "raise"] = "block"
+    wait: Seconds = 900.0
+    on_wait_timeout: Literal["withdraw", "suspend"] = "withdraw"
+
+
+class StoreSection(_Section):
+    """``[store]``: ``memory:`` or ``sqlite:///path`` (relative to the configuration file)."""
+
+    url: str
+
+
+class KeysSection(_Section):
+    """``[keys]``: the guard's own key, and the public keys of the approval service it believes."""
+
+    file: str | None = None
+    env: str | None = None
+    trusted: tuple[str, ...] = ()
+
+
+class DirectorySection(_Section):
+    """``[directory]``: persons and groups, and the file of hashed personal tokens."""
+
+    file: str
+    tokens: str | None = None
+
+
+class ServiceSection(_Section):
+    """``[service]``: where the approval service listens, and its signing key, which guards never read."""
+
+    url: str = "http://127.0.0.1:8790"
+    signing_key: str | None = None
+
+
+class TelemetrySection(_Section):
+    """``[telemetry]``: where spans go. ``tracer``: the application's own provider; ``otlp``: an endpoint, durably."""
+
+    spans: Literal["off", "tracer", "otlp"] = "tracer"
+    endpoint: str = "http://127.0.0.1:4318"
+    headers: dict[str, str] = {}
+
+
+class Config(_Section):
+    """A whole ``toolguard.toml``. Paths are resolved against the folder it stands in (`at`)."""
+
+    guard: GuardSection
+    store: StoreSection
+    keys: KeysSection = KeysSection()
+    directory: DirectorySection | None = None
+    service: ServiceSection = ServiceSection()
+    telemetry: TelemetrySection = TelemetrySection()
+    folder: Path = Path()
+
+    def at(self, path: str) -> Path:
+        """``path`` as seen from the configuration file's folder."""
+        return self.folder / path
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL with a relative SQLite path made absolute."""
+        scheme, _, rest = self.store.url.partition(":///")
+        return f"sqlite:///{self.at(rest).resolve()}" if scheme == "sqlite" else self.store.url
+
+
+def load_config(path: str | os.PathLike[str]) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: it is missing, not TOML, or has unknown or wrong keys; every one of them is named.
+    """
+    file = Path(path)
+    try:
+        data = tomllib.loads(file.read_text("utf-8"))
+    except OSError as fault:
+        raise ConfigError(
+            f"cannot read the configuration {str(file)!r} ({fault.strerror}); give its path or run from its folder"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise ConfigError(f"{file}: not valid TOML: {fault}") from None
+    try:
+        return Config.model_validate({**data, "folder": file.resolve().parent})
+    except ValidationError as fault:
+        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in fault.errors(include_input=False))
+        raise ConfigError(f"{file}: {told}; see the configuration reference in the README") from None
+
+
+class SystemClock:
+    """This machine's clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class RandomIds:
+    """Identifiers from the operating system's randomness."""
+
+    def new(self) -> str:
+        return secrets.token_hex(16)
+
+
+class RiskAnalyser:
+    """The built-in classifier."""
+
+    def tool(self, tool: Tool) -> ToolAnalysis:
+        return analyser_for(tool)
+
+
+class NoDirectory:
+    """A directory without persons: nobody can ask for an approval, and nobody can give one."""
+
+    def person(self, identity: Person, *, at: float) -> DirectoryPerson | None:
+        return None
+
+    def owners_of(self, tenant: str, agent: str, *, at: float) -> frozenset[str]:
+        return frozenset()
+
+    def members(self, tenant: str, group: str, *, at: float) -> tuple[DirectoryPerson, ...]:
+        return ()
+
+
+class Sinks:
+    """Several sinks as one."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = tuple(sinks)
+
+    def emit(self, records: Sequence[AuditRecord]) -> None:
+        for sink in self._sinks:
+            sink.emit(records)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything a guard works with. Times in seconds."""
+
+    policy: Policy
+    store: Store
+    sealer: Callable[[str], Sealer]
+    directory: Directory
+    verifier: GrantVerifier
+    detector: Detector
+    analyser: Analyser
+    clock: Clock
+    ids: Ids
+    sink: Sink | None = None
+    tracing: Tracing | None = None
+    environment: str = "production"
+    suspend: str = "block"
+    wait: float = 900.0
+    on_wait_timeout: str = "withdraw"
+    verify_token: Callable[[str], Person]
+    closers: tuple[Callable[[], None], ...] = field(default=())
+
+    def utc_offset(self) -> float:
+        """Seconds to add to UTC for local time, now."""
+        return float(time.localtime().tm_gmtoff)
+
+    def emit(self, records: Sequence[AuditRecord]) -> None:
+        if self.sink is not None:
+            self.sink.emit(records)
+
+    def close(self) -> None:
+        for closer in self.closers:
+            closer()
+        self.store.close()
+
+
+def _no_tokens(token: str) -> Person:
+    raise IdentityError("no token file is configured, so no caller can be verified; set directory.tokens")
+
+
+def assemble(
+    policy: Policy | str | os.PathLike[str],
+    *,
+    store: Store | str = "memory:",
+    keys: KeyRing | None = None,
+    directory: Directory | str | os.PathLike[str] | None = None,
+    trusted: Sequence[str] = (),
+    tokens: TokenFile | None = None,
+    detector: Detector | None = None,
+    analyser: Analyser | None = None,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    sinks: Sequence[Sink] = (),
+    tracing: Tracing | None = None,
+    environment: str = "production",
+    suspend: str = "block",
+    wait: float = 900.0,
+    on_wait_timeout: str = "withdraw",
+    closers: Sequence[Callable[[], None]] = (),
+) -> Parts:
+    """Put the parts together, with the defaults for what is not given.
+
+    Raises:
+        ConfigError: the policy does not load, or a durable store has no key.
+    """
+    clock = clock or SystemClock()
+    opened = open_store(store, clock=clock) if isinstance(store, str) else store
+    if keys is None:
+        if opened.blocking:
+            raise ConfigError("a durable store needs a key that outlives this process; run 'toolguard keys init' and set [keys]")
+        keys = KeyRing([SecretKey.generate(Purpose.SEAL)])
+    if directory is None:
+        directory = NoDirectory()
+    elif not hasattr(directory, "person"):
+        directory = FileDirectory(directory)
+    return Parts(
+        policy=policy if isinstance(policy, Policy) else load_policy(policy, functions=ANALYSERS),
+        store=opened,
+        sealer=keys.sealer,
+        directory=directory,
+        verifier=PinnedVerifier(trusted),
+        detector=detector or DefaultDetector(),
+        analyser=analyser or RiskAnalyser(),
+        clock=clock,
+        ids=ids or RandomIds(),
+        sink=Sinks(sinks) if sinks else None,
+        tracing=tracing,
+        environment=environment,
+        suspend=suspend,
+        wait=wait,
+        on_wait_timeout=on_wait_timeout,
+        verify_token=_no_tokens if tokens is None else _verifier(tokens),
+        closers=tuple(closers),
+    )
+
+
+def _verifier(tokens: TokenFile) -> Callable[[str], Person]:
+    def verify(token: str) -> Person:
+        return tokens.verify(token, audiences=(Audience.SESSION,)).identity
+
+    return verify
+
+
+def load_parts(path: str | os.PathLike[str]) -> Parts:
+    """The parts a configuration file describes. Raises ConfigError."""
+    config = load_config(path)
+    clock = SystemClock()
+    store = open_store(config.store_url, clock=clock)
+    telemetry = _telemetry(config, store)
+    tokens = None
+    if config.directory and config.directory.tokens:
+        tokens = TokenFile(config.at(config.directory.tokens), now=clock.now)
+    return assemble(
+        config.at(config.guard.policy),
+        store=store,
+        keys=_keys(config),
+        directory=config.at(config.directory.file) if config.directory else None,
+        trusted=config.keys.trusted,
+        tokens=tokens,
+        clock=clock,
+        environment=config.guard.environment,
+        suspend=config.guard.suspend,
+        wait=config.guard.wait,
+        on_wait_timeout=config.guard.on_wait_timeout,
+        **telemetry,
+    )
+
+
+def _keys(config: Config) -> KeyRing | None:
+    if config.keys.env:
+        return KeyRing.load(f"env:{config.keys.env}")
+    if config.keys.file:
+        return KeyRing.load(config.at(config.keys.file))
+    return None
+
+
+def _telemetry(config: Config, store: Store) -> dict[str, Any]:
+    from toolguard.telemetry import CurrentSpan, OtlpPump, TracerSink
+
+    section = config.telemetry
+    if section.spans == "off":
+        return {}
+    if section.spans == "tracer":
+        return {"sinks": (TracerSink(),), "tracing": CurrentSpan()}
+    pump = OtlpPump(store, section.endpoint, headers=section.headers)
+    return {"sinks": (pump,), "tracing": CurrentSpan(), "closers": (pump.close,)}

@@ -1,0 +1,419 @@
+"""The guard: the enforcement point. A `Guard` is made once, a `Session` per run and caller."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, Self
+
+from toolguard import drive
+from toolguard._core.audit import Draft, Kind, Outcome
+from toolguard._core.call import Assurance, Caller, CallRef, Json, Person, Tool
+from toolguard._core.flow import Clear, Done, Permit, Setting, Suspension
+from toolguard._core.flow.setting import DEFAULT_PAUSES
+from toolguard._core.flow import abandon as abandon_flow
+from toolguard._core.flow import authorise as authorise_flow
+from toolguard._core.flow import execute as execute_flow
+from toolguard._core.flow import judge as judge_flow
+from toolguard._core.flow import mask_value as mask_flow
+from toolguard._core.flow import reveal_text as reveal_flow
+from toolguard._core.policy import Decision, Policy, ToolPlan
+from toolguard._core.records import Scope
+from toolguard._core.risk import Risk
+from toolguard._core.steps import Change, Origin
+from toolguard.bound import BoundTool, from_function
+from toolguard.config import Parts, assemble, load_parts
+from toolguard.drive import Hands
+from toolguard.errors import ConfigError, IdentityError, UnknownToolError
+from toolguard.ports import SessionKey, Term, ToolAnalysis, TraceContext
+
+__all__ = ["Guard", "Session", "current_session"]
+
+_session: ContextVar[Session | None] = ContextVar("toolguard_session", default=None)
+_REVEAL = Tool.describe(
+    "toolguard.reveal",
+    source="toolguard",
+    description="Show protected values in clear to the person behind the session.",
+    schema={"type": "object", "properties": {"purpose": {"type": "string"}, "types": {"type": "array"}}},
+)
+
+
+def current_session() -> Session:
+    """The session this code runs in.
+
+    Raises:
+        IdentityError: there is none; nobody is known to be behind the call.
+    """
+    session = _session.get()
+    if session is None:
+        raise IdentityError(
+            "no session: nobody is known to be behind this call; open one with guard.session(caller=...) around it"
+        )
+    return session
+
+
+class _Known:
+    """A tool as this guard's policy sees it, worked out once."""
+
+    __slots__ = ("analysis", "plan", "tool")
+
+    def __init__(self, tool: Tool, plan: ToolPlan, analysis: ToolAnalysis) -> None:
+        self.tool = tool
+        self.plan = plan
+        self.analysis = analysis
+
+
+class Guard:
+    """Stands between a model and its tools.
+
+    ``Guard("policy.yaml", store="sqlite:///toolguard.db", keys=…, directory="directory.yaml", trusted=[…])`` says
+    everything here; `Guard.from_config` reads it from a file. See `toolguard.config.assemble` for the arguments.
+    """
+
+    def __init__(self, policy: Policy | str | os.PathLike[str], **parts: Any) -> None:
+        self._begin(assemble(policy, **parts))
+
+    @classmethod
+    def from_config(cls, path: str | os.PathLike[str] = "toolguard.toml") -> Guard:
+        """The guard that a ``toolguard.toml`` describes. Raises ConfigError with the file and key at fault."""
+        guard = cls.__new__(cls)
+        guard._begin(load_parts(path))
+        return guard
+
+    def _begin(self, parts: Parts) -> None:
+        self.parts = parts
+        self._known: dict[str, _Known] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+        self._record_policy()
+
+    def _record_policy(self) -> None:
+        policy, now = self.parts.policy, self.parts.clock.now()
+        span = self.parts.ids.new()
+        draft = Draft(
+            kind=Kind.POLICY_LOADED,
+            at=now,
+            started=now,
+            trace_id=self.parts.ids.new(),
+            span_id=span[:16],
+            body={
+                "toolguard.policy.id": policy.id,
+                "toolguard.policy.version": policy.version,
+                "toolguard.policy.sha256": policy.sha256,
+                "toolguard.policy.mode": policy.mode.value,
+                "toolguard.policy.rules": len(policy.rules),
+            },
+        )
+        self.parts.emit(self.parts.store.commit(Change(tenant="", records=(draft,))))
+
+    # --- tools ---------------------------------------------------------------------------------------
+
+    def know(self, tool: Tool) -> _Known:
+        """The tool as the policy sees it.
+
+        Raises:
+            UnknownToolError: another tool has this name already; a name means one tool in a guard.
+        """
+        known = self._known.get(tool.name)
+        if known is None:
+            with self._lock:
+                known = self._known.get(tool.name)
+                if known is None:
+                    known = _Known(tool, self.parts.policy.plan(tool), self.parts.analyser.tool(tool))
+                    self._known[tool.name] = known
+        if known.tool is not tool and known.tool.identity != tool.identity:
+            raise UnknownToolError(
+                f"another tool is already known as {tool.name!r}; give one of them a different name, "
+                "or use a second guard (a name means one tool)"
+            )
+        return known
+
+    def tool(self, function: Callable[..., Any]) -> BoundTool:
+        """Describe a plain function as a tool: its name, docstring and annotated signature."""
+        bound = from_function(function)
+        self.know(bound.tool)
+        return bound
+
+    # --- sessions ------------------------------------------------------------------------------------
+
+    def session(
+        self,
+        *,
+        caller: Caller,
+        run: str | None = None,
+        id: str | None = None,
+        suspend: str | None = None,
+        wait: float | None = None,
+    ) -> Session:
+        """Bind an identity. Everything guarded happens in a session.
+
+        Args:
+            caller: who is behind the calls. There is no default.
+            run: the agent run or conversation (a thread id); a new one if not given.
+            id: the vault session tokens belong to; give it again to go on in another process. Default: ``run``.
+            suspend: ``block`` or ``raise``; default from the configuration.
+            wait: seconds to wait for a person in ``block`` mode; default from the configuration.
+        """
+        if not isinstance(caller, Caller):
+            raise IdentityError("guard.session needs caller=Caller(...); say who is behind the calls")
+        if self._closed:
+            raise ConfigError("this guard is closed; make a new one")
+        return Session(self, caller, run=run, id=id, suspend=suspend, wait=wait)
+
+    def verify_caller(self, token: str, *, agent: str, roles: frozenset[str] | set[str] = frozenset()) -> Caller:
+        """The verified caller a personal session token stands for.
+
+        Raises:
+            IdentityError: the token is unknown, expired, revoked or not for sessions.
+        """
+        person: Person = self.parts.verify_token(token)
+        return Caller(
+            person=person, agent=agent, tenant=person.tenant, roles=frozenset(roles), assurance=Assurance.VERIFIED
+        )
+
+    def close(self) -> None:
+        """Flush and release everything. Safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            self.parts.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class Session:
+    """One caller, one run, one vault. Use it as a context manager, or pass it where a session is asked for."""
+
+    def __init__(
+        self, guard: Guard, caller: Caller, *, run: str | None, id: str | None, suspend: str | None, wait: float | None
+    ) -> None:
+        parts = guard.parts
+        self.guard = guard
+        self.caller = caller
+        self.run = run or parts.ids.new()
+        self.id = id or self.run
+        self.suspension = Suspension(suspend or parts.suspend)
+        self.wait = parts.wait if wait is None else wait
+        self._key = SessionKey(tenant=caller.tenant, session=self.id)
+        self._sealer = parts.sealer(caller.tenant)
+        self._detector = parts.detector.session()
+        self._trace = TraceContext(trace_id=parts.ids.new(), span_id="")
+        self._calls = 0
+        self._marks: list[Token[Session | None]] = []
+        if id is not None or run is not None:
+            self._recall()
+
+    def _recall(self) -> None:
+        """What this session masked before, perhaps in another process, is known again."""
+        values = self.guard.parts.store.values(self._key, self._sealer)
+        self._detector.learn(Term(type=t.type, value=v) for t, v in values.items() if not t.namespace)
+
+    # --- binding -------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self._marks.append(_session.set(self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _session.reset(self._marks.pop())
+
+    # --- calls ---------------------------------------------------------------------------------------
+
+    def call(
+        self,
+        tool: BoundTool | Callable[..., Any],
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        call_id: str | None = None,
+        ordinal: int = 0,
+        reason: str = "",
+    ) -> Any:
+        """Classify, decide, wait where a person must decide, run once, mask the result.
+
+        Args:
+            tool: a `BoundTool`, or a plain function with annotations.
+            arguments: by name, as the model wrote them.
+            call_id: the provider's call id; without one every attempt is a new call.
+            ordinal: the call's position in its message.
+            reason: the agent's own words on why; masked, and shown to approvers as untrusted.
+
+        Returns:
+            The masked result.
+
+        Raises:
+            NotAllowedError, Suspended, BadArgumentsError, DetectionError, StoreError: the tool did not run.
+            ToolFailedError, ResultWithheldError: it ran; see there.
+        """
+        bound = self._bound(tool)
+        ref = self.ref(call_id, ordinal)
+        permit = self.authorise(bound, arguments or {}, ref=ref, reason=reason)
+        return self.execute(bound, permit).value
+
+    async def acall(
+        self,
+        tool: BoundTool | Callable[..., Any],
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        call_id: str | None = None,
+        ordinal: int = 0,
+        reason: str = "",
+    ) -> Any:
+        """`call` on the event loop; the tool may be a coroutine function."""
+        bound = self._bound(tool)
+        ref = self.ref(call_id, ordinal)
+        permit = await self.aauthorise(bound, arguments or {}, ref=ref, reason=reason)
+        return (await self.aexecute(bound, permit)).value
+
+    def ref(self, call_id: str | None = None, ordinal: int = 0) -> CallRef:
+        """The reference of a call; a new one where the provider gave no id."""
+        return CallRef(run=self.run, call_id=call_id or f"tg-{self.guard.parts.ids.new()}", ordinal=ordinal)
+
+    # --- the two halves, for adapters ----------------------------------------------------------------
+
+    def authorise(
+        self, bound: BoundTool, raw: object, *, ref: CallRef, reason: str = "", replays: bool = False, suspend: str | None = None
+    ) -> Permit:
+        """The first half of a call: a permit to run it once, or an error that says why not."""
+        setting, hands = self._setting(bound, ref, reason, replays, suspend)
+        return drive.run(authorise_flow(setting, raw), hands)
+
+    async def aauthorise(
+        self, bound: BoundTool, raw: object, *, ref: CallRef, reason: str = "", replays: bool = False, suspend: str | None = None
+    ) -> Permit:
+        setting, hands = self._setting(bound, ref, reason, replays, suspend)
+        return await drive.arun(authorise_flow(setting, raw), hands)
+
+    def execute(
+        self, bound: BoundTool, permit: Permit, passed: object = None, *, replays: bool = False, pauses: tuple[type[BaseException], ...] = ()
+    ) -> Done:
+        """The second half: claim, run, mask. ``passed`` are the objects that really go to the tool."""
+        setting, hands = self._setting(bound, permit.trail.ref, "", replays, None, pauses)
+        return drive.run(execute_flow(setting, permit, permit.passed if passed is None else passed), hands)
+
+    async def aexecute(
+        self, bound: BoundTool, permit: Permit, passed: object = None, *, replays: bool = False, pauses: tuple[type[BaseException], ...] = ()
+    ) -> Done:
+        setting, hands = self._setting(bound, permit.trail.ref, "", replays, None, pauses)
+        return await drive.arun(execute_flow(setting, permit, permit.passed if passed is None else passed), hands)
+
+    def abandon(self, bound: BoundTool, permit: Permit, why: str) -> None:
+        """Write down that a permitted call did not run after all. ``why`` is a code."""
+        setting, hands = self._setting(bound, permit.trail.ref, "", False, None)
+        drive.run(abandon_flow(setting, permit, Outcome.DENIED, why), hands)
+
+    async def aabandon(self, bound: BoundTool, permit: Permit, why: str) -> None:
+        setting, hands = self._setting(bound, permit.trail.ref, "", False, None)
+        await drive.arun(abandon_flow(setting, permit, Outcome.DENIED, why), hands)
+
+    def explain(self, tool: BoundTool | Callable[..., Any], arguments: Mapping[str, Any] | None = None) -> Decision:
+        """What would be decided, without asking, running or recording anything."""
+        bound = self._bound(tool)
+        setting, hands = self._setting(bound, self.ref(), "", False, None)
+        return drive.run(judge_flow(setting, arguments or {}), hands).decision
+
+    # --- context -------------------------------------------------------------------------------------
+
+    def mask(self, value: Json, *, origin: Origin | str = Origin.USER, schema: Mapping[str, Json] | None = None) -> Json:
+        """``value`` (text or any JSON) with every identifier found replaced by its token."""
+        _, hands = self._setting(_NOTHING, _NO_REF, "", False, None)
+        return drive.run(mask_flow(value, Origin(origin), schema), hands)
+
+    async def amask(
+        self, value: Json, *, origin: Origin | str = Origin.USER, schema: Mapping[str, Json] | None = None
+    ) -> Json:
+        _, hands = self._setting(_NOTHING, _NO_REF, "", False, None)
+        return await drive.arun(mask_flow(value, Origin(origin), schema), hands)
+
+    def reveal(self, text: str, *, purpose: str) -> Clear:
+        """``text`` in clear for the person behind this session, if the policy allows ``toolguard.reveal`` for it.
+
+        Args:
+            purpose: a short code such as ``treatment``; it is recorded.
+
+        Raises:
+            DeniedError: the policy does not let this caller see it.
+        """
+        setting, hands = self._setting(_NOTHING, self.ref(), "", False, None)
+        return drive.run(reveal_flow(setting, text, purpose), hands)
+
+    async def areveal(self, text: str, *, purpose: str) -> Clear:
+        setting, hands = self._setting(_NOTHING, self.ref(), "", False, None)
+        return await drive.arun(reveal_flow(setting, text, purpose), hands)
+
+    def forget(self) -> int:
+        """Purge this session's tokens; how many there were. Tokens in old text then mean nothing."""
+        return self.guard.parts.store.purge(self._key)
+
+    # --- inside --------------------------------------------------------------------------------------
+
+    def _bound(self, tool: BoundTool | Callable[..., Any]) -> BoundTool:
+        return tool if isinstance(tool, BoundTool) else self.guard.tool(tool)
+
+    def _setting(
+        self,
+        bound: BoundTool,
+        ref: CallRef,
+        reason: str,
+        replays: bool,
+        suspend: str | None,
+        pauses: tuple[type[BaseException], ...] = (),
+    ) -> tuple[Setting, Hands]:
+        parts = self.guard.parts
+        known = self.guard.know(bound.tool)
+        self._calls += 1
+        trace = (parts.tracing.current() if parts.tracing else None) or self._trace
+        static: Risk = known.analysis.risk
+        setting = Setting(
+            scope=Scope(
+                caller=self.caller,
+                session=self.id,
+                digest_key=self._sealer.digest_key,
+                trace_id=trace.trace_id,
+                parent_id=trace.span_id,
+                detector_version=parts.detector.version,
+            ),
+            policy=parts.policy,
+            plan=known.plan,
+            risk=static,
+            ref=ref,
+            environment=parts.environment,
+            suspension=Suspension(suspend) if suspend else self.suspension,
+            on_wait_timeout=parts.on_wait_timeout,
+            shape=bound.shape,
+            utc_offset=parts.utc_offset(),
+            agent_reason=self._masked_reason(reason),
+            session_facts={"id": self.id, "run": self.run, "calls": self._calls},
+            replays=replays,
+            pauses=(*DEFAULT_PAUSES, *pauses),
+        )
+        hands = Hands(
+            store=parts.store,
+            clock=parts.clock,
+            ids=parts.ids,
+            detector=self._detector,
+            analysis=known.analysis,
+            sealer=self._sealer,
+            directory=parts.directory,
+            verifier=parts.verifier,
+            session=self._key,
+            sink=parts.sink,
+            validate=bound.validate,
+            invoke=bound.invoke,
+            wait=self.wait,
+        )
+        return setting, hands
+
+    def _masked_reason(self, reason: str) -> str:
+        return str(self.mask(reason[:2000], origin=Origin.MODEL)) if reason else ""
+
+
+_NO_REF = CallRef(run="", call_id="")
+_NOTHING = BoundTool(tool=_REVEAL, invoke=lambda passed: None)
