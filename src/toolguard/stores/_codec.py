@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from toolguard.errors import StoreError
 
@@ -27,7 +27,8 @@ def dump_json(value: object) -> str:
     try:
         return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:
-        raise StoreError(f"something in this change is not plain JSON ({type(error).__name__}); nothing was written") from None
+        why = type(error).__name__
+        raise StoreError(f"something in this change is not plain JSON ({why}); nothing was written") from None
 
 
 def load(kind: type[T], text: str, **extra: object) -> T:
@@ -73,7 +74,7 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def _build(kind: type[T], data: Any, extra: Mapping[str, object]) -> T:
-    hints = _hints(kind)
+    hints = _hints(cast("Any", kind))
     return kind(**{name: _typed(hints[name], item) for name, item in data.items()}, **extra)
 
 

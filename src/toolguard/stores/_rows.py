@@ -75,14 +75,17 @@ def approval_of(row: Row, verdicts: list[str]) -> Approval:
     request = _codec.load(Request, body, sealed=bytes(sealed))
     said = (request.id, request.tenant, request.ref.ref, request.call_digest, request.expires)
     if said != (id_, tenant, ref, call_digest, expires):
-        raise StoreError(f"the row of approval {str(id_)!r} does not fit its request: the store was edited; see the audit trail")
+        raise StoreError(f"approval {str(id_)!r} does not fit its own row: the store was edited; see the audit trail")
+    grant = None
+    if payload is not None:
+        grant = Grant(payload=bytes(payload), signature=bytes(signature), key_id=str(key_id))
     try:
         return Approval(
             request=request,
             state=State(state),
             version=version,
             verdicts=tuple(_codec.load(Verdict, v) for v in verdicts),
-            grant=None if payload is None else Grant(payload=bytes(payload), signature=bytes(signature), key_id=str(key_id)),
+            grant=grant,
             grant_expires=grant_expires,
             lease_until=lease_until,
             outcome=outcome,

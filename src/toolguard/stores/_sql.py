@@ -95,7 +95,7 @@ CREATE TABLE records (
     link TEXT NOT NULL,
     body TEXT NOT NULL,
     PRIMARY KEY (log_id, seq)
-);
+) WITHOUT ROWID;
 CREATE INDEX records_call ON records (call) WHERE call <> '';
 CREATE TABLE cursors (
     sink TEXT NOT NULL, log_id TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (sink, log_id)
@@ -179,11 +179,9 @@ APPEND = (
     "INSERT INTO records (log_id, seq, prev, hash, kind, at, started, call, trace, span, parent, link, body) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_RECORD = (
-    "SELECT log_id, seq, prev, hash, kind, at, started, call, trace, span, parent, link, body FROM records "
-)
+_RECORD = "SELECT log_id, seq, prev, hash, kind, at, started, call, trace, span, parent, link, body FROM records "
 RECORDS = _RECORD + "WHERE log_id = ? AND seq > ? ORDER BY seq LIMIT ?"
-RECORDS_OF_CALL = _RECORD + "WHERE call = ? AND seq > ? ORDER BY rowid LIMIT ?"
+RECORDS_OF_CALL = _RECORD + "WHERE call = ? AND seq > ? ORDER BY at, log_id, seq LIMIT ?"
 NEXT_LOG = "SELECT min(log_id) FROM records WHERE log_id > ?"
 CURSOR = "SELECT log_id, seq FROM cursors WHERE sink = ?"
 ADVANCE = (
@@ -191,21 +189,23 @@ ADVANCE = (
     "ON CONFLICT (sink, log_id) DO UPDATE SET seq = max(seq, excluded.seq)"
 )
 
-TOKEN_OF = "SELECT idx, variant FROM tokens WHERE tenant = ? AND session = ? AND spelling = ?"  # noqa: S105 - not a secret
+KNOWN = "SELECT idx, variant FROM tokens WHERE tenant = ? AND session = ? AND spelling = ?"
 LAST_VARIANT = (
-    "SELECT idx, variant FROM tokens WHERE tenant = ? AND session = ? AND identity = ? ORDER BY idx DESC, variant DESC LIMIT 1"
+    "SELECT idx, variant FROM tokens WHERE tenant = ? AND session = ? AND identity = ? "
+    "ORDER BY idx DESC, variant DESC LIMIT 1"
 )
 LAST_INDEX = "SELECT last FROM token_counters WHERE tenant = ? AND session = ? AND namespace = ? AND type = ?"
 COUNT_INDEX = (
     "INSERT INTO token_counters (tenant, session, namespace, type, last) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (tenant, session, namespace, type) DO UPDATE SET last = excluded.last"
 )
-ADD_TOKEN = (
+ADD_VALUE = (
     "INSERT INTO tokens (tenant, session, namespace, type, idx, variant, identity, spelling, value) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 VALUE = (
-    "SELECT value FROM tokens WHERE tenant = ? AND session = ? AND namespace = ? AND type = ? AND idx = ? AND variant = ?"
+    "SELECT value FROM tokens "
+    "WHERE tenant = ? AND session = ? AND namespace = ? AND type = ? AND idx = ? AND variant = ?"
 )
 VALUES = "SELECT namespace, type, idx, variant, value FROM tokens WHERE tenant = ? AND session = ?"
 PURGE = "DELETE FROM tokens WHERE tenant = ? AND session = ?"

@@ -80,7 +80,7 @@ def allocate(
 def _allocate(connection: sqlite3.Connection, key: SessionKey, need: Need, sealer: Sealer) -> Token:
     where = (key.tenant, key.session)
     spelling = _digest(sealer, "toolguard.vault.spelling", key, need, need.text)
-    row = connection.execute(_sql.TOKEN_OF, (*where, spelling)).fetchone()
+    row = connection.execute(_sql.KNOWN, (*where, spelling)).fetchone()
     if row is not None:
         return Token(type=need.type, index=row[0], namespace=need.namespace, variant=row[1])
     identity = _digest(sealer, "toolguard.vault.identity", key, need, canonical_form(need.type, need.text))
@@ -91,7 +91,7 @@ def _allocate(connection: sqlite3.Connection, key: SessionKey, need: Need, seale
         token = Token(type=need.type, index=_next_index(connection, key, need), namespace=need.namespace)
     sealed = sealer.seal(need.text.encode("utf-8", "surrogatepass"), context=context(key, token))
     connection.execute(
-        _sql.ADD_TOKEN,
+        _sql.ADD_VALUE,
         (*where, need.namespace.value, need.type, token.index, token.variant, identity, spelling, sealed),
     )
     return token

@@ -58,6 +58,10 @@ class MemoryStore:
         return f"MemoryStore(log={self._log_id!r})"
 
     @property
+    def blocking(self) -> bool:
+        return False
+
+    @property
     def epoch(self) -> str:
         """Random id of this store's life."""
         return self._epoch

@@ -27,6 +27,8 @@ from toolguard.stores._time import StoreTime
 __all__ = ["SqliteStore"]
 
 _PAGE = 500
+_TIME_STEP = 1.0
+"""Seconds between notes of the latest time on disk."""
 _inherited: list[sqlite3.Connection] = []
 """Connections of a parent process: never used and never closed, for closing one would drop its locks."""
 
@@ -59,20 +61,29 @@ class SqliteStore:
         self._time = StoreTime(clock)
         self._cache = _vault.Cache()
         self._closed = False
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
         self._fresh()
         with translated(self._path):
-            self._writer = connect(self._path, busy_timeout=busy_timeout, read_only=read_only)
+            db = connect(self._path, busy_timeout=busy_timeout, read_only=read_only)
             try:
-                self._epoch = prepare(self._writer, self._path, read_only=read_only)
-                self._reader = self._writer if read_only else self._open_reader()
-                self._time.read(float(self._writer.execute(_sql.TIME).fetchone()[0]))
+                self._epoch = prepare(db, self._path, read_only=read_only)
+                self._time.read(float(db.execute(_sql.TIME).fetchone()[0]))
             except BaseException:
-                self._writer.close()
+                db.close()
                 raise
+        if read_only:
+            self._reader = db
+        else:
+            self._writer = db
         _stores.add(self)
 
     def __repr__(self) -> str:
         return f"SqliteStore({self._path!r}, log={self._log_id!r})"
+
+    @property
+    def blocking(self) -> bool:
+        return True
 
     @property
     def epoch(self) -> str:
@@ -85,24 +96,12 @@ class SqliteStore:
         self._read_lock = threading.Lock()
         self._commits = GroupCommit(self._run)
 
-    def _open_reader(self) -> sqlite3.Connection:
-        reader = connect(self._path, busy_timeout=self._busy_timeout)
-        reader.execute("PRAGMA query_only = ON")
-        return reader
-
     def _after_fork(self) -> None:
-        """In the child: connections, locks and the log were the parent's."""
-        _inherited.extend({id(c): c for c in (self._writer, self._reader)}.values())
-        self._fresh()
+        """In the child: connections, locks and the log were the parent's. New ones are made when they are needed."""
+        _inherited.extend(c for c in (self._writer, self._reader) if c is not None)
+        self._writer = self._reader = None
         self._cache = _vault.Cache()
-        if self._closed:
-            return
-        try:
-            with translated(self._path):
-                self._writer = connect(self._path, busy_timeout=self._busy_timeout, read_only=self._read_only)
-                self._reader = self._writer if self._read_only else self._open_reader()
-        except StoreError:
-            self._closed = True  # every use says so; a fork hook must not raise
+        self._fresh()
 
     def now(self) -> float:
         return self._time.read()
@@ -118,13 +117,15 @@ class SqliteStore:
         if self._closed or self._read_only:
             why = "is closed; open it again" if self._closed else "was opened for reading only; nothing was written"
             raise StoreError(f"the store {self._path!r} {why}")
-        db = self._writer
         with translated(self._path):
+            if self._writer is None:
+                self._writer = connect(self._path, busy_timeout=self._busy_timeout)
+            db = self._writer
             db.execute("BEGIN IMMEDIATE")
             try:
                 floor = float(db.execute(_sql.TIME).fetchone()[0])
                 now = self._time.read(floor)
-                if now > floor:
+                if now > floor + _TIME_STEP:
                     db.execute(_sql.SET_TIME, (now,))
                 for ticket in batch:
                     self._one(db, ticket, now)
@@ -221,6 +222,9 @@ class SqliteStore:
             if self._closed:
                 raise StoreError(f"the store {self._path!r} is closed; open it again")
             with translated(self._path):
+                if self._reader is None:
+                    self._reader = connect(self._path, busy_timeout=self._busy_timeout, read_only=self._read_only)
+                    self._reader.execute("PRAGMA query_only = ON")
                 yield self._reader
 
     def _approval(self, db: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> Approval | None:
@@ -377,8 +381,9 @@ class SqliteStore:
             if not self._closed:
                 self._closed = True
                 self._cache.clear()
-                self._reader.close()
-                self._writer.close()
+                for connection in (self._reader, self._writer):
+                    if connection is not None:
+                        connection.close()
 
 
 _stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
