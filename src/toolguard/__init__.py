@@ -7,6 +7,8 @@
         session.call(look_up_patient, {"mrn": "…"})
 """
 
+from typing import TYPE_CHECKING, Any
+
 from toolguard._core.call import Annotations, Assurance, Caller, CallRef, Person, Tool, ToolIdentity
 from toolguard._core.flow.reveal import Clear
 from toolguard._core.flow.setting import Done, Permit, ResultShape
@@ -14,10 +16,12 @@ from toolguard._core.mask import Finding
 from toolguard._core.policy import Decision, Effect
 from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel
 from toolguard._core.steps import Origin
-from toolguard.bound import BoundTool
-from toolguard.drive import CurrentCall, current_call
-from toolguard.errors import *  # noqa: F403 - the whole tree of errors is public
-from toolguard.guard import Guard, Session, current_session
+from toolguard.errors import DeniedError, IdentityError, Suspended, ToolguardError
+
+if TYPE_CHECKING:
+    from toolguard.bound import BoundTool
+    from toolguard.drive import CurrentCall, current_call
+    from toolguard.guard import Guard, Session, current_session
 
 __all__ = [
     "Annotations",
@@ -28,11 +32,13 @@ __all__ = [
     "Clear",
     "CurrentCall",
     "Decision",
+    "DeniedError",
     "Done",
     "Effect",
     "Evidence",
     "Finding",
     "Guard",
+    "IdentityError",
     "Origin",
     "Permit",
     "Person",
@@ -41,8 +47,29 @@ __all__ = [
     "RiskClass",
     "RiskLevel",
     "Session",
+    "Suspended",
     "Tool",
     "ToolIdentity",
+    "ToolguardError",
     "current_call",
     "current_session",
 ]
+
+_LATER = {
+    "BoundTool": "toolguard.bound",
+    "CurrentCall": "toolguard.drive",
+    "Guard": "toolguard.guard",
+    "Session": "toolguard.guard",
+    "current_call": "toolguard.drive",
+    "current_session": "toolguard.guard",
+}
+"""Names whose modules bring in parsers and pydantic: loaded when they are first asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module 'toolguard' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(module), name)

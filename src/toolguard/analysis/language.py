@@ -73,7 +73,7 @@ def read_name(name: str) -> NameReading:
 
 # What may stand before the verb of a sentence without changing it.
 _OPENING = re.compile(
-    r"^(?:(?:grants?|gives?|provides?|controls?|allows?)\s+(?:the\s+)?(?:permissions?|access|ability)\s+(?:to|for)\s+(?:the\s+)?"
+    r"^(?:\([^)]*\)\s*|(?:allow\s+or\s+deny|grants?)\s+(?:\w+\s+){0,5}permissions?\s+to\s+|batch\s+(?=\w+)|(?:grants?|gives?|provides?|controls?|allows?)\s+(?:the\s+)?(?:permissions?|access|ability)\s+(?:to|for)\s+(?:the\s+)?"
     r"|(?:this|the)\s+(?:tool|function|action|operation|method|endpoint|command|api)\s+(?:will\s+|can\s+|is\s+used\s+to\s+|"
     r"lets?\s+you\s+|allows?\s+(?:you|users?)\s+to\s+|may\s+)?"
     r"|(?:use\s+(?:this|it)(?:\s+\w+)?|tools?|used|a\s+tool|utility|call\s+this|it\s+can\s+be\s+used)\s+(?:to|for)\s+"
@@ -89,7 +89,7 @@ _READ_LIMIT = 2_000
 
 def sentence_verbs(description: str) -> tuple[tuple[str, ...], ...]:
     """For each opening sentence of ``description``, the verbs it puts forward, in base form."""
-    text = unmask(description[:_READ_LIMIT]).replace("/", " / ").strip()
+    text = unmask(description[:_READ_LIMIT]).replace("/", " / ").replace("`", "").strip()
     out: list[tuple[str, ...]] = []
     for sentence in _BREAK.split(text)[:_SENTENCES]:
         out.append(_opening_verbs(sentence.strip(" *`#-\t")))

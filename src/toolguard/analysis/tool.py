@@ -30,6 +30,12 @@ _WARNINGS = (
                 r"(?:commands?|code|scripts?|sql|statements?)\b|\bremote code\b"), CODE, HIGH,
      "the description says that it runs what it is given"),
 )
+# Verbs that are hardly ever nouns or mere paraphrase: only these speak against a name that only reads.
+_FIRM = frozenset(
+    "create update delete remove modify edit add write insert destroy drop purge erase wipe truncate grant revoke assign attach "
+    "detach enable disable install uninstall approve reject upload replace overwrite rename publish terminate manage associate "
+    "disassociate register deregister execute send cancel deploy start stop reset".split()
+)
 _NEGATED = re.compile(r"\b(?:not|never|no|isn't|non|without|doesn't|don't|won't|cannot|before|avoid\w*|prevent\w*|instead of)\W+(?:\w+\W+){0,3}$")
 _RUNS = re.compile(r"\b(?:run|execut|eval|invok|interpret|perform)\w*\b")
 
@@ -114,7 +120,7 @@ def _from_description(
     for verbs in sentences[:1] if named else [lead]:
         for verb in verbs:
             if verb in EFFECTS and verb not in READ_VERBS:
-                if reading.head in READ_VERBS and verb in SOFT_READ_VERBS:
+                if reading.head in READ_VERBS and (verb in SOFT_READ_VERBS or verb not in _FIRM):
                     continue
                 found += effect_of(verb, reading.words, "description", f"the description says {verb!r}")
             elif verb in READ_VERBS and verb == (lead or ("",))[0]:
