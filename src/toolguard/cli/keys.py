@@ -1,0 +1,80 @@
+"""``toolguard keys``: make, show and rotate keys. Secrets are written to files, never printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from toolguard.errors import KeyUnavailableError, ToolguardError
+from toolguard.keys import Ed25519Signer, Purpose, SecretKey, read_keys, write_key
+
+__all__ = ["app"]
+
+GUARD_KEY = "guard.key"
+SERVICE_KEY = "service.key"
+
+app = typer.Typer(name="keys", help="Keys of the guard and of the approval service.", no_args_is_help=True)
+
+
+@app.command("init")
+def init(directory: Annotated[Path, typer.Argument(help="Folder for the key files; made if it is not there.")]) -> None:
+    """Make the guard's key and the service's signing key, and print the public key to pin."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in (GUARD_KEY, SERVICE_KEY):
+            if (directory / name).exists():
+                raise KeyUnavailableError(f"key file {str(directory / name)!r} is already there; it was left as it is")
+        signing = SecretKey.generate(Purpose.SIGN)
+        write_key(directory / GUARD_KEY, SecretKey.generate(Purpose.SEAL))
+        write_key(directory / SERVICE_KEY, signing)
+    except (ToolguardError, OSError) as error:
+        _fail(error)
+    typer.echo(f"guard key:    {directory / GUARD_KEY}  (every process that runs a guard reads it)")
+    typer.echo(f"service key:  {directory / SERVICE_KEY}  (only the approval service may read it)")
+    typer.echo("\nIn toolguard.toml:\n\n[keys]")
+    typer.echo(f'file = "{directory / GUARD_KEY}"')
+    typer.echo(f'trusted = ["{Ed25519Signer(signing).public_key.line}"]')
+    typer.echo(f'\n[service]\nsigning_key = "{directory / SERVICE_KEY}"')
+
+
+@app.command("show")
+def show(reference: Annotated[str, typer.Argument(help="A key file, file:PATH or env:NAME.")]) -> None:
+    """Show ids, and the public key of a signing key. Never the secret."""
+    try:
+        keys = _any_purpose(reference)
+    except ToolguardError as error:
+        _fail(error)
+    for key in keys:
+        typer.echo(f"{key.id}  {key.purpose.value}")
+        if key.purpose is Purpose.SIGN:
+            typer.echo(Ed25519Signer(key).public_key.line)
+
+
+@app.command("rotate")
+def rotate(path: Annotated[Path, typer.Argument(help="A key file; a new key is added as its last line.")]) -> None:
+    """Add a new key. It seals or signs from now on; the old ones still open what they sealed.
+
+    Pin a new signing key's public line in every guard before the service starts with it.
+    """
+    try:
+        key = SecretKey.generate(_any_purpose(str(path))[-1].purpose)
+        write_key(path, key, append=True)
+    except ToolguardError as error:
+        _fail(error)
+    typer.echo(f"added {key.id} to {path}")
+    if key.purpose is Purpose.SIGN:
+        typer.echo(f"pin it in every guard's [keys] trusted:\n{Ed25519Signer(key).public_key.line}")
+
+
+def _any_purpose(reference: str) -> tuple[SecretKey, ...]:
+    try:
+        return read_keys(reference, purpose=Purpose.SEAL)
+    except KeyUnavailableError:
+        return read_keys(reference, purpose=Purpose.SIGN)
+
+
+def _fail(error: Exception) -> NoReturn:
+    typer.echo(f"error: {error if isinstance(error, ToolguardError) else type(error).__name__}", err=True)
+    raise typer.Exit(2)

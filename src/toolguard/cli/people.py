@@ -1,0 +1,153 @@
+"""``toolguard people``: who is in the directory, and their tokens and sign-in links."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from toolguard._core.call import Person
+from toolguard.directory import Audience, FileDirectory, IssuedToken, TokenFile
+from toolguard.errors import ConfigError, IdentityError, ToolguardError
+
+__all__ = ["app"]
+
+app = typer.Typer(name="people", help="People, their tokens and sign-in links.", no_args_is_help=True)
+
+DirectoryOption = Annotated[
+    Path, typer.Option("--directory", envvar="TOOLGUARD_DIRECTORY", help="The directory file (YAML).")
+]
+TokensOption = Annotated[Path, typer.Option("--tokens", envvar="TOOLGUARD_TOKENS", help="The token file.")]
+TenantOption = Annotated[
+    str | None, typer.Option("--tenant", help="Which tenant; needed if the person has identities in several.")
+]
+
+
+class TokenKind(StrEnum):
+    """The audiences a token can be asked for by name."""
+
+    DECIDE = "decide"
+    SESSION = "session"
+    SERVICE = "service"
+
+
+@app.command("list")
+def list_people(
+    directory: DirectoryOption = Path("directory.yaml"), tokens: TokensOption = Path("tokens.json")
+) -> None:
+    """Show persons and services, their groups now, and their live tokens."""
+    try:
+        known, issued = FileDirectory(directory), TokenFile(tokens, now=time.time).entries()
+        rows = known.overview(at=time.time())
+    except ToolguardError as error:
+        _fail(error)
+    table = Table("id", "name", "tenant", "groups now", "tokens (id, audience, until)")
+    for row in rows:
+        held = [
+            f"{t.id} {t.audience.value} {_utc(t.expires)}"
+            for t in issued
+            if t.person == row.id and t.tenant == row.tenant and t.expires > time.time()
+        ]
+        table.add_row(*map(escape, (row.id, row.name, row.tenant, ", ".join(row.groups), "\n".join(held))))
+    Console().print(table)
+
+
+@app.command("token")
+def token(
+    who: Annotated[str, typer.Argument(help="A person's id, or a service account's name for --audience service.")],
+    audience: Annotated[TokenKind, typer.Option(help="What it is for.")] = TokenKind.DECIDE,
+    directory: DirectoryOption = Path("directory.yaml"),
+    tokens: TokensOption = Path("tokens.json"),
+    tenant: TenantOption = None,
+    hours: Annotated[float | None, typer.Option(min=0.01, help="How long it lives.")] = None,
+) -> None:
+    """Make a token and print it, once. Only its hash is kept."""
+    lifetime = None if hours is None else hours * 3600
+    issued = _issue(Audience(audience.value), who, directory, tokens, tenant, lifetime)
+    typer.echo(
+        f"token {issued.entry.id} for {who!r}, audience {audience.value}, until {_utc(issued.entry.expires)}; "
+        "it is shown this once:",
+        err=True,
+    )
+    typer.echo(issued.secret)
+
+
+@app.command("link")
+def link(
+    person: Annotated[str, typer.Argument(help="A person's id.")],
+    directory: DirectoryOption = Path("directory.yaml"),
+    tokens: TokensOption = Path("tokens.json"),
+    tenant: TenantOption = None,
+    url: Annotated[
+        str, typer.Option(envvar="TOOLGUARD_SERVICE_URL", help="Where the approval service is.")
+    ] = "http://127.0.0.1:8790",
+    minutes: Annotated[float, typer.Option(min=0.1, max=60.0, help="How long it can be used.")] = 10.0,
+) -> None:
+    """Make a sign-in link for the inbox: works once, for a few minutes, and decides nothing by itself."""
+    issued = _issue(Audience.LINK, person, directory, tokens, tenant, minutes * 60)
+    typer.echo(f"{url.rstrip('/')}/signin#{issued.secret}")
+
+
+@app.command("revoke")
+def revoke(
+    token_id: Annotated[str | None, typer.Argument(help="The id of one token.")] = None,
+    person: Annotated[str | None, typer.Option(help="All tokens and browser sessions of this person.")] = None,
+    tokens: TokensOption = Path("tokens.json"),
+) -> None:
+    """Take tokens back, at once."""
+    if (token_id is None) == (person is None):
+        _fail(ConfigError("name either a token id or --person"))
+    try:
+        count = TokenFile(tokens, now=time.time).revoke(token_id=token_id, person=person)
+    except ToolguardError as error:
+        _fail(error)
+    typer.echo(f"{count} revoked")
+    if not count:
+        raise typer.Exit(1)
+
+
+def _issue(
+    audience: Audience, who: str, directory: Path, tokens: Path, tenant: str | None, lifetime: float | None
+) -> IssuedToken:
+    try:
+        known = FileDirectory(directory)
+        file = TokenFile(tokens, now=time.time)
+        if audience is Audience.SERVICE:
+            service = known.service(who)
+            if service is None:
+                raise IdentityError(f"no service account is named {who!r}; add it under 'services' in the directory")
+            return file.issue(
+                audience=audience, person=service.id, identity=None, tenant=service.tenant, lifetime=lifetime
+            )
+        identity = _identity(known, who, tenant)
+        return file.issue(audience=audience, person=who, identity=identity, tenant=identity.tenant, lifetime=lifetime)
+    except ToolguardError as error:
+        _fail(error)
+
+
+def _identity(known: FileDirectory, who: str, tenant: str | None) -> Person:
+    person = known.find(who)
+    if person is None:
+        raise IdentityError(f"no person has the id {who!r}; add them under 'persons' in the directory")
+    fitting = [i for i in person.identities if tenant is None or i.tenant == tenant]
+    if not fitting:
+        raise IdentityError(f"{who!r} has no identity in tenant {tenant!r}; link one in the directory")
+    if len({i.tenant for i in fitting}) > 1:
+        raise IdentityError(f"{who!r} has identities in several tenants; say which with --tenant")
+    return next((i for i in fitting if i.issuer == "local"), fitting[0])
+
+
+def _utc(seconds: float) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def _fail(error: ToolguardError) -> NoReturn:
+    typer.echo(f"error: {error}", err=True)
+    raise typer.Exit(2)

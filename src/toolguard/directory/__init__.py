@@ -1,0 +1,7 @@
+"""The directory: who is who, and the tokens that prove it."""
+
+from toolguard.directory.file import FileDirectory
+from toolguard.directory.model import DirectoryFile, ServiceAccount
+from toolguard.directory.tokens import Audience, IssuedToken, TokenFile
+
+__all__ = ["Audience", "DirectoryFile", "FileDirectory", "IssuedToken", "ServiceAccount", "TokenFile"]

@@ -1,0 +1,17 @@
+"""Keys: sealing per tenant, and signatures over resolutions."""
+
+from toolguard.keys.seal import KeyRing, TenantSealer
+from toolguard.keys.secret import Purpose, SecretKey, read_keys, write_key
+from toolguard.keys.sign import Ed25519Signer, PinnedVerifier, PublicKey
+
+__all__ = [
+    "Ed25519Signer",
+    "KeyRing",
+    "PinnedVerifier",
+    "PublicKey",
+    "Purpose",
+    "SecretKey",
+    "TenantSealer",
+    "read_keys",
+    "write_key",
+]
