@@ -1,0 +1,212 @@
+"""Why a decision is what it is, told to an auditor, to an approver and to the model.
+
+Nothing is evaluated here: a `Decision` already holds what led to it, so explaining cannot disagree with
+deciding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from toolguard._core.call import Json
+from toolguard._core.policy import ApproverRule, Decision, Effect, Policy, Rule
+from toolguard.policyfile.cel import CelCondition
+
+__all__ = ["Explanation", "RuleNote", "explain"]
+
+_ERRORS = {
+    "missing_argument": "an argument it reads is missing",
+    "wrong_type": "an argument it reads is not of the kind it expects",
+    "too_much_work": "evaluating it went over the limit of iterations",
+    "not_a_boolean": "it did not give yes or no",
+    "evaluation": "evaluating it failed",
+}
+_EFFECTS = {
+    Effect.ALLOW: "allowed",
+    Effect.MASK: "allowed with masking",
+    Effect.REQUIRE_APPROVAL: "waits for approval",
+    Effect.DENY: "denied",
+}
+_MODEL = {
+    Effect.ALLOW: "The call is allowed.",
+    Effect.MASK: "The call is allowed; identifiers are masked.",
+    Effect.REQUIRE_APPROVAL: (
+        "The call needs a person's approval and has not run. Do not repeat it; tell the user that it is waiting."
+    ),
+    Effect.DENY: "This call was refused by policy and did not run. Do not retry it.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleNote:
+    """One rule that matched. ``reads`` are the arguments its condition looks at; ``error`` why it could not be told."""
+
+    id: str
+    because: str
+    effect: str
+    line: int
+    shadow: bool
+    error: str | None
+    reads: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """A decision in words.
+
+    Attributes:
+        effect: what is enforced: ``allow``, ``mask``, ``require_approval`` or ``deny``.
+        rules: every rule that matched, the most severe first, shadow rules included.
+        evidence: what the classifier saw, in plain words.
+        approvers: who must approve, in plain words.
+        values: the arguments the rules read, by path, masked; empty if no masked view was given.
+        auditor, approver, model: the three texts. The model's is constant: it names no rule and no value.
+    """
+
+    effect: str
+    would: str
+    reason_code: str
+    policy_id: str
+    policy_version: str
+    policy_sha256: str
+    risk: str
+    rules: tuple[RuleNote, ...]
+    evidence: tuple[str, ...]
+    approvers: tuple[str, ...]
+    values: dict[str, Json] = field(default_factory=dict, repr=False)
+    auditor: str
+    approver: str
+    model: str
+
+    def to_dict(self) -> dict[str, Json]:
+        """The explanation as plain data."""
+        return {
+            "effect": self.effect,
+            "would": self.would,
+            "reason_code": self.reason_code,
+            "policy": {"id": self.policy_id, "version": self.policy_version, "sha256": self.policy_sha256},
+            "risk": self.risk,
+            "rules": [{name: getattr(r, name) for name in RuleNote.__slots__} for r in self.rules],
+            "evidence": list(self.evidence),
+            "approvers": list(self.approvers),
+            "values": self.values,
+            "texts": {"auditor": self.auditor, "approver": self.approver, "model": self.model},
+        }
+
+
+def explain(decision: Decision, policy: Policy, *, masked: Json = None) -> Explanation:
+    """Explain ``decision``, which ``policy`` made.
+
+    Args:
+        masked: the arguments with every identifier masked; the values the rules read are shown from it.
+            Never pass clear arguments.
+
+    Raises:
+        ValueError: the decision was made by another policy.
+    """
+    if decision.policy_sha256 != policy.sha256:
+        raise ValueError("the decision was made by another policy; load the one with the decision's sha256")
+    by_id = {r.id: r for r in policy.rules}
+    notes = tuple(
+        RuleNote(
+            id=f.id,
+            because=f.because,
+            effect=f.effect.label,
+            line=f.line,
+            shadow=f.shadow,
+            error=f.error,
+            reads=_reads(by_id.get(f.id)),
+        )
+        for f in decision.fired
+    )
+    values = dict(_values(notes, masked))
+    evidence = tuple(dict.fromkeys(e.text for e in decision.risk.evidence))
+    approvers = tuple(_approver_text(rule) for rule in decision.approver_rules)
+    return Explanation(
+        effect=decision.effect.label,
+        would=decision.would.label,
+        reason_code=decision.reason_code,
+        policy_id=decision.policy_id,
+        policy_version=decision.policy_version,
+        policy_sha256=decision.policy_sha256,
+        risk=f"{decision.risk.risk_class.value}, {decision.risk.level.label}",
+        rules=notes,
+        evidence=evidence,
+        approvers=approvers,
+        values=values,
+        auditor="\n".join(_auditor(decision, notes, evidence, approvers, values)),
+        approver="\n".join(_approver(decision, evidence)),
+        model=_MODEL[decision.effect],
+    )
+
+
+def _reads(rule: Rule | None) -> tuple[str, ...]:
+    return rule.when.reads if rule is not None and isinstance(rule.when, CelCondition) else ()
+
+
+def _values(notes: tuple[RuleNote, ...], masked: Json) -> Iterator[tuple[str, Json]]:
+    if not isinstance(masked, dict):
+        return
+    for path in dict.fromkeys(p for n in notes for p in n.reads):
+        value = masked
+        for step in path.split(".")[1:]:
+            if not isinstance(value, dict) or step not in value:
+                break
+            value = value[step]
+        else:
+            if path != "args":
+                yield path, value
+
+
+def _approver_text(rule: ApproverRule) -> str:
+    who = ", ".join(rule.approvers)
+    count = "one of" if rule.quorum == 1 else f"{rule.quorum} of"
+    return f"{rule.name}: {count} {who} within {_time(rule.expires)}"
+
+
+def _time(seconds: float) -> str:
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= size and seconds % size == 0:
+            count = int(seconds // size)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{seconds:g} seconds"
+
+
+def _auditor(
+    decision: Decision,
+    notes: tuple[RuleNote, ...],
+    evidence: tuple[str, ...],
+    approvers: tuple[str, ...],
+    values: dict[str, Json],
+) -> Iterator[str]:
+    yield f"The call {_is(decision.effect)} ({decision.reason_code})."
+    if decision.effect is not decision.would:
+        yield f"Outside shadow mode it would be: {_EFFECTS[decision.would]}."
+    yield f"Policy {decision.policy_id!r} version {decision.policy_version}, sha256 {decision.policy_sha256}."
+    yield f"Risk: {decision.risk.risk_class.value}, {decision.risk.level.label}."
+    yield from (f"  Evidence: {text}" for text in evidence)
+    if not notes:
+        yield f"No rule matched: {decision.because}"
+    for note in notes:
+        shadow = " in shadow" if note.shadow else ""
+        yield f"Rule {note.id!r} (line {note.line}) asks for {note.effect}{shadow}: {note.because}"
+        if note.error:
+            told = _ERRORS.get(note.error, _ERRORS["evaluation"])
+            yield f"  It could not be evaluated, because {told}; it counts as matched ({note.error})."
+        if note.reads:
+            yield f"  It reads {', '.join(note.reads)}."
+    yield from (f"Approval by {text}." for text in approvers)
+    yield from (f"Value of {path}, masked: {value!r}." for path, value in values.items())
+
+
+def _is(effect: Effect) -> str:
+    return _EFFECTS[effect] if effect is Effect.REQUIRE_APPROVAL else f"is {_EFFECTS[effect]}"
+
+
+def _approver(decision: Decision, evidence: tuple[str, ...]) -> Iterator[str]:
+    yield decision.because
+    if any(f.error for f in decision.fired if not f.shadow):
+        yield "A rule could not be evaluated for this call, so it is treated as if the rule applied."
+    yield f"Risk: {decision.risk.risk_class.value.replace('_', ' ')}, {decision.risk.level.label}."
+    yield from evidence
