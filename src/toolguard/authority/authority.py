@@ -6,7 +6,7 @@ again and judged again, so a verdict is either part of the state, or refused wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from toolguard._core.approval import (
@@ -217,23 +217,24 @@ class Authority:
             auth=actor.auth,
             at=now,
         )
-        base = approval
-        if not self._authentic(approval):
-            if answer is Answer.APPROVE:
-                raise ApprovalError(
-                    "earlier verdicts on this request do not carry this service's signature; nothing was decided; "
-                    "have the database looked at",
-                    code="tampered",
-                )
-            base = replace(approval, verdicts=(), grant=None)
-        after = add_verdict(base, verdict, voter_of(person, actor.identity), now=now)
+        after = add_verdict(approval, verdict, voter_of(person, actor.identity), now=now)
+        authentic = self._authentic(approval)
+        if not authentic and answer is Answer.APPROVE:
+            raise ApprovalError(
+                "earlier verdicts on this request do not carry this service's signature; nothing was decided; "
+                "have the database looked at",
+                code="tampered",
+            )
         if version != approval.version and (answer is Answer.APPROVE or version is not None):
             raise ApprovalError("this request has changed since you looked at it; look again", code="stale")
-        return replace(after, grant=self._signer.sign(resolution_payload(after)))
+        return replace(after, grant=self._signer.sign(resolution_payload(after)) if authentic else None)
 
     def _authentic(self, approval: Approval) -> bool:
-        """Whether the verdicts it already holds are those this service signed. Every verdict is signed anew,
-        also while a quorum is not complete: a row written past the service never counts towards one."""
+        """Whether the verdicts it already holds are those this service signed.
+
+        The set is signed anew with every verdict, also while a quorum is not complete: a row written past the
+        service never counts towards one. A no is taken even so (unsigned): the request ends either way.
+        """
         if not approval.verdicts:
             return approval.state is State.PENDING
         if approval.grant is None or approval.grant.payload != resolution_payload(approval):
@@ -303,21 +304,17 @@ class Authority:
             return after
         raise ConflictError("this request is being changed by many at once; nothing was withdrawn; try again")
 
-    def sweep(self, tenants: Iterable[str]) -> int:
+    def sweep(self) -> int:
         """Make visible what time has ended; how many there were. Nothing depends on it having run.
 
         What has run out becomes EXPIRED; an execution whose lease is lost becomes INDETERMINATE.
         """
         count = 0
-        for tenant in tenants:
-            cursor: str | None = None
-            while batch := self._store.list(
-                tenant, states=(State.PENDING, State.APPROVED, State.EXECUTING), limit=_PAGE, before=cursor
-            ):
-                cursor = batch[-1].id
-                count += sum(self._swept(approval) for approval in batch)
-                if len(batch) < _PAGE:
-                    break
+        while batch := self._store.overdue(_PAGE):
+            swept = sum(self._swept(approval) for approval in batch)
+            count += swept
+            if not swept or len(batch) < _PAGE:
+                break
         return count
 
     def _swept(self, approval: Approval) -> bool:
