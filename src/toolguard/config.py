@@ -14,14 +14,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toolguard._core.audit import AuditRecord
-from toolguard._core.call import Person, Tool
+from toolguard._core.call import Json, Person, Tool
 from toolguard._core.policy import Policy
-from toolguard.analysis import ANALYSERS, analyser_for
+from toolguard._core.risk import Evidence, Risk
+from toolguard.analysis import Plan, analyser_for, fhir_facts, shell_facts, sql_facts, url_facts
 from toolguard.detection import DefaultDetector
 from toolguard.directory import Audience, FileDirectory, TokenFile
 from toolguard.errors import ConfigError, IdentityError
 from toolguard.keys import KeyRing, PinnedVerifier, Purpose, SecretKey
-from toolguard.policyfile import load_policy
+from toolguard.policyfile import load_policy, pack_names, read_pack
 from toolguard.ports import (
     Analyser,
     Clock,
@@ -154,11 +155,27 @@ class RandomIds:
         return secrets.token_hex(16)
 
 
+ANALYSES = {"sql": sql_facts, "shell": shell_facts, "url": url_facts, "fhir": fhir_facts}
+"""What conditions of a policy may ask of an argument's text."""
+
+
 class RiskAnalyser:
     """The built-in classifier."""
 
     def tool(self, tool: Tool) -> ToolAnalysis:
-        return analyser_for(tool)
+        return _Analysed(analyser_for(tool))
+
+
+class _Analysed:
+    """One tool's plan as the flow asks it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.static = plan.static
+        self._plan = plan
+
+    def analyse(self, data: Json) -> tuple[Risk, tuple[Evidence, ...]]:
+        own = self._plan.evidence(data)
+        return (self._plan.risk(data), own) if own else (self.static, ())
 
 
 class NoDirectory:
@@ -261,7 +278,7 @@ def assemble(
     elif not hasattr(directory, "person"):
         directory = FileDirectory(directory)
     return Parts(
-        policy=policy if isinstance(policy, Policy) else load_policy(policy, functions=ANALYSERS),
+        policy=policy if isinstance(policy, Policy) else _policy(policy),
         store=opened,
         sealer=keys.sealer,
         directory=directory,
@@ -279,6 +296,17 @@ def assemble(
         verify_token=_no_tokens if tokens is None else _verifier(tokens),
         closers=tuple(closers),
     )
+
+
+def _policy(source: str | os.PathLike[str]) -> Policy:
+    """A policy file, or with ``pack:NAME`` a shipped one."""
+    name = os.fspath(source)
+    if name.startswith("pack:"):
+        try:
+            return load_policy(read_pack(name[5:]), name=name, functions=ANALYSES)
+        except KeyError:
+            raise ConfigError(f"there is no pack {name!r}; there are {', '.join(pack_names())}") from None
+    return load_policy(Path(name), functions=ANALYSES)
 
 
 def _verifier(tokens: TokenFile) -> Callable[[str], Person]:

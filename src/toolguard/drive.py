@@ -87,7 +87,7 @@ class Hands:
             case s.Inspect(value, origin, schema):
                 return self._inspect(value, origin, schema)
             case s.Analyse(data):
-                return self.analysis.evidence(data)
+                return self.analysis.analyse(data)
             case s.Validate(data):
                 return data if self.validate is None else self._validate(data)
             case s.Commit(change):

@@ -22,7 +22,6 @@ from toolguard._core.flow import mask_value as mask_flow
 from toolguard._core.flow import reveal_text as reveal_flow
 from toolguard._core.policy import Decision, Policy, ToolPlan
 from toolguard._core.records import Scope
-from toolguard._core.risk import Risk
 from toolguard._core.steps import Change, Origin
 from toolguard.bound import BoundTool, from_function
 from toolguard.config import Parts, assemble, load_parts
@@ -370,7 +369,6 @@ class Session:
         known = self.guard.know(bound.tool)
         self._calls += 1
         trace = (parts.tracing.current() if parts.tracing else None) or self._trace
-        static: Risk = known.analysis.risk
         setting = Setting(
             scope=Scope(
                 caller=self.caller,
@@ -382,7 +380,7 @@ class Session:
             ),
             policy=parts.policy,
             plan=known.plan,
-            risk=static,
+            risk=known.analysis.static,
             ref=ref,
             environment=parts.environment,
             suspension=Suspension(suspend) if suspend else self.suspension,

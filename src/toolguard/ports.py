@@ -102,10 +102,15 @@ class ToolAnalysis(Protocol):
     """One tool, worked out once: its static risk, and what its arguments have to be read for."""
 
     @property
-    def risk(self) -> Risk: ...
+    def static(self) -> Risk:
+        """What the tool alone says, before any argument is seen."""
+        ...
 
-    def evidence(self, data: Json) -> tuple[Evidence, ...]:
-        """What these arguments say about the call's risk. Fails into severe evidence, never into none."""
+    def analyse(self, data: Json) -> tuple[Risk, tuple[Evidence, ...]]:
+        """The risk of a call with these arguments, and what the arguments alone contributed.
+
+        Fails into severe evidence, never into none.
+        """
         ...
 
 

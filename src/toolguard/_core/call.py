@@ -252,8 +252,14 @@ def _write_object(value: Mapping[Any, Any], depth: int, put: _Put) -> Json:
     data: dict[str, Json] = {}
     mark = "{"
     for key in keys:
-        put(f"{mark}{_quote('$' + key if key[:1] == '$' else key)}:")
-        data[key] = _write(value[key], depth + 1, put)
+        item = value[key]
+        name = _quote("$" + key if key[:1] == "$" else key)
+        if type(item) is str:  # most values are
+            put(f"{mark}{name}:{_quote(item)}")
+            data[key] = item
+        else:
+            put(f"{mark}{name}:")
+            data[key] = _write(item, depth + 1, put)
         mark = ","
     put("}" if data else "{}")
     return data
@@ -272,6 +278,9 @@ def _number(value: float) -> str:
     """ECMAScript's Number::toString, as RFC 8785 demands."""
     if not math.isfinite(value):
         raise BadArgumentsError("arguments hold NaN or an infinity; the call did not run")
+    if 1e-4 <= value < 1e16:  # here Python and ECMAScript write the same digits
+        text = repr(value)
+        return text[:-2] if text.endswith(".0") else text
     return "0" if value == 0 else _ecma(value)
 
 

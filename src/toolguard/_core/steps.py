@@ -8,11 +8,9 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from toolguard._core.approval import Approval, Grant, Request, State
-from toolguard._core.audit import AuditRecord, Draft
+from toolguard._core.audit import Draft
 from toolguard._core.call import CallRef, Caller, Json
-from toolguard._core.mask import Finding
 from toolguard._core.policy import ApproverRule
-from toolguard._core.risk import Evidence
 from toolguard._core.vault import Need, Token
 
 __all__ = [
@@ -179,7 +177,7 @@ class Validate:
 
 @dataclass(frozen=True, slots=True)
 class Analyse:
-    """→ tuple[Evidence, ...]."""
+    """→ tuple[Risk, tuple[Evidence, ...]]: the call's risk, and what the arguments alone contributed."""
 
     data: Json
 
@@ -287,21 +285,4 @@ Step: TypeAlias = (
     | Await
     | Commit
     | Invoke
-)
-
-StepResult: TypeAlias = (
-    float
-    | str
-    | bytes
-    | tuple[Finding, ...]
-    | tuple[Evidence, ...]
-    | tuple[AuditRecord, ...]
-    | Mapping[Need, Token]
-    | Mapping[Token, str]
-    | Requester
-    | Approval
-    | LedgerRow
-    | Ran
-    | object
-    | None
 )

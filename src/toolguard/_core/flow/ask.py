@@ -243,7 +243,9 @@ def invalidate(setting: Setting, trail: Trail, approval: Approval, why: str) -> 
             pass  # it has moved on; whatever it is now, this call does not run
     else:
         now: float = yield Now()
-        yield Commit(Change(tenant=setting.tenant, records=(trail.refused(why, at=now),)))
+        span: str = yield NewId()
+        record = trail.not_run(Outcome.INVALIDATED, why, at=now, span_id=span[:16])
+        yield Commit(Change(tenant=setting.tenant, records=(record,)))
     raise InvalidatedError(
         f"the call of {setting.tool.name!r} is not the one approval {approval.id!r} was asked for ({why}); "
         "it did not run, make a new call to ask again",

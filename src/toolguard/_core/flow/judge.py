@@ -91,7 +91,8 @@ def _judge_once(setting: Setting, taken: _Taken, withheld: Mapping[str, Handling
     revealed = (*revealed, *_released_spans(arguments.data, released, names, revealed))
     shaped = token_findings(arguments.data) if has_token(arguments.canonical) else []
     present = (*revealed, *(replace(f, type=t.type) for f, t in shaped))
-    risk = _risk(plan, setting.risk, (yield Analyse(arguments.data)))
+    risk, own = yield Analyse(arguments.data)
+    risk = _as_policy_says(plan, setting.risk, risk, own)
     decision = decide(
         setting.policy,
         plan,
@@ -168,29 +169,16 @@ def at(data: Json, dotted: str) -> Json:
     return at_path(data, tuple(int(p) if p.isdigit() else p for p in dotted.split(".")))
 
 
-def _risk(plan: ToolPlan, static: Risk, evidence: tuple[Evidence, ...]) -> Risk:
-    """Static evidence, the arguments' evidence, and the policy's own word, which replaces the static level."""
-    if plan.rule.risk is None and not plan.rule.category and not evidence:
-        return static
-    risk = static
-    if plan.rule.risk is not None:
-        said = Evidence(
-            source="policy",
-            risk_class=static.risk_class,
-            level=plan.rule.risk,
-            text=f"The policy sets this tool's risk to {plan.rule.risk.label}.",
-        )
-        risk = Risk(risk_class=static.risk_class, level=plan.rule.risk, evidence=(said,))
-    if evidence:
-        risk = combine((*risk.evidence, *evidence), default=risk)
-        if plan.rule.risk is None and static.level > risk.level:
-            risk = replace(risk, level=static.level, risk_class=static.risk_class)
-    if plan.rule.category:
-        named = tuple(
-            Evidence(source="policy", risk_class=c, level=risk.level, text=f"The policy files this tool under {c.value}.")
-            for c in sorted(map(RiskClass, plan.rule.category))
-        )
+def _as_policy_says(plan: ToolPlan, static: Risk, risk: Risk, own: tuple[Evidence, ...]) -> Risk:
+    """The policy's word on a tool replaces what the tool alone suggests; its arguments may still raise it."""
+    rule = plan.rule
+    if rule.risk is not None:
+        text = f"The policy sets this tool's risk to {rule.risk.label}."
+        said = Evidence(source="policy", risk_class=static.risk_class, level=rule.risk, text=text)
+        risk = combine((said, *own), default=static)
+    if rule.category:
+        text = "The policy files this tool under {}."
+        classes = sorted(map(RiskClass, rule.category))
+        named = (Evidence(source="policy", risk_class=c, level=risk.level, text=text.format(c.value)) for c in classes)
         risk = replace(risk, evidence=(*risk.evidence, *named))
     return risk
-
-

@@ -1,0 +1,5 @@
+"""``python -m toolguard``."""
+
+from toolguard.cli.main import main
+
+main()
