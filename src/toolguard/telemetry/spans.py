@@ -1,0 +1,218 @@
+"""Spans as the projection of audit records: the same record always gives the same spans, byte for byte."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.util.types import AttributeValue
+
+from toolguard._core.audit import AuditRecord, Draft, Kind, Outcome
+from toolguard._core.call import Json, canonical
+from toolguard.telemetry import names
+
+__all__ = ["DETACH_AFTER", "SCOPE", "spans_of"]
+
+SCOPE = InstrumentationScope("toolguard", "1")
+"""The version is that of this projection, not of the package: an upgrade must not change spans sent again."""
+DETACH_AFTER = 24 * 3600.0
+"""Seconds after which what follows on an approval stands in a trace of its own, linked to the first."""
+
+_NAMES: Mapping[Kind, str] = {
+    Kind.POLICY_LOADED: "toolguard.policy.load",
+    Kind.CALL_DECIDED: "toolguard.evaluate {tool}",
+    Kind.CALL_NOT_RUN: "toolguard.not_run {tool}",
+    Kind.CALL_RETURNED: "execute_tool {tool}",
+    Kind.CALL_FAILED: "execute_tool {tool}",
+    Kind.CALL_INDETERMINATE: "execute_tool {tool}",
+    Kind.APPROVAL_REQUESTED: "toolguard.approval.request",
+    Kind.APPROVAL_VERDICT: "toolguard.approval.decision",
+    Kind.APPROVAL_REFUSED: "toolguard.approval.decision",
+    Kind.APPROVAL_RESOLVED: "toolguard.approval.wait",
+    Kind.VALUES_REVEALED: "toolguard.values.reveal",
+}
+"""A record of another kind has no span: a log's opening, and ``executing``, which its end shows."""
+_KINDS = {
+    Kind.APPROVAL_REQUESTED: SpanKind.PRODUCER,
+    Kind.APPROVAL_VERDICT: SpanKind.CONSUMER,
+    Kind.APPROVAL_REFUSED: SpanKind.CONSUMER,
+}
+_LATE = frozenset({Kind.APPROVAL_VERDICT, Kind.APPROVAL_REFUSED, Kind.APPROVAL_RESOLVED})
+_FAULTS = frozenset({Kind.CALL_FAILED, Kind.CALL_INDETERMINATE})
+_WITHOUT_VERDICT = frozenset(
+    {Outcome.EXPIRED, Outcome.WITHDRAWN, Outcome.REVOKED, Outcome.INVALIDATED, Outcome.SUPERSEDED}
+)
+_GUARDRAILS = {
+    "policy": ("toolguard.policy.", "toolguard.decision.", "toolguard.risk."),
+    "phi": ("toolguard.phi.",),
+}
+_ALWAYS = (names.TOOL_NAME, names.CALL_ID)
+
+
+def spans_of(record: AuditRecord, resource: Resource) -> tuple[ReadableSpan, ...]:
+    """The spans a record is shown as, its own first; none for a record without a span."""
+    draft = record.draft
+    name = _NAMES.get(draft.kind)
+    if name is None:
+        return ()
+    context, parent, links = _place(record)
+    attributes = {key: value for key, item in draft.body.items() if (value := _attribute(item)) is not None}
+    audit: dict[str, AttributeValue] = {names.LOG_ID: record.log_id, names.SEQ: record.seq, names.HASH: record.hash}
+    own = _span(
+        name.format(tool=draft.body.get(names.TOOL_NAME, "")).strip(),
+        draft,
+        resource,
+        context=context,
+        parent=parent,
+        links=links,
+        attributes={**attributes, **audit},
+        kind=_KINDS.get(draft.kind, SpanKind.INTERNAL),
+        status=_status(draft),
+    )
+    return (own, *_children(record, resource, context, attributes, audit))
+
+
+def _place(record: AuditRecord) -> tuple[SpanContext, SpanContext | None, tuple[Link, ...]]:
+    """Where the span stands: its context, its parent and its links."""
+    draft = record.draft
+    trace = _hex(draft.trace_id) or _derived(record.hash, "trace", 16)
+    span = _hex(draft.span_id) or _derived(record.hash, "span", 8)
+    parent = _hex(draft.parent_id)
+    link = _hex(draft.link_id)
+    linked = [_context(trace, link)] if link else []
+    if _is_late(draft):
+        origin = link or parent
+        linked = [_context(trace, origin)] if origin else []
+        trace = _derived(str(draft.body.get(names.APPROVAL_ID, record.hash)), "trace", 16)
+        parent = 0
+    return _context(trace, span), _context(trace, parent) if parent else None, tuple(Link(c) for c in linked)
+
+
+def _is_late(draft: Draft) -> bool:
+    asked = draft.body.get(names.APPROVAL_REQUESTED_AT)
+    return draft.kind in _LATE and isinstance(asked, int | float) and draft.at - asked > DETACH_AFTER
+
+
+def _children(
+    record: AuditRecord,
+    resource: Resource,
+    parent: SpanContext,
+    attributes: Mapping[str, AttributeValue],
+    audit: Mapping[str, AttributeValue],
+) -> tuple[ReadableSpan, ...]:
+    draft = record.draft
+    if draft.kind is Kind.APPROVAL_RESOLVED and draft.body.get(names.OUTCOME) in _WITHOUT_VERDICT:
+        name, kept = "toolguard.approval.decision", {**attributes, **audit}
+        child = _derived_span(record, resource, parent, "decision", name, kept, kind=SpanKind.CONSUMER, instant=True)
+        return (child,)
+    if draft.kind is not Kind.CALL_DECIDED:
+        return ()
+    spans = []
+    for guardrail, prefixes in _GUARDRAILS.items():
+        said = {key: value for key, value in attributes.items() if key.startswith(prefixes)}
+        if guardrail == "policy" and names.POLICY_SHA256 not in said:
+            continue  # no policy was reached
+        if not said:
+            continue
+        kept = {key: attributes[key] for key in _ALWAYS if key in attributes} | said | dict(audit)
+        name = f"run_guardrail toolguard.{guardrail}"
+        spans.append(_derived_span(record, resource, parent, guardrail, name, kept))
+    return tuple(spans)
+
+
+def _derived_span(
+    record: AuditRecord,
+    resource: Resource,
+    parent: SpanContext,
+    part: str,
+    name: str,
+    attributes: Mapping[str, AttributeValue],
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    instant: bool = False,
+) -> ReadableSpan:
+    context = _context(parent.trace_id, _derived(record.hash, part, 8))
+    return _span(
+        name,
+        record.draft,
+        resource,
+        context=context,
+        parent=parent,
+        links=(Link(parent),) if instant else (),
+        attributes=attributes,
+        kind=kind,
+        status=Status(StatusCode.UNSET),
+        instant=instant,
+    )
+
+
+def _span(
+    name: str,
+    draft: Draft,
+    resource: Resource,
+    *,
+    context: SpanContext,
+    parent: SpanContext | None,
+    links: Sequence[Link],
+    attributes: Mapping[str, AttributeValue],
+    kind: SpanKind,
+    status: Status,
+    instant: bool = False,
+) -> ReadableSpan:
+    end = _nanoseconds(draft.at)
+    return ReadableSpan(
+        name,
+        context=context,
+        parent=parent,
+        resource=resource,
+        attributes=attributes,
+        links=links,
+        kind=kind,
+        status=status,
+        start_time=end if instant else min(_nanoseconds(draft.started), end),
+        end_time=end,
+        instrumentation_scope=SCOPE,
+    )
+
+
+def _status(draft: Draft) -> Status:
+    """ERROR is for real faults; a denial and a question are none."""
+    fault = draft.kind in _FAULTS or names.ERROR_TYPE in draft.body
+    return Status(StatusCode.ERROR if fault else StatusCode.UNSET)
+
+
+def _attribute(value: Json) -> AttributeValue | None:
+    """A body's value as an attribute: scalars, lists of one scalar type; anything else as canonical JSON."""
+    if value is None or isinstance(value, str | bool | float):
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else str(value)
+    if isinstance(value, list | tuple) and len({type(item) for item in value}) <= 1:
+        if all(isinstance(item, str | bool | float) for item in value):
+            return tuple(value)
+        if all(isinstance(item, int) and -(2**63) <= item < 2**63 for item in value):
+            return tuple(value)
+    return canonical(value).decode()
+
+
+def _context(trace: int, span: int) -> SpanContext:
+    return SpanContext(trace, span, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+
+
+def _hex(text: str) -> int:
+    try:
+        return int(text, 16) if text else 0
+    except ValueError:
+        return 0
+
+
+def _derived(seed: str, part: str, size: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"toolguard:{part}:{seed}".encode()).digest()[:size]) or 1
+
+
+def _nanoseconds(seconds: float) -> int:
+    return max(0, round(seconds * 1e9))
