@@ -21,12 +21,15 @@ from toolguard.analysis.notes import (
 
 __all__ = ["effect_of"]
 
-# To make, change or undo one of ACCESS_NOUNS changes who may do what.
+# To do one of these to what access hangs on changes who may do what.
 _CHANGES = frozenset(
     "create add set put update modify edit patch change attach detach associate disassociate dissociate assign unassign "
     "delete remove reset rotate enable disable insert upsert replace write invite register deregister link unlink accept "
     "reject share restore import promote".split()
 )
+# "authorize ingress", "revoke certificate": grave, but about machines, not about what people may do.
+_OPENS = frozenset("authorize unauthorize revoke allow deny unlock unblock".split())
+_NETWORK = frozenset("ingress egress ip rules traffic network certificate certificates invitation invitations integration snapshot domain session token tokens routing vpc endpoint list".split())
 _MILD = frozenset("update edit patch accept link register import modify set".split())
 # To do this to one of MONEY_NOUNS moves or promises value.
 _MOVES_MONEY = frozenset("create place send finalize issue cancel submit update approve capture void process make execute".split())
@@ -37,6 +40,8 @@ _CODE_NOUNS = frozenset("function script command code job workflow lambda migrat
 def effect_of(verb: str, objects: Sequence[str], source: str, text: str, *, capped: bool = False) -> list[Evidence]:
     """The evidence of ``verb`` (a base form) acting on ``objects`` (words in order). ``capped``: at most medium."""
     risk_class, level = EFFECTS[verb]
+    if risk_class is PRIVILEGE and verb in _OPENS and _NETWORK.intersection(objects):
+        risk_class, text = WRITE, f"{text}: it opens or closes a way in"
     nouns = frozenset(objects) - {verb}
     found = []
     strength, noun = access_object(objects, verb)

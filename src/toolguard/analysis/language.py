@@ -16,6 +16,10 @@ from toolguard.analysis.words import british_to_american, split_words, unmask
 __all__ = ["NameReading", "read_name", "sentence_verbs"]
 
 _LEADS = frozenset("api batch bulk admin mcp tool tools async v1 v2 v3 http do please".split())
+# "Allows a user to …" says who, not what.
+_PERMITS = frozenset(("allow", "permit", "deny"))
+# At the end of a name these are verbs even where they could be nouns ("issue_read", "pods_list", "pods_log" is not one).
+_FIRM_ENDS = READ_VERBS - {"profile", "trace", "count", "diff", "head", "audit", "measure", "tell"} | DELETE_FAMILY | {"create", "update", "write", "set", "unset", "get"}
 _JOINS = frozenset(("and", "or", "then", "andor"))
 
 
@@ -52,21 +56,19 @@ def read_name(name: str) -> NameReading:
     head, where = "", -1
     if rest:
         first, last = _base(rest[0]), _base(rest[-1])
-        if first and rest[0] == first:
+        firm = next((i for i, word in enumerate(rest) if word in VERBS and word not in WEAK_VERBS), -1)
+        if first == rest[0] and not (first in WEAK_VERBS and last == rest[-1] and last in _FIRM_ENDS and len(rest) > 1):
             head, where = first, 0
-        elif last and rest[-1] == last and len(rest) > 1 and not (last in WEAK_VERBS and len(rest) > 3):
+        elif last == rest[-1] and len(rest) > 1 and (last not in WEAK_VERBS or firm < 0 or last in _FIRM_ENDS):
             head, where = last, len(rest) - 1
-        else:
-            for i, word in enumerate(rest):
-                if word in VERBS and word not in WEAK_VERBS:
-                    head, where = word, i
-                    break
+        elif firm >= 0:
+            head, where = rest[firm], firm
     others: list[str] = []
     for i, word in enumerate(rest):
         if i == where or word not in VERBS:
             continue
         coordinated = i > 0 and (rest[i - 1] in _JOINS or (i + 1 < len(rest) and rest[i + 1] in _JOINS and i == where + 1))
-        if word in DELETE_FAMILY or coordinated or (word in EFFECTS and word not in WEAK_VERBS and head not in READ_VERBS):
+        if word in DELETE_FAMILY or coordinated or (not head and word in EFFECTS and word not in WEAK_VERBS):
             others.append(word)
     return NameReading(words=words, head=head, others=tuple(dict.fromkeys(others)))
 
@@ -81,7 +83,8 @@ _OPENING = re.compile(
     r"|(?:it|you\s+can|can|will|please|always|start\s+here[^:]*:|\w+(?:\s+\w+)?:)\s+)",
     re.IGNORECASE,
 )
-_WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
+# To run a search is to search. (SQL is another matter: cues speak of it.)
+_RUN_A_QUERY = re.compile(r"^(?:execut|run|perform|issu)\w*\s+(?:an?\s+|the\s+|one\s+or\s+more\s+)?(?:\w+\s+){0,2}?(?:quer(?:y|ies)|search(?:es)?|look-?ups?)\b", re.IGNORECASE)
 _BREAK = re.compile(r"(?<=[a-z\)\]`'\"0-9])[.!?;]\s+(?=[A-Z`*\"'(])|\n+\s*(?:[-*•]\s+)?")
 _SENTENCES = 4
 _READ_LIMIT = 2_000
@@ -102,6 +105,7 @@ def _opening_verbs(sentence: str) -> tuple[str, ...]:
         if shorter == sentence:
             break
         sentence = shorter
+    sentence = _RUN_A_QUERY.sub("query ", sentence, count=1)
     tokens = re.findall(r"[A-Za-z]+(?:-[A-Za-z]+)*|[,/]", sentence)[:24]
     verbs: list[str] = []
     i = 0
@@ -110,7 +114,7 @@ def _opening_verbs(sentence: str) -> tuple[str, ...]:
     if i >= len(tokens):
         return ()
     first = _verb(tokens[i])
-    if not first:
+    if not first or (first in _PERMITS and len(tokens) > i + 2 and "to" in (t.lower() for t in tokens[i : i + 8])):
         return ()
     verbs.append(first)
     # Verbs joined to the first: "Create, patch or delete", "Start and stop", "Get or update the scale", and those that

@@ -24,7 +24,6 @@ from toolguard.analysis.notes import (
 from toolguard.analysis.words import inflections
 
 __all__ = [
-    "ACCESS_NOUNS",
     "CONTAINERS",
     "DELETE_FAMILY",
     "EFFECTS",
@@ -43,7 +42,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 READ_VERBS: Final = _words(
-    "get list read search find fetch describe show view query lookup count check retrieve inspect browse "
+    "get list read download search find fetch describe show view query lookup count check retrieve inspect browse "
     "explore summarize analyze compare explain estimate calculate compute detect diff tail head whoami ping "
     "discover wait is has exists select scan peek locate identify look see return display enumerate "
     "diagnose troubleshoot infer predict recognize classify autocomplete geocode suggest recommend "
@@ -53,9 +52,9 @@ READ_VERBS: Final = _words(
 """Verbs of looking. ``ask``, ``review``, ``decode`` and ``resolve`` are left out: they act as often as they look."""
 
 SOFT_READ_VERBS: Final = _words(
-    "download verify test poll watch monitor follow load open print generate evaluate convert translate parse format "
+    "verify test poll watch monitor follow load open print generate evaluate convert translate parse format "
     "extract resolve access obtain optimize snap invoke call apply use pass condition head sample reveal log provide "
-    "perform support reverse match decode"
+    "perform support reverse match decode manage"
 )
 """Verbs that may look or act: they look when the description begins with a verb of looking."""
 
@@ -120,15 +119,6 @@ WEAK_VERBS: Final = _words(
 VERBS: Final = READ_VERBS | SOFT_READ_VERBS | EFFECTS.keys()
 FORMS: Final[dict[str, str]] = inflections(sorted(VERBS))
 """Inflected form → base verb, for sentences."""
-
-ACCESS_NOUNS: Final = _words(
-    "permission permissions policy policies role roles acl acls grant grants privilege privileges entitlement entitlements "
-    "credential credentials password passwords passcode mfa otp admin admins administrator administrators owner owners "
-    "ownership principal principals collaborator collaborators scope scopes token tokens secret secrets apikey "
-    "login sudoers trust authorization authorisation guardrail guardrails firewall whitelist allowlist restriction "
-    "restrictions membership member members user users usergroup usergroups access sharing key keys "
-)
-"""What access hangs on. To change one of these is a matter of privilege, whatever the verb."""
 
 MONEY_NOUNS: Final = _words(
     "payment payments invoice invoices refund refunds payout payouts order orders transfer transfers transaction "

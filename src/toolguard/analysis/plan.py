@@ -8,31 +8,39 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from toolguard._core.call import Json, Tool
 from toolguard._core.risk import Evidence, Risk
 from toolguard.analysis.code import code_evidence
-from toolguard.analysis.cues import cues_of, fields_of
+from toolguard.analysis.cues import cues_of, kinds_of_name
 from toolguard.analysis.fhir import fhir_evidence, is_fhir
 from toolguard.analysis.iam import iam_evidence, is_cloud_action
+from toolguard.analysis.language import read_name
 from toolguard.analysis.lexicon import READ_VERBS
-from toolguard.analysis.notes import CODE, DESTRUCTIVE, EXFILTRATION, HIGH, MEDIUM, WRITE, note, risk_of
+from toolguard.analysis.notes import CODE, DESTRUCTIVE, EXFILTRATION, HIGH, MEDIUM, READ, WRITE, note, risk_of
 from toolguard.analysis.outside import amount_of, money_evidence, recipient_evidence
 from toolguard.analysis.path import path_evidence
+from toolguard.analysis.schema import fields_of
 from toolguard.analysis.tool import classify_tool
 from toolguard.analysis.url import is_url, url_evidence
 from toolguard.analysis.words import unmask
 
 __all__ = ["Plan", "analyser_for", "classify_call"]
 
-MAX_LEAVES = 2_000
-MAX_TEXT = 100_000
-_DEPTH = 12
+MAX_VALUES = 5_000
+"""Values looked at in one call."""
+MAX_DEPTH = 16
+MAX_TEXT = 200_000
+"""Characters of text that are still opened as JSON."""
+MANY = 1_000
+"""Items from which on a limit counts as bulk."""
 _ORDER = ("sql", "shell", "code", "url", "path", "cloud", "recipient", "money", "method", "limit")
-_FREE = frozenset(("sql", "shell", "code"))
-_HTTP_METHODS = frozenset(("get", "head", "options", "post", "put", "patch", "delete", "purge"))
+_CLOSED = ("closed",)
+"""Kinds of a field whose content is not looked at: its schema fixes it, or it is prose for people."""
 
 # The first look at text that no schema explains. Anchored or short, so that it costs nothing on prose.
 _SQL_SHAPE = re.compile(
@@ -42,79 +50,149 @@ _SQL_SHAPE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SHELL_SHAPE = re.compile(
-    r"\$\([^)]|`[^`]+`|(?:^|[;&|]\s*)(?:sudo\s|rm\s+-|curl\s+\S|wget\s+\S|chmod\s+[0-7+]|(?:ba|z|da)?sh\s+-c\b|python3?\s+-c\b|nc\s+-|dd\s+if=|mkfs|base64\s+-d)|\|\s*(?:ba|z)?sh\b|>\s*/(?:etc|dev/sd)|/dev/tcp/",
+    r"^[^\n]{0,200}\$\([^)]|(?:^|[;&|]\s{0,20})(?:sudo\s|rm\s+-|curl\s+\S|wget\s+\S|chmod\s+[0-7+]|(?:ba|z|da)?sh\s+-c\b|python3?\s+-c\b|nc\s+-|dd\s+if=|mkfs\S*\s|base64\s+-d)|\|\s*(?:ba|z)?sh\b|>\s*/(?:etc|dev/sd)|/dev/tcp/",
     re.IGNORECASE,
 )
 _PATH_SHAPE = re.compile(r"^(?:/|\.\.?/|~/|[A-Za-z]:[\\/]|\\\\|file:)|\.\.[\\/]|%2e%2e|%252e", re.IGNORECASE)
-_INTEREST = re.compile(r"[:/\\;`$|%]|\b(?:select|insert|update|delete|drop|truncate|alter|grant|create|exec|rm|curl|wget|sudo|with|copy)\b", re.IGNORECASE)
+_SQL_FIRST = frozenset("select insert update delete drop truncate alter create grant exec execute with copy".split())
+_SHELL_FIRST = frozenset("sudo rm curl wget chmod sh bash zsh dash python python3 nc dd base64".split())
+_SHELL_MARK = re.compile(r"[;&|$>]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The analysers of one tool. Build it once with `analyser_for`; it is safe to share between threads."""
+    """The analysers of one tool. Build it once with `analyser_for`; it is safe to share between threads.
+
+    ``kinds``: field name → analysers in order. ``()`` leaves it to the shape of the content, ``("closed",)`` skips it.
+    """
 
     static: Risk
     kinds: Mapping[str, tuple[str, ...]]
-    closed: frozenset[str]
     reads: bool
-    warmed: bool = field(default=False)
 
     def evidence(self, data: Json) -> tuple[Evidence, ...]:
         """What the arguments of one call show, beyond what the tool alone shows. Empty if nothing stands out."""
-        if type(data) is not dict or not data:
-            return () if data is None or data == {} else _odd(data)
-        found: dict[Evidence, None] = {}
-        self._look(data, found)
-        return tuple(found)
+        if not data:
+            return ()
+        found = Findings(reads=self.reads)
+        known = self.kinds
+        for name, value in (data.items() if isinstance(data, Mapping) else (("", data),)):
+            kinds = known.get(name)
+            if kinds is None:
+                if type(value) is int or value is None or type(value) is bool or (type(value) is str and len(value) < 3):
+                    continue
+                kinds = _named(name)
+            if kinds is not _CLOSED or type(value) in (dict, list, tuple):
+                self._value(value, kinds, found, 0)
+        return found.done()
 
     def risk(self, data: Json) -> Risk:
-        """The risk of one call: `classify_call`, combined."""
+        """The risk of one call: `applicable`, combined."""
         return risk_of(self.applicable(data), self.static)
 
     def applicable(self, data: Json) -> tuple[Evidence, ...]:
         """Static evidence that still holds for this call, then the call's own (see `classify_call`)."""
         own = self.evidence(data)
+        static = self.static.evidence
+        free = {e.source for e in static if e.risk_class is CODE and e.source.startswith("schema.")}
+        if not free or not own:
+            return (*static, *own)
         answered = {e.source.replace("args.", "schema.", 1) for e in own}
-        free = {e.source for e in self.static.evidence if e.source.startswith("schema.") and e.risk_class is CODE}
-        if not free:
-            return (*self.static.evidence, *own)
-        # A nested language answers for the argument that carried it (a shell command that runs Python).
-        seen = free & (answered | ({"schema.shell"} if answered & {"schema.code", "schema.sql"} and "schema.shell" in free else set()))
-        settled = free <= seen and bool(own)
-        kept = [
-            e
-            for e in self.static.evidence
-            if not (e.source in seen or (settled and e.source == "description" and e.risk_class in (CODE, DESTRUCTIVE)))
-            and not (settled and e.source == "name" and e.risk_class is CODE)
-        ]
+        if answered & {"schema.code", "schema.sql"}:
+            answered.add("schema.shell")  # a command may carry nothing but another language
+        settled = free <= answered
+        kept = (e for e in static if not (e.source in free & answered or (settled and _speaks_of_text(e))))
         return (*kept, *own)
 
-    def _look(self, data: Mapping[str, Json], found: dict[Evidence, None]) -> None:
-        method = ""
-        fhir: list[str] = []
-        for name, value in data.items():
-            kinds = self.kinds.get(name)
-            if kinds is None:
-                if type(value) is str and len(value) < 4 or value is None or type(value) in (int, bool, float):
-                    continue
-                if name in self.closed and type(value) is str:
-                    continue
-                for text in _leaves(value):
-                    for item in _by_shape(text, self.reads, fhir):
-                        found[item] = None
-                continue
+    def _value(self, value: Json, kinds: tuple[str, ...], found: Findings, depth: int) -> None:
+        """Look at one value and all inside it. Fields inside are looked at by their own name, else by what holds them."""
+        found.left -= 1
+        if depth > MAX_DEPTH or found.left < 0:
+            found.unread()
+        elif isinstance(value, Mapping):
+            for key, item in value.items():
+                inner = self.kinds.get(key)
+                if inner is None:
+                    inner = _named(key) or kinds
+                self._value(item, inner, found, depth + 1)
+        elif isinstance(value, list | tuple):
+            if "shell" in kinds and value and all(isinstance(v, str) for v in value):
+                _by_kind("shell", shlex.join(value), found)
+                for item in value:
+                    if isinstance(item, str) and any(c.isspace() for c in item.strip()):
+                        _by_kind("shell", item, found)  # a list of whole commands
+                return
+            if {"recipient", "money"}.intersection(kinds):
+                for kind in ("recipient", "money"):
+                    if kind in kinds:
+                        _by_kind(kind, list(value), found)
+                kinds = tuple(k for k in kinds if k not in ("recipient", "money"))
+                if not kinds:
+                    return
+            for item in value:
+                self._value(item, kinds, found, depth + 1)
+        elif isinstance(value, str):
+            if not kinds:
+                _by_shape(value, found)
             for kind in kinds:
-                if kind == "method":
-                    method = str(value).strip().lower() if isinstance(value, str) else method
-                else:
-                    for item in _by_kind(kind, value, self.reads, fhir):
-                        found[item] = None
-        if method:
-            for item in _method(method):
-                found[item] = None
-        for text in fhir:
-            for item in fhir_evidence(text, method or ("get" if self.reads else "post")):
-                found[item] = None
+                _by_kind(kind, value, found)
+            self._json(value, kinds, found, depth)
+        elif value is not None and not isinstance(value, bool):
+            for kind in kinds:
+                if kind in ("money", "limit", "recipient"):
+                    _by_kind(kind, value, found)
+
+    def _json(self, text: str, kinds: tuple[str, ...], found: Findings, depth: int) -> None:
+        """Text that holds a JSON object, list or string is opened and looked at as well."""
+        if text[:16].lstrip()[:1] not in ("{", "[", '"') or len(text) > MAX_TEXT:
+            return
+        try:
+            inner = json.loads(text)
+        except (ValueError, RecursionError):
+            return
+        if inner != text:
+            self._value(inner, kinds, found, depth + 1)
+
+
+@dataclass(slots=True, kw_only=True)
+class Findings:
+    """Evidence of one call as it grows. FHIR requests wait for the HTTP method, which may come last."""
+
+    reads: bool
+    method: str = ""
+    fhir: list[str] = field(default_factory=list)
+    evidence: dict[Evidence, None] = field(default_factory=dict)
+    left: int = MAX_VALUES
+
+    def add(self, items: Iterable[Evidence]) -> None:
+        for item in items:
+            self.evidence[item] = None
+
+    def unread(self) -> None:
+        self.evidence[note("args", CODE, HIGH, "the arguments are nested too deeply or too large to be read")] = None
+
+    def done(self) -> tuple[Evidence, ...]:
+        if self.method in ("delete", "purge"):
+            self.add([note("args.method", DESTRUCTIVE, HIGH, "the HTTP method deletes")])
+        elif self.method in ("post", "put", "patch"):
+            self.add([note("args.method", WRITE, MEDIUM, "the HTTP method writes")])
+        method = self.method or ("get" if self.reads else "post")
+        for text in self.fhir:
+            self.add(fhir_evidence(text, method))
+        return tuple(self.evidence)
+
+
+def _speaks_of_text(item: Evidence) -> bool:
+    """Evidence about what the free-form text might do, now that the text has been read."""
+    if item.source == "description":
+        return item.risk_class in (CODE, DESTRUCTIVE)
+    return item.source == "name" and item.risk_class is CODE
+
+
+@lru_cache(maxsize=2048)
+def _named(name: str) -> tuple[str, ...]:
+    kinds = kinds_of_name(name) - {"limit"}
+    return _CLOSED if kinds == {"prose"} else tuple(k for k in _ORDER if k in kinds)
 
 
 def analyser_for(tool: Tool, static: Risk | None = None) -> Plan:
@@ -122,23 +200,20 @@ def analyser_for(tool: Tool, static: Risk | None = None) -> Plan:
 
     Parsers that the plan needs are imported now (up to a second), so that no call pays for it.
     """
-    cues = cues_of(tool)
-    kinds = {name: tuple(k for k in _ORDER if k in found) for name, found in cues.kinds.items() if found}
-    closed = set()
-    tops = {name for name in (tool.schema.get("properties") or {})}
-    open_tops = {f.top for f in fields_of(tool.schema) if f.free}
-    for name in tops:
-        if name not in kinds and name not in open_tops:
-            closed.add(name)
     static = static if static is not None else classify_tool(tool)
-    reads = static.risk_class.value == "read" or (bool(tool.annotations.trusted) and bool(tool.annotations.read_only))
-    used = {k for ks in kinds.values() for k in ks}
-    if "sql" in used or "schema.sql" in {e.source for e in static.evidence}:
+    kinds: dict[str, tuple[str, ...]] = {}
+    for name, found in cues_of(tool).kinds.items():
+        kinds[name] = _CLOSED if found == {"prose"} else tuple(k for k in _ORDER if k in found)
+    for item in fields_of(tool.schema):
+        if not item.free and not kinds[item.name]:
+            kinds[item.name] = _CLOSED
+    reads = static.risk_class is READ or read_name(tool.name).head in READ_VERBS
+    used = {k for ks in kinds.values() for k in ks} | {e.source.removeprefix("schema.") for e in static.evidence}
+    if "sql" in used:
         _warm("sql")
-    if "shell" in used or "schema.shell" in {e.source for e in static.evidence}:
+    if "shell" in used:
         _warm("shell")
-    reads = reads or tool.name.split("_", 1)[0] in READ_VERBS
-    return Plan(static=static, kinds=kinds, closed=frozenset(closed), reads=reads, warmed=True)
+    return Plan(static=static, kinds=kinds, reads=reads)
 
 
 def _warm(language: str) -> None:
@@ -164,136 +239,79 @@ def classify_call(tool: Tool, static: Risk, data: Json) -> tuple[Evidence, ...]:
     return analyser_for(tool, static).applicable(data)
 
 
-def _odd(data: Json) -> tuple[Evidence, ...]:
-    found: dict[Evidence, None] = {}
-    fhir: list[str] = []
-    for text in _leaves(data):
-        for item in _by_shape(text, False, fhir):
-            found[item] = None
-    return tuple(found)
-
-
-def _leaves(value: Json, depth: int = 0) -> Iterator[str]:
-    """Every text in ``value``; text that holds JSON is opened too."""
-    if isinstance(value, str):
-        yield value
-        head = value[:64].lstrip()[:1]
-        if head in ("{", "[", '"') and depth < _DEPTH and len(value) <= MAX_TEXT:
-            try:
-                inner = json.loads(value)
-            except (ValueError, RecursionError):
-                return
-            if not isinstance(inner, str) or inner != value:
-                yield from _leaves(inner, depth + 1)
-    elif depth > _DEPTH:
-        yield "\x00deep"
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield str(key)
-            yield from _leaves(item, depth + 1)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _leaves(item, depth + 1)
-
-
-def _texts(value: Json) -> list[str]:
-    """The texts of a declared argument, at most 2000; a list of words counts as one text as well."""
-    texts: list[str] = []
-    for text in _leaves(value):
-        texts.append(text)
-        if len(texts) >= MAX_LEAVES:
-            break
-    return texts
-
-
-def _by_kind(kind: str, value: Json, reads: bool, fhir: list[str]) -> Iterator[Evidence]:
+def _by_kind(kind: str, value: Json, found: Findings) -> None:
+    """Look at one value of a known kind."""
     if kind == "money":
-        yield from money_evidence(value)
-        return
-    if kind == "recipient":
-        yield from recipient_evidence(value)
-        return
-    if kind == "limit":
+        found.add(money_evidence(value))
+    elif kind == "recipient":
+        found.add(recipient_evidence(value))
+    elif kind == "limit":
         number = amount_of(value)
-        if number is not None and number >= 1_000:
-            yield note("args.limit", EXFILTRATION, MEDIUM, "it asks for a thousand items or more")
-        return
-    texts = _texts(value)
-    if len(texts) >= MAX_LEAVES:
-        yield note(f"args.{kind}", CODE, HIGH, f"an argument holds more than {MAX_LEAVES} texts and was not read")
-        return
-    if kind == "shell" and isinstance(value, list) and value and all(isinstance(v, str) for v in value):
-        texts = [_joined(value)]
-    for text in texts:
-        yield from _language(kind, text, reads, fhir)
+        if number is not None and (number >= MANY or number < 0):
+            found.add([note("args.limit", EXFILTRATION, MEDIUM, f"it asks for {MANY} items or more")])
+    elif kind == "method":
+        found.method = unmask(str(value)).strip().lower()
+    elif isinstance(value, str):
+        found.add(_language(kind, value, found))
 
 
-def _joined(words: list[str]) -> str:
-    import shlex
-
-    return shlex.join(words)
-
-
-def _language(kind: str, text: str, reads: bool, fhir: list[str]) -> Iterator[Evidence]:
-    if text == "\x00deep":
-        yield note(f"args.{kind}", CODE, HIGH, "an argument is nested too deeply to be read")
-    elif kind == "sql":
+def _language(kind: str, text: str, found: Findings) -> Iterable[Evidence]:
+    """What text in a known language, or an address, does."""
+    if kind == "sql":
         from toolguard.analysis.sql import sql_evidence
 
-        yield from sql_evidence(text)
-    elif kind == "shell":
+        return sql_evidence(text)
+    if kind == "shell":
         from toolguard.analysis.shell import shell_evidence
 
-        yield from shell_evidence(text)
-    elif kind == "code":
-        yield from code_evidence(text)
-    elif kind == "url":
-        if is_fhir(text):
-            fhir.append(text)
-        if text.strip():
-            yield from url_evidence(text)
-    elif kind == "path":
-        if is_fhir(text):
-            fhir.append(text)
-        elif is_url(text):
-            yield from url_evidence(text)
-        elif text.strip():
-            yield from path_evidence(text, writes=not reads)
-    elif kind == "cloud" and is_cloud_action(text):
-        yield from iam_evidence(text)
+        return shell_evidence(text)
+    if kind == "code":
+        return code_evidence(text)
+    if not text.strip():
+        return ()
+    if kind in ("url", "path") and is_fhir(text):
+        found.fhir.append(text)
+    if kind == "url" or (kind == "path" and is_url(text)):
+        return url_evidence(text)
+    if kind == "path":
+        return path_evidence(text, writes=not found.reads)
+    return iam_evidence(text) if kind == "cloud" and is_cloud_action(text) else ()
 
 
-def _by_shape(text: str, reads: bool, fhir: list[str]) -> Iterator[Evidence]:
-    """A quick look at text that no schema explains. Long prose is looked at only where it begins."""
-    if text == "\x00deep":
-        yield note("args", CODE, HIGH, "an argument is nested too deeply to be read")
-        return
+def _by_shape(text: str, found: Findings) -> None:
+    """A quick look at text that no name explains. Each check waits for the one character it cannot do without."""
     head = text[:4_000]
     if not head.isascii():
         head = unmask(head)
-    if not _INTEREST.search(head):
-        return
-    stripped = head.lstrip()
-    if is_url(stripped) and not any(c.isspace() for c in stripped[:200].rstrip()):
-        if is_fhir(stripped):
-            fhir.append(text)
-        yield from url_evidence(text.strip())
-    elif is_fhir(stripped) and not any(c.isspace() for c in stripped.rstrip()):
-        fhir.append(text)
-    elif _PATH_SHAPE.search(stripped[:300]) and not any(c in stripped[:300] for c in "\n<>"):
-        yield from (e for e in path_evidence(text, writes=not reads) if e.level >= MEDIUM)
-    if _SQL_SHAPE.search(head):
+    start = head.lstrip()
+    if "/" in start or "\\" in start or "%" in start:
+        _by_address(text, start, found)
+    elif ":" in start and is_url(start) and not _has_space(start):
+        found.add(url_evidence(text.strip()))
+    elif "$" in start and is_fhir(start) and not _has_space(start):
+        found.fhir.append(text)
+    first = start[:12].split(None, 1)[0].lower() if " " in start else ""
+    if (first in _SQL_FIRST or ";" in start or start[:1] in "/-(") and _SQL_SHAPE.search(head):
         from toolguard.analysis.sql import sql_evidence
 
-        yield from (e for e in sql_evidence(text) if e.level >= MEDIUM)
-    if _SHELL_SHAPE.search(head):
+        found.add(e for e in sql_evidence(text) if e.level >= MEDIUM)
+    if (first in _SHELL_FIRST or _SHELL_MARK.search(start)) and _SHELL_SHAPE.search(head):
         from toolguard.analysis.shell import shell_evidence
 
-        yield from (e for e in shell_evidence(text) if e.level >= MEDIUM)
+        found.add(e for e in shell_evidence(text) if e.level >= MEDIUM)
 
 
-def _method(method: str) -> Iterator[Evidence]:
-    if method in ("delete", "purge"):
-        yield note("args.method", DESTRUCTIVE, HIGH, "the HTTP method deletes")
-    elif method in ("post", "put", "patch"):
-        yield note("args.method", WRITE, MEDIUM, "the HTTP method writes")
+def _by_address(text: str, start: str, found: Findings) -> None:
+    if not _has_space(start):
+        if is_fhir(start):
+            found.fhir.append(text)
+            return
+        if is_url(start):
+            found.add(url_evidence(text.strip()))
+            return
+    if _PATH_SHAPE.search(start[:300]) and "\n" not in start[:300]:
+        found.add(e for e in path_evidence(text, writes=not found.reads) if e.level >= MEDIUM)
+
+
+def _has_space(text: str) -> bool:
+    return len(text.split(None, 2)) > 1

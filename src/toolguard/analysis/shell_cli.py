@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from toolguard._core.risk import Evidence, RiskClass, RiskLevel
 from toolguard.analysis.effects import effect_of
-from toolguard.analysis.lexicon import ACCESS_NOUNS, DELETE_FAMILY, EFFECTS, READ_VERBS
+from toolguard.analysis.access import access_object
+from toolguard.analysis.lexicon import DELETE_FAMILY, EFFECTS, READ_VERBS
 from toolguard.analysis.notes import CODE, CRITICAL, DESTRUCTIVE, EXFILTRATION, HIGH, LOW, MEDIUM, PRIVILEGE, READ, WRITE, note
 from toolguard.analysis.shell_args import Args
 from toolguard.analysis.words import split_words
@@ -31,6 +32,8 @@ _ENDS = DELETE_FAMILY | frozenset(
     "unpublish retire deallocate annihilate poweroff shutdown invalidate scrub untag unset takedown empty unlink".split()
 )
 # Undone with some effort; grave only where access hangs on it or everything is meant.
+# Verbs that are never nouns on a command line.
+_PLAIN = frozenset("delete del destroy remove rm purge list ls get describe show create add update set enable disable activate start stop".split())
 _HALTS = frozenset("stop disable suspend pause cancel archive close detach cordon scale abort abandon deactivate decommission restart reboot quit halt failover".split())
 _HALTS_HIGH = frozenset("cancel archive close abandon decommission quit halt detach failover".split())
 _FORCED = frozenset("break force override bypass".split())
@@ -76,8 +79,6 @@ def _subject(args: Args) -> list[str]:
             break
         if _OPERATION.match(text) and len(text) < 60:
             words.append(text)
-        elif args.program in ("java", "az", "gcloud", "kubectl"):
-            continue
         elif len(words) >= 1 or re.search(r"[/.@=\\]", text):
             if len(words) > 2:
                 break
@@ -89,26 +90,31 @@ def _subject(args: Args) -> list[str]:
 
 def _verb(args: Args, words: list[str]) -> Iterator[Evidence]:
     seen: list[str] = []
-    for word in words:
+    for place, word in enumerate(words):
         parts = split_words(word)
         if not parts:
             continue
-        context = frozenset(p for w in [*seen, word] for p in split_words(w)) | frozenset(split_words(args.program))
+        context = (*split_words(args.program), *(p for w in [*seen, word] for p in split_words(w)))
         ends = next((p for p in (word, *(parts if len(parts) <= 5 else parts[:1])) if p in _ENDS), None)
         looks = word in _LOOKS or parts[0] in _LOOKS
         first = parts[0]
+        # "backup delete", "images delete": what could be a verb is a noun if the next word is a plain verb.
+        nxt = words[place + 1] if place + 1 < len(words) else ""
+        if not ends and (nxt in _PLAIN or nxt in _ENDS and place < 2) and first not in _PLAIN:
+            seen.append(word)
+            continue
         if looks and not (first not in _LOOKS and ends):
             yield note(_SOURCE, READ, LOW, "its sub-command only looks")
             return
         if ends:
             level = CRITICAL if _everything(args, context, ends) else HIGH
             yield note(_SOURCE, DESTRUCTIVE, level, f"its sub-command says {ends!r}")
-            if context & ACCESS_NOUNS or ends in ("revoke",):
+            if access_object(context)[0] or ends == "revoke":
                 yield note(_SOURCE, PRIVILEGE, HIGH, "its sub-command changes who may do what")
             return
         halts = next((p for p in parts[:1] if p in _HALTS), None)
         if halts:
-            grave = halts in _HALTS_HIGH or bool(context & (ACCESS_NOUNS | {"auth", "audit", "secrets", "policy", "user"})) or args.has("--all", "-a", "--force", "-f")
+            grave = halts in _HALTS_HIGH or bool(access_object(context)[0] or {"auth", "audit"}.intersection(context)) or args.has("--all", "-a", "--force", "-f")
             zero = halts == "scale" and any("replicas=0" in w.text for w in args.words)
             yield note(_SOURCE, DESTRUCTIVE, HIGH if grave or zero else MEDIUM, f"its sub-command says {halts!r}")
             return
@@ -124,10 +130,12 @@ def _verb(args: Args, words: list[str]) -> Iterator[Evidence]:
         seen.append(word)
 
 
+_ACCESS_WORDS = frozenset("policy role admin permission permissions acl iam token binding access grant".split())
+_WHOLES = frozenset("namespace namespaces ns cluster clusters database databases project projects organization account group".split())
 _AMBIGUOUS = frozenset("label log record order index group page call mail message email state set report issue post release branch tag trade run process key".split())
 
 
-def _known(args: Args, verb: str, context: frozenset[str]) -> Iterator[Evidence]:
+def _known(args: Args, verb: str, context: tuple[str, ...]) -> Iterator[Evidence]:
     risk_class, level = EFFECTS[verb]
     if risk_class is DESTRUCTIVE and level is HIGH:
         yield note(_SOURCE, DESTRUCTIVE, HIGH, f"its sub-command says {verb!r}")
@@ -140,16 +148,16 @@ def _known(args: Args, verb: str, context: frozenset[str]) -> Iterator[Evidence]
             grade = MEDIUM
         if kind is WRITE and infrastructure:
             kind, grade = CODE, HIGH
-        if kind in (PRIVILEGE, EXFILTRATION) and verb in ("create", "update", "add", "set", "share", "upload", "export", "put") and not context & {"policy", "role", "admin", "permission", "permissions", "acl", "iam", "token", "binding", "access", "grant"}:
+        if kind in (PRIVILEGE, EXFILTRATION) and verb in ("create", "update", "add", "set", "share", "upload", "export", "put") and not _ACCESS_WORDS.intersection(context):
             grade = MEDIUM
         yield note(_SOURCE, kind, grade, item.text)
     if infrastructure:
         yield note(_SOURCE, CODE, HIGH, "it changes running infrastructure")
 
 
-def _everything(args: Args, context: frozenset[str], verb: str) -> bool:
+def _everything(args: Args, context: tuple[str, ...], verb: str) -> bool:
     wide = args.has("--all", "--all-namespaces", "-A") or any(w.text in ("--all", "all", "*") for w in args.words)
-    whole = bool(context & {"namespace", "namespaces", "ns", "cluster", "clusters", "database", "databases", "project", "projects", "organization", "account", "group"}) and verb in (DELETE_FAMILY | {"purge", "destroy", "rb"})
+    whole = bool(_WHOLES.intersection(context)) and verb in (DELETE_FAMILY | {"purge", "destroy", "rb"})
     return wide and verb in (DELETE_FAMILY | {"destroy", "purge", "wipe", "flush", "truncate"}) or (whole and args.program in ("kubectl", "oc", "gcloud", "az", "aws", "doctl", "eksctl")) or verb == "destroy" and args.has("-auto-approve", "--auto-approve", "--yes")
 
 

@@ -47,7 +47,8 @@ def classify_tool(tool: Tool) -> Risk:
     known may write. Evidence whose source begins with ``schema.`` tells what a free-form argument *could*
     do; `classify_call` replaces it by what the argument of one call does.
     """
-    found = [*read_effects(tool.name, tool.description), *cues_of(tool).evidence]
+    found = read_effects(tool.name, tool.description)
+    found += cues_of(tool, acts=any(e.risk_class is not READ for e in found)).evidence
     hints = tool.annotations
     if hints.trusted:
         found = _lowered(found, hints)

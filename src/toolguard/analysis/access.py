@@ -1,0 +1,78 @@
+"""Whether an object is something access hangs on: a permission, an access policy, a credential, a membership.
+
+*Decides access* (``strong``): changing it changes who may do what, nothing else. *Touches access* (``weak``):
+people, groups, keys and tokens; to change one may or may not open a door. Rules of language: a "policy" is about
+access unless the word before it says what else it governs (lifecycle, cache, scaling …).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["access_object"]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_PERMISSION = _words("permission permissions privilege privileges entitlement entitlements sudoers grant grants acl acls rbac")
+_POLICY = _words("policy policies")
+# What a policy may govern instead of access. The word stands right before it.
+_OTHER_POLICIES = _words(
+    "lifecycle scaling cache caching retention deployment request response headers metering ipam reasoning cors metric load balancer stickiness "
+    "backup replication configuration creation enrollment protection billing routing throttling retry rotation sampling logging alert notification "
+    "naming tag tagging update upgrade maintenance placement recovery resiliency snapshot archive compression lineage group type stack declarative "
+    "rate limit quota timeout encryption failover health escalation coverage instance evaluation transition quality patch scan tls ssl security project "
+    "privacy return refund leave travel insurance data storage"
+)
+_AFTER_POLICY = _words("table tables workflow test annotations preview report type types store generation engine event association document review holder number")
+_SECRET = _words("credential credentials password passwords passcode")
+_OWNER = _words("owner owners ownership")
+_ACCESS_BEFORE = _words("public role user service account directory group team organization organizations data delegated cross role external guest anonymous admin")
+_ACCESS_AFTER = _words("block grant grants policy policies permission permissions scope role roles level rights list binding rule rules")
+_WEAK = _words(
+    "user users group groups usergroup usergroups member members membership memberships role roles admin admins administrator administrators "
+    "principal principals collaborator collaborators token tokens secret secrets apikey key keys mfa otp login trust authorization access sharing "
+    "firewall allow deny delegate delegates whitelist allowlist blocklist denylist guardrail guardrails scope scopes restriction restrictions account accounts identity identities"
+)
+# With these, "user" or "key" is only the first half of another thing.
+_NOT_WEAK = _words(
+    "pool preference preferences settings story profile profiles interface guide agent attribute attributes feedback value values word words keyword point points "
+    "store result results import job input message messages comment stage stages license"
+)
+
+
+def access_object(words: Sequence[str], verb: str = "") -> tuple[str, str]:
+    """(``strong`` | ``weak`` | ``""``, the noun that says so) for the words of a name, ``verb`` left out."""
+    weak = ""
+    for i, word in enumerate(words):
+        if word == verb:
+            continue
+        before = words[i - 1] if i else ""
+        after = words[i + 1] if i + 1 < len(words) else ""
+        if word in _PERMISSION:
+            if word in ("acl", "acls") and before in ("network", "web", "ip") or before in ("custom", "subscription", "camera", "notification"):
+                weak = weak or word
+                continue
+            if after in ("request", "requests", "share"):
+                weak = weak or word
+                continue
+            return "strong", word
+        if word in _POLICY:
+            if before in _OTHER_POLICIES or after in _AFTER_POLICY:
+                continue
+            return "strong", word
+        if word in _SECRET:
+            return "strong", word
+        if word in _OWNER and before != "code":
+            weak = weak or word
+        if word == "access" and after not in ("logging", "log", "logs", "point") and (
+            after in _ACCESS_AFTER or before in _ACCESS_BEFORE or verb in ("enable", "disable", "grant", "revoke", "restrict")
+        ):
+            return "strong", word
+        if word in ("share", "shares", "sharing") and before in ("resource", "account", "cross", "domain", "with") and after not in _PERMISSION:
+            return "strong", word
+        if word in _WEAK and after not in _NOT_WEAK and before not in ("primary", "foreign", "security", "placement", "target", "log", "subnet", "parameter", "option", "resource"):
+            weak = weak or word
+    return ("weak", weak) if weak else ("", "")
