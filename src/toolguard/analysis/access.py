@@ -9,35 +9,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from toolguard.analysis.words import bag
+
 __all__ = ["access_object"]
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_PERMISSION = _words("permission permissions privilege privileges entitlement entitlements sudoers grant grants acl acls rbac")
-_POLICY = _words("policy policies")
+_PERMISSION = bag(
+    "permission permissions privilege privileges entitlement entitlements sudoers grant grants acl acls rbac"
+)
+_POLICY = bag("policy policies")
 # What a policy may govern instead of access. The word stands right before it.
-_OTHER_POLICIES = _words(
+_OTHER_POLICIES = bag(
     "lifecycle scaling cache caching retention deployment request response headers metering ipam reasoning cors metric load balancer stickiness "
     "backup replication configuration creation enrollment protection billing routing throttling retry rotation sampling logging alert notification "
     "naming tag tagging update upgrade maintenance placement recovery resiliency snapshot archive compression lineage group type stack declarative "
     "rate limit quota timeout encryption failover health escalation coverage instance evaluation transition quality patch scan tls ssl security project "
     "privacy return refund leave travel insurance data storage"
 )
-_AFTER_POLICY = _words("table tables workflow test annotations preview report type types store generation engine event association document review holder number")
-_SECRET = _words("credential credentials password passwords passcode")
-_OWNER = _words("owner owners ownership")
-_ACCESS_BEFORE = _words("public role user service account directory group team organization organizations data delegated cross role external guest anonymous admin")
-_ACCESS_AFTER = _words("block grant grants policy policies permission permissions scope role roles level rights list binding rule rules")
-_WEAK = _words(
+_AFTER_POLICY = bag(
+    "table tables workflow test annotations preview report type types store generation engine event association document review holder number"
+)
+_SECRET = bag("credential credentials password passwords passcode")
+_OWNER = bag("owner owners ownership")
+_ACCESS_BEFORE = bag(
+    "public role user service account directory group team organization organizations data delegated cross role external guest anonymous admin"
+)
+_ACCESS_AFTER = bag(
+    "block grant grants policy policies permission permissions scope role roles level rights list binding rule rules"
+)
+_WEAK = bag(
     "user users group groups usergroup usergroups member members membership memberships role roles admin admins administrator administrators "
     "principal principals collaborator collaborators token tokens secret secrets apikey key keys mfa otp login trust authorization access sharing "
     "firewall allow deny delegate delegates whitelist allowlist blocklist denylist guardrail guardrails scope scopes restriction restrictions account accounts identity identities"
 )
 # With these, "user" or "key" is only the first half of another thing.
-_NOT_WEAK = _words(
+_NOT_WEAK = bag(
     "pool preference preferences settings story profile profiles interface guide agent attribute attributes feedback value values word words keyword point points "
     "store result results import job input message messages comment stage stages license"
 )
@@ -52,7 +58,12 @@ def access_object(words: Sequence[str], verb: str = "") -> tuple[str, str]:
         before = words[i - 1] if i else ""
         after = words[i + 1] if i + 1 < len(words) else ""
         if word in _PERMISSION:
-            if word in ("acl", "acls") and before in ("network", "web", "ip") or before in ("custom", "subscription", "camera", "notification"):
+            if (word in ("acl", "acls") and before in ("network", "web", "ip")) or before in (
+                "custom",
+                "subscription",
+                "camera",
+                "notification",
+            ):
                 weak = weak or word
                 continue
             if after in ("request", "requests", "share"):
@@ -67,12 +78,38 @@ def access_object(words: Sequence[str], verb: str = "") -> tuple[str, str]:
             return "strong", word
         if word in _OWNER and before != "code":
             weak = weak or word
-        if word == "access" and after not in ("logging", "log", "logs", "point") and (
-            after in _ACCESS_AFTER or before in _ACCESS_BEFORE or verb in ("enable", "disable", "grant", "revoke", "restrict")
+        if (
+            word == "access"
+            and after not in ("logging", "log", "logs", "point")
+            and (
+                after in _ACCESS_AFTER
+                or before in _ACCESS_BEFORE
+                or verb in ("enable", "disable", "grant", "revoke", "restrict")
+            )
         ):
             return "strong", word
-        if word in ("share", "shares", "sharing") and before in ("resource", "account", "cross", "domain", "with") and after not in _PERMISSION:
+        if (
+            word in ("share", "shares", "sharing")
+            and before in ("resource", "account", "cross", "domain", "with")
+            and after not in _PERMISSION
+        ):
             return "strong", word
-        if word in _WEAK and after not in _NOT_WEAK and before not in ("primary", "foreign", "security", "placement", "target", "log", "subnet", "parameter", "option", "resource"):
+        if (
+            word in _WEAK
+            and after not in _NOT_WEAK
+            and before
+            not in (
+                "primary",
+                "foreign",
+                "security",
+                "placement",
+                "target",
+                "log",
+                "subnet",
+                "parameter",
+                "option",
+                "resource",
+            )
+        ):
             weak = weak or word
     return ("weak", weak) if weak else ("", "")

@@ -11,22 +11,35 @@ import re
 
 from toolguard._core.risk import Evidence
 from toolguard.analysis.notes import CODE, DESTRUCTIVE, EXFILTRATION, HIGH, LOW, MEDIUM, READ, note
-from toolguard.analysis.words import split_words
+from toolguard.analysis.words import bag, split_words
 
 __all__ = ["MAX_CODE", "code_evidence"]
 
 MAX_CODE = 20_000
 _SOURCE = "args.code"
-_SAFE_CALLS = frozenset(
+_SAFE_CALLS = bag(
     "print len str int float bool list dict set tuple range sum min max sorted abs round enumerate zip map filter any all repr type isinstance "
     "format join split strip lower upper replace startswith endswith append items keys values get json.dumps json.loads dumps loads math.sqrt sqrt "
-    "sys.version sys.exit exit datetime.now now isoformat strftime count index reversed divmod pow hash chr ord hex bin ascii bytes encode decode title".split()
+    "sys.version sys.exit exit datetime.now now isoformat strftime count index reversed divmod pow hash chr ord hex bin ascii bytes encode decode title"
 )
-_SAFE_IMPORTS = frozenset("json math sys datetime re statistics decimal fractions collections itertools functools string random time textwrap platform".split())
-_DELETES = re.compile(r"rmtree|\bunlink|\bremove\(|rmdir|\brm\b|drop(?:Database|Collection|Index)?\s*\(|delete(?:Many|One)?\s*\(|destroy|truncate|\.drop\b|purge|wipe|FileUtils\.rm|shutdown|remove(?:Shard|User)?\(", re.IGNORECASE)
-_REACHES = re.compile(r"socket|urllib|requests|http|fetch\(|urlopen|smtplib|ftplib|axios|LWP::|Net::|DownloadString|WebClient", re.IGNORECASE)
-_PRINTS = re.compile(r"^\s*(?:(?:print|puts|p|echo|console\.log|say|write-(?:host|output))\s*\(?\s*(?:\"[^\"$#{`]*\"|'[^']*'|[\d\s+*/.-]+)\s*\)?\s*;?\s*)+$", re.IGNORECASE)
-_QUERIES = re.compile(r"^\s*(?:db(?:\.\w+(?:\(['\"]?\w*['\"]?\))?)*\.)?(?:find|findOne|count|countDocuments|stats|getCollectionNames|getIndexes|explain|distinct|serverStatus|version|hello|ping|status)\s*\([^()]*\)(?:\.(?:limit|sort|count|toArray|pretty|skip)\([^()]*\))*\s*;?\s*$")
+_SAFE_IMPORTS = bag(
+    "json math sys datetime re statistics decimal fractions collections itertools functools string random time textwrap platform"
+)
+_DELETES = re.compile(
+    r"rmtree|\bunlink|\bremove\(|rmdir|\brm\b|drop(?:Database|Collection|Index)?\s*\(|delete(?:Many|One)?\s*\(|destroy|truncate|\.drop\b|purge|wipe|FileUtils\.rm|shutdown|remove(?:Shard|User)?\(",
+    re.IGNORECASE,
+)
+_REACHES = re.compile(
+    r"socket|urllib|requests|http|fetch\(|urlopen|smtplib|ftplib|axios|LWP::|Net::|DownloadString|WebClient",
+    re.IGNORECASE,
+)
+_PRINTS = re.compile(
+    r"^\s*(?:(?:print|puts|p|echo|console\.log|say|write-(?:host|output))\s*\(?\s*(?:\"[^\"$#{`]*\"|'[^']*'|[\d\s+*/.-]+)\s*\)?\s*;?\s*)+$",
+    re.IGNORECASE,
+)
+_QUERIES = re.compile(
+    r"^\s*(?:db(?:\.\w+(?:\(['\"]?\w*['\"]?\))?)*\.)?(?:find|findOne|count|countDocuments|stats|getCollectionNames|getIndexes|explain|distinct|serverStatus|version|hello|ping|status)\s*\([^()]*\)(?:\.(?:limit|sort|count|toArray|pretty|skip)\([^()]*\))*\s*;?\s*$"
+)
 
 
 def code_evidence(text: str, language: str = "python") -> list[Evidence]:
@@ -61,7 +74,16 @@ def _harmless_python(text: str) -> bool:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = _dotted(node.func)
-            if name not in _SAFE_CALLS and name.rpartition(".")[2] not in _SAFE_CALLS - {"exit", "get", "loads", "decode", "hash", "type", "map", "filter"}:
+            if name not in _SAFE_CALLS and name.rpartition(".")[2] not in _SAFE_CALLS - {
+                "exit",
+                "get",
+                "loads",
+                "decode",
+                "hash",
+                "type",
+                "map",
+                "filter",
+            }:
                 return False
         elif isinstance(node, ast.Import):
             if any(a.name not in _SAFE_IMPORTS for a in node.names):
@@ -69,9 +91,11 @@ def _harmless_python(text: str) -> bool:
         elif isinstance(node, ast.ImportFrom):
             if node.module not in _SAFE_IMPORTS:
                 return False
-        elif isinstance(node, ast.Attribute) and node.attr.startswith("_") or isinstance(node, ast.Name) and node.id.startswith("__"):
-            return False
-        elif isinstance(node, ast.While):
+        elif (
+            (isinstance(node, ast.Attribute) and node.attr.startswith("_"))
+            or (isinstance(node, ast.Name) and node.id.startswith("__"))
+            or isinstance(node, ast.While)
+        ):
             return False
     return True
 

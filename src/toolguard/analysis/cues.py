@@ -15,7 +15,7 @@ from toolguard._core.call import Tool
 from toolguard._core.risk import Evidence
 from toolguard.analysis.notes import CODE, COMMUNICATION, EXFILTRATION, FINANCIAL, HIGH, MEDIUM, note
 from toolguard.analysis.schema import Field, fields_of
-from toolguard.analysis.words import split_words, unmask
+from toolguard.analysis.words import bag, split_words, unmask
 
 __all__ = ["Cues", "cues_of", "kinds_of_name"]
 
@@ -28,25 +28,29 @@ class Cues:
     evidence: tuple[Evidence, ...]
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
 # Names of arguments that announce a kind of content: the whole name, its last word, or the first of two.
 _NAMES: tuple[tuple[str, frozenset[str]], ...] = (
-    ("sql", _words("sql rawsql sqlquery querysql sqltext sqlstatement statement statements ddl dml")),
-    ("shell", _words("command commands cmd cmds shell bash argv commandline cmdline terminal powershell exec")),
-    ("url", _words("url urls uri uris endpoint webhook webhooks href website callback origin host hostname domain baseurl")),
-    ("path", _words("path paths file files filename filepath filenames directory dir folder destination source src dst")),
-    ("recipient", _words("to cc bcc recipient recipients email emails mailto receiver receivers addressee attendees participants")),
-    ("money", _words("amount amounts price sum total cents payment iban notional")),
-    ("method", _words("method httpmethod verb")),
-    ("cloud", _words("action actions operation")),
+    ("sql", bag("sql rawsql sqlquery querysql sqltext sqlstatement statement statements ddl dml")),
+    ("shell", bag("command commands cmd cmds shell bash argv commandline cmdline terminal powershell exec")),
+    (
+        "url",
+        bag("url urls uri uris endpoint webhook webhooks href website callback origin host hostname domain baseurl"),
+    ),
+    ("path", bag("path paths file files filename filepath filenames directory dir folder destination source src dst")),
+    (
+        "recipient",
+        bag("to cc bcc recipient recipients email emails mailto receiver receivers addressee attendees participants"),
+    ),
+    ("money", bag("amount amounts price sum total cents payment iban notional")),
+    ("method", bag("method httpmethod verb")),
+    ("cloud", bag("action actions operation")),
 )
-_CODE = _words("code script scripts python javascript js program snippet eval lambda macro sourcecode")
-_RUNNERS = _words("run execute exec eval python code interpreter script sandbox repl notebook compile")
-_PROSE = _words("body text content message description comment comments note notes summary markdown reason prompt question answer bio abstract html caption")
-_NO_CONTENT = _words("id ids type kind name count size status state timeout version format mode at date time")
+_CODE = bag("code script scripts python javascript js program snippet eval lambda macro sourcecode")
+_RUNNERS = bag("run execute exec eval python code interpreter script sandbox repl notebook compile")
+_PROSE = bag(
+    "body text content message description comment comments note notes summary markdown reason prompt question answer bio abstract html caption"
+)
+_NO_CONTENT = bag("id ids type kind name count size status state timeout version format mode at date time")
 
 
 @lru_cache(maxsize=2048)
@@ -59,7 +63,9 @@ def kinds_of_name(name: str) -> frozenset[str]:
     found = {
         kind
         for kind, vocabulary in _NAMES
-        if whole in vocabulary or (last in vocabulary) or (len(words) == 2 and words[0] in vocabulary and last not in _NO_CONTENT)
+        if whole in vocabulary
+        or (last in vocabulary)
+        or (len(words) == 2 and words[0] in vocabulary and last not in _NO_CONTENT)
     }
     if "sql" in words and last not in _NO_CONTENT:
         found.add("sql")
@@ -74,8 +80,14 @@ def kinds_of_name(name: str) -> frozenset[str]:
 
 _SQL_TEXT = re.compile(r"\bsql\b|\bselect\s.{1,150}?\sfrom\b", re.IGNORECASE | re.DOTALL)
 _NOT_SQL = re.compile(r"\b(?:nosql|jql|cql|logql|promql|graphql|kql|lucene)\b", re.IGNORECASE)
-_SHELL_TEXT = re.compile(r"\b(?:shell|bash|terminal|command[- ]line|powershell)\b.{0,20}\bcommands?\b|\bcommand to (?:run|execute)\b", re.IGNORECASE)
-_CODE_TEXT = re.compile(r"\b(?:python|javascript|code|script)\b.{0,30}\b(?:run|execut|evaluat)|\b(?:run|execut|evaluat)\w*\b.{0,30}\b(?:code|script)", re.IGNORECASE)
+_SHELL_TEXT = re.compile(
+    r"\b(?:shell|bash|terminal|command[- ]line|powershell)\b.{0,20}\bcommands?\b|\bcommand to (?:run|execute)\b",
+    re.IGNORECASE,
+)
+_CODE_TEXT = re.compile(
+    r"\b(?:python|javascript|code|script)\b.{0,30}\b(?:run|execut|evaluat)|\b(?:run|execut|evaluat)\w*\b.{0,30}\b(?:code|script)",
+    re.IGNORECASE,
+)
 
 
 def _kinds_of_field(field: Field, tool: Tool, tool_words: frozenset[str]) -> frozenset[str]:
@@ -89,19 +101,27 @@ def _kinds_of_field(field: Field, tool: Tool, tool_words: frozenset[str]) -> fro
             kinds.add("sql")
         if not kinds & {"shell", "sql"} and last not in _NO_CONTENT and _SHELL_TEXT.search(field.description):
             kinds.add("shell")
-        if "code" in kinds and field.name.lower() == "code" and not (tool_words & _RUNNERS or _CODE_TEXT.search(field.description)):
+        if (
+            "code" in kinds
+            and field.name.lower() == "code"
+            and not (tool_words & _RUNNERS or _CODE_TEXT.search(field.description))
+        ):
             kinds.discard("code")  # an ICD code, a country code
     if "shell" in kinds and last in ("command", "commands") and "enum" in field.description.lower():
         kinds.add("shell")
     if field.kinds and "limit" in kinds and field.kinds.isdisjoint(("integer", "number", "string")):
         kinds.discard("limit")
-    if "recipient" in kinds and last == "to" and ("date" in field.description.lower() or "time" in field.description.lower()):
+    if (
+        "recipient" in kinds
+        and last == "to"
+        and ("date" in field.description.lower() or "time" in field.description.lower())
+    ):
         kinds.discard("recipient")
     return frozenset(kinds)
 
 
 def _speaks_sql(text: str, tool: Tool, tool_words: frozenset[str]) -> bool:
-    if "sql" in tool_words or _SQL_TEXT.search(text) and not _NOT_SQL.search(text):
+    if "sql" in tool_words or (_SQL_TEXT.search(text) and not _NOT_SQL.search(text)):
         return True
     return bool(_SQL_TEXT.search(tool.description[:4_000])) and not _NOT_SQL.search(tool.description[:200])
 
@@ -134,9 +154,16 @@ def cues_of(tool: Tool, *, acts: bool = True) -> Cues:
 def _undeclared(tool: Tool, tool_words: frozenset[str]) -> Iterator[Evidence]:
     """A tool whose name or description speaks of free-form text although no argument is declared for it."""
     text = unmask(tool.description[:4_000])
-    if "sql" in tool_words or (tool_words & {"query", "database"} and re.search(r"\bselect\b.{1,150}?\bfrom\b", text, re.IGNORECASE | re.DOTALL)):
+    if "sql" in tool_words or (
+        tool_words & {"query", "database"}
+        and re.search(r"\bselect\b.{1,150}?\bfrom\b", text, re.IGNORECASE | re.DOTALL)
+    ):
         yield note("schema.sql", CODE, HIGH, "the tool speaks of SQL without declaring where")
     elif tool_words & {"shell", "bash", "terminal", "exec"}:
         yield note("schema.shell", CODE, HIGH, "the tool speaks of a shell without declaring where")
-    if re.search(r"\b(?:make|send|perform|issue)\w*\b[^.]{0,40}\bhttp requests?\b|\bany \w+ (?:api )?endpoint\b", text, re.IGNORECASE):
+    if re.search(
+        r"\b(?:make|send|perform|issue)\w*\b[^.]{0,40}\bhttp requests?\b|\bany \w+ (?:api )?endpoint\b",
+        text,
+        re.IGNORECASE,
+    ):
         yield note("schema.url", EXFILTRATION, MEDIUM, "the tool makes requests of the caller's choice")

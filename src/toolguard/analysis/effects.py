@@ -18,23 +18,28 @@ from toolguard.analysis.notes import (
     WRITE,
     note,
 )
+from toolguard.analysis.words import bag
 
 __all__ = ["effect_of"]
 
 # To do one of these to what access hangs on changes who may do what.
-_CHANGES = frozenset(
+_CHANGES = bag(
     "create add set put update modify edit patch change attach detach associate disassociate dissociate assign unassign "
     "delete remove reset rotate enable disable insert upsert replace write invite register deregister link unlink accept "
-    "reject share restore import promote".split()
+    "reject share restore import promote"
 )
 # "authorize ingress", "revoke certificate": grave, but about machines, not about what people may do.
-_OPENS = frozenset("authorize unauthorize revoke allow deny unlock unblock".split())
-_NETWORK = frozenset("ingress egress ip rules traffic network certificate certificates invitation invitations integration snapshot domain session token tokens routing vpc endpoint list".split())
-_MILD = frozenset("update edit patch accept link register import modify set".split())
+_OPENS = bag("authorize unauthorize revoke allow deny unlock unblock")
+_NETWORK = bag(
+    "ingress egress ip rules traffic network certificate certificates invitation invitations integration snapshot domain session token tokens routing vpc endpoint list"
+)
+_MILD = bag("update edit patch accept link register import modify set")
 # To do this to one of MONEY_NOUNS moves or promises value.
-_MOVES_MONEY = frozenset("create place send finalize issue cancel submit update approve capture void process make execute".split())
+_MOVES_MONEY = bag("create place send finalize issue cancel submit update approve capture void process make execute")
 # Code that others will run.
-_CODE_NOUNS = frozenset("function script command code job workflow lambda migration query sql shell plugin extension hook webhook macro".split())
+_CODE_NOUNS = bag(
+    "function script command code job workflow lambda migration query sql shell plugin extension hook webhook macro"
+)
 
 
 def effect_of(verb: str, objects: Sequence[str], source: str, text: str, *, capped: bool = False) -> list[Evidence]:
@@ -47,13 +52,17 @@ def effect_of(verb: str, objects: Sequence[str], source: str, text: str, *, capp
     strength, noun = access_object(objects, verb)
     decides = strength == "strong" and verb in _CHANGES
     if decides:
-        found.append(note(source, PRIVILEGE, MEDIUM if capped else HIGH, f"{text} of {noun!r}: it changes who may do what"))
+        found.append(
+            note(source, PRIVILEGE, MEDIUM if capped else HIGH, f"{text} of {noun!r}: it changes who may do what")
+        )
     elif strength == "weak" and verb in _CHANGES:
         grave = MEDIUM if capped or verb in _MILD else HIGH
         found.append(note(source, WRITE, grave, f"{text} of {noun!r}: it may change who gets in"))
     money = nouns & MONEY_NOUNS
     if money and verb in _MOVES_MONEY:
-        found.append(note(source, FINANCIAL, MEDIUM if capped else HIGH, f"{text} of {min(money)!r}: it moves or promises value"))
+        found.append(
+            note(source, FINANCIAL, MEDIUM if capped else HIGH, f"{text} of {min(money)!r}: it moves or promises value")
+        )
     if risk_class is CODE and nouns & _CODE_NOUNS:
         level = HIGH
     if risk_class is DESTRUCTIVE and level is HIGH:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from toolguard._core.risk import Evidence
 from toolguard.analysis.notes import CODE, CRITICAL, DESTRUCTIVE, EXFILTRATION, HIGH, LOW, MEDIUM, READ, WRITE, note
-from toolguard.analysis.words import unmask
+from toolguard.analysis.words import bag, unmask
 
 __all__ = ["BULK_COUNT", "fhir_evidence", "fhir_facts", "is_fhir"]
 
@@ -29,8 +29,39 @@ _TYPE = re.compile(rf"(?:^|/)({_TYPES})(?=/|$|\?)", re.IGNORECASE)
 _SHAPE = re.compile(rf"(?:^|/)(?:{_TYPES})(?:/|$|\?)|(?:^|/)\$[a-z][a-z-]+", re.IGNORECASE)
 _OPERATION = re.compile(r"(?:^|/)\$([a-z][a-z0-9-]*)", re.IGNORECASE)
 _BULK_OPERATIONS = frozenset(("export", "everything", "davinci-data-export", "patient-everything", "bulk-publish"))
-_ENDING_OPERATIONS = frozenset(("expunge", "purge", "delete", "reindex", "mark-all-resources-for-reindexing", "purge-history", "cascade-delete", "partition-management-delete-partition"))
-_READING_OPERATIONS = frozenset(("validate", "lookup", "expand", "translate", "subsumes", "meta", "lastn", "stats", "match", "document", "find", "graph", "versions", "validate-code", "summary", "diff", "docref"))
+_ENDING_OPERATIONS = frozenset(
+    (
+        "expunge",
+        "purge",
+        "delete",
+        "reindex",
+        "mark-all-resources-for-reindexing",
+        "purge-history",
+        "cascade-delete",
+        "partition-management-delete-partition",
+    )
+)
+_READING_OPERATIONS = frozenset(
+    (
+        "validate",
+        "lookup",
+        "expand",
+        "translate",
+        "subsumes",
+        "meta",
+        "lastn",
+        "stats",
+        "match",
+        "document",
+        "find",
+        "graph",
+        "versions",
+        "validate-code",
+        "summary",
+        "diff",
+        "docref",
+    )
+)
 
 
 def is_fhir(text: str) -> bool:
@@ -48,7 +79,15 @@ def fhir_facts(text: str, method: str = "get") -> dict[str, object]:
     ``count`` is the ``_count`` parameter or -1. ``bulk`` means more than one patient's record or a whole one is
     taken. A text that is no FHIR request gives ``parsed`` False and ``bulk`` True.
     """
-    blank: dict[str, object] = {"resource": "", "id": "", "operation": "", "bulk": True, "count": -1, "method": method.lower(), "parsed": False}
+    blank: dict[str, object] = {
+        "resource": "",
+        "id": "",
+        "operation": "",
+        "bulk": True,
+        "count": -1,
+        "method": method.lower(),
+        "parsed": False,
+    }
     if len(text) > MAX_PATH:
         return blank
     plain = _plain(text)
@@ -85,7 +124,9 @@ def fhir_facts(text: str, method: str = "get") -> dict[str, object]:
     }
 
 
-_PAGING = frozenset("_count _sort _format _pretty _summary _elements _total _offset _getpages page _include _revinclude _fields".split())
+_PAGING = bag(
+    "_count _sort _format _pretty _summary _elements _total _offset _getpages page _include _revinclude _fields"
+)
 
 
 def _narrow(query: dict[str, str]) -> bool:
@@ -105,14 +146,25 @@ def fhir_evidence(text: str, method: str = "get") -> list[Evidence]:
         found.append(note(_SOURCE, DESTRUCTIVE, CRITICAL, f"the operation ${operation} removes records for good"))
     elif operation in _BULK_OPERATIONS:
         grave = operation != "everything" and operation != "patient-everything"
-        found.append(note(_SOURCE, EXFILTRATION, CRITICAL if grave else HIGH, f"the operation ${operation} takes whole records"))
+        found.append(
+            note(_SOURCE, EXFILTRATION, CRITICAL if grave else HIGH, f"the operation ${operation} takes whole records")
+        )
     elif operation and operation not in _READING_OPERATIONS:
-        found.append(note(_SOURCE, WRITE, HIGH if method != "get" else MEDIUM, "it calls an operation whose effect is not known"))
+        found.append(
+            note(_SOURCE, WRITE, HIGH if method != "get" else MEDIUM, "it calls an operation whose effect is not known")
+        )
     elif facts["bulk"]:
         found.append(note(_SOURCE, EXFILTRATION, HIGH, "it takes the records of many patients"))
     if method == "delete":
         whole = not facts["id"]
-        found.append(note(_SOURCE, DESTRUCTIVE, CRITICAL if whole else HIGH, "it deletes every match of a search" if whole else "it deletes a record"))
+        found.append(
+            note(
+                _SOURCE,
+                DESTRUCTIVE,
+                CRITICAL if whole else HIGH,
+                "it deletes every match of a search" if whole else "it deletes a record",
+            )
+        )
     elif method in ("put", "patch") or (method == "post" and not operation and "_search" not in text):
         found.append(note(_SOURCE, WRITE, MEDIUM, "it writes a record"))
     return found or [note(_SOURCE, READ, LOW, "it reads a record")]

@@ -11,15 +11,19 @@ import re
 from dataclasses import dataclass
 
 from toolguard.analysis.lexicon import DELETE_FAMILY, EFFECTS, FORMS, READ_VERBS, VERBS, WEAK_VERBS
-from toolguard.analysis.words import british_to_american, split_words, unmask
+from toolguard.analysis.words import bag, british_to_american, split_words, unmask
 
 __all__ = ["NameReading", "read_name", "sentence_verbs"]
 
-_LEADS = frozenset("api batch bulk admin mcp tool tools async v1 v2 v3 http do please".split())
+_LEADS = bag("api batch bulk admin mcp tool tools async v1 v2 v3 http do please")
 # "Allows a user to …" says who, not what.
 _PERMITS = frozenset(("allow", "permit", "deny"))
 # At the end of a name these are verbs even where they could be nouns ("issue_read", "pods_list", "pods_log" is not one).
-_FIRM_ENDS = READ_VERBS - {"profile", "trace", "count", "diff", "head", "audit", "measure", "tell"} | DELETE_FAMILY | {"create", "update", "write", "set", "unset", "get"}
+_FIRM_ENDS = (
+    READ_VERBS - {"profile", "trace", "count", "diff", "head", "audit", "measure", "tell"}
+    | DELETE_FAMILY
+    | {"create", "update", "write", "set", "unset", "get"}
+)
 _JOINS = frozenset(("and", "or", "then", "andor"))
 
 
@@ -67,7 +71,9 @@ def read_name(name: str) -> NameReading:
     for i, word in enumerate(rest):
         if i == where or word not in VERBS:
             continue
-        coordinated = i > 0 and (rest[i - 1] in _JOINS or (i + 1 < len(rest) and rest[i + 1] in _JOINS and i == where + 1))
+        coordinated = i > 0 and (
+            rest[i - 1] in _JOINS or (i + 1 < len(rest) and rest[i + 1] in _JOINS and i == where + 1)
+        )
         if word in DELETE_FAMILY or coordinated or (not head and word in EFFECTS and word not in WEAK_VERBS):
             others.append(word)
     return NameReading(words=words, head=head, others=tuple(dict.fromkeys(others)))
@@ -84,7 +90,10 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 # To run a search is to search. (SQL is another matter: cues speak of it.)
-_RUN_A_QUERY = re.compile(r"^(?:execut|run|perform|issu)\w*\s+(?:an?\s+|the\s+|one\s+or\s+more\s+)?(?:\w+\s+){0,2}?(?:quer(?:y|ies)|search(?:es)?|look-?ups?)\b", re.IGNORECASE)
+_RUN_A_QUERY = re.compile(
+    r"^(?:execut|run|perform|issu)\w*\s+(?:an?\s+|the\s+|one\s+or\s+more\s+)?(?:\w+\s+){0,2}?(?:quer(?:y|ies)|search(?:es)?|look-?ups?)\b",
+    re.IGNORECASE,
+)
 _BREAK = re.compile(r"(?<=[a-z\)\]`'\"0-9])[.!?;]\s+(?=[A-Z`*\"'(])|\n+\s*(?:[-*•]\s+)?")
 _SENTENCES = 4
 _READ_LIMIT = 2_000
@@ -93,10 +102,7 @@ _READ_LIMIT = 2_000
 def sentence_verbs(description: str) -> tuple[tuple[str, ...], ...]:
     """For each opening sentence of ``description``, the verbs it puts forward, in base form."""
     text = unmask(description[:_READ_LIMIT]).replace("/", " / ").replace("`", "").strip()
-    out: list[tuple[str, ...]] = []
-    for sentence in _BREAK.split(text)[:_SENTENCES]:
-        out.append(_opening_verbs(sentence.strip(" *`#-\t")))
-    return tuple(out)
+    return tuple(_opening_verbs(sentence.strip(" *`#-\t")) for sentence in _BREAK.split(text)[:_SENTENCES])
 
 
 def _opening_verbs(sentence: str) -> tuple[str, ...]:
@@ -144,7 +150,4 @@ def _verb(token: str, *, strict: bool = False) -> str:
 def _same_form(first: str, other: str) -> bool:
     """Coordinated verbs share their form: "Gets … and deletes …", not "Get … and deleted …"."""
     ending = ("ing", "ed")
-    for end in ending:
-        if other.lower().endswith(end) != first.lower().endswith(end):
-            return False
-    return True
+    return all(other.lower().endswith(end) == first.lower().endswith(end) for end in ending)

@@ -17,7 +17,10 @@ MANY_RECIPIENTS = 10
 LARGE_AMOUNT = Decimal(1_000)
 """From this amount on, whatever the currency, money counts as high."""
 _MAIL = re.compile(r"[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
-_WIDE = re.compile(r"(?:^|[.@_-])(?:all|everyone|everybody|staff|company|list|lists|users|customers|patients|employees|team|announce|members|newsletter|channel|here)(?:[.@_-]|$)", re.IGNORECASE)
+_WIDE = re.compile(
+    r"(?:^|[.@_-])(?:all|everyone|everybody|staff|company|list|lists|users|customers|patients|employees|team|announce|members|newsletter|channel|here)(?:[.@_-]|$)",
+    re.IGNORECASE,
+)
 
 
 def addresses(value: Json) -> list[str]:

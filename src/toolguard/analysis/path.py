@@ -10,12 +10,23 @@ from toolguard._core.risk import Evidence
 from toolguard.analysis.notes import CODE, EXFILTRATION, HIGH, LOW, MEDIUM, READ, WRITE, note
 from toolguard.analysis.words import unmask
 
-__all__ = ["is_credential_path", "is_disk", "is_startup_path", "is_system_path", "is_temporary", "path_evidence", "tidy"]
+__all__ = [
+    "is_credential_path",
+    "is_disk",
+    "is_startup_path",
+    "is_system_path",
+    "is_temporary",
+    "path_evidence",
+    "tidy",
+]
 
 _SOURCE = "args.path"
 MAX_PATH = 4_096
 
-_SYSTEM = re.compile(r"^(?:/(?:etc|usr|bin|sbin|lib(?:32|64|x32)?|boot|dev|proc|sys|root|opt|var|srv|System|Library|Applications)(?:/|$)|/$|[a-z]:/(?:windows|program files|programdata)\b)", re.IGNORECASE)
+_SYSTEM = re.compile(
+    r"^(?:/(?:etc|usr|bin|sbin|lib(?:32|64|x32)?|boot|dev|proc|sys|root|opt|var|srv|System|Library|Applications)(?:/|$)|/$|[a-z]:/(?:windows|program files|programdata)\b)",
+    re.IGNORECASE,
+)
 _CREDENTIALS = re.compile(
     r"(?:^|/)(?:\.ssh(?:/|$)|\.aws(?:/|$)|\.gnupg(?:/|$)|\.kube(?:/|$)|\.docker/config\.json|\.netrc$|\.pgpass$|\.my\.cnf$|\.npmrc$|\.pypirc$|"
     r"\.git-credentials$|\.vault-token$|\.azure(?:/|$)|\.config/gcloud|\.env(?:\.\w+)?$|id_(?:rsa|dsa|ecdsa|ed25519)\b|authorized_keys|"
@@ -30,7 +41,9 @@ _STARTUP = re.compile(
     r"\.git/hooks(?:/|$)|\.gitconfig$|sitecustomize\.py$|profile\.d(?:/|$)|startup(?:/|$))",
     re.IGNORECASE,
 )
-_DISK = re.compile(r"^/dev/(?:sd[a-z]|hd[a-z]|vd[a-z]|xvd[a-z]|nvme\d|mmcblk|disk\d|rdisk|dm-\d|mapper/|md\d|loop\d|mem$|kmem$|port$)")
+_DISK = re.compile(
+    r"^/dev/(?:sd[a-z]|hd[a-z]|vd[a-z]|xvd[a-z]|nvme\d|mmcblk|disk\d|rdisk|dm-\d|mapper/|md\d|loop\d|mem$|kmem$|port$)"
+)
 _TEMPORARY = re.compile(r"^(?:/tmp/[^/]|/var/tmp/[^/]|/private/tmp/[^/]|\$\{?TMPDIR(?:\}|:-/tmp\}|:-/var/tmp\})?/[^/])")
 
 
@@ -43,7 +56,13 @@ def tidy(path: str) -> str:
     text = text.split("\x00", 1)[0].replace("\\", "/").strip()
     text = re.sub(r"^file:(?://(?:localhost)?)?(?=/)", "", text, flags=re.IGNORECASE)
     home = text.startswith("~")
-    return text if home or not text else posixpath.normpath(text).replace("//", "/", 1) if text.startswith("//") else posixpath.normpath(text)
+    return (
+        text
+        if home or not text
+        else posixpath.normpath(text).replace("//", "/", 1)
+        if text.startswith("//")
+        else posixpath.normpath(text)
+    )
 
 
 def is_system_path(path: str) -> bool:
@@ -82,14 +101,20 @@ def path_evidence(path: str, *, writes: bool = False) -> list[Evidence]:
     clean = tidy(path)
     if "\x00" in decoded:
         found.append(note(_SOURCE, EXFILTRATION, HIGH, "the path holds a null byte"))
-    if clean.startswith("..") or "/../" in clean or re.search(r"(?:^|/)\.\./", decoded) and not clean.startswith("/tmp"):
+    if (
+        clean.startswith("..")
+        or "/../" in clean
+        or (re.search(r"(?:^|/)\.\./", decoded) and not clean.startswith("/tmp"))
+    ):
         found.append(note(_SOURCE, EXFILTRATION, HIGH, "the path climbs out of its directory"))
     if is_credential_path(path):
         found.append(note(_SOURCE, EXFILTRATION, HIGH, "the path looks like a file of keys or passwords"))
     if is_startup_path(path) and writes:
         found.append(note(_SOURCE, CODE, HIGH, "what is written there runs later by itself"))
     elif is_system_path(path):
-        found.append(note(_SOURCE, WRITE if writes else READ, HIGH if writes else MEDIUM, "the path lies in a system directory"))
+        found.append(
+            note(_SOURCE, WRITE if writes else READ, HIGH if writes else MEDIUM, "the path lies in a system directory")
+        )
     if clean.startswith("//"):
         found.append(note(_SOURCE, EXFILTRATION, HIGH, "the path is on another machine"))
     return found or [note(_SOURCE, READ, LOW, "the path shows nothing unusual")]

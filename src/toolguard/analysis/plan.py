@@ -27,7 +27,7 @@ from toolguard.analysis.path import path_evidence
 from toolguard.analysis.schema import fields_of
 from toolguard.analysis.tool import classify_tool
 from toolguard.analysis.url import is_url, url_evidence
-from toolguard.analysis.words import unmask
+from toolguard.analysis.words import bag, unmask
 
 __all__ = ["Plan", "analyser_for", "classify_call"]
 
@@ -54,8 +54,8 @@ _SHELL_SHAPE = re.compile(
     re.IGNORECASE,
 )
 _PATH_SHAPE = re.compile(r"^(?:/|\.\.?/|~/|[A-Za-z]:[\\/]|\\\\|file:)|\.\.[\\/]|%2e%2e|%252e", re.IGNORECASE)
-_SQL_FIRST = frozenset("select insert update delete drop truncate alter create grant exec execute with copy".split())
-_SHELL_FIRST = frozenset("sudo rm curl wget chmod sh bash zsh dash python python3 nc dd base64".split())
+_SQL_FIRST = bag("select insert update delete drop truncate alter create grant exec execute with copy")
+_SHELL_FIRST = bag("sudo rm curl wget chmod sh bash zsh dash python python3 nc dd base64")
 _SHELL_MARK = re.compile(r"[;&|$>]")
 
 
@@ -76,10 +76,15 @@ class Plan:
             return ()
         found = Findings(reads=self.reads)
         known = self.kinds
-        for name, value in (data.items() if isinstance(data, Mapping) else (("", data),)):
+        for name, value in data.items() if isinstance(data, Mapping) else (("", data),):
             kinds = known.get(name)
             if kinds is None:
-                if type(value) is int or value is None or type(value) is bool or (type(value) is str and len(value) < 3):
+                if (
+                    type(value) is int
+                    or value is None
+                    or type(value) is bool
+                    or (type(value) is str and len(value) < 3)
+                ):
                     continue
                 kinds = _named(name)
             if kinds is not _CLOSED or type(value) in (dict, list, tuple):

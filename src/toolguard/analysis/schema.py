@@ -82,7 +82,13 @@ def _field(name: str, schema: Mapping[str, Json], top: str, root: Mapping[str, J
 
 def _types(schema: Mapping[str, Json], depth: int) -> frozenset[str]:
     kinds = schema.get("type")
-    names = {kinds} if isinstance(kinds, str) else {k for k in kinds if isinstance(k, str)} if isinstance(kinds, list) else set()
+    names = (
+        {kinds}
+        if isinstance(kinds, str)
+        else {k for k in kinds if isinstance(k, str)}
+        if isinstance(kinds, list)
+        else set()
+    )
     for key in ("anyOf", "oneOf"):
         options = schema.get(key)
         if isinstance(options, list) and depth < _MAX_DEPTH:

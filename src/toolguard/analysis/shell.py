@@ -16,10 +16,11 @@ from toolguard._core.risk import Evidence, Risk
 from toolguard.analysis import shell_redirect
 from toolguard.analysis.notes import CODE, CRITICAL, DESTRUCTIVE, HIGH, LOW, MEDIUM, READ, note, risk_of
 from toolguard.analysis.shell_args import Args
+from toolguard.analysis.shell_cli import ends_something
 from toolguard.analysis.shell_parse import Command, Word, parse_shell
 from toolguard.analysis.shell_programs import INTERPRETERS, SHELLS, program_evidence
 from toolguard.analysis.shell_wrappers import unwrap
-from toolguard.analysis.words import unmask
+from toolguard.analysis.words import bag, unmask
 
 __all__ = ["MAX_SHELL", "classify_shell", "shell_evidence", "shell_facts", "warm"]
 
@@ -28,8 +29,13 @@ MAX_SHELL = 20_000
 MAX_DEPTH = 6
 MAX_COMMANDS = 300
 _SOURCE = "args.shell"
-_HIJACKED = frozenset("LD_PRELOAD LD_LIBRARY_PATH BASH_ENV ENV PROMPT_COMMAND GIT_SSH_COMMAND NODE_OPTIONS PYTHONSTARTUP PERL5OPT".split())
-_SQL_START = re.compile(r"\s*(?:delete\s+from|drop\s+\w+|truncate\s+\w+|update\s+\S+\s+set|insert\s+into|alter\s+(?:table|role|user|database|system)|grant\s+\S+|revoke\s+\S+)\b", re.IGNORECASE)
+_HIJACKED = bag(
+    "LD_PRELOAD LD_LIBRARY_PATH BASH_ENV ENV PROMPT_COMMAND GIT_SSH_COMMAND NODE_OPTIONS PYTHONSTARTUP PERL5OPT"
+)
+_SQL_START = re.compile(
+    r"\s*(?:delete\s+from|drop\s+\w+|truncate\s+\w+|update\s+\S+\s+set|insert\s+into|alter\s+(?:table|role|user|database|system)|grant\s+\S+|revoke\s+\S+)\b",
+    re.IGNORECASE,
+)
 _METHOD_CALL = re.compile(r"\s*[A-Za-z_][\w]*(?:(?:\.|::|->)[A-Za-z_]\w*[!?]?)+\s*\(.*\)\s*;?\s*", re.DOTALL)
 _FORK_BOMB = re.compile(r"(?<![\w:.])([\w:.]{1,40})\s{0,8}\(\)\s{0,8}\{[^}]{0,200}?\1\s{0,8}\|\s{0,8}\1\s{0,8}&")
 _ODD_SPACES = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
@@ -94,7 +100,9 @@ def _read(text: str) -> Reading:
                 reading.say(item)
             reading.programs.update(again.programs)
     if not reading.evidence:
-        reading.say(note(_SOURCE, READ, LOW, "the command is empty" if not reading.commands else "the command only reads"))
+        reading.say(
+            note(_SOURCE, READ, LOW, "the command is empty" if not reading.commands else "the command only reads")
+        )
     return reading
 
 
@@ -208,7 +216,8 @@ def _interpreter(args: Args, command: Command, reading: Reading, depth: int) -> 
         if files[0].dynamic or files[0].text.startswith(("<(", "/dev/tcp", "http:", "https:", "/dev/stdin", "/dev/fd")):
             reading.say(note(_SOURCE, CODE, HIGH, "it runs a script that is only known when it runs"))
         else:
-            reading.say(note(_SOURCE, CODE, MEDIUM, "it runs a script file"))
+            ends = ends_something([w.text for w in files[1:4]])
+            reading.say(note(_SOURCE, DESTRUCTIVE if ends else CODE, HIGH if ends else MEDIUM, "it runs a script file"))
         return
     if given is not None:
         if shell:
@@ -222,7 +231,9 @@ def _interpreter(args: Args, command: Command, reading: Reading, depth: int) -> 
                 reading.say(item)
         return
     if command.piped_in or any(r.op.startswith("<") for r in command.redirects):
-        reading.say(note(_SOURCE, CODE, CRITICAL if _fetched(command) else HIGH, "it runs whatever comes out of a pipe"))
+        reading.say(
+            note(_SOURCE, CODE, CRITICAL if _fetched(command) else HIGH, "it runs whatever comes out of a pipe")
+        )
         for text in _decoded(command):
             _script(text, reading, depth + 1)
         return
@@ -230,7 +241,10 @@ def _interpreter(args: Args, command: Command, reading: Reading, depth: int) -> 
 
 
 def _fetched(command: Command) -> bool:
-    return any(words and words[0].text.rsplit("/", 1)[-1] in ("curl", "wget", "fetch", "nc", "ncat") for words in command.upstream)
+    return any(
+        words and words[0].text.rsplit("/", 1)[-1] in ("curl", "wget", "fetch", "nc", "ncat")
+        for words in command.upstream
+    )
 
 
 def _decoded(command: Command) -> list[str]:
@@ -243,5 +257,3 @@ def _decoded(command: Command) -> list[str]:
             except (binascii.Error, ValueError):
                 continue
     return found
-
-

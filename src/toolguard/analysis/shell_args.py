@@ -41,7 +41,9 @@ class Args:
             else:
                 flags.add(text.partition("=")[0])
                 flags.update("-" + letter for letter in text[1:] if letter.isalpha())
-        return cls(program=program, words=tuple(rest), positional=tuple(positional), flags=frozenset(flags), long_values=values)
+        return cls(
+            program=program, words=tuple(rest), positional=tuple(positional), flags=frozenset(flags), long_values=values
+        )
 
     def has(self, *names: str) -> bool:
         """Whether any of these flags is given."""
@@ -54,7 +56,13 @@ class Args:
             name, eq, value = text.partition("=")
             if eq and name in names:
                 return Word(text=value, dynamic=word.dynamic)
-            hit = text in names or (joined and len(text) > 2 and text[0] == "-" and text[1] != "-" and any(n[1:] in text[1:] for n in names if len(n) == 2))
+            hit = text in names or (
+                joined
+                and len(text) > 2
+                and text[0] == "-"
+                and text[1] != "-"
+                and any(n[1:] in text[1:] for n in names if len(n) == 2)
+            )
             if hit and i + 1 < len(self.words):
                 return self.words[i + 1]
             if not hit:

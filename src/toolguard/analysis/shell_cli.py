@@ -10,43 +10,78 @@ import re
 from collections.abc import Iterator
 
 from toolguard._core.risk import Evidence, RiskClass, RiskLevel
-from toolguard.analysis.effects import effect_of
 from toolguard.analysis.access import access_object
+from toolguard.analysis.effects import effect_of
 from toolguard.analysis.lexicon import DELETE_FAMILY, EFFECTS, READ_VERBS
-from toolguard.analysis.notes import CODE, CRITICAL, DESTRUCTIVE, EXFILTRATION, HIGH, LOW, MEDIUM, PRIVILEGE, READ, WRITE, note
+from toolguard.analysis.notes import (
+    CODE,
+    CRITICAL,
+    DESTRUCTIVE,
+    EXFILTRATION,
+    HIGH,
+    LOW,
+    MEDIUM,
+    PRIVILEGE,
+    READ,
+    WRITE,
+    note,
+)
 from toolguard.analysis.shell_args import Args
-from toolguard.analysis.words import split_words
+from toolguard.analysis.words import bag, split_words
 
-__all__ = ["cli_evidence"]
+__all__ = ["cli_evidence", "ends_something"]
 
 _SOURCE = "args.shell"
-_LOOKS = READ_VERBS | frozenset(
+_LOOKS = READ_VERBS | bag(
     "ls info status version versions help logs log top history cat stat du tree env ps images whoami config-get get-contexts current-context "
     "outputs output graph providers api-resources api-versions explain cluster-info auth-check ping health lookup dump-config events dev tail diff "
-    "plan validate fmt docs completion about contexts stats inspect".split()
+    "plan validate fmt docs completion about contexts stats inspect"
 )
 # Ends something for good or for everyone. Beyond the lexicon: words of command lines.
-_ENDS = DELETE_FAMILY | frozenset(
+_ENDS = DELETE_FAMILY | bag(
     "rb rmi destroy purge prune wipe flush truncate terminate reset force-reset uninstall unregister deregister revoke undeploy evict drain "
     "forget expunge erase nuke taint force-unlock deprovision rollback undo kill down drop-database flushall compact recreate cleanup "
-    "unpublish retire deallocate annihilate poweroff shutdown invalidate scrub untag unset takedown empty unlink".split()
+    "unpublish retire deallocate annihilate poweroff shutdown invalidate scrub untag unset takedown empty unlink"
 )
 # Undone with some effort; grave only where access hangs on it or everything is meant.
 # Verbs that are never nouns on a command line.
-_PLAIN = frozenset("delete del destroy remove rm purge list ls get describe show create add update set enable disable activate start stop".split())
-_HALTS = frozenset("stop disable suspend pause cancel archive close detach cordon scale abort abandon deactivate decommission restart reboot quit halt failover".split())
-_HALTS_HIGH = frozenset("cancel archive close abandon decommission quit halt detach failover".split())
-_FORCED = frozenset("break force override bypass".split())
-_DRY = ("--dry-run", "--dryrun", "--what-if", "--whatif", "--check", "--no-execute", "--plan", "--simulate", "--noop", "--just-print", "--validate-only")
-_END_FLAGS = re.compile(r"^--?(?:delete|remove|destroy|purge|prune|wipe|drop|erase|reset|cleanup|clean|truncate|force-(?:delete|destroy|reset|recreate|conflicts)|remove-all|rm|nuke|terminate|revoke|unregister)(?:$|[-=A-Z])")
-_CODE_CLIS = frozenset("ansible ansible-playbook terraform tofu terragrunt pulumi cdk serverless sls sam helm helmfile kustomize skaffold argocd flux salt puppet chef nomad vagrant packer".split())
-_DEPLOYS = frozenset("apply deploy up install upgrade sync import release publish promote rollout push run invoke exec start create-stack update-stack activate".split())
+_PLAIN = bag(
+    "delete del destroy remove rm purge list ls get describe show create add update set enable disable activate start stop"
+)
+_HALTS = bag(
+    "stop disable suspend pause cancel archive close detach cordon scale abort abandon deactivate decommission restart reboot quit halt failover"
+)
+_HALTS_HIGH = bag("cancel archive close abandon decommission quit halt detach failover")
+_END_NOUNS = bag("deletion removal invalidation termination purge erasure destruction")
+_FORCED = bag("break force override bypass")
+_DRY = (
+    "--dry-run",
+    "--dryrun",
+    "--what-if",
+    "--whatif",
+    "--check",
+    "--no-execute",
+    "--plan",
+    "--simulate",
+    "--noop",
+    "--just-print",
+    "--validate-only",
+)
+_END_FLAGS = re.compile(
+    r"^--?(?:delete|remove|destroy|purge|prune|wipe|drop|erase|reset|cleanup|clean|truncate|force-(?:delete|destroy|reset|recreate|conflicts)|remove-all|rm|nuke|terminate|revoke|unregister)(?:$|[-=A-Z])"
+)
+_CODE_CLIS = bag(
+    "ansible ansible-playbook terraform tofu terragrunt pulumi cdk serverless sls sam helm helmfile kustomize skaffold argocd flux salt puppet chef nomad vagrant packer"
+)
+_DEPLOYS = bag(
+    "apply deploy up install upgrade sync import release publish promote rollout push run invoke exec start create-stack update-stack activate"
+)
 _OPERATION = re.compile(r"^[a-z][a-z0-9]*(?:[-_:.][a-z0-9]+)*$")
 
 
 def cli_evidence(args: Args) -> Iterator[Evidence]:
     """What a command of an otherwise unknown program does, read from its sub-command and flags."""
-    if args.has("--help", "--version", "-h") and not args.has("--force"):
+    if args.has("--help") or (args.words and args.words[-1].text in ("--version", "-h", "help", "version")):
         yield note(_SOURCE, READ, LOW, "it asks a program for help or version")
         return
     if args.has("-v", "-V") and len(args.words) == 1:
@@ -59,6 +94,8 @@ def cli_evidence(args: Args) -> Iterator[Evidence]:
 
         yield from request_evidence(method.text, " ".join(w.text for w in args.positional))
     found = list(_verb(args, _subject(args)))
+    if _ENDS.intersection(split_words(args.program)) and not any(e.level is LOW for e in found):
+        found.append(note(_SOURCE, DESTRUCTIVE, HIGH, "the program's name says that it deletes"))
     found += list(_flags(args))
     if dry:
         yield note(_SOURCE, READ, LOW, "it only shows what it would do")
@@ -75,7 +112,7 @@ def _subject(args: Args) -> list[str]:
         text = word.text
         if text.startswith("-"):
             continue
-        if word.dynamic or word.quoted and " " in text:
+        if word.dynamic or (word.quoted and " " in text):
             break
         if _OPERATION.match(text) and len(text) < 60:
             words.append(text)
@@ -99,12 +136,15 @@ def _verb(args: Args, words: list[str]) -> Iterator[Evidence]:
         looks = word in _LOOKS or parts[0] in _LOOKS
         first = parts[0]
         # "backup delete", "images delete": what could be a verb is a noun if the next word is a plain verb.
-        nxt = words[place + 1] if place + 1 < len(words) else ""
-        if not ends and (nxt in _PLAIN or nxt in _ENDS and place < 2) and first not in _PLAIN:
+        follow = words[place + 1 : place + 3]
+        if not ends and first not in _PLAIN and any(w in _PLAIN or (w in _ENDS and place < 2) for w in follow):
             seen.append(word)
             continue
         if looks and not (first not in _LOOKS and ends):
             yield note(_SOURCE, READ, LOW, "its sub-command only looks")
+            return
+        if ends in ("rm", "rmi") and args.program in ("docker", "podman", "nerdctl") and not args.has("-f", "--force", "-v"):
+            yield note(_SOURCE, DESTRUCTIVE, HIGH if "volume" in seen else MEDIUM, "it removes what is stopped or unused")
             return
         if ends:
             level = CRITICAL if _everything(args, context, ends) else HIGH
@@ -113,8 +153,15 @@ def _verb(args: Args, words: list[str]) -> Iterator[Evidence]:
                 yield note(_SOURCE, PRIVILEGE, HIGH, "its sub-command changes who may do what")
             return
         halts = next((p for p in parts[:1] if p in _HALTS), None)
+        if _END_NOUNS.intersection(parts[1:]) and first in ("create", "start", "schedule", "submit", "run"):
+            yield note(_SOURCE, DESTRUCTIVE, HIGH, "its sub-command asks for a deletion")
+            return
         if halts:
-            grave = halts in _HALTS_HIGH or bool(access_object(context)[0] or {"auth", "audit"}.intersection(context)) or args.has("--all", "-a", "--force", "-f")
+            grave = (
+                halts in _HALTS_HIGH
+                or bool(access_object(context)[0] or {"auth", "audit"}.intersection(context))
+                or args.has("--all", "-a", "--force", "-f")
+            )
             zero = halts == "scale" and any("replicas=0" in w.text for w in args.words)
             yield note(_SOURCE, DESTRUCTIVE, HIGH if grave or zero else MEDIUM, f"its sub-command says {halts!r}")
             return
@@ -125,14 +172,16 @@ def _verb(args: Args, words: list[str]) -> Iterator[Evidence]:
             yield from _known(args, first, context)
             return
         if word in _DEPLOYS:
-            yield note(_SOURCE, CODE, HIGH if args.program in _CODE_CLIS else MEDIUM, f"its sub-command says {word!r}")
+            yield note(_SOURCE, CODE, HIGH if _infrastructure(args, word) else MEDIUM, f"its sub-command says {word!r}")
             return
         seen.append(word)
 
 
-_ACCESS_WORDS = frozenset("policy role admin permission permissions acl iam token binding access grant".split())
-_WHOLES = frozenset("namespace namespaces ns cluster clusters database databases project projects organization account group".split())
-_AMBIGUOUS = frozenset("label log record order index group page call mail message email state set report issue post release branch tag trade run process key".split())
+_ACCESS_WORDS = bag("policy role admin permission permissions acl iam token binding access grant")
+_WHOLES = bag("namespace namespaces ns cluster clusters database databases project projects organization account group")
+_AMBIGUOUS = bag(
+    "label log record order index group page call mail message email state set report issue post release branch tag trade run process key"
+)
 
 
 def _known(args: Args, verb: str, context: tuple[str, ...]) -> Iterator[Evidence]:
@@ -140,30 +189,48 @@ def _known(args: Args, verb: str, context: tuple[str, ...]) -> Iterator[Evidence
     if risk_class is DESTRUCTIVE and level is HIGH:
         yield note(_SOURCE, DESTRUCTIVE, HIGH, f"its sub-command says {verb!r}")
         return
-    infrastructure = args.program in _CODE_CLIS and verb in _DEPLOYS
+    infrastructure = _infrastructure(args, verb)
     for item in effect_of(verb, context, _SOURCE, f"its sub-command says {verb!r}"):
         kind: RiskClass = item.risk_class
         grade: RiskLevel = item.level
-        if kind is CODE and verb in ("run", "launch", "trigger", "invoke", "install", "deploy", "execute", "exec", "start") and not infrastructure:
+        if (
+            kind is CODE
+            and verb in ("run", "launch", "trigger", "invoke", "install", "deploy", "execute", "exec", "start")
+            and not infrastructure
+        ):
             grade = MEDIUM
         if kind is WRITE and infrastructure:
             kind, grade = CODE, HIGH
-        if kind in (PRIVILEGE, EXFILTRATION) and verb in ("create", "update", "add", "set", "share", "upload", "export", "put") and not _ACCESS_WORDS.intersection(context):
+        if (
+            kind in (PRIVILEGE, EXFILTRATION)
+            and verb in ("create", "update", "add", "set", "share", "upload", "export", "put")
+            and not _ACCESS_WORDS.intersection(context)
+        ):
             grade = MEDIUM
         yield note(_SOURCE, kind, grade, item.text)
     if infrastructure:
         yield note(_SOURCE, CODE, HIGH, "it changes running infrastructure")
 
 
+def _infrastructure(args: Args, verb: str) -> bool:
+    """Whether running infrastructure is changed without anyone being asked."""
+    unasked = args.has("-auto-approve", "--auto-approve", "--yes", "-y", "--skip-preview", "--force")
+    return args.program in _CODE_CLIS and verb in _DEPLOYS and unasked
+
+
 def _everything(args: Args, context: tuple[str, ...], verb: str) -> bool:
     wide = args.has("--all", "--all-namespaces", "-A") or any(w.text in ("--all", "all", "*") for w in args.words)
     whole = bool(_WHOLES.intersection(context)) and verb in (DELETE_FAMILY | {"purge", "destroy", "rb"})
-    return wide and verb in (DELETE_FAMILY | {"destroy", "purge", "wipe", "flush", "truncate"}) or (whole and args.program in ("kubectl", "oc", "gcloud", "az", "aws", "doctl", "eksctl")) or verb == "destroy" and args.has("-auto-approve", "--auto-approve", "--yes")
+    return (
+        (wide and verb in (DELETE_FAMILY | {"destroy", "purge", "wipe", "flush", "truncate"}))
+        or (whole and args.program in ("kubectl", "oc", "gcloud", "az", "aws", "doctl", "eksctl"))
+        or (verb == "destroy" and args.has("-auto-approve", "--auto-approve", "--yes"))
+    )
 
 
 def _flags(args: Args) -> Iterator[Evidence]:
     for flag in sorted(args.flags):
-        if flag.startswith("--") and _END_FLAGS.match(flag) or flag in ("-delete", "-destroy"):
+        if (flag.startswith("--") and _END_FLAGS.match(flag)) or flag in ("-delete", "-destroy"):
             yield note(_SOURCE, DESTRUCTIVE, HIGH, "a flag of it says that it deletes")
             return
     if args.program in ("docker", "podman", "nerdctl"):
@@ -172,8 +239,27 @@ def _flags(args: Args) -> Iterator[Evidence]:
         yield note(_SOURCE, DESTRUCTIVE, HIGH, "it stops a service")
 
 
+def ends_something(words: list[str]) -> bool:
+    """Whether any of ``words`` (a task's or script's own arguments) names an ending: ``db:drop``, ``flush``."""
+    return any(_TASK_ENDS.intersection(split_words(word)) for word in words)
+
+
+_TASK_ENDS = _ENDS | {"restore", "fresh", "rollback", "clear"}
+
+
 def _container(args: Args) -> Iterator[Evidence]:
     texts = [w.text for w in args.words]
     joined = " ".join(texts)
-    if args.has("--privileged") or re.search(r"(?:-v|--volume|--mount)[ =](?:\S*source=|\S*src=)?(?:/|/etc|/var/run/docker\.sock|/root|/home)(?::|,|\b)", joined) and re.search(r"(?:-v|--volume)[ =]/(?:etc|root|var/run|home)?:|docker\.sock", joined) or "--pid=host" in joined or "--cap-add" in joined:
+    if (
+        args.has("--privileged")
+        or (
+            re.search(
+                r"(?:-v|--volume|--mount)[ =](?:\S*source=|\S*src=)?(?:/|/etc|/var/run/docker\.sock|/root|/home)(?::|,|\b)",
+                joined,
+            )
+            and re.search(r"(?:-v|--volume)[ =]/(?:etc|root|var/run|home)?:|docker\.sock", joined)
+        )
+        or "--pid=host" in joined
+        or "--cap-add" in joined
+    ):
         yield note(_SOURCE, PRIVILEGE, HIGH, "the container gets the rights of the machine")

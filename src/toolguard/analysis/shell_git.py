@@ -8,14 +8,17 @@ from toolguard._core.risk import Evidence
 from toolguard.analysis.notes import CODE, DESTRUCTIVE, HIGH, LOW, MEDIUM, READ, WRITE, note
 from toolguard.analysis.shell_args import Args
 from toolguard.analysis.shell_parse import Command, Word
+from toolguard.analysis.words import bag
 
 __all__ = ["evidence"]
 
 _SOURCE = "args.shell"
-_GLOBAL_WITH_VALUE = frozenset(("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--super-prefix", "--config-env"))
-_LOOKS = frozenset(
+_GLOBAL_WITH_VALUE = frozenset(
+    ("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--super-prefix", "--config-env")
+)
+_LOOKS = bag(
     "status log diff show blame grep ls-files ls-tree ls-remote rev-parse rev-list describe shortlog cat-file help version name-rev "
-    "for-each-ref merge-base show-ref show-branch whatchanged check-ignore count-objects var bisect_ verify-commit verify-tag range-diff".split()
+    "for-each-ref merge-base show-ref show-branch whatchanged check-ignore count-objects var bisect_ verify-commit verify-tag range-diff"
 )
 _LOST = "it loses work that is saved nowhere else"
 
@@ -44,7 +47,9 @@ def evidence(args: Args, _: Command) -> Iterator[Evidence]:
     if verb == "config" and any(_runs(w.text) for w in words[1:]):
         yield note(_SOURCE, CODE, HIGH, "it gives git a setting that runs a command")
         return
-    if verb in ("clone", "fetch", "pull", "ls-remote") and any(w.text.startswith(("ext::", "--upload-pack", "-u")) or "ext::" in w.text for w in words):
+    if verb in ("clone", "fetch", "pull", "ls-remote") and any(
+        w.text.startswith(("ext::", "--upload-pack", "-u")) or "ext::" in w.text for w in words
+    ):
         yield note(_SOURCE, CODE, HIGH, "it runs a program to fetch")
         return
     yield note(_SOURCE, WRITE, MEDIUM, "it changes a repository")
@@ -52,8 +57,16 @@ def evidence(args: Args, _: Command) -> Iterator[Evidence]:
 
 def _runs(text: str) -> bool:
     name = text.partition("=")[0].lower()
-    return name.startswith("alias.") and "!" in text or name in (
-        "core.pager", "core.sshcommand", "core.editor", "core.fsmonitor", "core.hookspath", "diff.external", "credential.helper", "sequence.editor", "core.gitproxy"
+    return (name.startswith("alias.") and "!" in text) or name in (
+        "core.pager",
+        "core.sshcommand",
+        "core.editor",
+        "core.fsmonitor",
+        "core.hookspath",
+        "diff.external",
+        "credential.helper",
+        "sequence.editor",
+        "core.gitproxy",
     )
 
 
@@ -67,9 +80,11 @@ def _loses(verb: str, args: Args, words: list[Word]) -> str:
     if verb == "clean" and (args.has("-f", "--force", "-x", "-X", "-d") or not args.flags):
         return _LOST
     if verb == "push":
-        if args.has("-f", "--force", "--mirror", "--delete", "-d", "--prune", "--force-if-includes") and not (args.has("--force-with-lease") and not args.has("-f", "--force")):
+        if args.has("-f", "--force", "--mirror", "--delete", "-d", "--prune", "--force-if-includes") and not (
+            args.has("--force-with-lease") and not args.has("-f", "--force")
+        ):
             return "it rewrites or deletes shared history"
-        if any(n.startswith("+") or n.startswith(":") for n in names[1:]):
+        if any(n.startswith(("+", ":")) for n in names[1:]):
             return "it rewrites or deletes shared history"
     if verb == "checkout":
         if "--" in [w.text for w in words] or args.has("-f", "--force", "--ours", "--theirs", "-p") or "." in names:
@@ -78,7 +93,9 @@ def _loses(verb: str, args: Args, words: list[Word]) -> str:
         return _LOST
     if verb == "restore" and not (args.has("--staged", "-S") and not args.has("--worktree", "-W")):
         return _LOST
-    if verb == "branch" and (args.has("-D", "-f", "--force", "-M", "-C") or (args.has("-d", "--delete") and args.has("-f", "--force"))):
+    if verb == "branch" and (
+        args.has("-D", "-f", "--force", "-M", "-C") or (args.has("-d", "--delete") and args.has("-f", "--force"))
+    ):
         return "it deletes or moves a branch without looking whether it is merged"
     if verb == "stash" and names[:1] and names[0] in ("drop", "clear"):
         return _LOST

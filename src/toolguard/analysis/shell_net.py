@@ -7,22 +7,34 @@ from collections.abc import Iterator
 
 from toolguard._core.risk import Evidence
 from toolguard.analysis.lexicon import DELETE_FAMILY, EFFECTS
-from toolguard.analysis.notes import CODE, COMMUNICATION, DESTRUCTIVE, EXFILTRATION, HIGH, LOW, MEDIUM, PRIVILEGE, READ, WRITE, note
+from toolguard.analysis.notes import (
+    CODE,
+    COMMUNICATION,
+    DESTRUCTIVE,
+    EXFILTRATION,
+    HIGH,
+    LOW,
+    MEDIUM,
+    PRIVILEGE,
+    READ,
+    WRITE,
+    note,
+)
 from toolguard.analysis.path import is_credential_path, is_startup_path, is_system_path
 from toolguard.analysis.shell_args import Args
 from toolguard.analysis.shell_parse import Command, Word
 from toolguard.analysis.url import is_url, url_evidence
-from toolguard.analysis.words import split_words
+from toolguard.analysis.words import bag, split_words
 
 __all__ = ["PROGRAMS", "evidence", "request_evidence"]
 
 _SOURCE = "args.shell"
-_FETCHERS = frozenset("curl wget aria2c axel lynx w3m links fetch".split())
-_HTTPIE = frozenset("http https xh xhs httpie curlie".split())
-_COPIERS = frozenset("scp sftp rsync rclone ftp lftp tftp smbclient croc wormhole magic-wormhole gsutil s3cmd s5cmd".split())
-_SOCKETS = frozenset("nc ncat netcat socat telnet openssl".split())
-_DNS = frozenset("dig nsupdate drill rndc".split())
-_MAILERS = frozenset("mail mailx sendmail mutt swaks msmtp ssmtp".split())
+_FETCHERS = bag("curl wget aria2c axel lynx w3m links fetch")
+_HTTPIE = bag("http https xh xhs httpie curlie")
+_COPIERS = bag("scp sftp rsync rclone ftp lftp tftp smbclient croc wormhole magic-wormhole gsutil s3cmd s5cmd")
+_SOCKETS = bag("nc ncat netcat socat telnet openssl")
+_DNS = bag("dig nsupdate drill rndc")
+_MAILERS = bag("mail mailx sendmail mutt swaks msmtp ssmtp")
 PROGRAMS = _FETCHERS | _HTTPIE | _COPIERS | _SOCKETS | _DNS | _MAILERS
 _METHODS = frozenset(("get", "post", "put", "patch", "delete", "head", "options", "purge"))
 
@@ -38,11 +50,18 @@ def evidence(args: Args, command: Command) -> Iterator[Evidence]:
     elif args.program in _DNS:
         yield from _dns(args)
     elif args.program in _MAILERS:
-        yield note(_SOURCE, EXFILTRATION, HIGH if args.has("-a", "-A", "--attach") or command.piped_in else MEDIUM, "it sends mail")
+        yield note(
+            _SOURCE,
+            EXFILTRATION,
+            HIGH if args.has("-a", "-A", "--attach") or command.piped_in else MEDIUM,
+            "it sends mail",
+        )
     elif args.program == "openssl" and not any(w.text in ("s_client", "s_server") for w in args.positional):
         yield note(_SOURCE, WRITE, MEDIUM, "it handles keys and certificates")
     else:
-        listens = args.has("-l", "--listen") or any("exec:" in w.text.lower() or "system:" in w.text.lower() for w in args.words)
+        listens = args.has("-l", "--listen") or any(
+            "exec:" in w.text.lower() or "system:" in w.text.lower() for w in args.words
+        )
         runs = args.has("-e", "-c", "--exec", "--sh-exec") and args.program != "openssl"
         if runs or listens:
             yield note(_SOURCE, CODE, HIGH, "it opens this machine to another")
@@ -64,16 +83,52 @@ def request_evidence(method: str, url: str) -> Iterator[Evidence]:
     yield note(_SOURCE, WRITE, MEDIUM, "it sends an HTTP request that changes something")
     path = re.sub(r"^\w+://[^/]*", "", url).split("?", 1)[0]
     words = {w for part in path.split("/") for w in split_words(part)}
-    if words & (DELETE_FAMILY | {"purge", "destroy", "flush", "reset", "terminate", "shutdown", "clear", "close", "stop", "disable", "revoke", "kill", "abort", "deactivate", "uninstall"}):
+    if words & (
+        DELETE_FAMILY
+        | {
+            "purge",
+            "destroy",
+            "flush",
+            "reset",
+            "terminate",
+            "shutdown",
+            "clear",
+            "close",
+            "stop",
+            "disable",
+            "revoke",
+            "kill",
+            "abort",
+            "deactivate",
+            "uninstall",
+        }
+    ):
         yield note(_SOURCE, DESTRUCTIVE, HIGH, "the address it writes to speaks of deleting or stopping")
-    if words & {"admin", "permissions", "roles", "policy", "policies", "settings", "users", "security"} and (method == "put" or "admin" in words):
+    if words & {"admin", "permissions", "roles", "policy", "policies", "settings", "users", "security"} and (
+        method == "put" or "admin" in words
+    ):
         yield note(_SOURCE, PRIVILEGE, HIGH, "the address it writes to decides who may do what or how the service runs")
     if words & {"transfer", "refund", "payout", "payments", "charges"}:
         yield note(_SOURCE, EFFECTS["pay"][0], HIGH, "the address it writes to moves money")
 
 
 _FILE_FLAGS = ("-T", "--upload-file")
-_DATA_FLAGS = ("-d", "--data", "--data-binary", "--data-raw", "--data-ascii", "--data-urlencode", "-F", "--form", "--json", "--post-data", "--post-file", "--body-data", "--body-file", "--form-string")
+_DATA_FLAGS = (
+    "-d",
+    "--data",
+    "--data-binary",
+    "--data-raw",
+    "--data-ascii",
+    "--data-urlencode",
+    "-F",
+    "--form",
+    "--json",
+    "--post-data",
+    "--post-file",
+    "--body-data",
+    "--body-file",
+    "--form-string",
+)
 
 
 def _fetch(args: Args, command: Command) -> Iterator[Evidence]:
@@ -98,7 +153,9 @@ def _fetch(args: Args, command: Command) -> Iterator[Evidence]:
     if any("$(" in w.text or "`" in w.text for w in args.words if w.dynamic):
         yield note(_SOURCE, EXFILTRATION, HIGH, "it sends the output of another command away")
     target = args.value_of(("-o", "--output", "-O", "--output-document")) if args.program in ("curl", "wget") else None
-    if target is not None and (is_startup_path(target.text) or is_system_path(target.text) and not target.text.startswith("/dev/")):
+    if target is not None and (
+        is_startup_path(target.text) or (is_system_path(target.text) and not target.text.startswith("/dev/"))
+    ):
         yield note(_SOURCE, CODE, HIGH, "it fetches a file into a system directory")
     if args.has("-K", "--config") or any(w.text.startswith(("--use-askpass", "--execute")) for w in args.words):
         yield note(_SOURCE, CODE, HIGH, "it takes its orders from a file")
@@ -111,9 +168,19 @@ def _body(body: Word, command: Command) -> Iterator[Evidence]:
         source = name[1:]
         if source in ("-", "/dev/stdin"):
             literal = command.stdin is not None and not command.stdin_dynamic
-            yield note(_SOURCE, COMMUNICATION if literal else EXFILTRATION, MEDIUM if literal else HIGH, "it sends what it is given away")
+            yield note(
+                _SOURCE,
+                COMMUNICATION if literal else EXFILTRATION,
+                MEDIUM if literal else HIGH,
+                "it sends what it is given away",
+            )
         else:
-            yield note(_SOURCE, EXFILTRATION, HIGH, "it uploads a file of keys or passwords" if is_credential_path(source) else "it uploads a file")
+            yield note(
+                _SOURCE,
+                EXFILTRATION,
+                HIGH,
+                "it uploads a file of keys or passwords" if is_credential_path(source) else "it uploads a file",
+            )
     elif re.search(r"\bmutation\b", text) and set(split_words(text[:2_000])) & DELETE_FAMILY:
         yield note(_SOURCE, DESTRUCTIVE, HIGH, "the query it sends deletes")
     else:
@@ -141,18 +208,47 @@ def _copy(args: Args) -> Iterator[Evidence]:
         yield note(_SOURCE, READ, LOW, "it only shows what it would do")
         return
     if any(f.startswith(("--delete", "--remove-source-files", "--del")) for f in args.flags) or (
-        args.program in ("rclone", "gsutil", "s3cmd", "s5cmd") and set(names[:3]) & {"sync", "delete", "purge", "rmdir", "rmdirs", "cleanup", "deletefile", "dedupe", "rm", "rb", "move", "del"}
+        args.program in ("rclone", "gsutil", "s3cmd", "s5cmd")
+        and set(names[:3])
+        & {"sync", "delete", "purge", "rmdir", "rmdirs", "cleanup", "deletefile", "dedupe", "rm", "rb", "move", "del"}
     ):
         yield note(_SOURCE, DESTRUCTIVE, HIGH, "it deletes at the other end")
-    if any(w.text.startswith(("ProxyCommand", "-oProxyCommand")) for w in args.words) or args.program == "rsync" and args.has("-e", "--rsh") and any("sh -c" in w.text or "nc " in w.text for w in args.words):
+    if any(w.text.startswith(("ProxyCommand", "-oProxyCommand")) for w in args.words) or (
+        args.program == "rsync"
+        and args.has("-e", "--rsh")
+        and any("sh -c" in w.text or "nc " in w.text for w in args.words)
+    ):
         yield note(_SOURCE, CODE, HIGH, "it runs a command to connect")
-    looks = args.program in ("rclone", "gsutil", "s3cmd", "s5cmd") and names[:1] and names[0] in ("ls", "lsd", "lsl", "lsf", "cat", "size", "about", "check", "config", "version", "du", "stat", "tree", "listremotes", "info", "hash", "lsjson")
+    looks = (
+        args.program in ("rclone", "gsutil", "s3cmd", "s5cmd")
+        and names[:1]
+        and names[0]
+        in (
+            "ls",
+            "lsd",
+            "lsl",
+            "lsf",
+            "cat",
+            "size",
+            "about",
+            "check",
+            "config",
+            "version",
+            "du",
+            "stat",
+            "tree",
+            "listremotes",
+            "info",
+            "hash",
+            "lsjson",
+        )
+    )
     if looks:
         yield note(_SOURCE, READ, LOW, "it only looks")
         return
     remote = [bool(re.match(r"^(?:[\w.-]+@)?[\w.-]{2,}:|^\w+://", n)) for n in names]
     secret = any(is_credential_path(n) for n in names[:-1])
-    if names and is_startup_path(names[-1]) or (len(names) > 1 and is_system_path(names[-1])):
+    if (names and is_startup_path(names[-1])) or (len(names) > 1 and is_system_path(names[-1])):
         yield note(_SOURCE, DESTRUCTIVE, HIGH, "it writes over system files")
     if remote and remote[-1]:
         whole = any(n in ("/", "~", "/home", "/etc", ".", "/var") for n in names[:-1])

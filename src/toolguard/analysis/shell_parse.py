@@ -275,7 +275,20 @@ class _Walk:
         return Word(text=raw, dynamic=True)
 
 
-_HIJACKED = frozenset(("LD_PRELOAD", "LD_LIBRARY_PATH", "PATH", "BASH_ENV", "ENV", "PROMPT_COMMAND", "IFS", "PYTHONPATH", "NODE_OPTIONS", "GIT_SSH_COMMAND"))
+_HIJACKED = frozenset(
+    (
+        "LD_PRELOAD",
+        "LD_LIBRARY_PATH",
+        "PATH",
+        "BASH_ENV",
+        "ENV",
+        "PROMPT_COMMAND",
+        "IFS",
+        "PYTHONPATH",
+        "NODE_OPTIONS",
+        "GIT_SSH_COMMAND",
+    )
+)
 _ESCAPE = re.compile(r"\\(\n|.)", re.DOTALL)
 _ANSI = re.compile(r"\\(x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|[0-7]{1,3}|.)", re.DOTALL)
 _ANSI_NAMES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v"}

@@ -22,14 +22,15 @@ from toolguard.analysis.notes import (
 )
 from toolguard.analysis.path import is_credential_path, is_disk, is_startup_path, is_system_path, is_temporary
 from toolguard.analysis.shell_args import Args
-from toolguard.analysis.shell_cli import cli_evidence
+from toolguard.analysis.shell_cli import cli_evidence, ends_something
 from toolguard.analysis.shell_parse import Command
+from toolguard.analysis.words import bag
 
 __all__ = ["INTERPRETERS", "SHELLS", "program_evidence"]
 
 _SOURCE = "args.shell"
 
-SHELLS = frozenset("sh bash zsh dash ash ksh mksh fish csh tcsh rbash".split())
+SHELLS = bag("sh bash zsh dash ash ksh mksh fish csh tcsh rbash")
 INTERPRETERS: dict[str, tuple[str, ...]] = {
     "python": ("-c",), "python2": ("-c",), "python3": ("-c",), "pypy": ("-c",), "pypy3": ("-c",), "ipython": ("-c",),
     "node": ("-e", "--eval", "-p", "--print"), "nodejs": ("-e", "--eval", "-p"), "deno": ("eval",), "bun": ("-e", "--eval"),
@@ -40,7 +41,7 @@ INTERPRETERS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 # Programs that only look (or only print), whatever their arguments; writing flags are caught below.
-_READERS = frozenset(
+_READERS = bag(
     "ls dir cat bat less more head tail wc nl tac rev grep egrep fgrep rg ag ack find fd locate which whereis type file stat du df "
     "pwd whoami id groups who w last uptime uname hostname date cal env printenv echo printf true false test [ [[ sleep yes seq expr bc "
     "basename dirname realpath readlink md5sum sha1sum sha256sum sha512sum cksum sum b2sum base64 base32 xxd od hexdump strings diff cmp comm "
@@ -48,7 +49,7 @@ _READERS = frozenset(
     "blkid dmesg journalctl netstat ss ip ifconfig arp route ping ping6 traceroute mtr nslookup host whois getent man info help apropos tput "
     "history alias jobs wait : read cd pushd popd dirs let clear reset_ tty stty_ nproc arch locale zcat zgrep zless gunzip_ "
     "look shuf split_ awk gawk mawk sed tee_ unset shopt return break continue exit local getopts umask ulimit times hash fc bind compgen "
-    "kubectx_ tokei cloc hyperfine ldd nm objdump readelf otool command tldr neofetch sw_vers lsb_release promtool_".split()
+    "kubectx_ tokei cloc hyperfine ldd nm objdump readelf otool command tldr neofetch sw_vers lsb_release promtool_"
 )
 
 
@@ -77,7 +78,11 @@ def _reader(args: Args) -> Iterator[Evidence]:
         yield _say(DESTRUCTIVE, HIGH, "it deletes everything a search finds")
     if args.program in ("find", "fd") and args.has("-fprint", "-fprintf", "-fls"):
         yield _say(WRITE, MEDIUM, "it writes a file")
-    if args.program == "fd" and args.has("-x", "-X", "--exec", "--exec-batch") and any(w.text in ("rm", "shred", "unlink") for w in args.words):
+    if (
+        args.program == "fd"
+        and args.has("-x", "-X", "--exec", "--exec-batch")
+        and any(w.text in ("rm", "shred", "unlink") for w in args.words)
+    ):
         yield _say(DESTRUCTIVE, HIGH, "it deletes everything a search finds")
     if args.program in ("sed", "awk", "gawk", "mawk"):
         if args.has("-i", "--in-place") or any(w.text.startswith("-i") for w in args.words):
@@ -87,7 +92,9 @@ def _reader(args: Args) -> Iterator[Evidence]:
             yield _say(CODE, HIGH, "its program runs other commands")
     if args.program == "sort" and args.has("-o", "--output"):
         yield _say(WRITE, MEDIUM, "it writes a file")
-    if args.program in ("ip", "ifconfig", "route", "arp") and any(w.text in ("add", "del", "delete", "set", "flush", "down", "up", "change", "replace") for w in args.positional):
+    if args.program in ("ip", "ifconfig", "route", "arp") and any(
+        w.text in ("add", "del", "delete", "set", "flush", "down", "up", "change", "replace") for w in args.positional
+    ):
         yield _say(PRIVILEGE, HIGH, "it changes the network")
     if args.program == "history" and args.has("-c", "-w", "-d"):
         yield _say(DESTRUCTIVE, HIGH, "it erases the record of commands")
@@ -95,23 +102,48 @@ def _reader(args: Args) -> Iterator[Evidence]:
         yield _say(DESTRUCTIVE, HIGH, "it erases logs")
     if args.program == "dmesg" and args.has("-C", "-c", "--clear"):
         yield _say(DESTRUCTIVE, HIGH, "it erases logs")
-    if args.program in ("date", "hostname") and (args.has("-s", "--set") or (args.program == "hostname" and args.positional)):
+    if args.program in ("date", "hostname") and (
+        args.has("-s", "--set") or (args.program == "hostname" and args.positional)
+    ):
         yield _say(PRIVILEGE, HIGH, "it changes the system")
 
 
 def _rm(args: Args, _: Command) -> Iterator[Evidence]:
     recursive = args.has("-r", "-R", "--recursive", "-d", "--dir") or args.program == "shred"
-    targets = [w for w in args.positional]
+    targets = list(args.positional)
     for word in targets:
         text = word.text
         bare = text.rstrip("/*.")
-        if text in ("/", "/*", "/.", "//", "/..") or (bare == "" and text.startswith("/")) or args.has("--no-preserve-root"):
+        if (
+            text in ("/", "/*", "/.", "//", "/..")
+            or (bare == "" and text.startswith("/"))
+            or args.has("--no-preserve-root")
+        ):
             yield _say(DESTRUCTIVE, CRITICAL, "it deletes the whole system")
-        elif text in ("~", "~/", "~/*", "$HOME", "${HOME}", "$HOME/", "$HOME/*", "${HOME}/*", "/home", "/home/*", "/Users", "/root") and recursive:
+        elif (
+            text
+            in (
+                "~",
+                "~/",
+                "~/*",
+                "$HOME",
+                "${HOME}",
+                "$HOME/",
+                "$HOME/*",
+                "${HOME}/*",
+                "/home",
+                "/home/*",
+                "/Users",
+                "/root",
+            )
+            and recursive
+        ):
             yield _say(DESTRUCTIVE, CRITICAL, "it deletes whole home directories")
         elif is_system_path(text):
             deep = text.count("/") > 2 and not recursive
-            yield _say(DESTRUCTIVE, HIGH if deep else CRITICAL if recursive else HIGH, "it deletes in a system directory")
+            yield _say(
+                DESTRUCTIVE, HIGH if deep else CRITICAL if recursive else HIGH, "it deletes in a system directory"
+            )
         elif is_credential_path(text) or is_startup_path(text):
             yield _say(DESTRUCTIVE, HIGH, "it deletes a file that decides who may log in or what runs")
         elif is_temporary(text):
@@ -153,7 +185,9 @@ def _dd(args: Args, _: Command) -> Iterator[Evidence]:
         yield _say(READ, LOW, "it reads raw data")
 
 
-def _fixed(risk_class: RiskClass, level: RiskLevel, text: str, *, looks: str = "") -> Callable[[Args, Command], Iterator[Evidence]]:
+def _fixed(
+    risk_class: RiskClass, level: RiskLevel, text: str, *, looks: str = ""
+) -> Callable[[Args, Command], Iterator[Evidence]]:
     """A program with one effect, unless one of the ``looks`` words or flags shows that it only looks."""
     quiet = frozenset(looks.split()) | {"--help", "--version"}
 
@@ -172,10 +206,22 @@ def _mode(args: Args, _: Command) -> Iterator[Evidence]:
     deep = args.has("-R", "--recursive")
     system = any(is_system_path(n) or is_credential_path(n) for n in names[1:])
     if args.program == "chmod":
-        if mode[-3:] in ("777", "666", "776", "767", "757", "577", "775") and mode[-1] in "2367" or any(p in mode for p in ("o+w", "a+w", "o=rw", "a=rw", "+s", "ugo+w")) or (len(mode) == 4 and mode[0] in "246"):
-            yield _say(PRIVILEGE, CRITICAL if deep and system else HIGH, "it opens files to everyone or to another user's rights")
+        if (
+            (mode[-3:] in ("777", "666", "776", "767", "757", "577", "775") and mode[-1] in "2367")
+            or any(p in mode for p in ("o+w", "a+w", "o=rw", "a=rw", "+s", "ugo+w"))
+            or (len(mode) == 4 and mode[0] in "246")
+        ):
+            yield _say(
+                PRIVILEGE,
+                CRITICAL if deep and system else HIGH,
+                "it opens files to everyone or to another user's rights",
+            )
         else:
-            yield _say(PRIVILEGE, HIGH if system or deep and mode in ("000", "0", "0000") else MEDIUM, "it changes who may use files")
+            yield _say(
+                PRIVILEGE,
+                HIGH if system or (deep and mode in ("000", "0", "0000")) else MEDIUM,
+                "it changes who may use files",
+            )
     else:
         yield _say(PRIVILEGE, HIGH if deep or system else MEDIUM, "it changes who owns files")
 
@@ -202,9 +248,13 @@ def _kill(args: Args, _: Command) -> Iterator[Evidence]:
         yield _say(DESTRUCTIVE, HIGH if strong else MEDIUM, "it ends a process")
 
 
-_UNIT_STOPS = frozenset("stop disable mask kill poweroff reboot halt suspend hibernate emergency rescue isolate restart try-restart force-reload unload bootout delete remove".split())
-_UNIT_RESTARTS = frozenset("restart try-restart force-reload".split())
-_UNIT_LOOKS = frozenset("status show list list-units list-unit-files list-timers is-active is-enabled is-failed cat help list-dependencies list-jobs list-sockets print get-default".split())
+_UNIT_STOPS = bag(
+    "stop disable mask kill poweroff reboot halt suspend hibernate emergency rescue isolate restart try-restart force-reload unload bootout delete remove"
+)
+_UNIT_RESTARTS = bag("restart try-restart force-reload")
+_UNIT_LOOKS = bag(
+    "status show list list-units list-unit-files list-timers is-active is-enabled is-failed cat help list-dependencies list-jobs list-sockets print get-default"
+)
 
 
 def _service(args: Args, _: Command) -> Iterator[Evidence]:
@@ -229,12 +279,14 @@ def _cron(args: Args, _: Command) -> Iterator[Evidence]:
         yield _say(CODE, HIGH, "it makes commands run later by themselves")
 
 
-_REMOVES = frozenset("remove uninstall purge autoremove autopurge erase rm un -r -rs -rns -rdd --remove --purge --erase -e unpublish yank deprecate cleanup clean".split())
-_PACKAGE_LOOKS = frozenset(
-    "list ls search show info view query outdated why audit check freeze depends rdepends policy help version -q -qa -qi -ql -si -ss --version -v --help config whoami owner "
-    "metadata tree doctor licenses explain bin root prefix".split()
+_REMOVES = bag(
+    "remove uninstall purge autoremove autopurge erase rm un -r -rs -rns -rdd --remove --purge --erase -e unpublish yank deprecate cleanup clean"
 )
-_RUNS = frozenset("run exec test start build dlx x bench fmt lint clippy doc compile package create init new".split())
+_PACKAGE_LOOKS = bag(
+    "list ls search show info view query outdated why audit check freeze depends rdepends policy help version -q -qa -qi -ql -si -ss --version -v --help config whoami owner "
+    "metadata tree doctor licenses explain bin root prefix"
+)
+_RUNS = bag("run exec test start build dlx x bench fmt lint clippy doc compile package create init new")
 
 
 def _package(args: Args, _: Command) -> Iterator[Evidence]:
@@ -250,7 +302,9 @@ def _package(args: Args, _: Command) -> Iterator[Evidence]:
     elif any("://" in n or n.startswith("git+") for n in names) and "install" in names:
         yield _say(CODE, HIGH, "it installs code from an address")
     else:
-        yield _say(CODE, MEDIUM, "it installs, builds or runs code" if any(n in _RUNS for n in names) else "it installs code")
+        yield _say(
+            CODE, MEDIUM, "it installs, builds or runs code" if any(n in _RUNS for n in names) else "it installs code"
+        )
 
 
 def _sql_client(args: Args, command: Command) -> Iterator[Evidence]:
@@ -259,7 +313,14 @@ def _sql_client(args: Args, command: Command) -> Iterator[Evidence]:
     text = args.value_of(("-c", "--command", "-e", "--execute", "-Q", "-q", "--query", "-cmd", "--sql"))
     if text is None and args.program.startswith(("sqlite", "duckdb")) and len(args.positional) > 1:
         text = args.positional[1]
-    if args.program == "dropdb" or args.program == "dropuser" or args.program.startswith("mysqladmin") and any(w.text in ("drop", "shutdown", "kill", "flush-hosts", "password") for w in args.positional):
+    if (
+        args.program == "dropdb"
+        or args.program == "dropuser"
+        or (
+            args.program.startswith("mysqladmin")
+            and any(w.text in ("drop", "shutdown", "kill", "flush-hosts", "password") for w in args.positional)
+        )
+    ):
         yield _say(DESTRUCTIVE, CRITICAL, "it drops a database or user")
     elif args.program in ("pg_dump", "pg_dumpall", "mysqldump", "mongodump", "mongoexport", "mariadb-dump", "sqldump"):
         yield _say(EXFILTRATION, MEDIUM, "it copies a database out")
@@ -270,7 +331,11 @@ def _sql_client(args: Args, command: Command) -> Iterator[Evidence]:
         yield _say(DESTRUCTIVE if clean else WRITE, HIGH if clean else MEDIUM, "it loads a database")
     elif text is not None:
         if text.text.startswith("."):
-            yield _say(READ if text.text.split()[0] in (".tables", ".schema", ".databases", ".help", ".indexes") else WRITE, LOW if text.text.startswith((".tables", ".schema")) else MEDIUM, "it gives a command to the client")
+            yield _say(
+                READ if text.text.split()[0] in (".tables", ".schema", ".databases", ".help", ".indexes") else WRITE,
+                LOW if text.text.startswith((".tables", ".schema")) else MEDIUM,
+                "it gives a command to the client",
+            )
         elif text.text.startswith("\\"):
             risky = text.text.startswith(("\\!", "\\copy", "\\o", "\\w", "\\g"))
             yield _say(CODE if risky else READ, HIGH if risky else LOW, "it gives a command to the client")
@@ -288,9 +353,11 @@ def _sql_client(args: Args, command: Command) -> Iterator[Evidence]:
         yield _say(CODE, MEDIUM, "it opens a database console")
 
 
-_REDIS_ENDS = frozenset("flushall flushdb shutdown del unlink debug config rename migrate slaveof replicaof swapdb restore script function eval evalsha bgrewriteaof expire expireat ltrim spop lpop rpop zremrangebyrank xtrim cluster failover acl module client hdel srem zrem lrem getdel reset".split())
+_REDIS_ENDS = bag(
+    "flushall flushdb shutdown del unlink debug config rename migrate slaveof replicaof swapdb restore script function eval evalsha bgrewriteaof expire expireat ltrim spop lpop rpop zremrangebyrank xtrim cluster failover acl module client hdel srem zrem lrem getdel reset"
+)
 _REDIS_CRITICAL = frozenset(("flushall", "flushdb", "shutdown"))
-_REDIS_LOOKS = frozenset("get list info help cat whoami kill_ id getname count".split())
+_REDIS_LOOKS = bag("get list info help cat whoami kill_ id getname count")
 
 
 def _redis(args: Args, _: Command) -> Iterator[Evidence]:
@@ -298,7 +365,9 @@ def _redis(args: Args, _: Command) -> Iterator[Evidence]:
     hit = next((n for n in names if n in _REDIS_ENDS), None)
     if hit is None:
         yield _say(WRITE, MEDIUM, "it gives commands to a key-value store")
-    elif hit in ("config", "acl", "client", "module", "script", "function", "cluster", "debug") and (set(names[names.index(hit) + 1 :]) & _REDIS_LOOKS):
+    elif hit in ("config", "acl", "client", "module", "script", "function", "cluster", "debug") and (
+        set(names[names.index(hit) + 1 :]) & _REDIS_LOOKS
+    ):
         yield _say(READ, LOW, "it only looks or prints")
     else:
         yield _say(DESTRUCTIVE, CRITICAL if hit in _REDIS_CRITICAL else HIGH, "it deletes keys or changes the store")
@@ -327,6 +396,15 @@ def _archive(args: Args, _: Command) -> Iterator[Evidence]:
         yield _say(WRITE, MEDIUM, "it packs or unpacks files")
 
 
+def _task(args: Args, _: Command) -> Iterator[Evidence]:
+    if ends_something([w.text for w in args.positional]):
+        yield _say(DESTRUCTIVE, HIGH, "it runs a task that deletes or overwrites")
+    elif args.has("-T", "--tasks", "-l", "--list", "--help"):
+        yield _say(READ, LOW, "it only looks or prints")
+    else:
+        yield _say(CODE, MEDIUM, "it runs a task")
+
+
 _Rule = Callable[[Args, Command], Iterator[Evidence]]
 _RULES: dict[str, _Rule] = {}
 
@@ -343,31 +421,61 @@ _add(_mode, "chmod chown chgrp")
 _add(_fixed(PRIVILEGE, HIGH, "it changes access rights", looks=""), "chattr setfacl setcap setfattr icacls takeown")
 _add(_tee, "tee sponge")
 _add(_kill, "kill killall pkill killall5 skill taskkill")
-_add(_fixed(DESTRUCTIVE, CRITICAL, "it formats or rewrites a disk", looks="-l --list -n --dry-run print"),
-     "mkfs mke2fs mkfs.ext2 mkfs.ext3 mkfs.ext4 mkfs.xfs mkfs.btrfs mkfs.vfat mkfs.ntfs mkfs.fat mkswap fdisk sfdisk gdisk sgdisk parted wipefs blkdiscard "
-     "badblocks hdparm nvme cryptsetup pvremove vgremove lvremove mdadm zpool zfs format diskpart newfs diskutil")
-_add(_fixed(DESTRUCTIVE, CRITICAL, "it stops the machine", looks="-c"), "shutdown reboot halt poweroff init telinit kexec")
-_add(_fixed(PRIVILEGE, HIGH, "it changes users or passwords", looks="-S --status -l"),
-     "useradd usermod userdel adduser deluser groupadd groupdel groupmod passwd chpasswd chage visudo gpasswd newusers vipw htpasswd net dscl pw")
-_add(_fixed(PRIVILEGE, HIGH, "it changes the kernel or its protections", looks="-a --list -L -S --show status get-default"),
-     "insmod rmmod modprobe sysctl setenforce aa-disable iptables ip6tables nft ufw firewall-cmd ebtables mount umount swapoff losetup auditctl apparmor_parser semanage setsebool csrutil spctl "
-     "update-grub grub-install efibootmgr bcdedit reg netsh")
+_add(
+    _fixed(DESTRUCTIVE, CRITICAL, "it formats or rewrites a disk", looks="-l --list -n --dry-run print"),
+    "mkfs mke2fs mkfs.ext2 mkfs.ext3 mkfs.ext4 mkfs.xfs mkfs.btrfs mkfs.vfat mkfs.ntfs mkfs.fat mkswap fdisk sfdisk gdisk sgdisk parted wipefs blkdiscard "
+    "badblocks hdparm nvme cryptsetup pvremove vgremove lvremove mdadm zpool zfs format diskpart newfs diskutil",
+)
+_add(
+    _fixed(DESTRUCTIVE, CRITICAL, "it stops the machine", looks="-c"),
+    "shutdown reboot halt poweroff init telinit kexec",
+)
+_add(
+    _fixed(PRIVILEGE, HIGH, "it changes users or passwords", looks="-S --status -l"),
+    "useradd usermod userdel adduser deluser groupadd groupdel groupmod passwd chpasswd chage visudo gpasswd newusers vipw htpasswd net dscl pw",
+)
+_add(
+    _fixed(
+        PRIVILEGE, HIGH, "it changes the kernel or its protections", looks="-a --list -L -S --show status get-default"
+    ),
+    "insmod rmmod modprobe sysctl setenforce aa-disable iptables ip6tables nft ufw firewall-cmd ebtables mount umount swapoff losetup auditctl apparmor_parser semanage setsebool csrutil spctl "
+    "update-grub grub-install efibootmgr bcdedit reg netsh",
+)
 _add(_service, "systemctl service rc-service launchctl supervisorctl initctl sc rcctl sv svcadm pm2")
 _add(_cron, "crontab at batch schtasks")
-_add(_package, "apt apt-get aptitude dpkg yum dnf rpm zypper pacman apk brew port snap flatpak pip pip3 pipx uv poetry conda mamba npm npx yarn pnpm bun_ bunx gem bundle cargo "
-     "go rustup composer nuget dotnet mvn gradle make cmake ninja just task choco winget scoop nix nix-env emerge pkg cpan luarocks mix opam stack cabal twine easy_install")
-_add(_sql_client, "psql mysql mariadb sqlite sqlite3 sqlcmd sqlplus duckdb clickhouse-client cockroach snowsql usql pgcli mycli bq_ mssql-cli osql isql dropdb dropuser mysqladmin pg_dump pg_dumpall "
-     "mysqldump mongodump mongoexport mariadb-dump pg_restore mongorestore mysqlimport mongoimport spark-sql hive beeline presto trino")
+_add(
+    _package,
+    "apt apt-get aptitude dpkg yum dnf rpm zypper pacman apk brew port snap flatpak pip pip3 pipx uv poetry conda mamba npm npx yarn pnpm bun_ bunx gem bundle cargo "
+    "go rustup composer nuget dotnet mvn gradle make cmake ninja just task choco winget scoop nix nix-env emerge pkg cpan luarocks mix opam stack cabal twine easy_install",
+)
+_add(
+    _sql_client,
+    "psql mysql mariadb sqlite sqlite3 sqlcmd sqlplus duckdb clickhouse-client cockroach snowsql usql pgcli mycli bq_ mssql-cli osql isql dropdb dropuser mysqladmin pg_dump pg_dumpall "
+    "mysqldump mongodump mongoexport mariadb-dump pg_restore mongorestore mysqlimport mongoimport spark-sql hive beeline presto trino",
+)
 _add(_redis, "redis-cli valkey-cli keydb-cli")
 _add(_mongo, "mongo mongosh")
+_add(_task, "rake gitlab-rake artisan manage.py django-admin flask wp drush gulp grunt fab invoke")
 _add(_archive, "tar zip unzip gzip gunzip bzip2 xz 7z zstd bsdtar cpio ar")
 _add(_fixed(CODE, HIGH, "it runs a file in this shell"), "source .")
-_add(_fixed(CODE, MEDIUM, "it compiles or runs code"), "gcc cc g++ clang rustc javac java_ tsc ocaml ghc pytest tox nox jest vitest mocha rake_ ant sbt bazel meson black ruff mypy eslint prettier webpack vite")
-_add(_fixed(WRITE, MEDIUM, "it edits files"), "vi vim nvim nano emacs ed ex code open xdg-open sponge truncate_ export set declare typeset readonly trap split csplit mkdirp")
+_add(
+    _fixed(CODE, MEDIUM, "it compiles or runs code"),
+    "gcc cc g++ clang rustc javac java_ tsc ocaml ghc pytest tox nox jest vitest mocha rake_ ant sbt bazel meson black ruff mypy eslint prettier webpack vite",
+)
+_add(
+    _fixed(WRITE, MEDIUM, "it edits files"),
+    "vi vim nvim nano emacs ed ex code open xdg-open sponge truncate_ export set declare typeset readonly trap split csplit mkdirp",
+)
 _add(_fixed(DESTRUCTIVE, HIGH, "it cuts files off", looks=""), "truncate fallocate")
 _add(_fixed(CODE, HIGH, "it makes commands run at certain events", looks="-l -p"), "trap")
-_add(_fixed(EXFILTRATION, HIGH, "it records screen, keys or network", looks=""), "tcpdump tshark wireshark script screencapture scrot xinput xdotool pbpaste xclip")
-_add(_fixed(PRIVILEGE, HIGH, "it handles keys or secrets", looks="--list-keys -k -l --fingerprint version"), "gpg ssh-keygen ssh-add ssh-copy-id security keytool pass certutil mimikatz hashcat john")
+_add(
+    _fixed(EXFILTRATION, HIGH, "it records screen, keys or network", looks=""),
+    "tcpdump tshark wireshark script screencapture scrot xinput xdotool pbpaste xclip",
+)
+_add(
+    _fixed(PRIVILEGE, HIGH, "it handles keys or secrets", looks="--list-keys -k -l --fingerprint version"),
+    "gpg ssh-keygen ssh-add ssh-copy-id security keytool pass certutil mimikatz hashcat john",
+)
 _add(_fixed(FINANCIAL, HIGH, "it handles money"), "bitcoin-cli ethkey geth lncli")
 _add(shell_git.evidence, "git hub")
 for _name in shell_net.PROGRAMS:

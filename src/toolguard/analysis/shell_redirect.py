@@ -20,7 +20,14 @@ def evidence(redirects: Iterable[Redirect]) -> Iterator[Evidence]:
         target = redirect.target.text
         if "/dev/tcp/" in target or "/dev/udp/" in target:
             yield note(_SOURCE, EXFILTRATION, HIGH, "it opens a network connection by redirection")
-        if not redirect.op.lstrip("&0123456789").startswith(">") or target in ("/dev/null", "/dev/stderr", "/dev/stdout", "1", "2", "-"):
+        if not redirect.op.lstrip("&0123456789").startswith(">") or target in (
+            "/dev/null",
+            "/dev/stderr",
+            "/dev/stdout",
+            "1",
+            "2",
+            "-",
+        ):
             continue
         if is_disk(target):
             yield note(_SOURCE, DESTRUCTIVE, CRITICAL, "it writes over a raw disk")

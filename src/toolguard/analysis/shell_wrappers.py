@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from toolguard._core.risk import Evidence
 from toolguard.analysis.notes import CODE, EXFILTRATION, HIGH, MEDIUM, PRIVILEGE, note
 from toolguard.analysis.shell_parse import Word
+from toolguard.analysis.words import bag
 
 __all__ = ["Layers", "unwrap"]
 
@@ -111,7 +112,9 @@ def _peel(words: list[Word], layers: Layers, depth: int) -> None:
     if name in _REMOTE:
         _remote(words, layers)
         return
-    if name in ("docker", "podman", "nerdctl", "kubectl", "oc", "docker-compose", "lxc") and _inside(words, layers, depth):
+    if name in ("docker", "podman", "nerdctl", "kubectl", "oc", "docker-compose", "lxc") and _inside(
+        words, layers, depth
+    ):
         return
     if name == "su" or (name in _SHELL_LINE and _line(words) is not None):
         layers.programs.append(name)
@@ -200,7 +203,11 @@ def _find(words: list[Word], layers: Layers, depth: int) -> None:
                 inner.append(words[i])
                 i += 1
             if inner:
-                _peel([*inner, Word(text="-r")] if _name(inner[0]) in ("rm", "unlink", "shred") else inner, layers, depth + 1)
+                _peel(
+                    [*inner, Word(text="-r")] if _name(inner[0]) in ("rm", "unlink", "shred") else inner,
+                    layers,
+                    depth + 1,
+                )
                 layers.programs.append("find")
         else:
             own.append(words[i])
@@ -211,7 +218,7 @@ def _find(words: list[Word], layers: Layers, depth: int) -> None:
 def _remote(words: list[Word], layers: Layers) -> None:
     layers.programs.append(_name(words[0]))
     layers.evidence.append(note(_SOURCE, EXFILTRATION, MEDIUM, "it connects to another machine"))
-    takes = frozenset("-b -c -D -E -e -F -I -i -J -L -l -m -O -o -p -Q -R -S -W -w".split())
+    takes = bag("-b -c -D -E -e -F -I -i -J -L -l -m -O -o -p -Q -R -S -W -w")
     i = 1
     while i < len(words) and words[i].text.startswith("-"):
         if words[i].text[:2] in ("-R", "-L", "-D"):
@@ -239,7 +246,12 @@ def _inside(words: list[Word], layers: Layers, depth: int) -> bool:
     else:
         i = start + 1
         while i < len(texts) and texts[i].startswith("-"):
-            i += 2 if texts[i] in ("-u", "-w", "-e", "--user", "--workdir", "--env", "-n", "--namespace", "-c", "--container") else 1
+            i += (
+                2
+                if texts[i]
+                in ("-u", "-w", "-e", "--user", "--workdir", "--env", "-n", "--namespace", "-c", "--container")
+                else 1
+            )
         inner = words[i + 1 :]
     layers.programs.append(_name(words[0]))
     layers.evidence.append(note(_SOURCE, CODE, MEDIUM, "it runs a command inside a container"))

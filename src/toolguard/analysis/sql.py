@@ -194,7 +194,15 @@ _DASHES = re.compile(r"--(?=[^\s-])")
 def _variants(text: str) -> Iterator[tuple[str, str]]:
     """Each (dialect, text) the words could be read as, the usual one first."""
     yield "postgres", text
-    if "`" in text or "#" in text or "\\" in text or "$$" in text or text.count("/*") > text.count("*/") or text.count("/*") > 1 or '"' in text:
+    if (
+        "`" in text
+        or "#" in text
+        or "\\" in text
+        or "$$" in text
+        or text.count("/*") > text.count("*/")
+        or text.count("/*") > 1
+        or '"' in text
+    ):
         yield "mysql", text
     if _DASHES.search(text):
         yield "mysql", _DASHES.sub("- - ", text)
@@ -215,4 +223,3 @@ def _parser() -> Any:
 
     logging.getLogger("sqlglot").addFilter(_Silence())
     return sqlglot
-

@@ -25,6 +25,7 @@ from toolguard.analysis.notes import (
     WRITE,
     note,
 )
+from toolguard.analysis.words import bag
 
 __all__ = ["Verdict", "gravest", "judge", "several", "split"]
 
@@ -146,41 +147,104 @@ _FIRST: dict[str, tuple[RiskClass, RiskLevel, str]] = {
     "CLOSE": (READ, LOW, "closes a cursor"),
     "(": (READ, LOW, "reads rows"),
 }
-_TREE = frozenset("SELECT WITH TABLE FROM ( VALUES INSERT UPDATE DELETE MERGE REPLACE UPSERT EXPLAIN DESCRIBE DESC CREATE ALTER".split())
+_TREE = bag(
+    "SELECT WITH TABLE FROM ( VALUES INSERT UPDATE DELETE MERGE REPLACE UPSERT EXPLAIN DESCRIBE DESC CREATE ALTER"
+)
 
 _WORDS = r"(?:[^ ]+ )"
 # Phrases of words, wherever they stand in a statement.
 _PHRASES: tuple[tuple[re.Pattern[str], RiskClass, RiskLevel, str], ...] = tuple(
     (re.compile(rf"(?:^| ){pattern}(?= |$)"), risk_class, level, text)
     for pattern, risk_class, level, text in (
-        (r"DROP (?:DATABASE|SCHEMA|TABLESPACE|OWNED|CATALOG|KEYSPACE|WAREHOUSE)", DESTRUCTIVE, CRITICAL, "drops a whole database or schema"),
-        (r"DROP (?:TEMP(?:ORARY)? |EXTERNAL |FOREIGN )?(?:TABLE|MATERIALIZED VIEW|COLUMN|PARTITION)", DESTRUCTIVE, CRITICAL, "drops data"),
-        (r"(?:DROP|CREATE|ALTER|CREATE OR REPLACE|RENAME) (?:USER|ROLE|LOGIN|GROUP|POLICY|CREDENTIAL|SERVER ROLE|APPLICATION ROLE|"
-         r"DATABASE ROLE|MASKING POLICY|ROW ACCESS POLICY|NETWORK POLICY|DEFAULT PRIVILEGES|PROFILE|SERVER AUDIT|SECURITY POLICY|USER MAPPING)",
-         PRIVILEGE, HIGH, "changes users, roles or policies"),
+        (
+            r"DROP (?:DATABASE|SCHEMA|TABLESPACE|OWNED|CATALOG|KEYSPACE|WAREHOUSE)",
+            DESTRUCTIVE,
+            CRITICAL,
+            "drops a whole database or schema",
+        ),
+        (
+            r"DROP (?:TEMP(?:ORARY)? |EXTERNAL |FOREIGN )?(?:TABLE|MATERIALIZED VIEW|COLUMN|PARTITION)",
+            DESTRUCTIVE,
+            CRITICAL,
+            "drops data",
+        ),
+        (
+            (
+                r"(?:DROP|CREATE|ALTER|CREATE OR REPLACE|RENAME) (?:USER|ROLE|LOGIN|GROUP|POLICY|CREDENTIAL|SERVER ROLE|APPLICATION ROLE|"
+                r"DATABASE ROLE|MASKING POLICY|ROW ACCESS POLICY|NETWORK POLICY|DEFAULT PRIVILEGES|PROFILE|SERVER AUDIT|SECURITY POLICY|USER MAPPING)"
+            ),
+            PRIVILEGE,
+            HIGH,
+            "changes users, roles or policies",
+        ),
         (r"(?:OWNER TO|SET OWNER|AUTHORIZATION)", PRIVILEGE, HIGH, "changes an owner"),
         (r"(?:DISABLE|ENABLE|NO FORCE|FORCE) ROW LEVEL SECURITY", PRIVILEGE, HIGH, "changes row security"),
         (r"(?:DISABLE|ENABLE) (?:TRIGGER|RULE)", PRIVILEGE, HIGH, "switches triggers"),
-        (r"SET (?:LOCAL |SESSION )?(?:ROLE|SESSION AUTHORIZATION|SESSION_AUTHORIZATION|PASSWORD|DEFAULT ROLE)", PRIVILEGE, HIGH, "changes identity"),
-        (r"SET (?:LOCAL |SESSION )?(?:ROW_SECURITY|SESSION_REPLICATION_ROLE|SQL_SAFE_UPDATES|SQL_LOG_BIN|FOREIGN_KEY_CHECKS|UNIQUE_CHECKS)",
-         PRIVILEGE, HIGH, "switches a safeguard off"),
+        (
+            r"SET (?:LOCAL |SESSION )?(?:ROLE|SESSION AUTHORIZATION|SESSION_AUTHORIZATION|PASSWORD|DEFAULT ROLE)",
+            PRIVILEGE,
+            HIGH,
+            "changes identity",
+        ),
+        (
+            r"SET (?:LOCAL |SESSION )?(?:ROW_SECURITY|SESSION_REPLICATION_ROLE|SQL_SAFE_UPDATES|SQL_LOG_BIN|FOREIGN_KEY_CHECKS|UNIQUE_CHECKS)",
+            PRIVILEGE,
+            HIGH,
+            "switches a safeguard off",
+        ),
         (r"SET (?:GLOBAL|PERSIST|@@GLOBAL|PERSIST_ONLY)", PRIVILEGE, HIGH, "changes a setting of the whole server"),
-        (r"ALTER (?:SYSTEM|DATABASE|SERVER|INSTANCE|ACCOUNT|WAREHOUSE)", PRIVILEGE, HIGH, "changes the server's configuration"),
-        (r"ALTER " + _WORDS + r"{1,12}?(?:DROP|TRUNCATE PARTITION|EXCHANGE PARTITION|DETACH PARTITION)", DESTRUCTIVE, HIGH, "drops part of a table"),
+        (
+            r"ALTER (?:SYSTEM|DATABASE|SERVER|INSTANCE|ACCOUNT|WAREHOUSE)",
+            PRIVILEGE,
+            HIGH,
+            "changes the server's configuration",
+        ),
+        (
+            r"ALTER " + _WORDS + r"{1,12}?(?:DROP|TRUNCATE PARTITION|EXCHANGE PARTITION|DETACH PARTITION)",
+            DESTRUCTIVE,
+            HIGH,
+            "drops part of a table",
+        ),
         (r"ALTER " + _WORDS + r"{1,6}?RENAME", WRITE, MEDIUM, "renames a database object"),
-        (r"(?:CREATE|ALTER|CREATE OR REPLACE|CREATE OR ALTER) " + _WORDS + r"{0,4}?(?:FUNCTION|PROCEDURE|PROC|TRIGGER|EXTENSION|LANGUAGE|RULE|EVENT|PACKAGE|"
-         r"LIBRARY|ASSEMBLY|AGGREGATE|OPERATOR|CAST|JOB|TASK|PIPE|STREAMLIT|INTEGRATION|STAGE|MODEL|MACRO)", CODE, HIGH, "creates code that the server runs"),
-        (r"(?:CREATE|ALTER) (?:FOREIGN|EXTERNAL|SERVER|SUBSCRIPTION|PUBLICATION|DATABASE LINK|PUBLIC DATABASE LINK|LINK|CONNECTION)",
-         EXFILTRATION, HIGH, "connects the database to another system"),
+        (
+            r"(?:CREATE|ALTER|CREATE OR REPLACE|CREATE OR ALTER) "
+            + _WORDS
+            + r"{0,4}?(?:FUNCTION|PROCEDURE|PROC|TRIGGER|EXTENSION|LANGUAGE|RULE|EVENT|PACKAGE|"
+            r"LIBRARY|ASSEMBLY|AGGREGATE|OPERATOR|CAST|JOB|TASK|PIPE|STREAMLIT|INTEGRATION|STAGE|MODEL|MACRO)",
+            CODE,
+            HIGH,
+            "creates code that the server runs",
+        ),
+        (
+            r"(?:CREATE|ALTER) (?:FOREIGN|EXTERNAL|SERVER|SUBSCRIPTION|PUBLICATION|DATABASE LINK|PUBLIC DATABASE LINK|LINK|CONNECTION)",
+            EXFILTRATION,
+            HIGH,
+            "connects the database to another system",
+        ),
         (r"CREATE OR REPLACE (?:TABLE|TRANSIENT|TEMP|TEMPORARY)", DESTRUCTIVE, HIGH, "replaces a table"),
         (r"(?:FROM|TO) PROGRAM", CODE, CRITICAL, "runs a program on the server"),
         (r"INTO (?:OUTFILE|DUMPFILE)", EXFILTRATION, HIGH, "writes rows to a file on the server"),
         (r"COPY " + _WORDS + r"{1,200}?TO", EXFILTRATION, HIGH, "copies rows out"),
         (r"OVERWRITE", DESTRUCTIVE, HIGH, "overwrites what stood there"),
         (r"WITH GRANT OPTION", PRIVILEGE, CRITICAL, "lets others hand privileges on"),
-        (r"(?:GRANT|DENY) " + _WORDS + r"{1,40}?TO (?:\"?PUBLIC|EVERYONE|\"?GUEST|ANONYMOUS|%)", PRIVILEGE, CRITICAL, "grants to everyone"),
-        (r"GRANT (?:ALL|ACCOUNTADMIN|SUPER|DBA|SYSADMIN|OWNERSHIP|RDS_SUPERUSER|SYSDBA)", PRIVILEGE, CRITICAL, "grants everything"),
-        (r"(?:SUPERUSER|BYPASSRLS|CREATEROLE|REPLICATION LOGIN|SYSADMIN)", PRIVILEGE, CRITICAL, "gives the highest privileges"),
+        (
+            r"(?:GRANT|DENY) " + _WORDS + r"{1,40}?TO (?:\"?PUBLIC|EVERYONE|\"?GUEST|ANONYMOUS|%)",
+            PRIVILEGE,
+            CRITICAL,
+            "grants to everyone",
+        ),
+        (
+            r"GRANT (?:ALL|ACCOUNTADMIN|SUPER|DBA|SYSADMIN|OWNERSHIP|RDS_SUPERUSER|SYSDBA)",
+            PRIVILEGE,
+            CRITICAL,
+            "grants everything",
+        ),
+        (
+            r"(?:SUPERUSER|BYPASSRLS|CREATEROLE|REPLICATION LOGIN|SYSADMIN)",
+            PRIVILEGE,
+            CRITICAL,
+            "gives the highest privileges",
+        ),
         (r"FOR (?:NO KEY )?(?:UPDATE|SHARE|KEY SHARE)", WRITE, MEDIUM, "locks the rows it reads"),
         (r"IMMEDIATE '", CODE, HIGH, "runs SQL out of a string"),
         (r"LOAD DATA", CODE, HIGH, "loads a file"),
@@ -210,7 +274,14 @@ def judge(words: list[str]) -> Verdict:
         rest = [w for w in words[1:] if w not in ("ANALYZE", "ANALYSE", "VERBOSE", "EXTENDED", "PLAN", "FOR", "QUERY")]
         if not runs:
             return Verdict(kind="explain", evidence=(evidence[0],), needs_tree=False)
-        inner = next((i for i, w in enumerate(rest) if w in ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "CREATE", "EXECUTE")), -1)
+        inner = next(
+            (
+                i
+                for i, w in enumerate(rest)
+                if w in ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "CREATE", "EXECUTE")
+            ),
+            -1,
+        )
         if inner >= 0:
             under = judge(rest[inner:])
             evidence += under.evidence

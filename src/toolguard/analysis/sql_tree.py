@@ -20,7 +20,7 @@ from toolguard.analysis.notes import (
     WRITE,
     note,
 )
-from toolguard.analysis.words import split_words
+from toolguard.analysis.words import bag, split_words
 
 __all__ = ["walk"]
 
@@ -37,21 +37,68 @@ Say = Callable[[Evidence], object]
 
 # Functions by what they reach. Prefixes end in "*".
 _FUNCTIONS: tuple[tuple[RiskClass, RiskLevel, str, str], ...] = (
-    (CODE, CRITICAL, "runs commands on the server", "xp_cmdshell sp_oacreate sp_oamethod sys_exec sys_eval sp_execute_external_script "
-     "system shell shell_exec lo_export xp_regwrite xp_regread sp_addextendedproc dbms_scheduler* dbms_java* sp_add_job sp_start_job"),
-    (CODE, HIGH, "runs SQL out of a string", "sp_executesql sp_prepare query_to_xml* database_to_xml* table_to_xml cursor_to_xml "
-     "dbms_sql* execute_immediate dbms_xmlgen* extractvalue updatexml eval load_extension"),
-    (EXFILTRATION, HIGH, "reads files of the server", "pg_read_file pg_read_binary_file pg_ls_dir pg_ls_* pg_stat_file load_file lo_import "
-     "readfile openrowset xp_dirtree xp_fileexist bfilename utl_file* read_text read_blob read_csv* read_parquet read_json* "
-     "file infile s3 url hdfs gcs azureblobstorage remote remotesecure mysql postgresql mongodb sqlite_scan iceberg_scan delta_scan"),
-    (EXFILTRATION, HIGH, "reaches another system", "dblink* opendatasource openquery utl_http* utl_smtp* utl_tcp* utl_inaddr* httpuritype http_get http_post "
-     "http_request* net_http* dbms_ldap* xp_sendmail sp_send_dbmail aws_s3* aws_lambda* external_query pg_send* http urlfetch writefile"),
-    (DESTRUCTIVE, HIGH, "disturbs the server or other sessions", "pg_terminate_backend pg_cancel_backend pg_reload_conf pg_rotate_logfile pg_switch_wal "
-     "pg_promote pg_drop_replication_slot pg_create_restore_point sleep pg_sleep* benchmark dbms_lock* waitfor pg_advisory_lock* get_lock "
-     "lo_unlink pg_stat_reset* pg_wal_replay_pause pg_logical_slot_get_changes"),
-    (PRIVILEGE, HIGH, "changes settings or identity", "set_config sp_configure sp_addrolemember sp_addsrvrolemember sp_addlogin sp_password "
-     "pg_catalog.set_config dbms_privilege_capture* setuser"),
-    (WRITE, MEDIUM, "changes a sequence or an object", "setval nextval lo_create lo_put lowrite lo_from_bytea pg_notify"),
+    (
+        CODE,
+        CRITICAL,
+        "runs commands on the server",
+        (
+            "xp_cmdshell sp_oacreate sp_oamethod sys_exec sys_eval sp_execute_external_script "
+            "system shell shell_exec lo_export xp_regwrite xp_regread sp_addextendedproc dbms_scheduler* dbms_java* sp_add_job sp_start_job"
+        ),
+    ),
+    (
+        CODE,
+        HIGH,
+        "runs SQL out of a string",
+        (
+            "sp_executesql sp_prepare query_to_xml* database_to_xml* table_to_xml cursor_to_xml "
+            "dbms_sql* execute_immediate dbms_xmlgen* extractvalue updatexml eval load_extension"
+        ),
+    ),
+    (
+        EXFILTRATION,
+        HIGH,
+        "reads files of the server",
+        (
+            "pg_read_file pg_read_binary_file pg_ls_dir pg_ls_* pg_stat_file load_file lo_import "
+            "readfile openrowset xp_dirtree xp_fileexist bfilename utl_file* read_text read_blob read_csv* read_parquet read_json* "
+            "file infile s3 url hdfs gcs azureblobstorage remote remotesecure mysql postgresql mongodb sqlite_scan iceberg_scan delta_scan"
+        ),
+    ),
+    (
+        EXFILTRATION,
+        HIGH,
+        "reaches another system",
+        (
+            "dblink* opendatasource openquery utl_http* utl_smtp* utl_tcp* utl_inaddr* httpuritype http_get http_post "
+            "http_request* net_http* dbms_ldap* xp_sendmail sp_send_dbmail aws_s3* aws_lambda* external_query pg_send* http urlfetch writefile"
+        ),
+    ),
+    (
+        DESTRUCTIVE,
+        HIGH,
+        "disturbs the server or other sessions",
+        (
+            "pg_terminate_backend pg_cancel_backend pg_reload_conf pg_rotate_logfile pg_switch_wal "
+            "pg_promote pg_drop_replication_slot pg_create_restore_point sleep pg_sleep* benchmark dbms_lock* waitfor pg_advisory_lock* get_lock "
+            "lo_unlink pg_stat_reset* pg_wal_replay_pause pg_logical_slot_get_changes"
+        ),
+    ),
+    (
+        PRIVILEGE,
+        HIGH,
+        "changes settings or identity",
+        (
+            "set_config sp_configure sp_addrolemember sp_addsrvrolemember sp_addlogin sp_password "
+            "pg_catalog.set_config dbms_privilege_capture* setuser"
+        ),
+    ),
+    (
+        WRITE,
+        MEDIUM,
+        "changes a sequence or an object",
+        "setval nextval lo_create lo_put lowrite lo_from_bytea pg_notify",
+    ),
 )
 _SEEN: dict[str, tuple[RiskClass, RiskLevel, str]] = {}
 _PREFIXES: list[tuple[str, tuple[RiskClass, RiskLevel, str]]] = []
@@ -63,13 +110,16 @@ for _c, _l, _t, _names in _FUNCTIONS:
             _SEEN[_n] = (_c, _l, _t)
 
 # Tables whose rows speak of people. Matched by word, singular or plural.
-_PEOPLE = frozenset(
+_PEOPLE = bag(
     "patient person people client customer user member employee staff encounter visit admission observation lab labs diagnosis "
     "diagnoses condition medication prescription allergy allergies claim procedure immunization appointment note notes document "
     "report result chart record demographic insurance coverage account contact address ssn phi pii health clinical medical "
-    "guarantor beneficiary subscriber provider practitioner credential password secret token payment card".split()
+    "guarantor beneficiary subscriber provider practitioner credential password secret token payment card"
 )
-_SECRET_TABLES = re.compile(r"^(?:pg_shadow|pg_authid|pg_user_mapping\w*|user_password\w*|sys\.sql_logins|syslogins|dba_users|mysql\.user)$", re.IGNORECASE)
+_SECRET_TABLES = re.compile(
+    r"^(?:pg_shadow|pg_authid|pg_user_mapping\w*|user_password\w*|sys\.sql_logins|syslogins|dba_users|mysql\.user)$",
+    re.IGNORECASE,
+)
 
 
 def walk(tree: Any, reading: _Reading, say: Say) -> None:
@@ -206,7 +256,10 @@ def _number(node: Any) -> float:
 def _bulk(tree: Any, exp: Any, say: Say) -> None:
     """A SELECT of whole rows without a condition or a limit takes the table away with it."""
     for select in tree.find_all(exp.Select):
-        if not any(isinstance(e, exp.Star) or (isinstance(e, exp.Column) and isinstance(e.this, exp.Star)) for e in select.expressions):
+        if not any(
+            isinstance(e, exp.Star) or (isinstance(e, exp.Column) and isinstance(e.this, exp.Star))
+            for e in select.expressions
+        ):
             continue
         source = select.args.get("from_") or select.args.get("from")
         where = select.args.get("where")

@@ -11,7 +11,7 @@ from toolguard.analysis.effects import effect_of
 from toolguard.analysis.language import NameReading, read_name, sentence_verbs
 from toolguard.analysis.lexicon import DELETE_FAMILY, EFFECTS, READ_VERBS, SOFT_READ_VERBS
 from toolguard.analysis.notes import CODE, CRITICAL, DESTRUCTIVE, HIGH, LOW, MEDIUM, READ, WRITE, note, risk_of
-from toolguard.analysis.words import unmask
+from toolguard.analysis.words import bag, unmask
 
 __all__ = ["classify_tool", "read_effects"]
 
@@ -19,24 +19,48 @@ _HTTP = {"delete": (DESTRUCTIVE, HIGH), "put": (WRITE, MEDIUM), "patch": (WRITE,
 
 # Sentences by which an author warns. They speak about this tool wherever they stand in the description.
 _WARNINGS = (
-    (re.compile(r"\b(?:cannot|can't|can not|could not) be (?:undone|reversed|recovered|restored|rolled back)|"
-                r"\birreversib(?:le|ly)\b|\bpermanently (?:delet|remov|destroy|eras|wip|drop|los)"), DESTRUCTIVE, HIGH,
-     "the description says that it cannot be undone"),
-    (re.compile(r"\bdestructive (?:operation|action|tool|update|command)|\bdata (?:loss|will be lost)\b|\bwill be lost\b"),
-     DESTRUCTIVE, HIGH, "the description calls it destructive"),
-    (re.compile(r"\bwrite operations?\b|\bmutat(?:es|ion|ing)\b|\bnot read[- ]only\b"), WRITE, MEDIUM,
-     "the description speaks of write operations"),
-    (re.compile(r"\b(?:arbitrary|any|raw|custom|shell|bash|python|javascript) (?:shell |bash |sql |python |system )?"
-                r"(?:commands?|code|scripts?|sql|statements?)\b|\bremote code\b"), CODE, HIGH,
-     "the description says that it runs what it is given"),
+    (
+        re.compile(
+            r"\b(?:cannot|can't|can not|could not) be (?:undone|reversed|recovered|restored|rolled back)|"
+            r"\birreversib(?:le|ly)\b|\bpermanently (?:delet|remov|destroy|eras|wip|drop|los)"
+        ),
+        DESTRUCTIVE,
+        HIGH,
+        "the description says that it cannot be undone",
+    ),
+    (
+        re.compile(
+            r"\bdestructive (?:operation|action|tool|update|command)|\bdata (?:loss|will be lost)\b|\bwill be lost\b"
+        ),
+        DESTRUCTIVE,
+        HIGH,
+        "the description calls it destructive",
+    ),
+    (
+        re.compile(r"\bwrite operations?\b|\bmutat(?:es|ion|ing)\b|\bnot read[- ]only\b"),
+        WRITE,
+        MEDIUM,
+        "the description speaks of write operations",
+    ),
+    (
+        re.compile(
+            r"\b(?:arbitrary|any|raw|custom|shell|bash|python|javascript) (?:shell |bash |sql |python |system )?"
+            r"(?:commands?|code|scripts?|sql|statements?)\b|\bremote code\b"
+        ),
+        CODE,
+        HIGH,
+        "the description says that it runs what it is given",
+    ),
 )
 # Verbs that are hardly ever nouns or mere paraphrase: only these speak against a name that only reads.
-_FIRM = frozenset(
+_FIRM = bag(
     "create update delete remove modify edit add write insert destroy drop purge erase wipe truncate grant revoke assign attach "
     "detach enable disable install uninstall approve reject upload replace overwrite rename publish terminate manage associate "
-    "disassociate register deregister execute send cancel deploy start stop reset".split()
+    "disassociate register deregister execute send cancel deploy start stop reset"
 )
-_NEGATED = re.compile(r"\b(?:not|never|no|isn't|non|without|doesn't|don't|won't|cannot|before|avoid\w*|prevent\w*|instead of)\W+(?:\w+\W+){0,3}$")
+_NEGATED = re.compile(
+    r"\b(?:not|never|no|isn't|non|without|doesn't|don't|won't|cannot|before|avoid\w*|prevent\w*|instead of)\W+(?:\w+\W+){0,3}$"
+)
 _RUNS = re.compile(r"\b(?:run|execut|eval|invok|interpret|perform)\w*\b")
 
 
@@ -143,6 +167,8 @@ def _from_warnings(description: str) -> list[Evidence]:
         if risk_class is CODE and not _RUNS.search(text[max(0, match.start() - 60) : match.start()]):
             continue
         found.append(note("description", risk_class, level, words))
-    if any(e.risk_class is DESTRUCTIVE for e in found) and re.search(r"\b(?:entire|whole|all (?:of )?(?:the |its )?data)\b", text):
+    if any(e.risk_class is DESTRUCTIVE for e in found) and re.search(
+        r"\b(?:entire|whole|all (?:of )?(?:the |its )?data)\b", text
+    ):
         found.append(note("description", DESTRUCTIVE, CRITICAL, "the description speaks of losing everything it holds"))
     return found

@@ -8,20 +8,32 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from toolguard._core.risk import Evidence
 from toolguard.analysis.notes import CODE, CRITICAL, EXFILTRATION, HIGH, LOW, MEDIUM, PRIVILEGE, READ, note
-from toolguard.analysis.words import unmask
+from toolguard.analysis.words import bag, unmask
 
 __all__ = ["is_url", "url_evidence", "url_facts"]
 
 _SOURCE = "args.url"
 MAX_URL = 8_192
-_URL = re.compile(r"^\s*(?:[a-z][a-z0-9+.-]*:)?//\S|^\s*(?:file|data|javascript|jar|gopher|dict|ldap|ftp|mailto|vbscript|php|expect|netdoc|phar|view-source|blob):", re.IGNORECASE)
-_RUNS = frozenset("javascript vbscript data jar phar php expect view-source blob".split())
-_LOCAL_NAMES = re.compile(r"^(?:localhost|localhost\.localdomain|ip6-localhost|kubernetes\.default(?:\.svc)?)$|\.(?:localhost|local|internal|intranet|lan|corp|home|svc|cluster\.local)$")
-_METADATA = re.compile(r"^(?:169\.254\.169\.25[34]|169\.254\.170\.2|100\.100\.100\.200|192\.0\.0\.192|fd00:ec2::254|metadata(?:\.google)?(?:\.internal)?|metadata\.azure\.(?:com|internal)|instance-data(?:\.\w+\.compute\.internal)?)$")
+_URL = re.compile(
+    r"^\s*(?:[a-z][a-z0-9+.-]*:)?//\S|^\s*(?:file|data|javascript|jar|gopher|dict|ldap|ftp|mailto|vbscript|php|expect|netdoc|phar|view-source|blob):",
+    re.IGNORECASE,
+)
+_RUNS = bag("javascript vbscript data jar phar php expect view-source blob")
+_LOCAL_NAMES = re.compile(
+    r"^(?:localhost|localhost\.localdomain|ip6-localhost|kubernetes\.default(?:\.svc)?)$|\.(?:localhost|local|internal|intranet|lan|corp|home|svc|cluster\.local)$"
+)
+_METADATA = re.compile(
+    r"^(?:169\.254\.169\.25[34]|169\.254\.170\.2|100\.100\.100\.200|192\.0\.0\.192|fd00:ec2::254|metadata(?:\.google)?(?:\.internal)?|metadata\.azure\.(?:com|internal)|instance-data(?:\.\w+\.compute\.internal)?)$"
+)
 # Services made for receiving or relaying what strangers send: by kind of name, not a list of companies.
-_CATCHERS = re.compile(r"(?:^|[.-])(?:webhook|requestbin|request-?catcher|hookbin|beeceptor|pipedream|interact(?:sh)?|oast(?:ify)?|burpcollaborator|dnslog|ngrok(?:-free)?|"
-                       r"localtunnel|loca|serveo|trycloudflare|canarytokens?|pastebin|paste|hastebin|ghostbin|transfer|file|0x0|termbin|anonfiles?|gofile|catbox)\.[a-z]")
-_HOOK_PATH = re.compile(r"/(?:webhooks?|hooks?|services/T[A-Z0-9]+|api/webhooks|incoming|collect|exfil|upload|callback)(?:/|$)", re.IGNORECASE)
+_CATCHERS = re.compile(
+    r"(?:^|[.-])(?:webhook|requestbin|request-?catcher|hookbin|beeceptor|pipedream|interact(?:sh)?|oast(?:ify)?|burpcollaborator|dnslog|ngrok(?:-free)?|"
+    r"localtunnel|loca|serveo|trycloudflare|canarytokens?|pastebin|paste|hastebin|ghostbin|transfer|file|0x0|termbin|anonfiles?|gofile|catbox)\.[a-z]"
+)
+_HOOK_PATH = re.compile(
+    r"/(?:webhooks?|hooks?|services/T[A-Z0-9]+|api/webhooks|incoming|collect|exfil|upload|callback)(?:/|$)",
+    re.IGNORECASE,
+)
 _BLOB = re.compile(r"^[A-Za-z0-9+/_=-]{64,}$|^(?:[0-9a-f]{2}){32,}$", re.IGNORECASE)
 
 
@@ -54,7 +66,11 @@ def url_facts(text: str) -> dict[str, object]:
     if not host and scheme not in _RUNS | {"file", "mailto"}:
         return blank
     address = _address(host)
-    private = bool(address is not None and (not address.is_global or address.is_multicast)) or bool(_LOCAL_NAMES.search(host)) or scheme == "file"
+    private = (
+        bool(address is not None and (not address.is_global or address.is_multicast))
+        or bool(_LOCAL_NAMES.search(host))
+        or scheme == "file"
+    )
     if host and address is None and "." not in host:
         private = True
     shown = str(address) if address is not None else host
@@ -122,7 +138,14 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         if not 1 <= len(parts) <= 4 or not all(re.fullmatch(r"0x[0-9a-f]*|\d+", p) for p in parts):
             return None
         try:
-            numbers = [int(p, 16) if p.startswith("0x") and len(p) > 2 else int(p, 8) if len(p) > 1 and p[0] == "0" and p.isdigit() else int(p, 10) for p in parts]
+            numbers = [
+                int(p, 16)
+                if p.startswith("0x") and len(p) > 2
+                else int(p, 8)
+                if len(p) > 1 and p[0] == "0" and p.isdigit()
+                else int(p, 10)
+                for p in parts
+            ]
         except ValueError:
             return None
         value = 0

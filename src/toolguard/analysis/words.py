@@ -11,7 +11,13 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-__all__ = ["british_to_american", "inflections", "split_words", "unmask"]
+__all__ = ["bag", "british_to_american", "inflections", "split_words", "unmask"]
+
+
+def bag(text: str) -> frozenset[str]:
+    """The words of ``text`` as a set: how word lists are written here."""
+    return frozenset(text.split())
+
 
 _PIECE = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
@@ -26,7 +32,9 @@ _LOOKALIKES = str.maketrans(
         **dict(zip("ıɑɡɩⅼ", "iagil", strict=True)),
     }
 )
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
+)
 
 
 def unmask(text: str) -> str:
@@ -61,7 +69,7 @@ _SPELLINGS = {
     "paid": "pay",
 }
 _ISE = re.compile(r"is(e|es|ed|ing|er|ation|ations)$")
-_NOT_ISE = frozenset("advertise advise raise revise supervise surprise exercise promise likewise otherwise wise rise".split())
+_NOT_ISE = bag("advertise advise raise revise supervise surprise exercise promise likewise otherwise wise rise")
 
 
 def british_to_american(word: str) -> str:
