@@ -1,0 +1,109 @@
+"""What a pass over the journal learns about approvals and executions, to hold against the other tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from toolguard._core.approval import Approval, State
+from toolguard._core.audit import AuditRecord, Kind, Outcome
+
+__all__ = ["APPROVAL_ID", "OUTCOME", "TENANT", "Facts", "Story"]
+
+APPROVAL_ID = "toolguard.approval.id"
+OUTCOME = "toolguard.decision.outcome"
+TENANT = "toolguard.tenant"
+
+_ENDS = frozenset({Kind.CALL_RETURNED, Kind.CALL_FAILED, Kind.CALL_INDETERMINATE})
+_VOID = frozenset(
+    {
+        Outcome.DENIED,
+        Outcome.EXPIRED,
+        Outcome.WITHDRAWN,
+        Outcome.REVOKED,
+        Outcome.INVALIDATED,
+        Outcome.SUPERSEDED,
+    }
+)
+_BEFORE = frozenset({State.PENDING, State.APPROVED})
+
+
+@dataclass(slots=True)
+class Story:
+    """What the journal tells of one approval."""
+
+    tenant: str = ""
+    call: str = ""
+    requested: bool = False
+    outcomes: set[str] = field(default_factory=set)
+    kinds: set[Kind] = field(default_factory=set)
+
+    def add(self, record: AuditRecord) -> None:
+        draft = record.draft
+        self.tenant = str(draft.body.get(TENANT, "")) or self.tenant
+        self.kinds.add(draft.kind)
+        if draft.kind is Kind.APPROVAL_REQUESTED:
+            self.requested = True
+            self.call = draft.call
+        if draft.kind in (Kind.APPROVAL_VERDICT, Kind.APPROVAL_RESOLVED):
+            self.outcomes.add(str(draft.body.get(OUTCOME, "")))
+
+    def contradicts(self, approval: Approval) -> str:
+        """Why this story and the approval's state cannot both be true; ``""`` if they can."""
+        state = approval.state
+        if not self.requested:
+            return "unrecorded"
+        if state in _BEFORE and (self.kinds & {Kind.CALL_EXECUTING, *_ENDS} or self.outcomes & _VOID):
+            return "reset"
+        if state is State.PENDING and Outcome.APPROVED in self.outcomes:
+            return "reset"
+        if state is State.EXECUTING and self.kinds & _ENDS:
+            return "reset"
+        if not self._supports(state):
+            return "unrecorded"
+        return ""
+
+    def _supports(self, state: State) -> bool:
+        if state is State.PENDING:
+            return True
+        if state is State.EXECUTING:
+            return Kind.CALL_EXECUTING in self.kinds
+        if state is State.EXECUTED:
+            return bool(self.kinds & {Kind.CALL_RETURNED, Kind.CALL_FAILED}) or Outcome.EXECUTED in self.outcomes
+        if state is State.INDETERMINATE:
+            return Kind.CALL_INDETERMINATE in self.kinds
+        if state is State.UNDELIVERABLE:
+            return Outcome.DENIED in self.outcomes
+        return state.value in self.outcomes
+
+
+class Facts:
+    """Collected while records stream by; holds one entry per approval and per execution without an end."""
+
+    def __init__(self) -> None:
+        self.stories: dict[str, Story] = {}
+        self.tenants: set[str] = set()
+        self.running: dict[str, AuditRecord] = {}
+        self._ended: set[str] = set()
+
+    def watch(self, records: Iterable[AuditRecord]) -> Iterator[AuditRecord]:
+        """The same records, learned from on the way."""
+        for record in records:
+            self._learn(record)
+            yield record
+
+    def _learn(self, record: AuditRecord) -> None:
+        draft = record.draft
+        tenant = draft.body.get(TENANT)
+        if isinstance(tenant, str) and tenant:
+            self.tenants.add(tenant)
+        approval = draft.body.get(APPROVAL_ID)
+        if isinstance(approval, str) and approval:
+            self.stories.setdefault(approval, Story()).add(record)
+        if draft.kind is Kind.CALL_EXECUTING:
+            if draft.call in self._ended:
+                self._ended.discard(draft.call)  # its end stood in a log that was read before
+            else:
+                self.running[draft.call] = record
+        elif draft.kind in _ENDS and self.running.pop(draft.call, None) is None:
+            self._ended.add(draft.call)
