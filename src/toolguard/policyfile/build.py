@@ -98,14 +98,19 @@ def merge_defaults(sources: Iterable[Source]) -> Defaults:
 _SEVERITY = [Handling.PASS, Handling.UNMASK, Handling.DEFAULT, Handling.MASK]
 
 
-def choose_default_approval(main: Source, approvals: set[str]) -> str | None:
-    """The approval of a rule that names none: the one ``defaults`` names, ``default``, or the only one there is."""
+def choose_default_approval(main: Source, packs: Iterable[Source], approvals: set[str]) -> str | None:
+    """The approval of a rule that names none.
+
+    The one ``defaults`` names, in the policy itself before its packs; else ``default``; else the only one.
+    """
     named = main.parts.defaults.approval
     if named is not None:
         return named
     if "default" in approvals:
         return "default"
-    return next(iter(approvals)) if len(approvals) == 1 else None
+    from_packs = {p.parts.defaults.approval for p in packs} - {None}
+    candidates = from_packs or approvals
+    return next(iter(candidates)) if len(candidates) == 1 else None
 
 
 def build_tools(source: Source) -> Iterator[ToolRule]:

@@ -103,7 +103,7 @@ class CelCondition:
         """Whether it holds for ``facts``. Raises ConditionError on anything but a clean yes or no."""
         program = self.program
         names = program.reads.names
-        variables = {name: _VALUES[name](facts) for name in names if name != "args"}
+        variables = {name: _VALUES[name](facts) for name in names if name in _VALUES}
         if "args" not in names:
             return self.engine.eval(program, variables, facts)
         view = plain_view(facts.data, program.reads.args)

@@ -7,6 +7,7 @@ path. A function that cannot tell raises, and the rule then counts as matched.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 import threading
@@ -127,7 +128,8 @@ def about_args(steps: Sequence[str | int]) -> str:
     return json.dumps(list(steps))
 
 
-_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?|\[[0-9a-f:.]+\]")
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
+_NUMERIC = re.compile(r"(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
 _MAIL = re.compile(r"(mailto:)?[A-Za-z0-9.!#$&'*+/=?^_`{|}~-]+@(?P<host>[A-Za-z0-9.-]+)")
 _BARE = re.compile(r"[A-Za-z0-9_.-]+(:\d{1,5})?")
@@ -138,7 +140,7 @@ def host_of(text: str) -> str:
 
     Raises:
         CannotTell: two programs could read different hosts from it (white space, backslashes, letters
-            outside ASCII, an escaped or doubled ``@``), or there is none.
+            outside ASCII, an escaped or doubled ``@``, unusual spellings of IP addresses), or there is none.
     """
     if not text.isascii() or "\\" in text or any(c <= " " or c == "\x7f" for c in text):
         raise CannotTell("not a plain address")
@@ -160,9 +162,14 @@ def host_of(text: str) -> str:
 
 def _plain_host(host: str) -> str:
     lowered = host.lower()
+    if ":" in lowered:
+        return ipaddress.IPv6Address(lowered).compressed
     if not _HOST.fullmatch(lowered):
         raise CannotTell("no host")
-    return lowered.removesuffix(".")
+    lowered = lowered.removesuffix(".")
+    if _NUMERIC.fullmatch(lowered):  # 127.1 and 0x7f000001 are addresses too, but not to every reader
+        return str(ipaddress.IPv4Address(lowered))
+    return lowered
 
 
 def host_in(address: str | list[str], allowed: list[str]) -> bool:
@@ -173,7 +180,8 @@ def host_in(address: str | list[str], allowed: list[str]) -> bool:
     if isinstance(address, list):
         if not address:
             raise CannotTell("no address")
-        return all([host_in(item, allowed) for item in address])
+        inside = [host_in(item, allowed) for item in address]  # all of them: one unclear address is enough to fail
+        return all(inside)
     host = host_of(address)
     return any(host.endswith(a[1:].lower()) if a.startswith("*.") else host == a.lower() for a in allowed)
 

@@ -55,7 +55,7 @@ def load_policy(
     head = main.parts.head
     approvals = _approvals(everything, built.problems)
     known = set(approvals).union(*(s.parts.approval_names for s in everything))
-    default = choose_default_approval(main, known)
+    default = choose_default_approval(main, everything[1:], known)
     on_error = effect_of(head.on_error) if head is not None else Effect.REQUIRE_APPROVAL
     engine = CelEngine(functions)
     for each in everything:
@@ -63,7 +63,8 @@ def load_policy(
         built.tools.extend(build_tools(each))
         built.rules.extend(build_rules(each, engine, known, on_error, built.problems))
     defaults = merge_defaults(everything)
-    built.problems.extend(_check_default_approval(main, defaults, built.rules, known, default))
+    if head is not None and not any(p.path.startswith(_SETTLED) for p in built.problems):
+        built.problems.extend(_check_default_approval(main, defaults, built.rules, known, default))
     if built.problems or head is None:
         raise refuse(file, built.problems)
     return Policy(
@@ -179,6 +180,10 @@ def _check_default_approval(
         message = f"a rule that cannot be evaluated requires approval, but no approval is the default; {mend}"
         found.append(document.problem(("on_error",), message))
     return found
+
+
+_SETTLED = ("defaults", "include", "approvals")
+"""What must be free of faults before a missing default approval means anything."""
 
 
 def _sha256(raw: bytes, packs: Iterable[tuple[str, bytes]]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -39,8 +39,6 @@ def _listed(value: Any) -> Any:
 
 
 def _seconds(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError("is not a duration; write a number and a unit, such as 30m, 1h or 2d")
     text = str(value)
     if not re.fullmatch(_DURATION, text):
         raise ValueError("is not a duration; write a number and a unit (s, m, h or d), such as 30m, 1h or 2d")
@@ -63,12 +61,17 @@ Id = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A
 Names = Annotated[
     list[_Name], BeforeValidator(_listed), Field(min_length=1), _strings({"type": "string", "minLength": 1})
 ]
-Types = Annotated[list[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]], BeforeValidator(_listed)]
+_TYPE = r"^[A-Z][A-Z0-9_]*$"
+Types = Annotated[
+    list[Annotated[str, Field(pattern=_TYPE)]],
+    BeforeValidator(_listed),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": _TYPE}, {"type": "array", "items": {"type": "string", "pattern": _TYPE}}]}),
+]
 Classes = Annotated[
     list[ClassWord],
     BeforeValidator(_listed),
     Field(min_length=1),
-    _strings({"type": "string", "enum": list(ClassWord.__args__)}),
+    _strings({"type": "string", "enum": list(get_args(ClassWord))}),
 ]
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "string", "pattern": _DURATION})]
 Principal = Annotated[str, Field(pattern=r"^(group|person):\S+$")]
@@ -93,7 +96,7 @@ class DefaultsModel(_Model):
 
     unknown_tool: EffectWord = Field(default="deny", description="For a tool this policy does not name.")
     by_risk: dict[LevelWord, EffectWord] = Field(
-        default_factory=dict, description="For a named tool, by the risk of the call; deny for a level left out is safest."
+        default_factory=dict, description="For a named tool, by the risk of the call; levels left out keep allow, allow, require_approval, deny."
     )
     args: HandlingWord = Field(default="default", description="How identifiers in arguments are handled.")
     results: ResultWord = Field(default="mask", description="How identifiers in results are handled.")
@@ -107,8 +110,14 @@ class ApprovalModel(_Model):
         list[Principal], BeforeValidator(_listed), Field(min_length=1), _strings({"type": "string", "pattern": "^(group|person):"})
     ] = Field(description="group:NAME or person:ID.")
     quorum: int = Field(default=1, ge=1, le=20, description="How many different persons must approve.")
-    expires: Seconds = Field(default=3600.0, description="How long the question stands, such as 1h.")
-    claim_ttl: Seconds = Field(default=900.0, description="How long an approval waits for its one execution.")
+    expires: Seconds = Field(
+        default=3600.0, description="How long the question stands, such as 1h.", json_schema_extra={"default": "1h"}
+    )
+    claim_ttl: Seconds = Field(
+        default=900.0,
+        description="How long an approval waits for its one execution.",
+        json_schema_extra={"default": "15m"},
+    )
     channel: _Name = Field(default="inbox", description="Where approvers are told, such as inbox or teams:privacy.")
     on_expiry: Literal["deny"] = Field(default="deny", description="What happens when nobody decides in time.")
     reason_required: bool = Field(default=True, description="Whether an approver must say why.")

@@ -66,7 +66,7 @@ class Reads:
         return tuple(found)
 
     def use(self, path: Steps, kind: str | None) -> None:
-        """Note that the argument at ``path`` is used as ``kind`` (None: only looked for)."""
+        """Note that the argument at ``path`` is used as ``kind`` (None or empty: only looked for)."""
         shape = self.args
         for step in path:
             shape = shape.parts.setdefault(step, Shape())
@@ -111,11 +111,15 @@ def reads_of(root: Expr) -> Reads:
     return found
 
 
+_NOTED = ""
+"""The kind of a use that expects no shape, such as a comparison with ``null``."""
+
+
 def _visit(expr: Expr, kind: str | None, scope: _Scope, found: Reads) -> None:
     path = static_path(expr, scope)
     if path is not None:
         found.names.add("args")
-        found.use(path, kind or "value")
+        found.use(path, "value" if kind is None else kind)
         return
     which = kind_of(expr)
     if which == "ident":
@@ -200,4 +204,4 @@ def _kind_of_literal(expr: Expr) -> str | None:
         return "text"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return "number"
-    return None
+    return _NOTED if value is None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -89,7 +89,23 @@ def check_shape(document: Document) -> tuple[Parts, list[Problem]]:
         else:
             head[key] = value
     parts.head = _one(PolicyModel, head, (), document, problems)
+    places = {(p.line, p.column) for p in problems}
+    problems += [p for p in _empties(data, (), document) if (p.line, p.column) not in places]
     return parts, problems
+
+
+def _empties(data: Any, at: At, document: Document) -> Iterator[Problem]:
+    """Keys with nothing after the colon: was nothing meant, or was something forgotten?"""
+    items: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(data, dict):
+        items = data.items()
+    elif isinstance(data, list):
+        items = enumerate(data)
+    for key, value in items:
+        if value is None and at != ("tools",):
+            yield document.problem((*at, key), "has no value; write one, or remove the key")
+        else:
+            yield from _empties(value, (*at, key), document)
 
 
 def _one(model: type[_M], data: Any, at: At, document: Document, problems: list[Problem]) -> _M | None:
@@ -116,9 +132,13 @@ def _problems(
 
 def _message(kind: str, error: ErrorDetails, model: type[BaseModel], place: At) -> str:
     name = str(place[-1]) if place else ""
+    if error["input"] is None and kind != "missing":
+        return "has no value; write one, or remove the key"
     context: Mapping[str, Any] = error.get("ctx") or {}
     if kind == "extra_forbidden":
         return f"unknown key {name!r}; {did_you_mean(name, _known_keys(model, place))}"
+    if kind == "too_short" and name == "approvers":
+        return f"is empty, so nobody could ever approve; {_MISSING[name]}"
     if kind == "missing":
         return f"{name!r} is missing; {_MISSING.get(name, 'add it')}"
     if kind == "literal_error":

@@ -1,0 +1,66 @@
+"""Short ways to write policies, calls and facts in the tests of this room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toolguard._core.call import Assurance, Caller, Person, Tool
+from toolguard._core.condition import ConditionError, Facts
+from toolguard._core.mask import Finding, leaves
+from toolguard._core.policy import Decision, Policy, decide
+from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel
+from toolguard.policyfile import load_policy
+from toolguard.policyfile.cel import CelCondition, CelEngine
+
+HEAD = "apiVersion: toolguard/v1\nkind: ToolPolicy\nmetadata: {name: test, version: 1}\n"
+APPROVALS = "approvals: {default: {approvers: [group:privacy-office]}}\n"
+
+ENGINE = CelEngine()
+
+
+def policy(text: str, **options: Any) -> Policy:
+    """A policy with the usual head and a default approval."""
+    head = HEAD if "approvals:" in text else HEAD + APPROVALS
+    return load_policy(head + text, name="test.yaml", **options)
+
+
+def found(data: Any, **types: str) -> tuple[Finding, ...]:
+    """Findings over whole leaves: ``found(data, MRN="note")`` says that ``data["note"]`` is an MRN."""
+    wanted = {path: kind for kind, path in types.items()}
+    return tuple(
+        Finding(path=leaf.path, start=0, end=len(leaf.text), type=wanted[name])
+        for leaf in leaves(data)
+        if leaf.kind != "key" and (name := ".".join(map(str, leaf.path))) in wanted
+    )
+
+
+def risk(level: str = "low", *classes: str) -> Risk:
+    kinds = [RiskClass(c) for c in classes or ("read",)]
+    at = RiskLevel.of(level)
+    seen = tuple(Evidence(source="name", risk_class=k, level=at, text=f"It looks like {k.value}.") for k in kinds)
+    return Risk(risk_class=kinds[0], level=at, evidence=seen)
+
+
+def facts(data: Any = None, *, tool: str = "t", source: str = "app", **changes: Any) -> Facts:
+    caller = Caller(
+        person=Person(issuer="local", tenant="st-mary", subject=changes.pop("subject", "ann")),
+        agent=changes.pop("agent", "ward-bot"),
+        tenant="st-mary",
+        roles=frozenset(changes.pop("roles", {"nurse"})),
+        assurance=changes.pop("assurance", Assurance.ASSERTED),
+    )
+    given: dict[str, Any] = {"risk": risk(), "hour": 10, **changes}
+    return Facts(tool=Tool.describe(tool, source=source), caller=caller, data={} if data is None else data, **given)
+
+
+def decided(loaded: Policy, given: Facts) -> Decision:
+    return decide(loaded, loaded.plan(given.tool), given)
+
+
+def holds(source: str, data: Any = None, *, allows: bool = False, engine: CelEngine = ENGINE, **changes: Any) -> bool | str:
+    """What a condition says of ``data``: True, False, or the code of its error."""
+    condition = CelCondition(engine=engine, program=engine.compile(source), restricts=not allows)
+    try:
+        return condition.holds(facts(data, **changes))
+    except ConditionError as error:
+        return error.code
