@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["SAFE", "field_type", "name_words"]
+__all__ = ["SAFE", "field_type", "is_weak", "name_words", "type_of_words"]
 
 SAFE = "-"
 """The field holds a code, a unit or a status: no identifier, whatever it looks like."""
@@ -41,7 +41,7 @@ _TABLE: dict[str, str] = {
         health plan beneficiary number|plan id|plan identifier|plan member id|beneficiary|beneficiary id|beneficiary number|medicare id|medicare number
         medicare|medicaid|medicaid id|medicaid number|mbi|hic|hicn|hpbn|group number|group id|group no|prior auth|prior authorization
         prior auth number|authorization number|auth number|auth code number|hp|health insurance|health insurance id|hmo|coverage id|payer id number|insured id""",
-    "ACCOUNT": """account|account number|account no|acct|acct number|acct no|billing account|billing account number|billing reference|billing id
+    "ACCOUNT": """account|account number|account no|account reference|account ref|acct|acct number|acct no|billing account|billing account number|billing reference|billing id
         patient account|patient account number|bank account|bank account number|claim|claim id|claim number|claim no|invoice|invoice number|invoice no
         iban|routing|routing number|aba|aba number|swift|bic|sort code|csn|har|guarantor account|guarantor number|payment id|transaction id
         transaction|order confirmation|bill number""",
@@ -60,13 +60,13 @@ _TABLE: dict[str, str] = {
         tax id|tin|itin|sin|national id|national identification number""",
     "ID": """id number|patient id|patient identifier|patient number|patient no|pt id|client id|client number|person id|case number|case no|case id|encounter id
         encounter number|visit id|visit number|specimen id|specimen|specimen number|accession|accession number|accession no|sample id|order number|order no
-        order id|rx number|rx no|prescription number|prescription id|referral number|referral id|referral|confirmation number|confirmation code|confirmation
+        order id|rx number|rx no|prescription number|prescription id|referral number|referral id|referral|ref code|reference code|confirmation number|confirmation code|confirmation
         ticket number|passport|passport number|passport no|visa number|badge number|badge|employee id|employee number|student id|study id|subject id
-        participant id|enrollment id|donor id|registration number|appointment id|beneficiary uid|user id number|external id|identifier|requisition
+        participant id|user id|userid|username|user name|login|login name|screen name|enrollment id|donor id|registration number|appointment id|beneficiary uid|user id number|external id|identifier|requisition
         requisition number|tracking number|reference number|ref no|ref number|military id|voter id|union number|dni|nie|curp|cpf|aadhaar|pan number|site id|id no|id""",
     "PHONE": """phone|phone number|phone no|telephone|telephone number|tel|mobile|mobile number|mobile phone|cell|cell phone|cell number|home phone|work phone
         callback|callback number|call back number|contact number|contact phone|contact no|day phone|evening phone|pager|pager number|beeper|sms|text number
-        whatsapp|landline|desk|phone home|phone work|phone mobile|telefono|telephone no|ph|emergency phone|office phone|office|movil|tlf|hotline|extension""",
+        whatsapp|landline|desk|phone home|phone work|phone mobile|telefono|telephone no|emergency phone|office phone|movil|tlf|hotline|extension""",
     "FAX": "fax|fax number|fax no|facsimile",
     "EMAIL": "email|e mail|email address|e mail address|mail|electronic mail|contact email|correo|correo electronico|courriel|user email|emails",
     "URL": "personal url|website|homepage|web site|profile url|patient portal|portal url|portal link|linkedin|facebook",
@@ -106,6 +106,7 @@ _WEAK = frozenset(
     "signed medicare medicaid hmo hp appointment referring consultant doctor physician guardian caller relative event model system tool level "
     "schedule method function op mode".split()
 )
+_LAST_WORDS = frozenset(name.rpartition(" ")[2] for name in _FIELDS)
 _NUMBERISH = frozenset("num nr no number nbr id identifier code #".split())
 
 
@@ -128,6 +129,8 @@ def _lookup(words: str) -> str | None:
     if words in _FIELDS:
         return _FIELDS[words]
     parts = words.split(" ")
+    if parts[-1] not in _LAST_WORDS and parts[-1] not in _NUMBERISH:
+        return None
     if parts[-1] in _NUMBERISH and len(parts) > 1:
         base = " ".join(parts[:-1])
         if _FIELDS.get(base) not in (None, "PERSON", SAFE, "DATE"):
@@ -140,11 +143,21 @@ def _lookup(words: str) -> str | None:
     return None
 
 
+def type_of_words(words: str) -> str | None:
+    """`field_type` of a name that is cut into lower-case words already."""
+    return _lookup(words) if len(words) <= 48 else None
+
+
 def field_type(name: str) -> str | None:
     """The type a field of this name holds, `SAFE` for codes and the like, None if the name says nothing.
 
     Only names that look like names are looked up (and remembered): an identifier used as a key is not one.
     """
-    if len(name) > 48 or sum(c.isdigit() for c in name) > 2:
+    if len(name) > 48 or sum(map(str.isdigit, name)) > 2:
         return None
+    return _of_key(name)
+
+
+@lru_cache(maxsize=2048)
+def _of_key(name: str) -> str | None:
     return _lookup(name_words(name))

@@ -11,6 +11,7 @@ from toolguard.detection.normalise import fold
 __all__ = ["Lexed"]
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+")
+_SAME_LINE = re.compile(r"[^\n|:;=\t]{0,3}")
 
 
 class Lexed:
@@ -26,19 +27,15 @@ class Lexed:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        starts: list[int] = []
-        ends: list[int] = []
-        words: list[str] = []
-        for match in _TOKEN.finditer(text):
-            word = match[0]
-            start, end = match.span()
-            if word[-2:] in ("'s", "'S") and len(word) > 2:
-                word = word[:-2]
-                end -= 2
-            starts.append(start)
-            ends.append(end)
-            words.append(word)
-        self.starts = starts
+        words: list[str] = _TOKEN.findall(text)
+        spans = [match.span() for match in _TOKEN.finditer(text)]
+        self.starts = [span[0] for span in spans]
+        ends = [span[1] for span in spans]
+        if "'s" in text or "'S" in text:
+            for index, word in enumerate(words):
+                if word[-2:] in ("'s", "'S"):
+                    words[index] = word[:-2]
+                    ends[index] -= 2
         self.ends = ends
         self.words = words
         self.folded = [w.lower() for w in words] if text.isascii() else [fold(w) for w in words]
@@ -54,11 +51,27 @@ class Lexed:
         return [word[0].isupper() for word in self.words]
 
     @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """The distinct folded words: a rule whose words are not among them has nothing to look for."""
+        return frozenset(self.folded)
+
+    @cached_property
+    def numbers(self) -> frozenset[int]:
+        """The lengths of the numbers in the text."""
+        return frozenset(len(word) for word in self.vocabulary if word[0].isdigit())
+
+    @cached_property
     def lower_style(self) -> bool:
         """The writer uses no capital letters to speak of, so their absence says nothing."""
-        letters = [word for word in self.words if word[0].isalpha()]
-        capitals = sum(1 for word in letters if word[0].isupper() and not word.isupper())
-        return capitals * 12 < len(letters)
+        letters = capitals = 0
+        for word, cap in zip(self.words, self.caps, strict=True):
+            if cap:
+                letters += 1
+                if not word.isupper():
+                    capitals += 1
+            elif word[0] > "9":
+                letters += 1
+        return capitals * 12 < letters
 
     def gap(self, index: int) -> str:
         """What stands between token ``index`` and the next one ('' at the end)."""
@@ -66,14 +79,25 @@ class Lexed:
             return ""
         return self.text[self.ends[index] : self.starts[index + 1]]
 
+    @cached_property
+    def _shouts(self) -> frozenset[int]:
+        """Tokens in a run of at least four words in capitals, on one line and not across ``:`` or ``|``."""
+        out: set[int] = set()
+        run: list[int] = []
+        for index, cap in enumerate([*self.caps, True]):
+            if not run and not cap:
+                continue
+            word = self.words[index] if index < len(self.words) else "End"
+            upper = len(word) > 1 and word.isupper()
+            broken = not upper and len(word) > 1 and word[0] > "9"
+            if run and (broken or not _SAME_LINE.fullmatch(self.gap(index - 1))):
+                if len(run) > 3:
+                    out.update(run)
+                run = []
+            if upper:
+                run.append(index)
+        return frozenset(out)
+
     def shouting(self, index: int) -> bool:
-        """In a run of capitals: here a capital letter says nothing."""
-        word = self.words[index]
-        if len(word) < 2 or not word.isupper():
-            return False
-        for other in (index - 1, index + 1):
-            if 0 <= other < len(self.words):
-                near = self.words[other]
-                if len(near) > 1 and near.isupper():
-                    return True
-        return False
+        """In a passage of capitals: here a capital letter says nothing."""
+        return index in self._shouts

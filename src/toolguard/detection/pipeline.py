@@ -42,13 +42,14 @@ class TextPipeline:
     def spans(self, text: str) -> list[Span]:
         """Identifiers in ``text`` with offsets into it, in order, not overlapping."""
         plain = normalise(text)
-        found = recognize(plain.text)
+        lexed = Lexed(plain.text)
+        found = recognize(lexed)
         if self._tagger is not None:
             found += [Span(f.start, f.end, f.type, f.score, f.source or "tagger") for f in self._tagger.tag(plain.text)]
         found = [s for s in found if s.score >= self._minimum and not self._allow.keeps(s, plain.text)]
-        found += self._again(plain.text, found)
+        found += self._again(lexed, found)
         if self._deny:
-            found += self._denied(Lexed(plain.text))
+            found += self._denied(lexed)
         return [Span(*plain.original(s.start, s.end), *s[2:]) for s in unite(found) if s.end <= len(plain.text)]
 
     def known(self, text: str, terms: KnownTerms, since: int = 0) -> list[Span]:
@@ -57,13 +58,13 @@ class TextPipeline:
         spans = terms.find(Lexed(plain.text), since)
         return [Span(*plain.original(s.start, s.end), *s[2:]) for s in unite(spans) if not self._allow.keeps(s, plain.text)]
 
-    def _again(self, text: str, found: list[Span]) -> list[Span]:
+    def _again(self, lexed: Lexed, found: list[Span]) -> list[Span]:
         """Names found with good evidence in this text, found again in it by alias."""
         local = KnownTerms(limit=64)
         for span in found:
             if span.type == "PERSON" and span.score >= _LOCAL:
-                local.add("PERSON", text[span.start : span.end])
-        return local.find(Lexed(text)) if local.generation else []
+                local.add("PERSON", lexed.text[span.start : span.end])
+        return local.find(lexed) if local.generation else []
 
     def _denied(self, lexed: Lexed) -> list[Span]:
         out = []

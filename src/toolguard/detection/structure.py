@@ -1,7 +1,7 @@
 """A JSON value taken apart: which leaves are identifiers by their place, which are codes, which are prose.
 
 The order of evidence: the schema's ``x-phi``, FHIR's element table, the name of the field. What is left is prose
-and goes to the rules. A hint is believed only as far as the value can be what it says (`fits`).
+and goes to the rules. A hint is believed only as far as the value can be what it says (`toolguard.detection.values.fits`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from toolguard._core.mask import Finding, Path
 from toolguard.detection import fhir
 from toolguard.detection.fields import SAFE, field_type
 from toolguard.detection.jsontext import looks_like_json, parse
+from toolguard.detection.values import fits
 from toolguard.errors import DetectionError
 
 __all__ = ["Piece", "Walk"]
@@ -22,7 +23,6 @@ __all__ = ["Piece", "Walk"]
 MAX_DEPTH = 128
 _NESTED = 4
 _SIMPLE_KEY = re.compile(r"[A-Za-z_$@][A-Za-z_.$:-]{0,60}\d{0,3}[A-Za-z_]{0,20}")
-_TITLE = re.compile(r"(?:(?:dr|mr|mrs|ms|mx|prof|rev|sr|sra|dra)\b\.?\s*)+", re.IGNORECASE)
 _YEAR = re.compile(r"\s*(?:1[89]|20)\d\d\s*")
 _PERSONAL = frozenset({"DATE_OF_BIRTH", "SSN", "MRN", "PHONE", "EMAIL", "ADDRESS", "AGE", "HEALTH_PLAN_ID"})
 _TOO_WEAK = frozenset({"name", "id", "type", "code", "value", "key", "text", "title"})
@@ -126,13 +126,9 @@ class Walk:
         if kind == fhir.TEXT:
             return False
         if kind != SAFE:
-            start = 0
-            if kind == "PERSON":
-                title = _TITLE.match(value)
-                start = title.end() if title and title.end() < len(value) else 0
             if kind in ("DATE", "DATE_OF_BIRTH") and _YEAR.fullmatch(value):
                 return True
-            self._add(path, start, len(value), kind, 1.0, "fhir")
+            self._add(path, 0, len(value), kind, 1.0, "fhir")
         return True
 
     def _reference(self, value: str, path: Path) -> bool:
@@ -159,7 +155,7 @@ class Walk:
             return False
         if lowered == "id" and not any(field_type(k) in _PERSONAL for k in obj if isinstance(k, str)):
             return False
-        span = _fits(kind, value)
+        span = fits(kind, value)
         if span is None:
             return False
         if span[1] > span[0]:
@@ -191,45 +187,6 @@ _TYPES = {
     "MEMBER_ID": "HEALTH_PLAN_ID", "IP": "IP_ADDRESS", "VIN": "VEHICLE", "LICENCE": "LICENSE", "CARD": "CREDIT_CARD", "HOSPITAL": "FACILITY",
     "TRUE": "ID", "YES": "ID", "EMAIL_ADDRESS": "EMAIL", "PHONE_NUMBER": "PHONE", "DATE_TIME": "DATE",
 }  # fmt: skip
-
-
-def _fits(kind: str, value: str) -> tuple[int, int] | None:
-    """The range of ``value`` that is an identifier of this kind; empty if none is; None if it must be read as prose."""
-    size = len(value)
-    digits = sum(c.isdigit() for c in value)
-    words = value.count(" ") + 1
-    whole = (0, size)
-    if kind == "PERSON":
-        if digits:
-            return whole if words == 1 and size <= 64 and size > 3 and "/" not in value else None
-        if not any(c.isalpha() for c in value) or words > 7 or size > 80 or ("@" in value) or any(c in value for c in "{}<>=;\n"):
-            return None
-        title = _TITLE.match(value)
-        return (title.end(), size) if title and title.end() < size else whole
-    if kind in ("DATE", "DATE_OF_BIRTH"):
-        if _YEAR.fullmatch(value):
-            return 0, 0
-        return whole if digits >= 3 and words <= 6 and size <= 40 else None
-    if kind == "AGE":
-        number = re.match(r"\s*(\d{1,3})", value)
-        return None if not number else (number.span(1) if int(number[1]) > 89 else (0, 0))
-    if kind in ("PHONE", "FAX"):
-        return whole if digits >= 5 and size <= 40 else None
-    if kind == "EMAIL":
-        return whole if "@" in value and words == 1 else None
-    if kind in ("URL", "IP_ADDRESS"):
-        return whole if words == 1 and ("." in value or ":" in value) else None
-    if kind == "ADDRESS":
-        return whole if size <= 240 and words <= 30 and any(c.isalpha() for c in value) and "@" not in value else None
-    if kind == "ZIP":
-        return whole if digits >= 3 and size <= 12 or size <= 9 and digits else None
-    if kind in ("LOCATION", "FACILITY"):
-        return whole if size <= 100 and words <= 10 and any(c.isalpha() for c in value) and value.lower() not in ("home", "inpatient", "outpatient", "emergency", "none", "unknown") else None
-    if kind == "SECRET":
-        return whole if size >= 4 and words <= 3 else None
-    if kind in ("PHOTO", "BIOMETRIC"):
-        return whole if words <= 3 else None
-    return whole if size >= 3 and words <= 4 and size <= 80 and (digits or value.isupper() and words == 1 and size > 4) else None
 
 
 def _resolved(schema: Mapping[str, Json], root: Mapping[str, Json]) -> Mapping[str, Json]:

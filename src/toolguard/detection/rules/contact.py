@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from toolguard.detection.lexer import Lexed
 from toolguard.detection.spans import Span
 
 __all__ = ["emails", "internet", "phones"]
@@ -14,7 +15,7 @@ _EMAIL = re.compile(
     r"(?<![\w.+%'-])[\w.+%'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}"
 )
 _EMAIL_SPACED = re.compile(
-    r"(?<![\w.+-])[\w.+-]{1,64}\s?(?:[\[({]\s?at\s?[\])}]|\s@\s|\sat\s)\s?"
+    r"(?<![\w.+-])[\w.+-]{1,64}\s?(?:[\[({]\s?at\s?[\])}]|\s@\s)\s?"
     r"[\w-]{1,63}(?:\s?(?:[\[({]\s?dot\s?[\])}]|\sdot\s|\.)\s?[a-z][\w-]{1,62}){1,4}(?![\w-])",
     re.IGNORECASE,
 )
@@ -32,6 +33,7 @@ _DOMAIN = re.compile(
     rf"(?<![\w@./\\$-])(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]{{0,61}}[a-zA-Z0-9])?\.){{1,6}}(?:{_TLD})(?![\w(@=-]|\.\w)"
     r"(?:(?::\d{2,5})?/[^\s<>\"'`\\^{}|]{0,1000})?"
 )
+_DOTTED = re.compile(r"[a-zA-Z0-9]\.[a-z]{2}")
 _IPV4 = re.compile(
     r"(?<![\w.-])(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}"
     r"(?:/\d{1,2}|:\d{2,5})?(?![\w-]|\.\d)"
@@ -55,13 +57,13 @@ _FAX = re.compile(r"fa(?:x|csimile)(?:\s(?:number|no))?\W{0,5}(?:is\s|at\s|to\s)
 _TRIM = ".,;:!?)]}>'*_"
 
 
-def emails(text: str) -> list[Span]:
+def emails(lexed: Lexed) -> list[Span]:
     """E-mail addresses, also ``name (at) host dot org`` and as spoken."""
+    text, vocabulary = lexed.text, lexed.vocabulary
     out = [Span(*m.span(), "EMAIL", 0.95, _SOURCE) for m in _EMAIL.finditer(text)] if "@" in text else []
-    lower = text.lower()
-    if "dot" in lower and " at " in lower:
+    if "dot" in vocabulary and "at" in vocabulary:
         out += [Span(*m.span(), "EMAIL", 0.85, _SOURCE) for m in _SPOKEN_EMAIL.finditer(text)]
-    if "at]" in lower or "at)" in lower or " @ " in lower or "at}" in lower or "at ]" in lower:
+    if " @ " in text or "at" in vocabulary and ("[" in text or "(" in text or "{" in text):
         out += [Span(*m.span(), "EMAIL", 0.7, _SOURCE) for m in _EMAIL_SPACED.finditer(text)]
     return out
 
@@ -82,10 +84,11 @@ def internet(text: str) -> list[Span]:
         for match in _URL.finditer(text):
             start, end = match.span()
             out.append(Span(start, _url_end(text, start, end), "URL", 0.9, _SOURCE))
-    if "." in text:
+    if _DOTTED.search(text):
         for match in _DOMAIN.finditer(text):
             start, end = match.span()
             out.append(Span(start, _url_end(text, start, end), "URL", 0.6, _SOURCE))
+    if text.count(".") > 2:
         for match in _IPV4.finditer(text):
             before = text[max(0, match.start() - 10) : match.start()].lower().rstrip(" :=")
             if not before.endswith(("version", "ver", "v", "release", "section", "build")):
@@ -98,7 +101,7 @@ def internet(text: str) -> list[Span]:
                 continue
             if match[0].strip(":"):
                 out.append(Span(*match.span(), "IP_ADDRESS", 0.85, _SOURCE))
-    if ":" in text or "-" in text:
+    if text.count(":") > 4 or text.count("-") > 4:
         out += [Span(*m.span(), "DEVICE", 0.85, _SOURCE) for m in _MAC.finditer(text)]
     return out
 

@@ -57,11 +57,14 @@ _COMPACT = re.compile(
     r"(?<![\w.-])(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[0-2]\d[0-5]\d(?:[0-5]\d)?(?:\.\d{1,4})?(?:[+-]\d{4})?)?(?![\w-]|\.\d)"
 )
 _SHORT = re.compile(
-    r"(?<![\w/.-])(?:on|dated?|dob|since|seen|visit|by|due|until|till|from|of|around|after|before|admitted|discharged|appt|scheduled"
-    r"|for|starting|started|last|next|f/u|dos|sx|through|thru|to|and|between|d/c|d/c'd|eval|adm|born)"
-    r"\s?:?\s((?:0?[1-9]|1[0-2])[/-](?:[12]\d|3[01]|0?[1-9]))(?![\w/%]|[.-]\d|\s?(?:mg|ml|mm|of\b|strength|pain|hpf|x\b))",
+    r"(?<![\w/.-])(?:0?[1-9]|1[0-2])[/-](?:[12]\d|3[01]|0?[1-9])(?![\w/%]|[.-]\d|\s?(?:mg|ml|mm|of\b|strength|pain|hpf|x\b))", re.IGNORECASE
+)
+_SHORT_CUE = re.compile(
+    r"(?<![\w/])(?:on|dated?|dob|since|seen|visit|by|due|until|till|from|around|after|before|admitted|discharged|appt|scheduled|starting|started"
+    r"|last|next|f/u|dos|through|thru|to|between|d/c|d/c'd|eval|adm|born)\s?:?\s$",
     re.IGNORECASE,
 )
+_BIRTH = re.compile(r"(?:dob|d\.o\.b\.?|birth\s?date|birthday|date of birth|birth|born(?: on)?)[^\w]{1,8}(\d{1,2}[-/.]\d{1,2}[-/.]\d{1,4})(?![\w/])", re.IGNORECASE)
 _RELATIVE = re.compile(
     rf"\b(?:last|next|this|past|coming|on|since|until|by)\s+{_WEEKDAY.replace('|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun', '')}\b"
     r"(?:\s+(?:morning|afternoon|evening|night))?"
@@ -102,6 +105,14 @@ _AGE_LABEL = re.compile(
 _AGE_WORDS = re.compile(
     rf"\b(ninety(?:[- ](?:{_ONES}))?|(?:one|a) hundred(?:(?: and)?[- ](?:{_ONES}|{_TEENS}))?)(?=[- ](?:years?|year)[- ](?:old|of age)|[- ]?y/?o\b)",
     re.IGNORECASE,
+)
+
+
+_AGES = frozenset(map(str, range(90, 140)))
+_BIRTH_WORDS = frozenset("dob d birth birthdate birthday born".split())
+_COMPACT_LENGTHS = frozenset({8, 12, 14})
+_RELATIVE_WORDS = frozenset(
+    "monday tuesday wednesday thursday friday saturday sunday christmas thanksgiving year's easter halloween labor memorial independence valentine mother father new".split()
 )
 
 
@@ -160,23 +171,30 @@ def dates(lexed: Lexed, digits: bool) -> list[Span]:
     text = lexed.text
     out = _month_dates(lexed)
     if digits:
-        if "/" in text or "-" in text or "." in text or "19" in text or "20" in text:
-            out += [Span(*m.span(), "DATE", 0.85, _SOURCE) for m in _NUMERIC.finditer(text)]
-            out += [Span(*m.span(1), "DATE", 0.6, _SOURCE) for m in _SHORT.finditer(text)]
-        if "19" in text or "20" in text:
+        numbers, vocabulary = lexed.numbers, lexed.vocabulary
+        out += [Span(*m.span(), "DATE", 0.85, _SOURCE) for m in _NUMERIC.finditer(text)]
+        if "/" in text or "-" in text:
+            for match in _SHORT.finditer(text):
+                if _SHORT_CUE.search(text, max(0, match.start() - 16), match.start()):
+                    out.append(Span(*match.span(), "DATE", 0.6, _SOURCE))
+        if not vocabulary.isdisjoint(_BIRTH_WORDS):
+            out += [Span(*m.span(1), "DATE_OF_BIRTH", 0.95, _SOURCE) for m in _BIRTH.finditer(text)]
+        if "T" in text and (4 in numbers or 8 in numbers):
             out += [Span(*m.span(), "DATE", 0.9, _SOURCE) for m in _ISO_T.finditer(text)]
+        if numbers & _COMPACT_LENGTHS:
             out += [Span(*m.span(), "DATE", 0.6, _SOURCE) for m in _COMPACT.finditer(text)]
-    out += [Span(*m.span(), "DATE", 0.5, _SOURCE) for m in _RELATIVE.finditer(text)]
+    if not lexed.vocabulary.isdisjoint(_RELATIVE_WORDS):
+        out += [Span(*m.span(), "DATE", 0.5, _SOURCE) for m in _RELATIVE.finditer(text)]
     return out
 
 
-def ages(text: str, digits: bool) -> list[Span]:
+def ages(lexed: Lexed) -> list[Span]:
     """Ages from 90 up; the span is the number alone."""
+    text, vocabulary = lexed.text, lexed.vocabulary
     out: list[Span] = []
-    if digits and ("9" in text or "1" in text):
+    if not vocabulary.isdisjoint(_AGES):
         out += [Span(*m.span(1), "AGE", 0.8, _SOURCE) for m in _AGE.finditer(text)]
         out += [Span(*m.span(1), "AGE", 0.85, _SOURCE) for m in _AGE_LABEL.finditer(text)]
-    lower = text.lower()
-    if "ninety" in lower or "hundred" in lower:
+    if "ninety" in vocabulary or "hundred" in vocabulary:
         out += [Span(*m.span(1), "AGE", 0.8, _SOURCE) for m in _AGE_WORDS.finditer(text)]
     return out

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from toolguard.detection import checks
-from toolguard.detection.fields import SAFE, field_type, is_weak
+from toolguard.detection.fields import SAFE, is_weak, type_of_words
+from toolguard.detection.lexer import Lexed
 from toolguard.detection.spans import Span
 
 __all__ = ["identifiers"]
@@ -17,11 +18,13 @@ __all__ = ["identifiers"]
 _SOURCE = "identifier"
 _SSN = re.compile(r"(?<![\w-])(?:\d{3}([-. ])\d{2}\1\d{4}|[xX*#]{3}[- ]?[xX*#]{2}[- ]?\d{4})(?![\w-])")
 _CARD = re.compile(r"(?<![\w-])(?:\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|3[47]\d{2}([ -])\d{6}\2\d{5}|\d{12,19})(?![\w-])")
+_CARD_PARTS = frozenset({4, 6, *range(12, 20)})
+_IBAN_PARTS = frozenset({2, *range(4, 40)})
 _IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?(?!\w)")
-_CODE = re.compile(r"(?<![\w.])#?[A-Za-z0-9]{1,40}(?:[-/_.:][A-Za-z0-9]{1,40}){0,8}(?!\w)")
+_CODE = re.compile(r"(?<![\w.])(?=[A-Za-z#/_.:-]{0,20}\d)#?[A-Za-z0-9]{1,40}(?:[-/_.:][A-Za-z0-9]{1,40}){0,8}(?!\w)")
 _GROUPS = re.compile(r"(?: \d{2,6}(?![\w/.%-])){1,4}")
 _BEFORE = re.compile(r"[A-Za-z]+(?:[/'.][A-Za-z]+)?\d?|[:=|#\n]")
-_FILLER = frozenset("number num no nbr nr is was as of the a with reads listed id identifier code be has under by: ends ending in last four digits de named given on card for file to".split())
+_FILLER = frozenset("number num no nbr nr is was as of the a with reads listed id identifier code be has under by: ends ending in last four digits de named given on card for file to ref reference show shows".split())
 _SHAPED = re.compile(r"#?(?:[A-Z]{1,6}[-_]?\d{5,12}(?:-\d{1,6}){0,3}|\d{4,10}-[A-Z]{2,4}|\d{5,10}[A-Z]{2,3}|[A-Z]{2,5}(?:-[A-Z0-9]{2,8}){0,2}-\d{3,10}(?:-\d{1,6})?|[A-Z]{1,3}\d{2,4}-\d{3,6}(?:-\d{1,6})?)")
 _NUMBERS = re.compile(r"#?\d{2,6}(?:-\d{2,7}){1,4}|#?\d{7,18}|#\d{5,6}")
 _VIN = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
@@ -39,6 +42,7 @@ _UNIT = re.compile(
     re.IGNORECASE,
 )
 _STRONG_SHORT = frozenset({"MRN", "SSN", "NPI", "DEA", "HEALTH_PLAN_ID", "ACCOUNT", "LICENSE", "DEVICE", "VEHICLE", "ID", "SECRET"})
+_WEAK_CODES = frozenset({"MRN", "HEALTH_PLAN_ID", "ACCOUNT", "LICENSE"})
 _LABELLED = frozenset({*_STRONG_SHORT, "PHONE", "FAX", "CREDIT_CARD", "ZIP", "BIOMETRIC"})
 _SAFE_WORDS = frozenset(
     "icd cpt hcpcs loinc snomed rxnorm rxcui ndc cvx nct pmid pmcid doi isbn version ver v stage grade grades class type level room bed page p fig figure table "
@@ -47,13 +51,14 @@ _SAFE_WORDS = frozenset(
 )
 
 
-def _label(before: str) -> tuple[str | None, bool]:
-    """The type that the words before a value announce, and whether a separator or ``#`` stood between."""
-    tokens = _BEFORE.findall(before)[-8:]
+def _label(before: str, code: bool) -> tuple[str | None, bool]:
+    """The type that the words before a value announce, and whether a separator or ``#`` stood between.
+
+    ``code``: the value is long enough to be meant by a weak label (``policy 12345``) without a separator.
+    """
     separated = False
     words: list[str] = []
-    while tokens:
-        token = tokens.pop()
+    for token in reversed(_BEFORE.findall(before)[-9:]):
         if token in ":=|#":
             if words and token != "#":
                 break
@@ -61,29 +66,26 @@ def _label(before: str) -> tuple[str | None, bool]:
         elif token == "\n":
             if words or not separated:
                 break
-        elif not words and not separated and token.lower() in _FILLER and token.lower() not in ("id", "code", "card"):
-            continue
         else:
-            words.insert(0, token.replace(".", "").replace("/", " "))
-            if len(words) == 5:
+            words.append(token.replace(".", "").replace("/", " ").lower())
+            if len(words) == 6:
                 break
-    if not words:
-        return None, separated
-    tail = words
-    while tail and tail[-1].lower() in _FILLER and len(tail) > 1 and field_type(" ".join(tail)) is None:
-        tail = tail[:-1]
-    for skip in range(len(tail)):
-        name = " ".join(tail[skip:]).lower()
-        found = field_type(name)
-        if found is None:
-            continue
-        if found == SAFE:
+    words.reverse()
+    last = len(words)
+    while last:
+        for first in range(max(0, last - 5), last):
+            name = " ".join(words[first:last])
+            found = type_of_words(name)
+            if found is None or found == SAFE and first < last - 1 and words[last - 1] not in _SAFE_WORDS:
+                continue
+            if found != SAFE and is_weak(name) and not separated and not (code and found in _WEAK_CODES):
+                continue
+            return found, separated
+        if words[last - 1] in _SAFE_WORDS:
             return SAFE, separated
-        if is_weak(name) and not separated:
-            continue
-        return found, separated
-    if tail[-1].lower() in _SAFE_WORDS:
-        return SAFE, separated
+        if words[last - 1] not in _FILLER:
+            break
+        last -= 1
     return None, separated
 
 
@@ -124,37 +126,37 @@ def _by_shape(value: str, before: str) -> tuple[str, float] | None:
     return None
 
 
-def identifiers(text: str) -> list[Span]:
+def identifiers(lexed: Lexed) -> list[Span]:
     """Identifiers in a text that has digits."""
+    text = lexed.text
     out: list[Span] = []
     for match in _SSN.finditer(text):
         digits = re.sub(r"\D", "", match[0])
         out.append(Span(*match.span(), "SSN", 0.9 if checks.ssn_ok(digits) else 0.75, _SOURCE))
-    for match in _CARD.finditer(text):
+    for match in _CARD.finditer(text) if lexed.numbers & _CARD_PARTS else ():
         digits = re.sub(r"\D", "", match[0])
         if checks.luhn_ok(digits) or match[1]:
             out.append(Span(*match.span(), "CREDIT_CARD", 0.95 if checks.luhn_ok(digits) else 0.6, _SOURCE))
-    for match in _IBAN.finditer(text):
+    for match in _IBAN.finditer(text) if lexed.numbers & _IBAN_PARTS else ():
         if checks.iban_ok(match[0]):
             out.append(Span(*match.span(), "ACCOUNT", 0.95, _SOURCE))
     if "(01)" in text:
         out += [Span(*m.span(), "DEVICE", 0.95, _SOURCE) for m in _UDI.finditer(text)]
     for match in _CODE.finditer(text):
         value = match[0]
-        if not any(c.isdigit() for c in value):
-            continue
         start, end = match.span()
         size = len(value)
-        before = text[max(0, start - 56) : start]
-        if size < 3 and not before.rstrip().endswith((":", "#", "=")):
+        if size < 4 and text[start - 1 : start] not in (":", "#", "=") and text[start - 2 : start] not in (": ", "# ", "= "):
             continue
-        kind, separated = _label(before)
+        before = text[max(0, start - 56) : start]
+        count = sum(map(str.isdigit, value))
+        kind, separated = _label(before, count > 3)
         if kind == SAFE:
             continue
         if kind in _LABELLED and (size >= 3 or separated):
             if _UNIT.match(text, end) and value.replace(".", "").isdigit() and not separated:
                 continue
-            if size < 4 and kind not in _STRONG_SHORT:
+            if size < 4 and kind not in _STRONG_SHORT or kind in ("PHONE", "FAX") and count < 7:
                 continue
             more = _GROUPS.match(text, end) if value[-1].isdigit() else None
             stop = more.end() if more else end

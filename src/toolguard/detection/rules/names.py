@@ -12,7 +12,7 @@ from toolguard.detection.gazetteer import CITY, CITY_HEAD, CLINICAL, EPONYM, FAM
 from toolguard.detection.lexer import Lexed
 from toolguard.detection.spans import Span
 
-__all__ = ["people"]
+__all__ = ["STOP", "TITLES", "people"]
 
 _SOURCE = "name"
 TITLES = frozenset("dr mr mrs ms miss mx prof professor sir madam mme mlle herr frau sr sra srta dra señor señora senor senora doctor rev reverend father fr pastor rabbi imam sgt capt lt col maj judge hon dame lady lord".split())
@@ -33,7 +33,7 @@ _CUES = frozenset(
 )
 _STRONG_CUES = frozenset("named called name i'm im llama llamado llamada nombre attn dear".split())
 _PARTICLES = frozenset("de da do dos das del della di du la le les van von der den ten ter bin binti ibn al el abu y e mac mc o san santa st".split())
-_CREDENTIALS = frozenset("md do rn np pa pac phd lpn lcsw msw dds dmd dpm pharmd facs facp facc crnp aprn cnm ot pt dpt rd lmft psyd cna emt mph bsn msn dnp fnp arnp od dvm jr sr ii iii iv esq mbbs".split())
+_CREDENTIALS = frozenset("md do rn np pa pac phd lpn lcsw msw dds dmd dpm pharmd facs facp facc crnp aprn cnm ot pt dpt rd lmft psyd cna emt mph bsn msn dnp fnp arnp od dvm jr sr esq mbbs".split())
 _NOT_AFTER = frozenset(
     "disease disorder syndrome sign test score scale criteria classification index maneuver manoeuvre reflex phenomenon catheter tube stage staging fracture "
     "procedure operation repair lymphoma sarcoma tumor tumour palsy chorea dementia ataxia contracture esophagus thyroiditis nodule nodes node bodies body "
@@ -41,17 +41,21 @@ _NOT_AFTER = frozenset(
     "inventory assessment exam examination anemia anaemia arteritis granulomatosis encephalopathy angina murmur effect rule staging contraction contractions method "
     "positive negative".split()
 )
-_STOP = frozenset(
+STOP = frozenset(
     "hospital clinic center centre medical health healthcare university college school institute department dept unit ward street st avenue ave road rd lane ln drive dr "
     "boulevard blvd court ct place way suite apt pharmacy laboratory lab labs inc llc ltd corp company foundation association society journal group services service care "
     "insurance medicare medicaid church park river lake county city town state north south east west new the a an this that these those his her their our my your its "
     "monday tuesday wednesday thursday friday saturday sunday january february march april june july august september october november december "
     "date time phone email fax address name dob mrn ssn npi id no yes male female man woman boy girl patient history plan assessment subjective objective "
-    "dose daily tablet capsule english spanish french german chinese african american asian hispanic caucasian black white jewish muslim christian catholic "
+    "dose daily tablet capsule english spanish french german chinese african american asian hispanic caucasian jewish muslim christian catholic "
     "none unknown normal abnormal stable acute chronic mild moderate severe left right".split()
 )
 _INITIAL_GAP = (" ", ". ", ".", ".-", "-")
 _CONTEXT_GAP = re.compile(r"[ \t]{0,3}[:=|,(\"'-]?[ \t\"'(]{0,3}\n?[ \t]{0,4}")
+
+
+_LEADS = _ROLES | _CUES
+_TRIGGERS = _LEADS | TITLES
 
 
 class _Names:
@@ -64,8 +68,10 @@ class _Names:
         self.flags = lexed.flags
         self.caps = lexed.caps
         self.count = len(lexed.words)
+        self._strengths = [-1] * self.count
         self.lower_style = lexed.lower_style
         self.out: list[Span] = []
+        self.stopped = -1
 
     def initial(self, i: int) -> bool:
         """A single capital letter; in ``Anna S.`` and ``J. R. Smith``."""
@@ -73,11 +79,19 @@ class _Names:
 
     def strength(self, i: int) -> int:
         """3 a given name, 2 a family name or unknown word, 1 a name that is a word too, 0 no name."""
+        known = self._strengths[i]
+        if known < 0:
+            known = self._strengths[i] = self._strength(i)
+        return known
+
+    def _strength(self, i: int) -> int:
+        if not self.caps[i] and not self.lower_style:
+            return 0
         word, flags = self.folded[i], self.flags[i]
-        if len(word) < 2 or not word[0].isalpha() or word in _STOP or flags & CLINICAL:
+        if len(word) < 2 or not word[0].isalpha() or word in STOP or flags & CLINICAL:
             return 0
         shouting = self.lexed.shouting(i)
-        if not self.caps[i] and not self.lower_style:
+        if len(word) < 4 and not shouting and self.words[i].isupper() and not self.beside_capitals(i):
             return 0
         if flags & WORD:
             if flags & (GIVEN | FAMILY):
@@ -96,9 +110,19 @@ class _Names:
             return 0
         return 2 if len(word) > 2 and not any(c.isupper() for c in self.words[i][2:-1] if c != "'" and not self.words[i].isupper() and not word.startswith(("mc", "mac", "de", "di", "la", "le"))) else 0
 
+    def beside_capitals(self, i: int) -> bool:
+        """``LI WEI``, ``COX, ANN``: a short word in capitals is a name only next to one that is longer."""
+        for other, gap in ((i - 1, i - 1), (i + 1, i)):
+            if 0 <= other < self.count and self.lexed.gap(gap) in (" ", ", ", ","):
+                near = self.words[other]
+                if len(near) > 3 and near.isupper() and self.flags[other] & (GIVEN | FAMILY) and not self.flags[other] & (WORD | CLINICAL):
+                    return True
+        return False
+
     def extend(self, i: int, limit: int = 4, least: int = 1) -> int:
         """The last token of the name that begins at ``i``: initials, particles and names after it."""
         last = i
+        self.stopped = -1
         taken = 1
         at = i
         while at + 1 < self.count and taken < limit:
@@ -123,16 +147,37 @@ class _Names:
                     taken += 1
                     continue
                 break
-            strength = self.strength(nxt)
+            if gap == "-" and not self.caps[nxt] and self.strength(at) >= 2 and self.flags[nxt] & (GIVEN | FAMILY) and not self.flags[nxt] & WORD:
+                last = at = nxt  # "Ji-woo"
+                continue
+            strength = self.strength(nxt) or self.surname_by_place(at, nxt)
             if strength < least or (self.lower_style and strength < 2 and not self.caps[nxt]):
                 break
             if self.eponym(nxt, gap):
+                self.stopped = nxt
                 break
             last = at = nxt
             taken += 1
-        if last + 1 < self.count and self.folded[last + 1] in ("jr", "sr", "ii", "iii", "iv") and self.lexed.gap(last) in (" ", ", "):
+        if last + 1 < self.count and self.folded[last + 1] in ("jr", "sr", "ii", "iii", "iv") and self.lexed.gap(last) in (" ", ", ") and last > i:
             last += 1
         return last
+
+    def surname_by_place(self, i: int, nxt: int) -> int:
+        """``Tobias Driftwood``: an English word with a capital right after a given name, in the middle of a line."""
+        word = self.folded[nxt]
+        if (
+            self.strength(i) != 3
+            or not (self.caps[i] and self.caps[nxt])
+            or self.lexed.shouting(nxt)
+            or word in STOP
+            or word in TITLES
+            or self.flags[nxt] & CLINICAL
+            or len(word) < 3
+            or not self.flags[nxt] & WORD
+        ):
+            return 0
+        after = nxt + 1
+        return 1 if after >= self.count or not self.caps[after] or self.lexed.gap(nxt) != " " else 0
 
     def lower_particle(self, i: int) -> bool:
         return i > 0 and self.strength(i - 1) >= 2 and i + 1 < self.count and self.caps[i + 1] and self.strength(i + 1) >= 2
@@ -189,10 +234,10 @@ class _Names:
             known = self.flags[j] & (GIVEN | FAMILY) and not self.flags[j] & (WORD | CLINICAL)
             unknown = not self.flags[j] and len(self.folded[j]) > 3
             rare = self.flags[j] & FAMILY and title in _SPANNED and self.lower_style and self.folded[j] not in ("office", "appointment", "visit", "said", "note")
-            if not (known or (unknown and self.lower_style) or rare) or title == "dr" and self.folded[j] in _STOP:
+            if not (known or (unknown and self.lower_style) or rare) or title == "dr" and self.folded[j] in STOP:
                 return None
         elif not self.initial(j):
-            if self.folded[j] in _STOP or self.flags[j] & CLINICAL and not self.flags[j] & FAMILY:
+            if self.folded[j] in STOP or self.flags[j] & CLINICAL and not self.flags[j] & FAMILY:
                 return None
             if self.lexed.shouting(j) and self.flags[j] & WORD and not self.flags[j] & (FAMILY | GIVEN):
                 return None
@@ -202,7 +247,7 @@ class _Names:
     def role(self, i: int) -> int | None:
         """``patient John Smith``, ``named Anna``, ``seen by R. Patel``: a cue and what follows it."""
         j = i + 1
-        if j >= self.count or not _CONTEXT_GAP.fullmatch(self.lexed.gap(i)):
+        if j >= self.count or not (self.caps[j] or self.lower_style) or not _CONTEXT_GAP.fullmatch(self.lexed.gap(i)):
             return None
         strong = self.folded[i] in _STRONG_CUES
         if self.folded[i] in ("patient", "pt", "client", "mother", "father", "nurse", "his", "her") and self.folded[j] in ("name", "named", "is", "called"):
@@ -210,10 +255,14 @@ class _Names:
         if self.initial(j) and self.lexed.gap(j) in (". ", " ", ".") and j + 1 < self.count and self.strength(j + 1) >= 1:
             return self.add(j, self.extend(j), 0.8)
         strength = self.strength(j)
-        if self.eponym(j) or strength == 0 and not (strong and self.caps[j] and not self.flags[j] & CLINICAL and self.folded[j] not in _STOP and self.lexed.gap(i) in (" ", ": ")):
+        if strength and self.caps[j]:
+            done = self.reversed_name(j, labelled=True)
+            if done:
+                return done
+        if self.eponym(j) or strength == 0 and not (strong and self.caps[j] and not self.flags[j] & CLINICAL and self.folded[j] not in STOP and self.lexed.gap(i) in (" ", ": ")):
             return None
         last = self.extend(j)
-        if last > j and (self.eponym(last)):
+        if last > j and self.eponym(last) or self.stopped == last + 1:
             return None
         if last == j:
             if strength == 1 and not strong and self.lexed.gap(i) in (" ",) and (self.lower_style or self.folded[i] not in ("patient", "nurse", "pt", "dear", "hi", "hello")):
@@ -226,7 +275,7 @@ class _Names:
                 return None
         return self.add(j, last, 0.8)
 
-    def reversed_name(self, i: int) -> int | None:
+    def reversed_name(self, i: int, labelled: bool = False) -> int | None:
         """``Rosefield, Katya`` and ``DOE, JOHN A``."""
         j = i
         while j + 1 < self.count and self.lexed.gap(j) in (" ", "-") and j - i < 2 and self.strength(j + 1) >= 2 and not self.initial(j + 1):
@@ -242,14 +291,19 @@ class _Names:
             return None
         if family == 1 and (given < 3 or self.sentence_start(i) and not self.lexed.shouting(i)):
             return None
-        if given == 1 and not (self.flags[k] & GIVEN and family >= 2 and not self.sentence_start(i)):
+        if family == 1 and (i and self.caps[i - 1] and self.lexed.gap(i - 1) == " " or k + 1 < self.count and self.lexed.gap(k) == " " and self.strength(k + 1)):
+            return None
+        if given == 1 and not (self.flags[k] & GIVEN and family >= 2 and (labelled or not self.sentence_start(i))):
             return None
         if given == 2 and self.flags[k] & (CITY | REGION):
             return None
         if self.initial(k) and not (self.flags[i] & FAMILY and self.lexed.text[self.lexed.ends[k] : self.lexed.ends[k] + 1] == "."):
             return None
         if given == 2 and not (self.flags[i] & FAMILY and self.flags[k] & (FAMILY | GIVEN)):
-            return None
+            apart = labelled or self.sentence_start(i)
+            closed = self.lexed.gap(k)[:1] in ("", ";", ")", "\n", "|", "[", ".") or self.lexed.gap(k)[:2] in (" (", " [", " -", " |", " .") or self.folded[k + 1] in ("was", "is", "has")
+            if not (apart and closed and family == 2 and not self.flags[k] & (CITY | REGION | CLINICAL)):
+                return None
         if self.flags[i] & (CITY | REGION) and not self.flags[i] & (FAMILY | GIVEN):
             return None
         last = self.extend(k, limit=3, least=2)
@@ -264,6 +318,8 @@ class _Names:
         flags = self.flags[i]
         if last > i and self.eponym(last):
             return last + 1
+        if self.stopped == last + 1:
+            return self.stopped + 1
         if last == i:
             if strength < 3 or not self.caps[i] or len(self.folded[i]) < 3:
                 return None
@@ -271,7 +327,7 @@ class _Names:
                 return None
             return self.add(i, i, 0.45)
         cased = self.caps[i]
-        second = self.strength(i + 1) if not self.initial(i + 1) else 2
+        second = (self.strength(i + 1) or self.surname_by_place(i, i + 1)) if not self.initial(i + 1) else 2
         dotted = self.initial(last) and last == i + 1 and self.lexed.text[self.lexed.ends[last] : self.lexed.ends[last] + 1] == "."
         if self.initial(i + 1) and last == i + 1:
             if strength == 3 or (strength == 2 and dotted and not self.sentence_start(i)) or (strength == 1 and dotted and flags & GIVEN and not self.sentence_start(i)):
@@ -285,25 +341,30 @@ class _Names:
             return self.add(i, last, 0.85)
         if strength == 2 and cased and self.caps[last]:
             known = any(self.flags[k] & (GIVEN | FAMILY) for k in range(i, last + 1) if len(self.folded[k]) > 2)
-            if known and second >= 2 and not self.lexed.shouting(i):
-                return self.add(i, last, 0.6)
+            if second >= 2 and not self.lexed.shouting(i):
+                return self.add(i, last, 0.6 if known else 0.5)
             if known and self.lexed.shouting(i) and any(self.flags[k] & GIVEN for k in range(i, last + 1)):
                 return self.add(i, last, 0.6)
             return None
-        if strength == 1 and flags & GIVEN and cased and second >= 2 and self.flags[i + 1] & FAMILY and not self.lexed.shouting(i):
+        if strength == 1 and flags & GIVEN and cased and second >= 2 and not self.lexed.shouting(i):
             return self.add(i, last, 0.65)
         return None
 
     def run(self) -> list[Span]:
         i = 0
+        caps, folded, lower = self.caps, self.folded, self.lower_style
         while i < self.count:
-            word = self.folded[i]
-            if word in TITLES:
+            word = folded[i]
+            if word not in _TRIGGERS:
+                if not caps[i] and not lower:
+                    i += 1
+                    continue
+            elif word in TITLES:
                 done = self.titled(i)
                 if done:
                     i = done
                     continue
-            if word in _ROLES or word in _CUES:
+            if word in _LEADS:
                 done = self.role(i)
                 if done:
                     i = done
@@ -312,7 +373,11 @@ class _Names:
                 j = i + 1
                 while self.initial(j) and j + 1 < self.count and self.lexed.gap(j) in _INITIAL_GAP and j - i < 3:
                     j += 1
-                if self.strength(j) >= 2 and not self.initial(j) and self.caps[j]:
+                lexed_before = self.lexed.text[max(0, self.lexed.starts[i] - 4) : self.lexed.starts[i]]
+                alone = i == 0 or self.lexed.gap(i - 1) not in (" ", "-") or self.folded[i - 1] in _CUES or self.folded[i - 1] in _ROLES
+                alone = alone and (i == 0 or lexed_before[-1:] in " \n\t([\"'" and not lexed_before.rstrip(" ")[-1:].isdigit() and "°" not in lexed_before)
+                worded = alone and self.caps[j] and self.flags[j] & WORD and self.folded[j] not in STOP and (self.flags[j] & FAMILY or self.lexed.gap(j - 1) == ". " and len(self.folded[j]) > 5)
+                if (self.strength(j) >= 2 or worded) and not self.initial(j) and self.caps[j]:
                     i = self.add(i, self.extend(j, limit=3), 0.75)
                     continue
             if self.caps[i] or self.lower_style:
@@ -325,10 +390,10 @@ class _Names:
 
     def credentials(self, i: int) -> int | None:
         """``Tamsin Oakhart, MD``: two or three capitalised words before a degree."""
-        if not self.caps[i] or self.folded[i] in _STOP or self.flags[i] & CLINICAL or self.initial(i):
+        if not self.caps[i] or self.folded[i] in STOP or self.flags[i] & CLINICAL or self.initial(i):
             return None
         j = i
-        while j + 1 < self.count and j - i < 3 and self.lexed.gap(j) in (" ", "-", ". ") and self.caps[j + 1] and self.folded[j + 1] not in _STOP and not self.flags[j + 1] & CLINICAL:
+        while j + 1 < self.count and j - i < 3 and self.lexed.gap(j) in (" ", "-", ". ") and self.caps[j + 1] and self.folded[j + 1] not in STOP and not self.flags[j + 1] & CLINICAL:
             if self.folded[j + 1] in _CREDENTIALS:
                 break
             j += 1

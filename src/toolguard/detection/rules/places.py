@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from toolguard.detection.gazetteer import CITY, CITY_HEAD, CLINICAL, FACILITY, FACILITY_HEAD, FAMILY, GIVEN, REGION, WORD, gazetteer
+from toolguard.detection.gazetteer import CITY, CITY_HEAD, CLINICAL, EPONYM, FACILITY, FACILITY_HEAD, FAMILY, GIVEN, REGION, WORD, gazetteer
 from toolguard.detection.lexer import Lexed
 from toolguard.detection.spans import Span
 
@@ -22,7 +22,7 @@ _SUFFIX = (
     "|course|estate|estates|expressway|extension|falls|ferry|field|fields|flat|flats|ford|forest|forge|fork|fort|freeway|gateway|green|haven|harbor|inlet|isle|key|lake|lakes|light"
     "|lights|locks|lodge|mall|motorway|mount|mountain|neck|oval|overpass|plain|plains|port|prairie|radial|ramp|river|rue|burg|burgs|brook|brooks|bluff|bluffs|bridge|branch|bypass|camp|canyon|cape|causeway|center|club|creek|crest|curve|dale|dam|divide"
 )
-_UNIT = r"(?:,?\s{1,3}(?:apt|apartment|suite|ste|unit|floor|fl|room|rm|bldg|building|lot|#)\.?\s{0,2}#?\s?[\w-]{1,8}|,?\s?#\s?[\w-]{1,8})"
+_UNIT = r"(?:,?\s{1,3}(?i:apt|apartment|suite|ste|unit|floor|fl|room|rm|bldg|building|lot|#)\.?\s{0,2}#?\s?[\w-]{1,8}|,?\s?#\s?[\w-]{1,8})"
 _STATE = r"(?:A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI|S[CD]|T[NX]|UT|V[AIT]|W[AIVY]|ZZ)"
 _TOWN = r"[^\W\d_a-z][\w'.-]{1,24}(?:[ -](?:of\s|on\s|de\s|la\s|upon\s)?[^\W\d_a-z][\w'.-]{0,24}){0,3}"
 _TAIL = rf"(?:\s{{0,2}}[,\n]\s{{0,4}}{_TOWN})?(?:\s{{0,2}},?\s{{1,4}}{_STATE}\b)?(?:\s{{0,2}},?\s{{0,4}}(?<=[\s,])\d{{5}}(?:-\d{{4}})?\b)?"
@@ -34,22 +34,32 @@ _FOREIGN = re.compile(
     rf"(?<![\w.$/-])(?:\d{{1,5}}[A-Za-z]?,?\s{{1,2}})?(?:(?i:rue|calle|avenida|avenue|via|viale|piazza|plaza|rua|carrera|ulica|ul\.|chemin|boulevard|bd|paseo|camino|strada|allée|impasse|place|cours|c/))\s{{1,2}}"
     rf"(?:(?:de|des|du|la|las|los|le|les|del|della|dei|di|d'|l')\s{{0,2}}){{0,3}}[^\W\d_a-z][\w'-]{{1,24}}(?:\s[^\W\d_a-z][\w'-]{{1,24}}){{0,3}}(?:,?\s{{1,2}}(?:n[°ºo]\.?\s?)?\d{{1,5}}[A-Za-z]?\b)?{_UNIT}?{_TAIL}"
 )
-_GERMANIC = re.compile(rf"(?<!\w)[^\W\d_a-z][\w.-]{{2,24}}(?:straße|strasse|str\.|gasse|weg|platz|allee|straat|laan|gatan|vägen|veien|gata|gade|vej|katu|tie|utca)\s{{1,2}}\d{{1,4}}[A-Za-z]?\b{_UNIT}?{_TAIL}")
-_LOOSE = re.compile(rf"(?<![\w.$/-])\d{{1,6}},?\s{{1,2}}(?:[^\W\d_][\w'.-]{{0,24}}\s{{1,2}}|\d{{1,4}}\s{{1,2}}){{1,5}}?(?:apt|apartment|suite|ste|unit)\.?\s{{0,2}}#?\s?\d[\w-]{{0,6}}{_TAIL}", re.IGNORECASE)
-_PO_BOX = re.compile(rf"(?<!\w)(?:P\.?\s?O\.?\s?Box|Post Office Box|Apartado|Postfach)\s{{1,2}}#?\d{{1,7}}{_TAIL}", re.IGNORECASE)
+_GERMANIC = re.compile(rf"(?<!\w)(?:\d{{1,5}}[A-Za-z]?,?\s{{1,2}})?[^\W\d_a-z][\w.-]{{2,24}}(?:straße|strasse|str\.|gasse|weg|platz|allee|straat|laan|gatan|vägen|veien|gata|gade|vej|katu|tie|utca)\b(?:\s{{1,2}}\d{{1,4}}[A-Za-z]?\b)?{_UNIT}?{_TAIL}")
+_LOOSE = re.compile(rf"(?<![\w.$/-])\d{{1,6}},?\s{{1,2}}(?:[^\W\d_][\w'.-]{{0,24}}\s{{1,2}}|\d{{1,4}}\s{{1,2}}){{1,5}}?(?i:apt|apartment|suite|ste|unit)\.?\s{{0,2}}#?\s?\d[\w-]{{0,6}}{_TAIL}")
+_PO_BOX = re.compile(rf"(?<!\w)(?i:P\.?\s?O\.?\s?Box|Post Office Box|Apartado|Postfach)\s{{1,2}}#?\d{{1,7}}{_TAIL}")
 _MILITARY = re.compile(r"(?<!\w)(?:(?:PSC|CMR|Unit|USS|USNS|USCGC|USNV)\s{1,2}\w{1,20},?\s{1,2}(?:Box\s\d{1,6},?\s{1,2})?)(?:APO|FPO|DPO)\s{0,2},?\s(?:AE|AP|AA)\s{1,2}\d{5}(?:-\d{4})?")
 _STATE_ZIP = re.compile(rf"(?<!\w)({_STATE}),?\s{{1,3}}(\d{{5}}(?:-\d{{4}})?)(?![\w-])")
 _TOWN_STATE = re.compile(rf"(?<![\w])({_TOWN}),\s{{1,2}}({_STATE})\b(?!\s?[-:=])(?:,?\s{{1,3}}\d{{5}}(?:-\d{{4}})?\b)?")
-_UK_POST = re.compile(r"(?<!\w)[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}(?!\w)")
-_CA_POST = re.compile(r"(?<!\w)[ABCEGHJ-NPRSTVXY]\d[A-Z] \d[A-Z]\d(?!\w)")
+_CAPITALS = re.compile(r"\s[A-Z]{2,}")
+_LETTERED_POST = re.compile(r"(?<!\w)(?:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[ABCEGHJ-NPRSTVXY]\d[A-Z] \d[A-Z]\d)(?!\w)")  # UK, Canada
 _ZIP4 = re.compile(r"(?<![\w-])\d{5}-\d{4}(?![\w-])")
+_SUFFIXES = frozenset(_SUFFIX.split("|"))
+_FOREIGN_WORDS = frozenset("rue calle avenida avenue via viale piazza plaza rua carrera ulica ul chemin boulevard bd paseo camino strada allee impasse place cours c".split())
+_OTHER_STREETS = (
+    (_FOREIGN, _FOREIGN_WORDS, 0.7),
+    (_LOOSE, frozenset("apt apartment suite ste unit".split()), 0.75),
+    (_PO_BOX, frozenset("box apartado postfach".split()), 0.85),
+    (_MILITARY, frozenset("apo fpo dpo".split()), 0.85),
+)
+_GERMANIC_TAIL = re.compile(r"[a-z](?:stra(?:ß|ss)e|str\.|gasse|weg|platz|allee|straat|laan|gatan|vägen|veien|gata|gade|vej|katu|tie|utca)\b")
 _NOT_STREET = frozenset("mg mcg ml mmhg year years day days week weeks month months hours hour minutes times patients people male female y yo percent cm mm units doses tablets points old of in on at to and or with for".split())
 
 _NOUNS = frozenset(
     "hospital hospitals hosp clinic clinics infirmary hospice sanatorium pediatrics paediatrics surgery oncology cardiology neurology orthopedics orthopaedics dermatology ophthalmology "
     "pharmacy healthcare rehabilitation rehab polyclinic dispensary hôpital klinik krankenhaus clinica clínica".split()
 )
-_CENTRES = frozenset("center centre ctr institute pavilion facility foundation campus".split())
+_LOWER_NOUNS = frozenset("hospital hosp clinic infirmary hospice".split())
+_CENTRES = frozenset("center centre ctr institute pavilion facility foundation campus unit branch".split())
 _BEFORE_CENTRE = frozenset(
     "medical med health cancer heart surgery surgical infusion imaging dialysis care wellness rehabilitation rehab trauma birth women's children's nursing recovery treatment community memorial "
     "regional diagnostic pain sleep eye vein spine family veterans oncology research university senior counseling therapy orthopedic orthopaedic neurology cardiac stroke transplant urgent burn".split()
@@ -71,6 +81,12 @@ _GENERIC = frozenset(
     "admission discharge history reports labs lab research radiation infectious disease physical occupational speech therapy fertility memory weight loss travel vaccine vaccination flu covid bone "
     "marrow spine hand foot ankle vein vascular thoracic endocrine endocrinology renal kidney liver hepatology lipid hypertension asthma allergy epilepsy headache movement disorders stepdown".split()
 )
+_THINGS = frozenset(
+    "disease syndrome virus fever score risk scale study trial criteria classification rule rules protocol consensus guideline guidelines statement declaration convention index "
+    "method test equation formula staging grading heart cohort".split()
+)
+_THING_HEADS = frozenset("risk coma heart ankle knee equine sleep ethnic stroke pain".split())
+_STREETS = frozenset("street st avenue ave road rd lane drive boulevard blvd way court".split())
 _WHERE = frozenset("at from to in via near by".split())
 _PLACE_CUES = frozenset("in from near at to of living lives resides residing resident residence located outside around visiting visited moved relocated via city town travelling traveling live lived born based staying".split())
 _TRUE_PLACE_CUES = frozenset("in near outside around lives resides living reside live".split())
@@ -81,24 +97,26 @@ _VISIT = re.compile(
 )
 
 
-def addresses(text: str) -> list[Span]:
+def addresses(lexed: Lexed) -> list[Span]:
     """Street and postal addresses and ZIP codes in a text with digits."""
+    text, vocabulary = lexed.text, lexed.vocabulary
     out: list[Span] = []
-    for match in _STREET.finditer(text):
+    for match in _STREET.finditer(text) if not vocabulary.isdisjoint(_SUFFIXES) else ():
         words = match[0].lower().split()
         if any(word.strip(".,") in _NOT_STREET for word in words[1:3]):
             continue
-        if len(words) < 3 or not any(c.isupper() for c in match[0]) and words[-1].strip(".,") not in ("street", "st", "avenue", "ave", "road", "rd", "drive", "lane", "ln", "blvd", "boulevard"):
+        if len(words) < 3 or not any(c.isupper() for c in match[0]) and words[-1].strip(".,") not in _STREETS:
             continue
         out.append(Span(*match.span(), "ADDRESS", 0.8, _SOURCE))
-    for pattern, score in ((_FOREIGN, 0.7), (_GERMANIC, 0.75), (_LOOSE, 0.75), (_PO_BOX, 0.85), (_MILITARY, 0.85)):
-        for match in pattern.finditer(text):
-            if any(c.isdigit() for c in match[0]):
-                out.append(Span(*match.span(), "ADDRESS", score, _SOURCE))
-    out += [Span(*m.span(2), "ZIP", 0.85, _SOURCE) for m in _STATE_ZIP.finditer(text)]
-    out += [Span(*m.span(), "ZIP", 0.5, _SOURCE) for m in _ZIP4.finditer(text)]
-    for pattern in (_UK_POST, _CA_POST):
-        out += [Span(*m.span(), "ZIP", 0.6, _SOURCE) for m in pattern.finditer(text)]
+    for pattern, needed, score in _OTHER_STREETS:
+        if not vocabulary.isdisjoint(needed):
+            out += [Span(*m.span(), "ADDRESS", score, _SOURCE) for m in pattern.finditer(text) if any(map(str.isdigit, m[0]))]
+    if _GERMANIC_TAIL.search(text):
+        out += [Span(*m.span(), "ADDRESS", 0.75, _SOURCE) for m in _GERMANIC.finditer(text) if any(map(str.isdigit, m[0]))]
+    if 5 in lexed.numbers:
+        out += [Span(*m.span(2), "ZIP", 0.85, _SOURCE) for m in _STATE_ZIP.finditer(text)]
+        out += [Span(*m.span(), "ZIP", 0.5, _SOURCE) for m in _ZIP4.finditer(text)]
+    out += [Span(*m.span(), "ZIP", 0.6, _SOURCE) for m in _LETTERED_POST.finditer(text)]
     return out
 
 
@@ -106,12 +124,16 @@ def towns(lexed: Lexed) -> list[Span]:
     """Towns: ``Town, ST``; a known city after a preposition or standing apart; cities of several words."""
     text = lexed.text
     out = []
-    for match in _TOWN_STATE.finditer(text):
+    states = gazetteer().states
+    for match in _TOWN_STATE.finditer(text) if "ZZ" in text or any(len(w) == 2 and w in states for w in lexed.words) else ():
         head = match[1].split()[0].lower()
-        if head in ("dr", "mr", "mrs", "ms") or match[2] in ("OR", "IN", "ME", "OK", "HI", "MD", "PA", "MS", "DC", "MA") and _last_is_word(match[1]):
+        if head in ("dr", "mr", "mrs", "ms") or match[2] in ("MD", "PA", "MS", "MA", "DC", "DE", "LA", "CO", "AL") and _is_person(match[1]):
+            continue
+        if match[2] in ("OR", "IN", "ME", "OK", "HI", "AL", "LA", "DE") and _CAPITALS.match(text, match.end()):
             continue
         out.append(Span(*match.span(), "LOCATION", 0.75, _SOURCE))
     words, flags, caps = lexed.folded, lexed.flags, lexed.caps
+    _dwelling(lexed, out)
     cities = gazetteer().cities
     skip = -1
     for i, flag in enumerate(flags):
@@ -123,7 +145,7 @@ def towns(lexed: Lexed) -> list[Span]:
                 out.append(Span(lexed.starts[i], lexed.ends[last], "LOCATION", 0.7, _SOURCE))
                 skip = last
                 continue
-        if not flag & CITY or flag & CLINICAL or len(words[i]) < 4 and words[i] != "nyc":
+        if not flag & CITY or flag & CLINICAL or len(words[i]) < 4 and words[i] != "nyc" or _names_a_thing(lexed, i):
             continue
         cue = words[i - 1] if i and lexed.gap(i - 1) == " " else ""
         named = flag & (GIVEN | FAMILY)
@@ -131,7 +153,9 @@ def towns(lexed: Lexed) -> list[Span]:
             if not caps[i] or cue not in _TRUE_PLACE_CUES or lexed.shouting(i):
                 continue
         elif named:
-            if cue not in _PLACE_CUES and not (i and lexed.gap(i - 1) == ", " and flags[i - 1] & FACILITY):
+            placed = i and lexed.gap(i - 1) in (", ", ",") and (words[i - 1] in _NOUNS or words[i - 1] in _CENTRES or words[i - 1] in _STREETS)
+            branch = i + 1 < len(words) and words[i + 1] in ("branch", "office", "campus", "location", "area", "suburbs")
+            if not placed and not branch and (cue not in _PLACE_CUES or cue == "of"):
                 continue
             if not caps[i] and cue not in _TRUE_PLACE_CUES:
                 continue
@@ -142,10 +166,39 @@ def towns(lexed: Lexed) -> list[Span]:
     return out
 
 
-def _last_is_word(town: str) -> bool:
+_DWELL = re.compile(r"\b(?:liv(?:es|ing|ed) (?:alone |with [a-z]+ )?(?:in|near|at|outside)|resid(?:es|ing|ent of|ed) (?:in|at|near)?|stay(?:s|ing|ed) (?:in|at|near|with)|born in|moved (?:to|from)|hometown(?: is| of)?|native of|reloca\w+ to|travel+(?:s|ed|ing) (?:to|from)|based in|grew up in|city of|town of|village of|county of|home in|commutes from|visiting(?: from)?)\s(?:the )?$", re.IGNORECASE)
+_DWELL_ENDS = _PLACE_CUES | {"the", "with", "is"}
+
+
+def _dwelling(lexed: Lexed, out: list[Span]) -> None:
+    """``lives in Orchid Bay``: capitals after a word of dwelling, known as a city or not."""
+    text, caps, flags = lexed.text, lexed.caps, lexed.flags
+    folded = lexed.folded
+    for i in [i for i, cap in enumerate(caps) if cap and i and folded[i - 1] in _DWELL_ENDS]:
+        if flags[i] & (CLINICAL | REGION):
+            continue
+        start = lexed.starts[i]
+        if not _DWELL.search(text, max(0, start - 40), start):
+            continue
+        last = i
+        while last + 1 < len(caps) and last - i < 4 and caps[last + 1] and lexed.gap(last) in (" ", "-", ". ") and (lexed.gap(last) != ". " or lexed.folded[last] in ("st", "mt", "ft")):
+            last += 1
+        out.append(Span(start, lexed.ends[last], "LOCATION", 0.65, _SOURCE))
+
+
+def _names_a_thing(lexed: Lexed, i: int) -> bool:
+    """``Framingham risk score``, ``Lyme disease``, ``Glasgow Coma Scale``."""
+    if i + 1 >= len(lexed.folded) or lexed.gap(i) not in (" ", "-", "'s "):
+        return False
+    after = lexed.folded[i + 1 : i + 3]
+    return bool(_THINGS.intersection(after[:1])) or bool(_THINGS.intersection(after)) and lexed.gap(i + 1) == " " and after[0] in _THING_HEADS
+
+
+def _is_person(town: str) -> bool:
+    """``Anna Oakhart, MD`` is a person with a degree, not a town in Maryland."""
     get = gazetteer().flags.get
-    flags = get(town.split()[-1].lower(), 0)
-    return bool(flags & (WORD | GIVEN | FAMILY)) and not flags & CITY
+    words = town.lower().split()
+    return bool(get(words[0], 0) & GIVEN and len(words) > 1 and not get(words[-1], 0) & CITY)
 
 
 def _phrase(lexed: Lexed, i: int, known: frozenset[str]) -> int | None:
@@ -167,7 +220,8 @@ def facilities(lexed: Lexed) -> list[Span]:
     out: list[Span] = []
     words, flags, caps, count = lexed.folded, lexed.flags, lexed.caps, len(lexed.folded)
     institutions = gazetteer().institutions
-    for i in range(count):
+    named = FACILITY | FACILITY_HEAD
+    for i in [i for i, word in enumerate(words) if word in _TRIGGERS or flags[i] & named]:
         word = words[i]
         if _is_noun(lexed, i):
             start = _left(lexed, i)
@@ -190,6 +244,9 @@ def facilities(lexed: Lexed) -> list[Span]:
     return out
 
 
+_TRIGGERS = frozenset([*_NOUNS, *_CENTRES, *_ENDS, *(last for _, last in _ENDINGS), "st", "saint", "mt", "mount", "sankt"])
+
+
 def _name_before(lexed: Lexed, i: int) -> bool:
     return i > 0 and lexed.gap(i - 1) == " " and bool(lexed.flags[i - 1] & GIVEN) and lexed.caps[i - 1]
 
@@ -197,7 +254,7 @@ def _name_before(lexed: Lexed, i: int) -> bool:
 def _is_noun(lexed: Lexed, i: int) -> bool:
     word = lexed.folded[i]
     if word in _NOUNS:
-        return True
+        return lexed.caps[i] or word in _LOWER_NOUNS
     before = lexed.folded[i - 1] if i else ""
     if word in _CENTRES:
         return before in _BEFORE_CENTRE or bool(lexed.caps[i] and i and lexed.caps[i - 1]) or bool(i and lexed.flags[i - 1] & CITY and word == "facility")
@@ -282,9 +339,8 @@ def _after_visit(lexed: Lexed) -> list[Span]:
     """``evaluated at Westside``, ``admitted to Orlando Health``: capitals after a word of care and a preposition."""
     out: list[Span] = []
     text, caps, words, flags, count = lexed.text, lexed.caps, lexed.folded, lexed.flags, len(lexed.folded)
-    for i in range(1, count):
-        if not caps[i] or caps[i - 1] and words[i - 1] not in _WHERE:
-            continue
+    at_sign = "@" in text
+    for i in [i for i, cap in enumerate(caps) if cap and i and (at_sign or words[i - 1] in _WHERE)]:
         before = words[i - 1]
         if before not in _WHERE and text[max(0, lexed.starts[i] - 2) : lexed.starts[i]].strip() != "@":
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from toolguard.detection.lexer import Lexed
 from toolguard.detection.spans import Span
 
 __all__ = ["secrets"]
@@ -29,10 +30,12 @@ _ASSIGNED = re.compile(
     r"(?i:(?<![a-z])(?:password|passwd|pwd|secret|api[_-]?key|access[_-]?key|client[_-]?secret|auth[_-]?token|access[_-]?token|passphrase)[\"']?)"
     r"\s?(?::|=|(?i:is)\s)\s?[\"']?([^\s\"',;]{6,256})"
 )
+_ASSIGNED_WORDS = frozenset("password passwd pwd secret key apikey token passphrase accesskey clientsecret accesstoken authtoken".split())
 
 
-def secrets(text: str) -> list[Span]:
-    """Credentials in ``text``."""
+def secrets(lexed: Lexed) -> list[Span]:
+    """Credentials in the text."""
+    text = lexed.text
     out = [Span(*m.span(), "SECRET", 0.97, _SOURCE) for m in _SHAPES.finditer(text)]
     if "PRIVATE KEY" in text:
         out += [Span(*m.span(), "SECRET", 0.99, _SOURCE) for m in _PEM.finditer(text)]
@@ -40,6 +43,8 @@ def secrets(text: str) -> list[Span]:
         out += [Span(*m.span(1), "SECRET", 0.95, _SOURCE) for m in _URL_LOGIN.finditer(text)]
     if "earer " in text or "Basic " in text:
         out += [Span(*m.span(1), "SECRET", 0.9, _SOURCE) for m in _BEARER.finditer(text) if any(c.isdigit() for c in m[1])]
+    if lexed.vocabulary.isdisjoint(_ASSIGNED_WORDS):
+        return out
     for match in _ASSIGNED.finditer(text):
         value = match[1]
         if any(c.isdigit() or not c.isalnum() for c in value) and not value.startswith(("<", "{", "$", "*")):
