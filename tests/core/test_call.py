@@ -1,0 +1,161 @@
+"""Canonical form and digests: one exact call, written one way."""
+
+import dataclasses
+import datetime as dt
+import json
+import uuid
+from decimal import Decimal
+from enum import Enum
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolguard._core.call import CallRef, Caller, Person, Tool, args_digest, call_digest, canonical, freeze
+from toolguard.errors import BadArgumentsError, IdentityError
+
+KEY = b"k" * 32
+TOOL = Tool.describe("export", source="app", schema={"type": "object"})
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        # RFC 8785, section 3.2.2 and appendix B
+        ([333333333.33333329, 1e30, 4.50, 2e-3, 0.000000000000000000000000001], "[333333333.3333333,1e+30,4.5,0.002,1e-27]"),
+        ([5e-324, -5e-324, 1.7976931348623157e308, 9007199254740992.0], "[5e-324,-5e-324,1.7976931348623157e+308,9007199254740992]"),
+        ([-0.0, 0.0, 1e21, 9.999999999999997e22, 0.000001, 9.5e-7], "[0,0,1e+21,9.999999999999997e+22,0.000001,9.5e-7]"),
+        ("\u20ac$\u000f\u000aA'\u0042\u0022\u005c\\\"/", '"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"'),
+        # keys are sorted by UTF-16 code units: U+1F600 (D83D DE00) comes before U+FB33
+        ({"\ufb33": 1, "\U0001f600": 2, "\u20ac": 3, "1": 4, "\r": 5}, '{"\\r":5,"1":4,"€":3,"😀":2,"\ufb33":1}'),
+        ({"literals": [None, True, False]}, '{"literals":[null,true,false]}'),
+        # beyond JSON: tagged, exactly
+        (2**53, '{"$int":"9007199254740992"}'),
+        (Decimal("1.10"), '{"$decimal":"1.10"}'),
+        (dt.date(1980, 2, 3), '{"$date":"1980-02-03"}'),
+        (b"\x00\xff", '{"$bytes":"AP8="}'),
+        ({2, 1}, '{"$set":[1,2]}'),
+        (uuid.UUID(int=1), '{"$uuid":"00000000-0000-0000-0000-000000000001"}'),
+        ((1, 2), "[1,2]"),
+    ],
+)
+def test_canonical_form(value, text):
+    assert canonical(value) == text.encode()
+
+
+def test_a_plain_argument_cannot_pass_for_a_tagged_one():
+    assert canonical({"$decimal": "1.10"}) != canonical(Decimal("1.10"))
+    assert canonical({"$$date": 1}) != canonical({"$date": 1})
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    when: dt.date
+
+
+def test_enums_dataclasses_and_models_are_written_by_content():
+    assert canonical(Colour.RED) == b'"red"'
+    assert canonical(Point(x=1, when=dt.date(2020, 1, 1))) == b'{"when":{"$date":"2020-01-01"},"x":1}'
+
+
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), float("inf"), Decimal("NaN"), {1: "a"}, {"a": object()}, "\ud800", {"\ud800": 1}, ["\udfff"], object()],
+)
+def test_what_cannot_be_written_exactly_is_refused(value):
+    with pytest.raises(BadArgumentsError, match="did not run"):
+        freeze(value)
+
+
+def test_nesting_is_bounded():
+    value: object = 1
+    for _ in range(70):
+        value = [value]
+    with pytest.raises(BadArgumentsError, match="deep"):
+        freeze(value)
+
+
+def test_refusals_never_show_the_value():
+    with pytest.raises(BadArgumentsError) as refused:
+        freeze({"ssn": {"123-45-6789": type("Secret", (), {"__repr__": lambda self: "123-45-6789"})()}})
+    assert "123" not in str(refused.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_frozen_data_is_a_detached_copy_with_the_same_canonical_form(value):
+    frozen = freeze(value)
+    assert freeze(frozen.data).canonical == frozen.canonical
+    before = frozen.canonical
+    if isinstance(value, list):
+        value.append("changed")
+    elif isinstance(value, dict):
+        value["changed"] = True
+    assert freeze(frozen.data).canonical == before
+
+
+@given(JSON)
+def test_canonical_form_is_json_that_reads_back(value):
+    json.loads(canonical(value))
+
+
+@given(JSON, JSON)
+def test_equal_digests_only_for_equal_canonical_forms(a, b):
+    one = args_digest(KEY, tenant="t", tool=TOOL.identity, arguments=freeze(a))
+    two = args_digest(KEY, tenant="t", tool=TOOL.identity, arguments=freeze(b))
+    assert (one == two) == (freeze(a).canonical == freeze(b).canonical)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"tenant": "u"},
+        {"tool": Tool.describe("export", source="elsewhere", schema={"type": "object"}).identity},
+        {"tool": Tool.describe("export", source="app", schema={"type": "object"}, description="other").identity},
+        {"target": "x"},
+        {"arguments": freeze({"path": "/y"})},
+    ],
+)
+def test_invariant_2_the_same_arguments_elsewhere_do_not_match(other):
+    base = {"tenant": "t", "tool": TOOL.identity, "arguments": freeze({"path": "/x"}), "target": ""}
+    assert args_digest(KEY, **base) != args_digest(KEY, **(base | other))
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [CallRef(run="r2", call_id="c"), CallRef(run="r", call_id="d"), CallRef(run="r", call_id="c", ordinal=1), CallRef(run="rc", call_id="")],
+)
+def test_invariant_2_another_run_call_or_position_is_another_call(ref):
+    args = args_digest(KEY, tenant="t", tool=TOOL.identity, arguments=freeze({}))
+    assert call_digest(KEY, args=args, ref=ref) != call_digest(KEY, args=args, ref=CallRef(run="r", call_id="c"))
+
+
+def test_digests_are_keyed_and_versioned():
+    one = args_digest(KEY, tenant="t", tool=TOOL.identity, arguments=freeze({}))
+    two = args_digest(b"x" * 32, tenant="t", tool=TOOL.identity, arguments=freeze({}))
+    assert one.startswith("v1:")
+    assert one != two
+
+
+@pytest.mark.parametrize("missing", ["subject", "tenant", "agent", "issuer"])
+def test_identity_has_no_default(missing):
+    who = {"subject": "ana", "agent": "a", "tenant": "t", "issuer": "local"} | {missing: ""}
+    with pytest.raises(IdentityError):
+        Caller.of(who["subject"], agent=who["agent"], tenant=who["tenant"], issuer=who["issuer"])
+
+
+def test_a_person_is_not_a_string():
+    with pytest.raises(IdentityError):
+        Caller(person="ana", agent="a", tenant="t")  # type: ignore[arg-type]
+    assert Person(issuer="i", tenant="t", subject="s").ref == "i|t|s"
