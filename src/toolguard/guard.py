@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
 
@@ -31,7 +31,8 @@ from toolguard.ports import SessionKey, Term, ToolAnalysis, TraceContext
 
 __all__ = ["Guard", "Session", "current_session"]
 
-_session: ContextVar[Session | None] = ContextVar("toolguard_session", default=None)
+_sessions: ContextVar[tuple[Session, ...]] = ContextVar("toolguard_sessions", default=())
+"""Sessions entered here, innermost last; a tuple, since tasks and threads enter one session side by side."""
 _REVEAL = Tool.describe(
     "toolguard.reveal",
     source="toolguard",
@@ -46,12 +47,12 @@ def current_session() -> Session:
     Raises:
         IdentityError: there is none; nobody is known to be behind the call.
     """
-    session = _session.get()
-    if session is None:
+    sessions = _sessions.get()
+    if not sessions:
         raise IdentityError(
             "no session: nobody is known to be behind this call; open one with guard.session(caller=...) around it"
         )
-    return session
+    return sessions[-1]
 
 
 class _Known:
@@ -130,6 +131,11 @@ class Guard:
             )
         return known
 
+    def known(self, name: str) -> Tool | None:
+        """The tool this guard knows by ``name``, if it has met one."""
+        found = self._known.get(name)
+        return None if found is None else found.tool
+
     def tool(self, function: Callable[..., Any]) -> BoundTool:
         """Describe a plain function as a tool: its name, docstring and annotated signature."""
         bound = from_function(function)
@@ -204,7 +210,6 @@ class Session:
         self._detector = parts.detector.session()
         self._trace = TraceContext(trace_id=parts.ids.new(), span_id="")
         self._calls = 0
-        self._marks: list[Token[Session | None]] = []
         if id is not None or run is not None:
             self._recall()
 
@@ -216,13 +221,13 @@ class Session:
     # --- binding -------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        self._marks.append(_session.set(self))
+        _sessions.set((*_sessions.get(), self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _session.reset(self._marks.pop())
+        _sessions.set(_sessions.get()[:-1])
 
     # --- calls ---------------------------------------------------------------------------------------
 

@@ -135,6 +135,8 @@ def _may_have(plan: ToolPlan, withheld: Mapping[str, Handling], path: Path, toke
     handling = plan.handling(path)
     if handling is Handling.MASK or name in withheld or "*" in withheld:
         return False
+    if handling is Handling.PASS and token.namespace is Namespace.MODEL:
+        return True  # passing means: as the model wrote it, also where the conversation holds its token
     if handling is not Handling.UNMASK and token.type not in plan.rule.trusted_for:
         return False
     return whole or name in plan.rule.prose or token.namespace is Namespace.MODEL
