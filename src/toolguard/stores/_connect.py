@@ -83,7 +83,7 @@ def _create(path: str) -> None:
 def _read_only(path: str, busy_timeout: float) -> sqlite3.Connection:
     """Read-only; where not even SQLite's shared index can be made beside the file, as an unchanging file."""
     uri = Path(path).absolute().as_uri()
-    modes = ["?mode=ro"] if os.path.exists(path + "-wal") else ["?mode=ro", "?mode=ro&immutable=1"]
+    modes = ["?mode=ro"] if Path(path + "-wal").exists() else ["?mode=ro", "?mode=ro&immutable=1"]
     for mode in modes:
         connection = sqlite3.connect(
             uri + mode, uri=True, timeout=busy_timeout, isolation_level=None, check_same_thread=False

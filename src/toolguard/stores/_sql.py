@@ -141,9 +141,8 @@ _APPROVAL = (
 GET = _APPROVAL + "WHERE id = ? AND tenant = ?"
 FIND = _APPROVAL + "WHERE tenant = ? AND ref = ? ORDER BY n DESC LIMIT 1"
 LIST = _APPROVAL + "WHERE tenant = ? AND n < ? ORDER BY n DESC LIMIT ?"
-LIST_STATES = _APPROVAL + (
-    "WHERE tenant = ? AND n < ? AND state IN (SELECT value FROM json_each(?)) ORDER BY n DESC LIMIT ?"
-)
+_IN_STATES = "state IN (SELECT value FROM json_each(?))"
+LIST_STATES = _APPROVAL + "WHERE tenant = ? AND n < ? AND " + _IN_STATES + " ORDER BY n DESC LIMIT ?"
 OVERDUE = _APPROVAL + "WHERE deadline IS NOT NULL AND deadline <= ? ORDER BY deadline LIMIT ?"
 PLACE = "SELECT n FROM approvals WHERE id = ? AND tenant = ?"
 CREATE = (

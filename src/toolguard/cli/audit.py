@@ -1,0 +1,208 @@
+"""``toolguard audit``: verify and read the audit trail."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from toolguard import journal
+from toolguard._core.audit import AuditRecord
+from toolguard.cli.trace import clock_time, inert, outcome_text, render_trace, said
+from toolguard.config import load_config
+from toolguard.errors import StoreError, ToolguardError
+from toolguard.ports import Store
+from toolguard.stores import open_store
+
+__all__ = ["app", "render_trace"]
+
+app = typer.Typer(name="audit", help="Verify and read the audit trail.", no_args_is_help=True)
+
+StoreOption = Annotated[
+    str | None, typer.Option("--store", help="Store URL, e.g. sqlite:///toolguard.db; else the one of --config.")
+]
+ConfigOption = Annotated[Path, typer.Option("--config", help="Configuration file that names the store.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+_CONFIG = Path("toolguard.toml")
+
+
+@contextmanager
+def _opened(url: str | None, config: Path) -> Iterator[Store]:
+    """The store, for looking only. Whatever is wrong with the input ends in exit code 3."""
+    try:
+        store = open_store(url if url is not None else load_config(config).store_url, read_only=True)
+        try:
+            yield store
+        finally:
+            store.close()
+    except ToolguardError as error:
+        typer.echo(f"toolguard: {error}", err=True)
+        raise typer.Exit(3) from None
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+@app.command("verify")
+def verify(store: StoreOption = None, config: ConfigOption = _CONFIG, as_json: JsonOption = False) -> None:
+    """Check every record, every log and every approval's state.
+
+    Exit codes: 0 all holds together, 1 something was changed, 2 something is missing, 3 the store cannot be read.
+    """
+    with _opened(store, config) as opened:
+        report = journal.verify(opened)
+    if as_json:
+        typer.echo(json.dumps(_report_data(report), indent=2))
+    else:
+        _print_report(report)
+    raise typer.Exit(report.exit_code)
+
+
+def _report_data(report: journal.VerifyReport) -> dict[str, Any]:
+    return {
+        "ok": report.ok,
+        "tampered": report.tampered,
+        "incomplete": report.incomplete,
+        "records": report.records,
+        "approvals": report.approvals,
+        "running": list(report.running),
+        "logs": [
+            {
+                "log_id": log.log_id,
+                "records": log.records,
+                "faults": [{"seq": fault.seq, "code": fault.code} for fault in log.faults],
+            }
+            for log in report.logs
+        ],
+        "states": [{"approval": fault.approval, "code": fault.code} for fault in report.states],
+    }
+
+
+def _print_report(report: journal.VerifyReport) -> None:
+    console = _console()
+    if not report.records:
+        console.print("no evidence: this store holds no record")
+    table = Table("log", "records", "verdict", box=None, pad_edge=False)
+    for log in report.logs:
+        faults = ", ".join(f"{fault.code} at {fault.seq}" for fault in log.faults[:5])
+        more = f" and {len(log.faults) - 5} more" if len(log.faults) > 5 else ""
+        verdict = Text(faults + more, style="red") if faults else Text("holds together", style="green")
+        table.add_row(log.log_id, str(log.records), verdict)
+    if report.logs:
+        console.print(table)
+    for state in report.states:
+        console.print(Text(f"approval {state.approval}: {_STATE_FAULTS[state.code]}", style="red"))
+    if report.running:
+        console.print(f"{len(report.running)} executions have no end yet (running, or lost in a crash)")
+    conclusion = "tampered" if report.tampered else "incomplete" if report.incomplete else "ok"
+    console.print(
+        f"{conclusion}: {report.records} records in {len(report.logs)} logs, {report.approvals} approvals", style="bold"
+    )
+    console.print("no anchor outside the store was consulted: a cut at the newest end can only be seen with one")
+
+
+_STATE_FAULTS = {
+    "unrecorded": "no record led to its state",
+    "reset": "the records say it went further than its state",
+    "gone": "it was requested, but is no longer in the store",
+}
+
+
+@app.command("tail")
+def tail(
+    store: StoreOption = None,
+    config: ConfigOption = _CONFIG,
+    count: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many records.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as records come, until interrupted.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the newest records."""
+    with _opened(store, config) as opened:
+        seen = {head.log_id: head.seq for head in opened.heads()}
+        _print_records(journal.tail(opened, count), as_json)
+        while follow:
+            try:
+                time.sleep(0.5)
+                _print_records(journal.since(opened, seen), as_json)
+            except KeyboardInterrupt:
+                return
+
+
+def _print_records(records: tuple[AuditRecord, ...], as_json: bool) -> None:
+    console = _console()
+    for record in records:
+        if as_json:
+            typer.echo(json.dumps(_record_data(record), ensure_ascii=False))
+        else:
+            line = Text.assemble(
+                (clock_time(record.draft.at, date=True), "dim"),
+                f"  {record.draft.kind.value:<20} ",
+                outcome_text(record),
+                f"  {said(record, 'gen_ai.tool.name')}  ",
+                (record.draft.call, "dim"),
+            )
+            console.print(line)
+
+
+def _record_data(record: AuditRecord) -> dict[str, Any]:
+    draft = record.draft
+    return {
+        "log": record.log_id,
+        "seq": record.seq,
+        "at": draft.at,
+        "kind": draft.kind.value,
+        "call": draft.call,
+        "trace": draft.trace_id,
+        "span": draft.span_id,
+        "hash": record.hash,
+        "body": dict(draft.body),
+    }
+
+
+@app.command("show")
+def show(
+    call: Annotated[str, typer.Argument(help="A call id, or its beginning (at least 6 characters).")],
+    store: StoreOption = None,
+    config: ConfigOption = _CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Show everything that happened to one call."""
+    with _opened(store, config) as opened:
+        records = journal.timeline(opened, _whole_id(opened, call))
+        if not records:
+            raise StoreError("the store has no record of this call; check the id and the store")
+        if as_json:
+            _print_records(records, as_json)
+            return
+        console = _console()
+        console.print(render_trace(records))
+        for record in records:
+            table = Table(box=None, show_header=False, pad_edge=False)
+            for key, value in sorted(record.draft.body.items()):
+                table.add_row(Text(f"  {inert(key)}", style="dim"), Text(_shown(value)))
+            console.print(
+                Text(f"\n{record.draft.kind.value}  {record.log_id}:{record.seq}  {record.hash}", style="bold")
+            )
+            console.print(table)
+
+
+def _shown(value: Any) -> str:
+    return inert(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _whole_id(store: Store, call: str) -> str:
+    if len(call) >= 32 or len(call) < 6:
+        return call
+    found = {r.draft.call for r in store.records() if r.draft.call.startswith(call)}
+    if len(found) > 1:
+        raise StoreError(f"{len(found)} calls begin like that; give more of the id")
+    return found.pop() if found else call
