@@ -15,7 +15,7 @@ SAFE = "-"
 """The field holds a code, a unit or a status: no identifier, whatever it looks like."""
 
 _TABLE: dict[str, str] = {
-    "PERSON": """name:? full name|first name|last name|middle name|given name|family name|surname|maiden name|patient name
+    "PERSON": """name:? full name|first|last|first name|last name|middle name|given name|family name|surname|maiden name|patient name
         patient|pt|pt name|client name|member name|subscriber name|insured name|guarantor|guarantor name|beneficiary name
         provider|provider name|physician|physician name|doctor|doctor name|dr|attending|attending physician|surgeon
         practitioner|practitioner name|clinician|clinician name|nurse|nurse name|therapist|pharmacist|pcp|consultant
@@ -62,7 +62,7 @@ _TABLE: dict[str, str] = {
         encounter number|visit id|visit number|specimen id|specimen|specimen number|accession|accession number|accession no|sample id|order number|order no
         order id|rx number|rx no|prescription number|prescription id|referral number|referral id|referral|ref code|reference code|confirmation number|confirmation code|confirmation
         ticket number|passport|passport number|passport no|visa number|badge number|badge|employee id|employee number|student id|study id|subject id
-        participant id|user id|userid|username|user name|login|login name|screen name|enrollment id|donor id|registration number|appointment id|beneficiary uid|user id number|external id|identifier|requisition
+        participant id|user id|userid|user|username|user name|login|login name|screen name|enrollment id|donor id|registration number|appointment id|beneficiary uid|user id number|external id|identifier|requisition
         requisition number|tracking number|reference number|ref no|ref number|military id|voter id|union number|dni|nie|curp|cpf|aadhaar|pan number|site id|id no|id""",
     "PHONE": """phone|phone number|phone no|telephone|telephone number|tel|mobile|mobile number|mobile phone|cell|cell phone|cell number|home phone|work phone
         callback|callback number|call back number|contact number|contact phone|contact no|day phone|evening phone|pager|pager number|beeper|sms|text number
@@ -99,7 +99,7 @@ for _type, _names in _TABLE.items():
                 _FIELDS.setdefault(_name.strip(), _type)
 # These say too little alone: "name" may be a drug's, "id" a row's, "home" and "record" anything.
 _WEAK = frozenset(
-    "name patient pt dr provider record rec chart home date visit id identifier member policy insurance ins plan card account claim office "
+    "name first last user patient pt dr provider record rec chart home date visit id identifier member policy insurance ins plan card account claim office "
     "device school social vehicle nurse mother father son daughter brother sister wife husband partner mail desk birth born "
     "confirmation referral specimen transaction case person customer contact operator reporter author admitted discharged extension token "
     "state session facility clinic hospital pharmacy photo picture badge order address line region code type pan bic sin lic mac tag certificate "

@@ -57,6 +57,10 @@ _FAX = re.compile(r"fa(?:x|csimile)(?:\s(?:number|no))?\W{0,5}(?:is\s|at\s|to\s)
 _TRIM = ".,;:!?)]}>'*_"
 
 
+_CALL_LABEL = re.compile(r"\b(?:tel|telephone|phone|cell|mobile|fax|call|whatsapp|telefono|movil|tlf|ph|contact|pager|text)\b\W{0,4}(?:number|no|is|at|me at)?\W{0,3}((?:\+|\(|0|\d)(?:[ ().-]{0,2}\d){6,14})(?![\w/-])", re.IGNORECASE)
+_CALL_WORDS = frozenset("tel telephone phone cell mobile fax call whatsapp telefono movil tlf contact pager text".split())
+
+
 def emails(lexed: Lexed) -> list[Span]:
     """E-mail addresses, also ``name (at) host dot org`` and as spoken."""
     text, vocabulary = lexed.text, lexed.vocabulary
@@ -106,9 +110,12 @@ def internet(text: str) -> list[Span]:
     return out
 
 
-def phones(text: str) -> list[Span]:
+def phones(lexed: Lexed) -> list[Span]:
     """Phone and fax numbers by shape; numbers that only a label betrays are found in `identifiers`."""
+    text = lexed.text
     out: list[Span] = []
+    if not lexed.vocabulary.isdisjoint(_CALL_WORDS):
+        out += [Span(*m.span(1), "FAX" if m[0][:3].lower() == "fax" else "PHONE", 0.8, _SOURCE) for m in _CALL_LABEL.finditer(text)]
     for match in _PHONE.finditer(text):
         start, end = match.span()
         digits = sum(c.isdigit() for c in match[0])

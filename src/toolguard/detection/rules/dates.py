@@ -89,7 +89,7 @@ _SPOKEN_YEAR = (
     rf"|two thousand(?: and)?(?: (?:(?:{_TENS})(?:[- ](?:{_ONES}))?|{_TEENS}|{_ONES}))?)"
 )
 _SPOKEN_AFTER = re.compile(
-    rf"\s(?:the\s)?(?:{_SPOKEN_DAY}\b|{_DAY}\b)(?:,?\s(?:of\s)?(?:{_SPOKEN_YEAR}|{_YEAR})\b)?|,?\s(?:of\s)?{_SPOKEN_YEAR}\b", re.IGNORECASE
+    rf",?\s(?:of\s)?{_SPOKEN_YEAR}\b|\s(?:the\s)?(?:{_SPOKEN_DAY}\b|{_DAY}\b)(?:,?\s(?:of\s)?(?:{_SPOKEN_YEAR}|{_YEAR})\b)?", re.IGNORECASE
 )
 _SPOKEN_BEFORE = re.compile(rf"\b(?:the\s)?{_SPOKEN_DAY}\s(?:of\s|day\sof\s)?$", re.IGNORECASE)
 
@@ -155,7 +155,7 @@ def _month_dates(lexed: Lexed) -> list[Span]:
 
 def _bare_month(lexed: Lexed, index: int) -> bool:
     """``in March``, ``since last October``: a month alone, where its place shows that it is one."""
-    if not index or lexed.gap(index - 1) not in (" ", "-", "  "):
+    if not index or lexed.gap(index - 1) not in (" ", "-", "  ", " the "):
         return False
     cue = lexed.folded[index - 1]
     word = lexed.folded[index]

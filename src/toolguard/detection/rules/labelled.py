@@ -24,6 +24,7 @@ _LABEL_GAP = frozenset((" ", "_", "-", ".", "'s ", "/", "", " / ", ". ", "'"))
 _LINE = re.compile(r"[^\n|;\t\"<>{}\[\]]{1,120}")
 _NEXT_LABEL = re.compile(r"[,.]?\s{1,4}[A-Za-z][A-Za-z ]{1,24}\s?[:=]")
 _NAME_GAP = frozenset((" ", ", ", ". ", "-", ".", ",", "' ", "^", " ^ "))
+_SENTENCE = re.compile(r"(?:(?<=[\d)])|(?<=[a-z]{5}))\.\s|\.$|\s{3,}")
 _PLAIN = frozenset({"PERSON", "FACILITY", "LOCATION", "ADDRESS", "ID", "MRN", "HEALTH_PLAN_ID", "ACCOUNT", "LICENSE", "VEHICLE", "EMAIL", "ZIP"})
 
 
@@ -92,12 +93,12 @@ def _value(lexed: Lexed, i: int, at: int, kind: str, strong: bool, opener: str) 
         if not value[:1].isupper() or value.count(" ") > 5 or not strong and value.count(" ") < 1:
             return None
     elif kind == "ADDRESS":
-        value = re.split(r"\.(?=\s[A-Z][a-z]+\s[a-z]|$)|\s{3,}", value, maxsplit=1)[0]
+        value = _SENTENCE.split(value, maxsplit=1)[0]
         if not (value[:1].isdigit() and " " in value):
             return None
     else:
         value = re.split(r"[\s,;)]", value, maxsplit=1)[0].rstrip(".")
-        if kind == "ZIP" and len(value) < 4 or kind != "ZIP" and not strong:
+        if kind == "ZIP" and len(value) < 4 or kind != "ZIP" and not strong and opener != "=":
             return None
     value = value.rstrip(" ,.")
     span = fits(kind, value)

@@ -51,9 +51,17 @@ STOP = frozenset(
     "none unknown normal abnormal stable acute chronic mild moderate severe left right".split()
 )
 _INITIAL_GAP = (" ", ". ", ".", ".-", "-")
-_CONTEXT_GAP = re.compile(r"[ \t]{0,3}[:=|,(\"'-]?[ \t\"'(]{0,3}\n?[ \t]{0,4}")
+_CONTEXT_GAP = re.compile(r"[ \t]{0,3}[:=|,(\"'/-]?[ \t\"'(]{0,3}\n?[ \t]{0,4}")
 
 
+_VERBS = frozenset(
+    "will may can could has had have is was were see seen so in an my long do did does say says said day case call calls called states stated reports reported denies denied "
+    "presents presented complains complained endorses endorsed feels felt wants asked asks needs went came lives takes took moved been being".split()
+)
+_NEVER_ALONE = frozenset(
+    "may april june august major general an in so my see junior king queen prince princess son man many else long loan dot star sun sunday season spring summer winter autumn star alpha "
+    "beta delta sigma omega gamma era china page will hope mark bill grant case chance art echo gene rich young sage rose van don christian male female ward reason".split()
+)
 _LEADS = _ROLES | _CUES
 _TRIGGERS = _LEADS | TITLES
 
@@ -88,7 +96,7 @@ class _Names:
         if not self.caps[i] and not self.lower_style:
             return 0
         word, flags = self.folded[i], self.flags[i]
-        if len(word) < 2 or not word[0].isalpha() or word in STOP or flags & CLINICAL:
+        if len(word) < 2 or not word[0].isalpha() or word in STOP or word in TITLES or flags & CLINICAL:
             return 0
         shouting = self.lexed.shouting(i)
         if len(word) < 4 and not shouting and self.words[i].isupper() and not self.beside_capitals(i):
@@ -147,11 +155,11 @@ class _Names:
                     taken += 1
                     continue
                 break
-            if gap == "-" and not self.caps[nxt] and self.strength(at) >= 2 and self.flags[nxt] & (GIVEN | FAMILY) and not self.flags[nxt] & WORD:
+            if gap == "-" and not self.caps[nxt] and self.strength(at) >= 2 and self.flags[nxt] & (GIVEN | FAMILY) and len(self.folded[nxt]) < 6:
                 last = at = nxt  # "Ji-woo"
                 continue
             strength = self.strength(nxt) or self.surname_by_place(at, nxt)
-            if strength < least or (self.lower_style and strength < 2 and not self.caps[nxt]):
+            if strength < least or (self.lower_style and strength < 2 and not self.caps[nxt] and not self.lower_surname(at, nxt)):
                 break
             if self.eponym(nxt, gap):
                 self.stopped = nxt
@@ -161,6 +169,10 @@ class _Names:
         if last + 1 < self.count and self.folded[last + 1] in ("jr", "sr", "ii", "iii", "iv") and self.lexed.gap(last) in (" ", ", ") and last > i:
             last += 1
         return last
+
+    def lower_surname(self, i: int, nxt: int) -> bool:
+        """``amanda foster`` in a text without capitals: a family name that is a word, after a given name."""
+        return self.strength(i) == 3 and bool(self.flags[nxt] & FAMILY) and len(self.folded[nxt]) > 3 and self.folded[nxt] not in _VERBS
 
     def surname_by_place(self, i: int, nxt: int) -> int:
         """``Tobias Driftwood``: an English word with a capital right after a given name, in the middle of a line."""
@@ -228,7 +240,7 @@ class _Names:
             j += 1
         if j >= self.count:
             return None
-        if title in ("sr", "fr", "lt", "col", "maj", "father", "miss", "sir", "lady", "lord", "dame", "doctor", "judge", "hon", "pastor", "madam", "professor", "capt", "sgt") and not (self.caps[i] and self.strength(j) >= 1):
+        if title in ("sr", "fr", "lt", "col", "maj", "father", "miss", "sir", "lady", "lord", "dame", "doctor", "judge", "hon", "pastor", "madam", "professor", "capt", "sgt") and not ((self.caps[i] and self.strength(j) >= 1) or self.lower_style and self.strength(j) == 3):
             return None
         if not self.caps[j]:
             known = self.flags[j] & (GIVEN | FAMILY) and not self.flags[j] & (WORD | CLINICAL)
@@ -259,7 +271,7 @@ class _Names:
             done = self.reversed_name(j, labelled=True)
             if done:
                 return done
-        if self.eponym(j) or strength == 0 and not (strong and self.caps[j] and not self.flags[j] & CLINICAL and self.folded[j] not in STOP and self.lexed.gap(i) in (" ", ": ")):
+        if self.eponym(j) or strength == 0 and not (strong and self.caps[j] and not self.flags[j] & CLINICAL and self.folded[j] not in STOP and self.folded[j] not in TITLES and self.lexed.gap(i) in (" ", ": ")):
             return None
         last = self.extend(j)
         if last > j and self.eponym(last) or self.stopped == last + 1:
@@ -321,6 +333,10 @@ class _Names:
         if self.stopped == last + 1:
             return self.stopped + 1
         if last == i:
+            if strength == 1 and flags & GIVEN and self.by_grammar(i):
+                return self.add(i, i, 0.5)
+            if strength == 3 and not self.caps[i]:
+                return self.dotted(i)
             if strength < 3 or not self.caps[i] or len(self.folded[i]) < 3:
                 return None
             if flags & (CITY | REGION | CITY_HEAD | EPONYM) or self.lexed.shouting(i) or self.words[i].isupper():
@@ -350,13 +366,41 @@ class _Names:
             return self.add(i, last, 0.65)
         return None
 
+    def by_grammar(self, i: int) -> bool:
+        """``Grace reports``, ``Will was seen``, ``Mark's cough``: a word that stands where only a name can."""
+        if not self.caps[i] or self.lexed.shouting(i) or self.words[i].isupper() or i + 1 >= self.count:
+            return False
+        after, gap = self.folded[i + 1], self.lexed.gap(i)
+        start = self.sentence_start(i)
+        if gap == "'s " and not start:
+            return after not in _NOT_AFTER
+        if gap == " " and after in _VERBS and not self.caps[i + 1]:
+            if self.folded[i] == "will":
+                return after in ("was", "is", "has", "had", "reports", "reported", "denies", "states", "says", "said")
+            return self.folded[i] not in ("may", "hope", "an", "in", "so", "my", "see", "long", "many") and not (start and after in ("is", "was", "will", "may", "can", "has", "had", "in", "an", "my"))
+        if gap == ", " and after in ("her", "his", "their", "my", "who"):
+            return True
+        if start or self.caps[i + 1] or gap not in (" ", ", ", ". ", "? ", ".") or self.folded[i] in _NEVER_ALONE:
+            return False
+        return i > 0 and not self.caps[i - 1] and self.lexed.gap(i - 1) == " " and self.words[i - 1][0].isalpha()
+
+    def dotted(self, i: int) -> int | None:
+        """``kevin.marsh``: a user name made of a given and a family name."""
+        nxt = i + 1
+        if nxt >= self.count or self.lexed.gap(i) not in (".", "_") or self.caps[i] or not self.flags[nxt] & FAMILY or len(self.folded[nxt]) < 4:
+            return None
+        start, end = self.lexed.starts[i], self.lexed.ends[nxt]
+        if self.lexed.text[start - 1 : start] in (".", "/", "@", "_") or self.lexed.text[end : end + 1] in ("(", ".", "@", "_", "="):
+            return None
+        return self.add(i, nxt, 0.5)
+
     def run(self) -> list[Span]:
         i = 0
-        caps, folded, lower = self.caps, self.folded, self.lower_style
+        caps, folded, lower, flags = self.caps, self.folded, self.lower_style, self.flags
         while i < self.count:
             word = folded[i]
             if word not in _TRIGGERS:
-                if not caps[i] and not lower:
+                if not caps[i] and not lower and not flags[i] & GIVEN:
                     i += 1
                     continue
             elif word in TITLES:
@@ -379,6 +423,11 @@ class _Names:
                 worded = alone and self.caps[j] and self.flags[j] & WORD and self.folded[j] not in STOP and (self.flags[j] & FAMILY or self.lexed.gap(j - 1) == ". " and len(self.folded[j]) > 5)
                 if (self.strength(j) >= 2 or worded) and not self.initial(j) and self.caps[j]:
                     i = self.add(i, self.extend(j, limit=3), 0.75)
+                    continue
+            if not self.caps[i] and not self.lower_style and self.flags[i] & GIVEN and not self.flags[i] & (WORD | CLINICAL):
+                done = self.dotted(i)
+                if done:
+                    i = done
                     continue
             if self.caps[i] or self.lower_style:
                 done = (self.reversed_name(i) if self.strength(i) else None) or self.plain(i) or self.credentials(i)

@@ -9,6 +9,7 @@ import re
 
 from toolguard.detection.gazetteer import CITY, CITY_HEAD, CLINICAL, EPONYM, FACILITY, FACILITY_HEAD, FAMILY, GIVEN, REGION, WORD, gazetteer
 from toolguard.detection.lexer import Lexed
+from toolguard.detection.rules.dates import MONTHS
 from toolguard.detection.spans import Span
 
 __all__ = ["addresses", "facilities", "towns"]
@@ -24,12 +25,18 @@ _SUFFIX = (
 )
 _UNIT = r"(?:,?\s{1,3}(?i:apt|apartment|suite|ste|unit|floor|fl|room|rm|bldg|building|lot|#)\.?\s{0,2}#?\s?[\w-]{1,8}|,?\s?#\s?[\w-]{1,8})"
 _STATE = r"(?:A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI|S[CD]|T[NX]|UT|V[AIT]|W[AIVY]|ZZ)"
-_TOWN = r"[^\W\d_a-z][\w'.-]{1,24}(?:[ -](?:of\s|on\s|de\s|la\s|upon\s)?[^\W\d_a-z][\w'.-]{0,24}){0,3}"
-_TAIL = rf"(?:\s{{0,2}}[,\n]\s{{0,4}}{_TOWN})?(?:\s{{0,2}},?\s{{1,4}}{_STATE}\b)?(?:\s{{0,2}},?\s{{0,4}}(?<=[\s,])\d{{5}}(?:-\d{{4}})?\b)?"
+_CAP = r"[^\W\d_a-z][\w'-]{1,24}"
+_TOWN = rf"(?:(?:St|Ft|Mt|Pt)\.?\s)?{_CAP}(?:[ -](?:of\s|on\s|de\s|la\s|upon\s)?{_CAP}){{0,3}}"
+_TAIL = rf"(?:\s{{0,2}}[,\n]\s{{0,4}}{_TOWN})?(?:(?:\s{{0,2}},?\s{{1,4}}{_STATE})?(?:\s{{0,2}},?\s{{0,4}}(?<=[\s,])\d{{5}}(?:-\d{{4}})?\b)|\s{{0,2}},\s{{1,4}}{_STATE}\b)?"
+_HOUSE = r"(?<![\w.$/-])\d{1,6}(?:[A-Za-z]|-\d{1,4}| 1/2)?,?\s{1,2}(?:[NSEWnsew]{1,2}\.?\s{1,2})?"
 _STREET = re.compile(
-    rf"(?<![\w.$/-])\d{{1,6}}(?:[A-Za-z]|-\d{{1,4}}| 1/2)?,?\s{{1,2}}(?:[NSEWnsew]{{1,2}}\.?\s{{1,2}})?(?:[^\W\d_][\w'.-]{{0,24}}\s{{1,2}}|\d{{1,3}}(?:st|nd|rd|th)\s{{1,2}}){{1,4}}?"
+    rf"{_HOUSE}(?:[^\W\d_a-z][\w'-]{{0,24}}\.?\s{{1,2}}|\d{{1,3}}(?:st|nd|rd|th|ST|ND|RD|TH)\s{{1,2}}|(?:of|the|de|la)\s){{1,4}}"
     rf"(?:(?i:{_SUFFIX}))\b\.?(?:\s{{1,2}}(?:[NSEW]{{1,2}}|North|South|East|West)\b)?{_UNIT}?{_UNIT}?{_TAIL}"
 )
+_STREET_LOWER = re.compile(
+    rf"{_HOUSE}(?:[a-z][a-z'-]{{1,20}}\s|\d{{1,3}}(?:st|nd|rd|th)\s){{1,3}}?(?:street|st|avenue|ave|road|rd|drive|dr|lane|ln|boulevard|blvd|court|ct|way|place|terrace|circle|highway|hwy)\b\.?{_UNIT}?"
+)
+_STREET_NAMED = re.compile(rf"(?:(?<= on )|(?<= at )|(?<= from )|(?<= near )|(?<= off ))(?:{_CAP}\s){{1,3}}(?:Street|Avenue|Road|Boulevard|Lane|Drive|Terrace|St|Ave|Rd|Blvd|Ln)\b\.?{_TAIL}")
 _FOREIGN = re.compile(
     rf"(?<![\w.$/-])(?:\d{{1,5}}[A-Za-z]?,?\s{{1,2}})?(?:(?i:rue|calle|avenida|avenue|via|viale|piazza|plaza|rua|carrera|ulica|ul\.|chemin|boulevard|bd|paseo|camino|strada|allée|impasse|place|cours|c/))\s{{1,2}}"
     rf"(?:(?:de|des|du|la|las|los|le|les|del|della|dei|di|d'|l')\s{{0,2}}){{0,3}}[^\W\d_a-z][\w'-]{{1,24}}(?:\s[^\W\d_a-z][\w'-]{{1,24}}){{0,3}}(?:,?\s{{1,2}}(?:n[°ºo]\.?\s?)?\d{{1,5}}[A-Za-z]?\b)?{_UNIT}?{_TAIL}"
@@ -52,7 +59,7 @@ _OTHER_STREETS = (
     (_MILITARY, frozenset("apo fpo dpo".split()), 0.85),
 )
 _GERMANIC_TAIL = re.compile(r"[a-z](?:stra(?:ß|ss)e|str\.|gasse|weg|platz|allee|straat|laan|gatan|vägen|veien|gata|gade|vej|katu|tie|utca)\b")
-_NOT_STREET = frozenset("mg mcg ml mmhg year years day days week weeks month months hours hour minutes times patients people male female y yo percent cm mm units doses tablets points old of in on at to and or with for".split())
+_NOT_STREET = frozenset("by seen patient pt her his under managed female this that is was has f m yo pain mg mcg ml mmhg year years day days week weeks month months hours hour minutes times patients people male female y yo percent cm mm units doses tablets points old of in on at to and or with for".split())
 
 _NOUNS = frozenset(
     "hospital hospitals hosp clinic clinics infirmary hospice sanatorium pediatrics paediatrics surgery oncology cardiology neurology orthopedics orthopaedics dermatology ophthalmology "
@@ -101,13 +108,13 @@ def addresses(lexed: Lexed) -> list[Span]:
     """Street and postal addresses and ZIP codes in a text with digits."""
     text, vocabulary = lexed.text, lexed.vocabulary
     out: list[Span] = []
-    for match in _STREET.finditer(text) if not vocabulary.isdisjoint(_SUFFIXES) else ():
-        words = match[0].lower().split()
-        if any(word.strip(".,") in _NOT_STREET for word in words[1:3]):
-            continue
-        if len(words) < 3 or not any(c.isupper() for c in match[0]) and words[-1].strip(".,") not in _STREETS:
-            continue
-        out.append(Span(*match.span(), "ADDRESS", 0.8, _SOURCE))
+    if not vocabulary.isdisjoint(_SUFFIXES):
+        streets = [*_STREET.finditer(text), *(_STREET_LOWER.finditer(text) if lexed.lower_style else ()), *_STREET_NAMED.finditer(text)]
+        for match in streets:
+            words = match[0].lower().split()
+            if any(word.strip(".,") in _NOT_STREET for word in words[1:4]):
+                continue
+            out.append(Span(*match.span(), "ADDRESS", 0.8, _SOURCE))
     for pattern, needed, score in _OTHER_STREETS:
         if not vocabulary.isdisjoint(needed):
             out += [Span(*m.span(), "ADDRESS", score, _SOURCE) for m in pattern.finditer(text) if any(map(str.isdigit, m[0]))]
@@ -131,7 +138,8 @@ def towns(lexed: Lexed) -> list[Span]:
             continue
         if match[2] in ("OR", "IN", "ME", "OK", "HI", "AL", "LA", "DE") and _CAPITALS.match(text, match.end()):
             continue
-        out.append(Span(*match.span(), "LOCATION", 0.75, _SOURCE))
+        begin = match.start() + (len(head) + 1 if head in _PLACE_CUES and " " in match[1] else 0)
+        out.append(Span(begin, match.end(), "LOCATION", 0.75, _SOURCE))
     words, flags, caps = lexed.folded, lexed.flags, lexed.caps
     _dwelling(lexed, out)
     cities = gazetteer().cities
@@ -145,7 +153,7 @@ def towns(lexed: Lexed) -> list[Span]:
                 out.append(Span(lexed.starts[i], lexed.ends[last], "LOCATION", 0.7, _SOURCE))
                 skip = last
                 continue
-        if not flag & CITY or flag & CLINICAL or len(words[i]) < 4 and words[i] != "nyc" or _names_a_thing(lexed, i):
+        if not flag & CITY or flag & CLINICAL or len(words[i]) < 4 and words[i] != "nyc" or words[i] in MONTHS or _names_a_thing(lexed, i):
             continue
         cue = words[i - 1] if i and lexed.gap(i - 1) == " " else ""
         named = flag & (GIVEN | FAMILY)
@@ -225,6 +233,8 @@ def facilities(lexed: Lexed) -> list[Span]:
         word = words[i]
         if _is_noun(lexed, i):
             start = _left(lexed, i)
+            if start is None and caps[i] and i and caps[i - 1] and i + 2 < count and words[i + 1] in ("in", "of") and flags[i + 2] & (CITY | CITY_HEAD):
+                start = i - 1
             if start is not None:
                 out.append(_facility(lexed, start, i, 0.8))
                 continue
@@ -288,7 +298,7 @@ def _left(lexed: Lexed, noun: int) -> int | None:
                 proper = True
         elif word in _JOIN and i and lexed.caps[i - 1] and lexed.folded[i - 1] not in _GENERIC and start is not None:
             pass
-        elif word in _BEFORE_CENTRE or word in _ENDS or word in ("downtown", "office", "walk", "urgent", "primary"):
+        elif start is None and (word in _BEFORE_CENTRE or word in _ENDS or word in ("downtown", "office", "walk", "urgent", "primary")):
             pass
         else:
             break
@@ -314,7 +324,7 @@ def _facility(lexed: Lexed, start: int, last: int, score: float) -> Span:
         gap = lexed.gap(j)
         nxt = j + 1
         word = words[nxt]
-        if gap in (" ", "-", "'s ", ". ", " & ") and (_is_tail(word) and (caps[nxt] or word in ("clinic", "hospital", "hosp", "center", "office", "facility", "er", "health", "med", "medical", "downtown"))):
+        if (gap in (" ", "-", "'s ", " & ") or gap == ". " and words[j] in ("hosp", "ctr", "med", "st", "univ")) and (_is_tail(word) and (caps[nxt] or word in ("clinic", "hospital", "hosp", "center", "office", "facility", "er", "health", "med", "medical", "downtown"))):
             j = nxt
             end = lexed.ends[j]
         elif gap == " " and word in ("of", "in") and nxt + 1 < count and caps[nxt + 1] and lexed.gap(nxt) == " " and (lexed.flags[nxt + 1] & (CITY | CITY_HEAD) or lexed.flags[nxt + 1] & REGION and word == "of"):
@@ -350,7 +360,7 @@ def _after_visit(lexed: Lexed) -> list[Span]:
         if not _VISIT.search(text, max(0, start - 64), start):
             continue
         last = i
-        while last + 1 < count and last - i < 5 and caps[last + 1] and lexed.gap(last) in (" ", "-", "'s ", ". ") and words[last + 1] not in ("dr",):
+        while last + 1 < count and last - i < 5 and caps[last + 1] and (lexed.gap(last) in (" ", "-", "'s ") or lexed.gap(last) == ". " and words[last] in ("st", "mt", "ft")) and words[last + 1] not in ("dr",):
             last += 1
         if last == i and flags[i] & WORD and before not in ("at",):
             continue

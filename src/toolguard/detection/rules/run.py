@@ -42,7 +42,7 @@ def recognize(lexed: Lexed) -> list[Span]:
     if digits or "ninety" in lexed.vocabulary or "hundred" in lexed.vocabulary:
         out += ages(lexed)
     if digits:
-        out += phones(text)
+        out += phones(lexed)
         out += identifiers(lexed)
         out += addresses(lexed)
     return out

@@ -34,7 +34,7 @@ _HL7: dict[str, dict[int, str]] = {
     "TXA": {4: "DATE", 5: "PERSON", 9: "PERSON", 12: "ID"}, "SPM": {2: "ID", 17: "DATE"}, "RXA": {3: "DATE", 10: "PERSON"}, "ZPI": {},
 }  # fmt: skip
 _COMPONENT = re.compile(r"[^|^~&\\]{1,200}")
-_SAFE_PARTS = frozenset("MR AN SS PI VN HOME CELL PRN ORN NET PH CP FX Internet L H B M F U S NPI DL USA US MD DO RN Dr Mr Mrs Ms Jr Sr".split())
+_SAFE_PARTS = frozenset("MR AN SS PI VN HOME CELL PRN ORN NET PH CP FX Internet L H B M F U S NPI DL USA US MD DO RN Dr Mr Mrs Ms Jr Sr II III IV NK".split())
 _INSERT = re.compile(r"insert\s+into\s+[\w.\"`\[\]]{1,64}\s*\(([^()]{1,2000})\)\s*values\s*", re.IGNORECASE)
 _SQL_VALUE = re.compile(r"\s*(?:'((?:[^']|''){0,400})'|([^,()']{0,80}))\s*(,|\))")
 _DIGIT_WORD = "zero|oh|o|one|two|three|four|five|six|seven|eight|nine|niner|double|triple|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve"
@@ -63,11 +63,11 @@ def hl7(text: str) -> list[Span]:
 def _components(field: str, at: int, kind: str) -> Iterator[Span]:
     for position, part in enumerate(_COMPONENT.finditer(field)):
         value = part[0].strip()
-        if len(value) < 2 or value in _SAFE_PARTS:
+        if len(value) < 2 or value in _SAFE_PARTS or kind == "LOCATION" and len(value) < 3:
             continue
         if kind == "ADDRESS" and len(value) == 2:
             continue  # the state stays
-        if kind in ("MRN", "ID", "ACCOUNT", "HEALTH_PLAN_ID", "SSN") and not any(map(str.isdigit, value)) and position:
+        if position and kind in ("MRN", "ID", "ACCOUNT", "HEALTH_PLAN_ID", "SSN", "LICENSE") or position > 4 and kind == "PERSON":
             continue
         if kind in ("DATE", "DATE_OF_BIRTH") and (not value[:6].isdigit() or len(value) < 6):
             continue
