@@ -104,7 +104,7 @@ def path_evidence(path: str, *, writes: bool = False) -> list[Evidence]:
     if (
         clean.startswith("..")
         or "/../" in clean
-        or (re.search(r"(?:^|/)\.\./", decoded) and not clean.startswith("/tmp"))
+        or (re.search(r"(?:^|/)\.\./", decoded) and clean != decoded and not is_temporary(path))
     ):
         found.append(note(_SOURCE, EXFILTRATION, HIGH, "the path climbs out of its directory"))
     if is_credential_path(path):

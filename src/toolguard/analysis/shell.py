@@ -57,6 +57,12 @@ class Reading:
 def warm() -> None:
     """Import the parser now, not in the first call."""
     shell_evidence("true")
+    try:
+        from toolguard.analysis import sql
+
+        sql.warm()  # a command may carry SQL
+    except ImportError:
+        return
 
 
 def classify_shell(text: str) -> Risk:
@@ -90,6 +96,18 @@ def shell_facts(text: str) -> dict[str, object]:
 
 def _read(text: str) -> Reading:
     reading = Reading()
+    try:
+        _read_into(text, reading)
+    except Exception:  # noqa: BLE001 - a command that upsets the reader is a command nobody has read
+        reading.parsed = False
+        reading.say(note(_SOURCE, CODE, HIGH, UNREADABLE))
+    return reading
+
+
+UNREADABLE = "the command upset the reader and was not understood"
+
+
+def _read_into(text: str, reading: Reading) -> None:
     _script(text, reading, 0)
     if not text.isascii():
         folded = _ODD_SPACES.sub(" ", unmask(text))
@@ -100,10 +118,8 @@ def _read(text: str) -> Reading:
                 reading.say(item)
             reading.programs.update(again.programs)
     if not reading.evidence:
-        reading.say(
-            note(_SOURCE, READ, LOW, "the command is empty" if not reading.commands else "the command only reads")
-        )
-    return reading
+        empty = not reading.commands
+        reading.say(note(_SOURCE, READ, LOW, "the command is empty" if empty else "the command only reads"))
 
 
 def _script(text: str, reading: Reading, depth: int) -> None:
@@ -216,7 +232,8 @@ def _interpreter(args: Args, command: Command, reading: Reading, depth: int) -> 
         if files[0].dynamic or files[0].text.startswith(("<(", "/dev/tcp", "http:", "https:", "/dev/stdin", "/dev/fd")):
             reading.say(note(_SOURCE, CODE, HIGH, "it runs a script that is only known when it runs"))
         else:
-            ends = ends_something([w.text for w in files[1:4]])
+            tasks = files[:4] if args.program in ("rails", "gitlab-rails") else files[1:4]
+            ends = ends_something([w.text for w in tasks])
             reading.say(note(_SOURCE, DESTRUCTIVE if ends else CODE, HIGH if ends else MEDIUM, "it runs a script file"))
         return
     if given is not None:

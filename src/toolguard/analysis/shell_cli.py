@@ -68,7 +68,7 @@ _DRY = (
     "--validate-only",
 )
 _END_FLAGS = re.compile(
-    r"^--?(?:delete|remove|destroy|purge|prune|wipe|drop|erase|reset|cleanup|clean|truncate|force-(?:delete|destroy|reset|recreate|conflicts)|remove-all|rm|nuke|terminate|revoke|unregister)(?:$|[-=A-Z])"
+    r"^--?(?:delete|remove|destroy|purge|prune|wipe|drop|erase|reset|cleanup|clean|truncate|force-(?:delete|destroy|reset|recreate|conflicts)|remove-all|nuke|terminate|revoke|unregister)(?:$|[-=A-Z])"
 )
 _CODE_CLIS = bag(
     "ansible ansible-playbook terraform tofu terragrunt pulumi cdk serverless sls sam helm helmfile kustomize skaffold argocd flux salt puppet chef nomad vagrant packer"
@@ -125,6 +125,11 @@ def _subject(args: Args) -> list[str]:
     return words
 
 
+def _plain(word: str) -> bool:
+    parts = split_words(word)
+    return bool(parts) and parts[0] in _PLAIN
+
+
 def _verb(args: Args, words: list[str]) -> Iterator[Evidence]:
     seen: list[str] = []
     for place, word in enumerate(words):
@@ -137,14 +142,20 @@ def _verb(args: Args, words: list[str]) -> Iterator[Evidence]:
         first = parts[0]
         # "backup delete", "images delete": what could be a verb is a noun if the next word is a plain verb.
         follow = words[place + 1 : place + 3]
-        if not ends and first not in _PLAIN and any(w in _PLAIN or (w in _ENDS and place < 2) for w in follow):
+        if not ends and first not in _PLAIN and any(_plain(w) or (w in _ENDS and place < 2) for w in follow):
             seen.append(word)
             continue
         if looks and not (first not in _LOOKS and ends):
             yield note(_SOURCE, READ, LOW, "its sub-command only looks")
             return
-        if ends in ("rm", "rmi") and args.program in ("docker", "podman", "nerdctl") and not args.has("-f", "--force", "-v"):
-            yield note(_SOURCE, DESTRUCTIVE, HIGH if "volume" in seen else MEDIUM, "it removes what is stopped or unused")
+        if (
+            ends in ("rm", "rmi")
+            and args.program in ("docker", "podman", "nerdctl")
+            and not args.has("-f", "--force", "-v")
+        ):
+            yield note(
+                _SOURCE, DESTRUCTIVE, HIGH if "volume" in seen else MEDIUM, "it removes what is stopped or unused"
+            )
             return
         if ends:
             level = CRITICAL if _everything(args, context, ends) else HIGH
@@ -230,11 +241,13 @@ def _everything(args: Args, context: tuple[str, ...], verb: str) -> bool:
 
 def _flags(args: Args) -> Iterator[Evidence]:
     for flag in sorted(args.flags):
-        if (flag.startswith("--") and _END_FLAGS.match(flag)) or flag in ("-delete", "-destroy"):
+        if len(flag) > 4 and _END_FLAGS.match(flag):
             yield note(_SOURCE, DESTRUCTIVE, HIGH, "a flag of it says that it deletes")
             return
     if args.program in ("docker", "podman", "nerdctl"):
         yield from _container(args)
+    if args.program == "ansible" and any("state=absent" in w.text for w in args.words):
+        yield note(_SOURCE, DESTRUCTIVE, HIGH, "it removes things from many machines")
     if args.program == "nginx" and any(w.text in ("stop", "quit") for w in args.words):
         yield note(_SOURCE, DESTRUCTIVE, HIGH, "it stops a service")
 

@@ -44,7 +44,9 @@ def evidence(args: Args, _: Command) -> Iterator[Evidence]:
     if reason:
         yield note(_SOURCE, DESTRUCTIVE, HIGH, reason)
         return
-    if verb == "config" and any(_runs(w.text) for w in words[1:]):
+    if verb == "config" and any(
+        _runs(w.text) or _runs(" ".join((w.text, *(v.text for v in words)))) for w in words[1:]
+    ):
         yield note(_SOURCE, CODE, HIGH, "it gives git a setting that runs a command")
         return
     if verb in ("clone", "fetch", "pull", "ls-remote") and any(
@@ -86,9 +88,11 @@ def _loses(verb: str, args: Args, words: list[Word]) -> str:
             return "it rewrites or deletes shared history"
         if any(n.startswith(("+", ":")) for n in names[1:]):
             return "it rewrites or deletes shared history"
-    if verb == "checkout":
-        if "--" in [w.text for w in words] or args.has("-f", "--force", "--ours", "--theirs", "-p") or "." in names:
-            return _LOST
+    overwrites = (
+        "--" in [w.text for w in words] or "." in names or args.has("-f", "--force", "--ours", "--theirs", "-p")
+    )
+    if verb == "checkout" and overwrites:
+        return _LOST
     if verb == "switch" and args.has("-f", "--force", "--discard-changes"):
         return _LOST
     if verb == "restore" and not (args.has("--staged", "-S") and not args.has("--worktree", "-W")):

@@ -87,8 +87,20 @@ def sql_facts(text: str) -> dict[str, object]:
     }
 
 
+UNREADABLE = "the SQL upset the reader and was not understood"
+
+
 def _read(text: str) -> Reading:
     reading = Reading()
+    try:
+        _read_into(text, reading)
+    except Exception:  # noqa: BLE001 - SQL that upsets the reader is SQL nobody has read
+        reading.parsed = False
+        reading.evidence[note(_SOURCE, CODE, HIGH, UNREADABLE)] = None
+    return reading
+
+
+def _read_into(text: str, reading: Reading) -> None:
 
     def say(item: Evidence) -> None:
         reading.evidence[item] = None
@@ -96,41 +108,38 @@ def _read(text: str) -> Reading:
     if len(text) > MAX_SQL:
         reading.parsed = False
         say(note(_SOURCE, CODE, HIGH, f"the SQL is longer than {MAX_SQL} characters and was not read"))
-        return reading
+        return
     folded = unmask(text)
-    if folded != text and not text.isascii():
-        # Look-alike letters: judge what a lenient engine would run as well as what stands there.
-        for item in _read(folded).evidence:
-            say(item)
     if not folded.strip(" ;\t\r\n"):
         reading.kinds.append("empty")
         say(note(_SOURCE, READ, LOW, "the SQL is empty"))
-        return reading
+        return
     try:
         parser = _parser()
     except ImportError:
         reading.parsed = False
         say(note(_SOURCE, CODE, HIGH, "the SQL parser is not installed, so the SQL was not read"))
-        return reading
-    plain, executable = _executable_comments(folded)
-    if executable:
-        say(note(_SOURCE, CODE, HIGH, "a comment holds SQL that MySQL runs"))
-    for dialect, variant in _variants(plain):
-        _read_as(parser, variant, dialect, reading)
+        return
+    # With look-alike letters, judge what a lenient engine would run as well as what stands there.
+    for form in dict.fromkeys((folded, text)):
+        plain, executable = _executable_comments(form)
+        if executable:
+            say(note(_SOURCE, CODE, HIGH, "a comment holds SQL that MySQL runs"))
+        for dialect, variant in _variants(plain):
+            _read_as(parser, variant, dialect, reading)
     if not reading.evidence:
         say(note(_SOURCE, READ, LOW, "the SQL only reads"))
-    return reading
 
 
 def _read_as(parser: Any, text: str, dialect: str, reading: Reading) -> None:
     say = reading.evidence.setdefault
     try:
-        tokens = parser.tokenize(text, read=dialect)
+        tokens = list(parser.tokenize(text, read=dialect))
+        statements = sql_rules.split(_opened(parser, tokens, dialect))
     except Exception:  # noqa: BLE001 - whatever the tokenizer trips over, the text is unread: fail closed
         reading.parsed = False
         say(note(_SOURCE, CODE, HIGH, "the SQL cannot be split into words"))
         return
-    statements = sql_rules.split(tokens)
     reading.statements = max(reading.statements, len(statements))
     if len(statements) > MAX_STATEMENTS:
         reading.parsed = False
@@ -143,6 +152,10 @@ def _read_as(parser: Any, text: str, dialect: str, reading: Reading) -> None:
         for item in verdict.evidence:
             say(item)
         opaque = opaque or verdict.needs_tree
+    if statements and sql_rules.runs_explained(statements[0]):
+        inner = _EXPLAINED.search(text)
+        if inner is not None:
+            _read_as(parser, text[inner.start() :], dialect, reading)
     if len(statements) > 1:
         for item in sql_rules.several(statements):
             say(item)
@@ -154,6 +167,23 @@ def _read_as(parser: Any, text: str, dialect: str, reading: Reading) -> None:
             return
         for tree in trees:
             sql_tree.walk(tree, reading, say)
+
+
+_EXPLAINED = re.compile(
+    r"\b(?:select|insert|update|delete|merge|replace|with|create|execute|declare|refresh)\b", re.IGNORECASE
+)
+
+
+def _opened(parser: Any, tokens: list[Any], dialect: str) -> list[Any]:
+    """``tokens`` with the tail of EXPLAIN, CALL, DO … opened, which the tokenizer hands over as one string."""
+    out: list[Any] = []
+    for i, token in enumerate(tokens):
+        swallowed = token.token_type.name == "STRING" and i > 0 and tokens[i - 1].token_type.name in ("COMMAND", "SHOW")
+        if swallowed and tokens[i - 1].text.upper() != "EXECUTE":
+            out += parser.tokenize(token.text, read=dialect)
+        else:
+            out.append(token)
+    return out
 
 
 def _trees(parser: Any, text: str, dialect: str) -> list[Any] | None:

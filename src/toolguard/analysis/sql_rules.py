@@ -27,7 +27,7 @@ from toolguard.analysis.notes import (
 )
 from toolguard.analysis.words import bag
 
-__all__ = ["Verdict", "gravest", "judge", "several", "split"]
+__all__ = ["Verdict", "gravest", "judge", "runs_explained", "several", "split"]
 
 _SOURCE = "args.sql"
 
@@ -234,7 +234,7 @@ _PHRASES: tuple[tuple[re.Pattern[str], RiskClass, RiskLevel, str], ...] = tuple(
             "grants to everyone",
         ),
         (
-            r"GRANT (?:ALL|ACCOUNTADMIN|SUPER|DBA|SYSADMIN|OWNERSHIP|RDS_SUPERUSER|SYSDBA)",
+            r"GRANT (?:ACCOUNTADMIN|SUPER|DBA|SYSADMIN|OWNERSHIP|RDS_SUPERUSER|SYSDBA|ALL PRIVILEGES ON DATABASE|ALL (?:PRIVILEGES )?ON \* \. \*)",
             PRIVILEGE,
             CRITICAL,
             "grants everything",
@@ -269,31 +269,29 @@ def judge(words: list[str]) -> Verdict:
     for pattern, risk_class, level, words_for in _PHRASES:
         if pattern.search(text):
             evidence.append(note(_SOURCE, risk_class, level, f"it {words_for}"))
-    if first in ("EXPLAIN", "DESCRIBE", "DESC"):
-        runs = "ANALYZE" in words[:12] or "ANALYSE" in words[:12]
-        rest = [w for w in words[1:] if w not in ("ANALYZE", "ANALYSE", "VERBOSE", "EXTENDED", "PLAN", "FOR", "QUERY")]
-        if not runs:
-            return Verdict(kind="explain", evidence=(evidence[0],), needs_tree=False)
-        inner = next(
-            (
-                i
-                for i, w in enumerate(rest)
-                if w in ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "CREATE", "EXECUTE")
-            ),
-            -1,
-        )
-        if inner >= 0:
-            under = judge(rest[inner:])
-            evidence += under.evidence
-            evidence += _unbounded(rest[inner:])
+    if first in _EXPLAINS:
+        evidence = evidence[:1]
+        if runs_explained(words):
+            rest = next((words[i:] for i, w in enumerate(words) if i and w in _RUNNABLE), [])
+            evidence += judge(rest).evidence if rest else ()
+            evidence += _unbounded(rest)
         return Verdict(kind="explain", evidence=tuple(evidence), needs_tree=False)
     if first == "PRAGMA" and "=" not in words and "(" not in words:
         evidence = [note(_SOURCE, READ, LOW, "it reads a setting")]
     return Verdict(kind=first.lower() if first != "(" else "select", evidence=tuple(evidence), needs_tree=needs_tree)
 
 
+_EXPLAINS = ("EXPLAIN", "DESCRIBE", "DESC")
+_RUNNABLE = bag("SELECT INSERT UPDATE DELETE MERGE REPLACE WITH CREATE EXECUTE DECLARE REFRESH")
+
+
+def runs_explained(words: list[str]) -> bool:
+    """Whether an EXPLAIN runs what it explains (ANALYZE)."""
+    return words[0] in _EXPLAINS and bool({"ANALYZE", "ANALYSE"}.intersection(words[:16]))
+
+
 def _unbounded(words: list[str]) -> list[Evidence]:
-    if words[0] in ("DELETE", "UPDATE") and "WHERE" not in words:
+    if words and words[0] in ("DELETE", "UPDATE") and "WHERE" not in words:
         return [note(_SOURCE, DESTRUCTIVE, CRITICAL, "it changes every row")]
     return []
 

@@ -206,9 +206,11 @@ def _always(node: Any, exp: Any) -> bool:
         return _never(inner, exp)
     if isinstance(node, exp.EQ | exp.GTE | exp.LTE | exp.NullSafeEQ | exp.Is) and node.left == node.right:
         return True
-    if isinstance(node, exp.EQ | exp.NEQ | exp.GT | exp.GTE | exp.LT | exp.LTE | exp.Like | exp.In | exp.Between):
-        if not list(node.find_all(exp.Column, exp.Anonymous, exp.Subquery, exp.Select)):
-            return True
+    compares = isinstance(
+        node, exp.EQ | exp.NEQ | exp.GT | exp.GTE | exp.LT | exp.LTE | exp.Like | exp.In | exp.Between
+    )
+    if compares and node.find(exp.Column, exp.Anonymous, exp.Subquery, exp.Select) is None:
+        return True
     if isinstance(node, exp.Like | exp.ILike):
         pattern = node.expression
         return isinstance(pattern, exp.Literal) and not str(pattern.this).strip("%")
