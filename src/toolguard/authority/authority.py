@@ -6,6 +6,7 @@ again and judged again, so a verdict is either part of the state, or refused wit
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -25,9 +26,11 @@ from toolguard.authority import trail
 from toolguard.authority.access import Actor, Human, answers_for, may_answer, may_see, voter_of
 from toolguard.authority.reason import masked_reason
 from toolguard.errors import ApprovalError, ConflictError, InvalidatedError, NotFoundError
-from toolguard.ports import Detector, Directory, DirectoryPerson, GrantVerifier, Ids, Signer, Store
+from toolguard.ports import Channel, Detector, Directory, DirectoryPerson, GrantVerifier, Ids, Signer, Store
 
 __all__ = ["Authority", "Page"]
+
+log = logging.getLogger("toolguard.authority")
 
 _ATTEMPTS = 20
 _PAGE = 100
@@ -317,6 +320,20 @@ class Authority:
                 break
         return count
 
+    def deliver(self, channels: Sequence[Channel]) -> int:
+        """Tell ``channels`` what has changed, oldest first; how many announcements are done.
+
+        One that fails stays in the outbox and is tried again with the next call. Nothing waits for it.
+        """
+        done = 0
+        for row, tenant, approval_id in self._store.outbox(_PAGE):
+            approval = self._store.get(tenant, approval_id)
+            told = [_told(channel, approval) for channel in channels] if approval is not None else []
+            if all(told):
+                self._store.outbox_done(row)
+                done += 1
+        return done
+
     def _swept(self, approval: Approval) -> bool:
         now = self._store.now()
         if approval.state is State.EXECUTING:
@@ -349,3 +366,12 @@ class Authority:
 
     def _span(self) -> str:
         return self._ids.new()[:16]
+
+
+def _told(channel: Channel, approval: Approval) -> bool:
+    try:
+        channel.announce(approval)
+    except Exception as error:  # noqa: BLE001 - a channel can fail in any way, and may hold nothing up
+        log.warning("a channel could not be told about a change: %s; it is tried again", type(error).__name__)
+        return False
+    return True

@@ -2,6 +2,6 @@
 
 from toolguard.directory.file import FileDirectory
 from toolguard.directory.model import DirectoryFile, ServiceAccount
-from toolguard.directory.tokens import Audience, IssuedToken, TokenFile
+from toolguard.directory.tokens import Audience, IssuedToken, TokenEntry, TokenFile
 
-__all__ = ["Audience", "DirectoryFile", "FileDirectory", "IssuedToken", "ServiceAccount", "TokenFile"]
+__all__ = ["Audience", "DirectoryFile", "FileDirectory", "IssuedToken", "ServiceAccount", "TokenEntry", "TokenFile"]

@@ -1,0 +1,101 @@
+"""The service as one FastAPI application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection, Sequence
+from importlib import resources
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.staticfiles import StaticFiles
+
+from toolguard.authority import Authority
+from toolguard.directory import FileDirectory, TokenFile
+from toolguard.ports import Channel
+from toolguard_server.credentials import Credentials
+from toolguard_server.edge import Edge
+from toolguard_server.inbox import Inbox
+from toolguard_server.problems import install, note
+from toolguard_server.rest import router
+
+__all__ = ["LOOPBACK", "create_app"]
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+def create_app(
+    authority: Authority,
+    tokens: TokenFile,
+    directory: FileDirectory,
+    *,
+    hosts: Collection[str] = LOOPBACK,
+    https: bool = False,
+    channels: Sequence[Channel] = (),
+    sweep_every: float = 2.0,
+) -> FastAPI:
+    """The approval service: REST API, inbox, health, and a sweeper that runs while the app does.
+
+    Args:
+        authority: decides; everything here only asks it.
+        tokens: who may come in.
+        directory: who they are now.
+        hosts: the host names the service answers to.
+        https: whether visitors come by TLS.
+        channels: told about every change; they can decide nothing.
+        sweep_every: seconds between two sweeps.
+    """
+    credentials = Credentials(authority, tokens, directory)
+    inbox = Inbox(authority, credentials, https=https)
+
+    def chores() -> None:
+        authority.sweep()
+        authority.deliver(channels)
+
+    async def keep_at_it() -> None:
+        while True:
+            try:
+                await run_in_threadpool(chores)
+            except Exception as error:  # noqa: BLE001 - a sweep that fails is tried again; expiry does not depend on it
+                note(error)
+            await asyncio.sleep(sweep_every)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(keep_at_it())
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    app = FastAPI(
+        title="toolguard approvals",
+        version="1",
+        description="Approvals for tool calls. Errors are problem details (RFC 9457); times are RFC 3339, UTC.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+    )
+    install(app, inbox.problem)
+    app.include_router(router(authority, credentials))
+    app.include_router(inbox.routes())
+
+    @app.get("/healthz", include_in_schema=False)
+    def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", include_in_schema=False)
+    def readyz() -> dict[str, str]:
+        """Store, directory and tokens can be read."""
+        authority.now()
+        directory.tenants()
+        tokens.entries()
+        return {"status": "ready"}
+
+    static = resources.files("toolguard_server") / "static"
+    app.mount("/static", StaticFiles(directory=Path(str(static))), name="static")
+    app.add_middleware(Edge, hosts=hosts, https=https)
+    return app

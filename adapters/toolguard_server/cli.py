@@ -1,0 +1,182 @@
+"""``toolguard serve``: the approval service as a process."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+import uvicorn
+
+from toolguard.authority import Authority
+from toolguard.config import Config, RandomIds, SystemClock, load_config
+from toolguard.detection import DefaultDetector
+from toolguard.directory import FileDirectory, TokenFile
+from toolguard.errors import ConfigError, ToolguardError
+from toolguard.keys import Ed25519Signer, PinnedVerifier, Purpose, SecretKey, read_keys
+from toolguard.ports import Store
+from toolguard.stores import open_store
+from toolguard_server.app import LOOPBACK, create_app
+
+__all__ = ["serve"]
+
+_GRACE = 5
+"""Seconds a request may still take when the service is told to stop."""
+
+
+def serve(
+    config: Annotated[Path, typer.Option(help="The configuration file.")] = Path("toolguard.toml"),
+    host: Annotated[str | None, typer.Option(help="Address to listen on; the one of [service] url by default.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; the one of [service] url by default, 0: any free one.")
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Private key of the certificate (PEM).")] = None,
+    ready_file: Annotated[
+        Path | None, typer.Option(help='Written once the service listens: {"url": …, "pid": …}.')
+    ] = None,
+) -> None:
+    """Run the approval service: REST API and inbox."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        settings = load_config(config)
+        wanted = urlsplit(settings.service.url)
+        https = tls_cert is not None
+        address = host or wanted.hostname or "127.0.0.1"
+        _check_exposure(address, https=https, key=tls_key)
+        store = open_store(settings.store_url, clock=SystemClock())
+    except ToolguardError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    with contextlib.closing(store):
+        try:
+            app = _assemble(settings, store, hosts={address, wanted.hostname or "", *LOOPBACK} - {""}, https=https)
+            listener = _listen(address, wanted.port or 8790 if port is None else port)
+        except ToolguardError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from None
+        shown = f"[{address}]" if ":" in address else address
+        url = f"{'https' if https else 'http'}://{shown}:{listener.getsockname()[1]}"
+        server = _Server(
+            uvicorn.Config(
+                app,
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                ws="none",
+                lifespan="on",
+                ssl_certfile=tls_cert,
+                ssl_keyfile=tls_key,
+                timeout_graceful_shutdown=_GRACE,
+            ),
+            url,
+            ready_file,
+        )
+        signal.signal(
+            signal.SIGTERM, lambda *_: None
+        )  # uvicorn raises it again once it has stopped; the store is closed then
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+    if not server.started:
+        raise typer.Exit(2)
+
+
+def _assemble(settings: Config, store: Store, *, hosts: set[str], https: bool) -> Any:
+    if settings.directory is None or settings.directory.tokens is None:
+        raise ConfigError("the service needs to know people: set [directory] file and tokens")
+    if settings.service.signing_key is None:
+        raise ConfigError(
+            "the service needs its signing key: set [service] signing_key; 'toolguard keys init' makes one"
+        )
+    keys = read_keys(_reference(settings, settings.service.signing_key), purpose=Purpose.SIGN)
+    signer = Ed25519Signer(keys[-1])
+    if signer.public_key.line not in settings.keys.trusted:
+        typer.echo(
+            "warning: the service's own public key is not in [keys] trusted, so guards with this configuration "
+            "will not believe its approvals; add the line 'toolguard keys show' prints",
+            err=True,
+        )
+    directory = FileDirectory(settings.at(settings.directory.file))
+    tokens = TokenFile(settings.at(settings.directory.tokens), now=SystemClock().now)
+    tokens.entries()
+    authority = Authority(
+        store,
+        directory,
+        signer,
+        RandomIds(),
+        verifier=PinnedVerifier(_public(keys)),
+        detector=DefaultDetector(),
+    )
+    return create_app(authority, tokens, directory, hosts=hosts, https=https)
+
+
+def _public(keys: tuple[SecretKey, ...]) -> list[str]:
+    return [Ed25519Signer(key).public_key.line for key in keys]
+
+
+def _reference(settings: Config, name: str) -> str | Path:
+    return name if name.startswith("env:") else settings.at(name.removeprefix("file:"))
+
+
+def _check_exposure(address: str, *, https: bool, key: Path | None) -> None:
+    """Clear text stays on this machine."""
+    if https and key is None:
+        raise ConfigError("--tls-cert needs --tls-key; name both or neither")
+    if not https and not _is_loopback(address):
+        raise ConfigError(
+            f"refusing to listen on {address!r} without TLS: approvals and tokens would travel in clear text; "
+            "give --tls-cert and --tls-key, or listen on 127.0.0.1"
+        )
+
+
+def _is_loopback(address: str) -> bool:
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family, backlog=128)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {address!r} port {port} ({error.strerror}); choose another with --port"
+        ) from None
+
+
+class _Server(uvicorn.Server):
+    """Says where it is once it listens, and clears that up when it stops."""
+
+    def __init__(self, config: uvicorn.Config, url: str, ready_file: Path | None) -> None:
+        super().__init__(config)
+        self._url = url
+        self._ready_file = ready_file
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.started:
+            return
+        if self._ready_file is not None:
+            staged = self._ready_file.with_name(f".{self._ready_file.name}.{os.getpid()}")
+            staged.write_text(json.dumps({"url": self._url, "pid": os.getpid()}), encoding="utf-8")
+            staged.replace(self._ready_file)
+        typer.echo(f"approvals: {self._url}/inbox  (stop with Ctrl-C)", file=sys.stderr)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._ready_file is not None:
+            self._ready_file.unlink(missing_ok=True)
+        await super().shutdown(sockets)

@@ -1,0 +1,67 @@
+"""From a request's credential to whoever it stands for. Bearer tokens for the API, a cookie for the inbox alone."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from toolguard.authority import Actor, Authority, Human, Service
+from toolguard.directory import Audience, FileDirectory, TokenEntry, TokenFile
+from toolguard.errors import IdentityError
+from toolguard_server.problems import Problem
+
+__all__ = ["Credentials"]
+
+
+class Credentials:
+    """Looks tokens up, and looks at the directory again each time."""
+
+    def __init__(self, authority: Authority, tokens: TokenFile, directory: FileDirectory) -> None:
+        self._authority = authority
+        self.tokens = tokens
+        self._directory = directory
+
+    def actor(self, request: Request) -> Actor:
+        """A person or a service, by bearer token.
+
+        Raises:
+            IdentityError: no token, or none that holds.
+            Problem: ``wrong_audience``.
+        """
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip():
+            raise IdentityError("send a token: 'Authorization: Bearer …'; 'toolguard people token' makes one")
+        entry = self.tokens.verify(secret.strip(), audiences=tuple(Audience))
+        if entry.audience is Audience.SERVICE:
+            return self._service(entry)
+        if entry.audience is Audience.DECIDE:
+            return self._human(entry, channel="rest", auth="token")
+        raise Problem(
+            "wrong_audience",
+            f"a token for {entry.audience.value!r} cannot be used here; use one for 'decide' or 'service'",
+        )
+
+    def person(self, request: Request) -> Human:
+        """A person, by their own bearer token; a service is refused."""
+        actor = self.actor(request)
+        if isinstance(actor, Service):
+            raise Problem("not_a_person", "a service token cannot decide; only a person's own token can")
+        return actor
+
+    def visitor(self, secret: str) -> Human:
+        """A person, by the inbox's cookie."""
+        return self._human(self.tokens.verify(secret, audiences=(Audience.BROWSER,)), channel="inbox", auth="browser")
+
+    def _human(self, entry: TokenEntry, *, channel: str, auth: str) -> Human:
+        actor = Human(identity=entry.identity, channel=channel, auth=f"{auth}:{entry.id}")
+        person = self._authority.person(actor)
+        if person is None or person.id != entry.person:
+            raise IdentityError("this token's person is no longer in the directory; ask an administrator")
+        return actor
+
+    def _service(self, entry: TokenEntry) -> Service:
+        account = self._directory.service(entry.person.removeprefix("service:"))
+        if account is None or account.tenant != entry.tenant:
+            raise IdentityError("this token's service account is no longer in the directory; ask an administrator")
+        return Service(
+            name=account.name, tenant=account.tenant, agents=frozenset(account.agents), auth=f"token:{entry.id}"
+        )

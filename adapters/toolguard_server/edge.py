@@ -1,0 +1,116 @@
+"""What holds for every request before it reaches a route: host, size, type of body, and the headers on the way out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from toolguard_server.problems import Problem, note, of_error, response
+
+__all__ = ["MAX_BODY", "Edge"]
+
+MAX_BODY = 64 * 1024
+"""Bytes. A verdict is small; arguments never come this way."""
+
+_BODY_SECONDS = 10.0
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+}
+
+
+class Edge:
+    """ASGI middleware. ``hosts`` are the names this service answers to (a page of another name that was pointed
+    at this address gets nothing); ``https`` adds HSTS."""
+
+    def __init__(self, app: ASGIApp, *, hosts: Collection[str], https: bool) -> None:
+        self._app = app
+        self._hosts = frozenset(h.lower() for h in hosts)
+        self._out = {**_HEADERS, **({"Strict-Transport-Security": "max-age=31536000"} if https else {})}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def out(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in self._out.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            body = await self._admit(scope, receive)
+            await self._app(scope, receive if body is None else _replayed(body, receive), out)
+        except Exception as error:  # noqa: BLE001 - whatever it was, its text stays out of logs and responses
+            code, detail = of_error(error)
+            if code == "internal":
+                note(error)
+            if not started:
+                await response(code, detail)(scope, receive, out)
+
+    async def _admit(self, scope: Scope, receive: Receive) -> bytes | None:
+        headers = Headers(scope=scope)
+        if _hostname(headers.get("host", "")) not in self._hosts:
+            raise Problem("wrong_host", "this service does not answer to that host name; use the address it printed")
+        if scope["method"] not in ("POST", "PUT", "PATCH"):
+            return None
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                body = await _read(headers, receive)
+        except TimeoutError:
+            raise Problem("timeout", "the request did not arrive in time; send it again") from None
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        wanted = "application/json" if scope["path"].startswith("/v1/") else "application/x-www-form-urlencoded"
+        if body and kind != wanted:
+            raise Problem("unsupported_media_type", f"send the body as {wanted}")
+        return body
+
+
+async def _read(headers: Headers, receive: Receive) -> bytes:
+    length = headers.get("content-length", "0")
+    parts, size = [], int(length) if length.isascii() and length.isdigit() else 0
+    more = size <= MAX_BODY
+    total = 0
+    while more:
+        message = await receive()
+        part = message.get("body", b"")
+        parts.append(part)
+        total += len(part)
+        more = bool(message.get("more_body", False)) and total <= MAX_BODY
+    if max(size, total) > MAX_BODY:
+        raise Problem("too_large", f"a body may have {MAX_BODY} bytes; send less")
+    return b"".join(parts)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    waiting = [body]
+
+    async def replay() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return replay
+
+
+def _hostname(host: str) -> str:
+    name = host.strip().lower()
+    if name.startswith("["):
+        return name.partition("]")[0] + "]"
+    return name.partition(":")[0]

@@ -1,0 +1,215 @@
+"""The inbox: sign in by a link, look, decide. Plain forms; a decision is never made by GET."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import parse_qs, urlsplit
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
+
+from toolguard.authority import Answer, Approval, Authority, Human, State
+from toolguard.directory import Audience
+from toolguard.errors import ApprovalError, ConflictError, IdentityError
+from toolguard_server.credentials import Credentials
+from toolguard_server.inert import inert, rows
+from toolguard_server.problems import STATUS, Problem
+from toolguard_server.shapes import standing, utc
+from toolguard_server.words import CONSEQUENCE, HINTS, STATE_WORDS, duration
+
+__all__ = ["Inbox"]
+
+Id = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+_RECENT = 20
+
+
+class Inbox:
+    """The pages. ``https`` says how visitors reach them: it decides the cookie's name and flags."""
+
+    def __init__(self, authority: Authority, credentials: Credentials, *, https: bool) -> None:
+        self._authority = authority
+        self._credentials = credentials
+        self._https = https
+        self._cookie = "__Host-toolguard" if https else "toolguard_session"
+        self._pages = Environment(
+            loader=PackageLoader("toolguard_server"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._pages.filters.update(inert=inert, utc=utc, duration=duration, rows=rows)
+        self._pages.globals.update(CONSEQUENCE=CONSEQUENCE, STATE_WORDS=STATE_WORDS, standing=standing)
+
+    def routes(self) -> APIRouter:
+        api = APIRouter(include_in_schema=False)
+        api.add_api_route("/", lambda: RedirectResponse("/inbox", status_code=303), methods=["GET"])
+        api.add_api_route("/signin", self.sign_in_page, methods=["GET"])
+        api.add_api_route("/signin", self.sign_in, methods=["POST"])
+        api.add_api_route("/signout", self.sign_out, methods=["POST"])
+        api.add_api_route("/inbox", self.list_page, methods=["GET"])
+        api.add_api_route("/inbox/{approval_id}", self.detail_page, methods=["GET"])
+        api.add_api_route("/inbox/{approval_id}", self.decide, methods=["POST"])
+        return api
+
+    # --- signing in ---------------------------------------------------------------------------------
+
+    def sign_in_page(self, request: Request) -> Response:
+        """The link's secret stands behind ``#``: it reaches the server only when the visitor presses the button."""
+        if self._visitor(request) is not None:
+            return RedirectResponse("/inbox", status_code=303)
+        return self._page("signin.html", me=None, failed="")
+
+    async def sign_in(self, request: Request) -> Response:
+        """Exchange a link, once, for a session."""
+        form = await _form(request)
+        try:
+            secret, lifetime = await run_in_threadpool(self._exchange, form.get("code", "").strip())
+        except IdentityError as error:
+            return self._page("signin.html", status=401, me=None, failed=str(error))
+        reply = RedirectResponse("/inbox", status_code=303)
+        reply.set_cookie(
+            self._cookie, secret, max_age=int(lifetime), path="/", httponly=True, samesite="lax", secure=self._https
+        )
+        return reply
+
+    def _exchange(self, code: str) -> tuple[str, float]:
+        tokens = self._credentials.tokens
+        link = tokens.consume(code.rpartition("#")[2], audience=Audience.LINK)
+        issued = tokens.issue(audience=Audience.BROWSER, person=link.person, identity=link.identity, tenant=link.tenant)
+        self._credentials.visitor(issued.secret)
+        return issued.secret, issued.entry.expires - issued.entry.created
+
+    async def sign_out(self, request: Request) -> Response:
+        await _form(request)
+        visitor = await run_in_threadpool(self._visitor, request)
+        if visitor is not None:
+            await run_in_threadpool(
+                lambda: self._credentials.tokens.revoke(token_id=visitor.auth.removeprefix("browser:"))
+            )
+        reply = RedirectResponse("/signin", status_code=303)
+        reply.delete_cookie(self._cookie, path="/", httponly=True, samesite="lax", secure=self._https)
+        return reply
+
+    def _visitor(self, request: Request) -> Human | None:
+        secret = request.cookies.get(self._cookie)
+        if not secret:
+            return None
+        try:
+            return self._credentials.visitor(secret)
+        except IdentityError:
+            return None
+
+    # --- looking ------------------------------------------------------------------------------------
+
+    def list_page(self, request: Request) -> Response:
+        me = self._visitor(request)
+        if me is None:
+            return RedirectResponse("/signin", status_code=303)
+        waiting = self._authority.list(me, states=(State.PENDING,), assigned=True, limit=100)
+        ids = {a.id for a in waiting.approvals}
+        recent = [a for a in self._authority.list(me, limit=_RECENT + len(ids)).approvals if a.id not in ids]
+        return self._page(
+            "list.html",
+            me=me,
+            waiting=waiting.approvals,
+            more=waiting.cursor is not None,
+            recent=recent[:_RECENT],
+            names=self._names([*waiting.approvals, *recent]),
+        )
+
+    def detail_page(self, request: Request, approval_id: Id) -> Response:
+        me = self._visitor(request)
+        if me is None:
+            return RedirectResponse("/signin", status_code=303)
+        return self._detail(me, self._authority.get(me, approval_id))
+
+    def _detail(self, me: Human, approval: Approval, *, code: str = "", typed: str = "") -> Response:
+        can_decide = self._authority.can_decide(me, approval)
+        asks = self._authority.asks(me, approval)
+        return self._page(
+            "detail.html",
+            status=STATUS[code] if code else 200,
+            me=me,
+            approval=approval,
+            can_decide=can_decide,
+            asks=asks,
+            names=self._names([approval]),
+            hint=HINTS.get(code, ""),
+            why_not=HINTS["self_approval" if asks else "not_an_approver"],
+            typed=typed,
+        )
+
+    # --- deciding -----------------------------------------------------------------------------------
+
+    async def decide(self, request: Request, approval_id: Id) -> Response:
+        form = await _form(request)
+        return await run_in_threadpool(self._decide, request, approval_id, form)
+
+    def _decide(self, request: Request, approval_id: str, form: dict[str, str]) -> Response:
+        me = self._visitor(request)
+        if me is None:
+            raise IdentityError("you are not signed in any more; open a new sign-in link; nothing was decided")
+        answer = {"approve": Answer.APPROVE, "deny": Answer.DENY}.get(form.get("answer", ""))
+        version = form.get("version", "")
+        if answer is None or not (version.isascii() and version.isdigit()):
+            raise Problem("invalid", "this form is not whole; open the request again")
+        reason = form.get("reason", "")[:2000]
+        try:
+            self._authority.decide(
+                me,
+                approval_id,
+                answer,
+                seen_call_digest=form.get("seen_call_digest", ""),
+                seen_view_digest=form.get("seen_view_digest", ""),
+                reason=reason,
+                version=int(version) if answer is Answer.APPROVE else None,
+            )
+        except (ApprovalError, ConflictError) as error:
+            code = error.code if error.code in HINTS else "conflict"
+            return self._detail(me, self._authority.get(me, approval_id), code=code, typed=reason)
+        return RedirectResponse(f"/inbox/{approval_id}", status_code=303)
+
+    # --- pages --------------------------------------------------------------------------------------
+
+    def _names(self, approvals: list[Approval]) -> dict[str, str]:
+        """Person id → name, for everyone these approvals speak of."""
+        names: dict[str, str] = {}
+        for approval in approvals:
+            names[approval.request.requester_person] = self._authority.name_of(approval)
+            for verdict in approval.verdicts:
+                found = self._authority.person(Human(identity=verdict.identity, channel="", auth=""))
+                names[verdict.person] = found.name if found is not None else verdict.person
+        return names
+
+    def problem(self, request: Request, title: str, detail: str, status: int) -> Response:
+        """A refusal as a page."""
+        return self._page("problem.html", status=status, me=None, title=title, detail=detail)
+
+    def _page(self, name: str, *, me: Human | None, status: int = 200, **values: Any) -> HTMLResponse:
+        person = self._authority.person(me) if me is not None else None
+        text = self._pages.get_template(name).render(me=person, now=self._authority.now(), **values)
+        return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a form that this site's own page sent.
+
+    Raises:
+        Problem: ``cross_site`` or ``invalid``.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    host = request.headers.get("host", "")
+    same_site = site is None or site == "same-origin"
+    same_origin = origin is None or urlsplit(origin).netloc == host
+    if not (same_site and same_origin) or (site is None and origin is None):
+        raise Problem("cross_site", "this form was not sent from this service's own page; open the page and use it")
+    try:
+        fields = parse_qs((await request.body()).decode(), keep_blank_values=True, max_num_fields=20)
+    except (UnicodeDecodeError, ValueError):
+        raise Problem("invalid", "this form cannot be read; open the page and use it") from None
+    if any(len(values) != 1 for values in fields.values()):
+        raise Problem("invalid", "a field of this form stands twice; open the page and use it")
+    return {name: values[0] for name, values in fields.items()}

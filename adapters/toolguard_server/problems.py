@@ -1,0 +1,177 @@
+"""Every refusal as problem details (RFC 9457): ``{type, title, status, detail, code}``.
+
+``code`` is stable; ``detail`` says what happened, why and what to do. Neither holds a value someone sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from toolguard.errors import (
+    ApprovalError,
+    ConfigError,
+    ConflictError,
+    IdentityError,
+    NotFoundError,
+    StoreError,
+    ToolguardError,
+)
+
+__all__ = ["STATUS", "TITLES", "Problem", "ProblemShape", "install", "of_error", "response"]
+
+log = logging.getLogger("toolguard.server")
+
+STATUS: dict[str, int] = {
+    "bad_request": 400,
+    "identity": 401,
+    "wrong_audience": 403,
+    "self_approval": 403,
+    "not_an_approver": 403,
+    "not_a_person": 403,
+    "not_requester": 403,
+    "cross_site": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "timeout": 408,
+    "decided": 409,
+    "conflict": 409,
+    "tampered": 409,
+    "expired": 410,
+    "stale": 412,
+    "too_large": 413,
+    "unsupported_media_type": 415,
+    "wrong_host": 421,
+    "reason_required": 422,
+    "invalid": 422,
+    "precondition_required": 428,
+    "internal": 500,
+    "unavailable": 503,
+}
+"""The published table: problem code → HTTP status."""
+
+TITLES: dict[str, str] = {
+    "bad_request": "The request cannot be understood",
+    "identity": "Not signed in",
+    "wrong_audience": "This token is for something else",
+    "self_approval": "Who asked cannot decide",
+    "not_an_approver": "Not an approver",
+    "not_a_person": "Only a person can decide",
+    "not_requester": "Not the requester",
+    "cross_site": "Sent from another site",
+    "not_found": "Not found",
+    "method_not_allowed": "Method not allowed",
+    "timeout": "Too slow",
+    "decided": "Already decided",
+    "conflict": "Changed meanwhile",
+    "tampered": "The record has been tampered with",
+    "expired": "Expired",
+    "stale": "Not what you saw",
+    "too_large": "Too large",
+    "unsupported_media_type": "Unsupported media type",
+    "wrong_host": "Wrong host",
+    "reason_required": "A reason is required",
+    "invalid": "The request does not fit",
+    "precondition_required": "If-Match is required",
+    "internal": "Something went wrong",
+    "unavailable": "Not available now",
+}
+
+
+class Problem(Exception):  # noqa: N818 - it is a response, by the name the standard gives it
+    """A refusal of the server's own making."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class ProblemShape(BaseModel):
+    """RFC 9457 problem details, as the OpenAPI page shows them."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+
+
+def of_error(error: Exception) -> tuple[str, str]:
+    """(code, detail) of any error. What is not known says nothing but that it happened."""
+    match error:
+        case Problem():
+            return error.code, error.detail
+        case ApprovalError():
+            return (error.code if error.code in STATUS else "conflict"), str(error)
+        case NotFoundError():
+            return "not_found", str(error)
+        case ConflictError():
+            return "conflict", str(error)
+        case IdentityError():
+            return "identity", str(error)
+        case ConfigError() | StoreError():
+            return "unavailable", "the service cannot read what it needs; nothing was decided; see its log"
+        case RequestValidationError():
+            where = sorted({".".join(str(part) for part in e["loc"]) for e in error.errors()})
+            return "invalid", f"these do not fit: {', '.join(where[:10])}; see the API description"
+        case HTTPException():
+            code = _BY_STATUS.get(error.status_code, "bad_request")
+            return code, TITLES[code].lower()
+        case _:
+            return "internal", "the service failed; nothing was decided; see its log"
+
+
+def response(code: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The problem as a response. Never cached."""
+    status = STATUS[code]
+    body = {
+        "type": f"urn:toolguard:problem:{code}",
+        "title": TITLES[code],
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    extra = {"Cache-Control": "no-store", **(headers or {})}
+    if status == 401:
+        extra["WWW-Authenticate"] = 'Bearer realm="toolguard"'
+    if status == 503:
+        extra["Retry-After"] = "5"
+    return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=extra)
+
+
+Page = Callable[[Request, str, str, int], Response]
+"""How a refusal looks to a browser: (request, title, detail, status) → page."""
+
+
+def install(app: FastAPI, page: Page) -> None:
+    """Make every error of ``app`` a problem, or a page under ``/inbox`` and ``/signin``."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        code, detail = of_error(error)
+        if code in ("internal", "unavailable"):
+            note(error)
+        if request.url.path.startswith(("/inbox", "/signin", "/signout")):
+            return page(request, TITLES[code], detail, STATUS[code])
+        return response(code, detail)
+
+    for kind in (Problem, ToolguardError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, handle)
+
+
+def note(error: Exception) -> None:
+    """Log that it happened and where; its text only if it is one of ours (those hold no values)."""
+    frame = traceback.extract_tb(error.__traceback__)[-1:]
+    place = f"{frame[0].filename}:{frame[0].lineno}" if frame else "?"
+    text = str(error) if isinstance(error, ToolguardError) else ""
+    log.error("%s at %s %s", type(error).__name__, place, text)

@@ -1,0 +1,155 @@
+"""The REST API under ``/v1``. Bearer tokens only: a browser's cookie opens nothing here."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from toolguard.authority import Actor, Answer, Approval, Authority, State
+from toolguard_server.credentials import Credentials
+from toolguard_server.problems import Problem, ProblemShape
+from toolguard_server.shapes import ApprovalShape, DecisionBody, PageShape, describe, standing
+
+__all__ = ["router"]
+
+_POLL = 0.2
+"""Seconds between two looks at the store while someone waits."""
+
+Id = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="32 hex digits")]
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemShape, "content": {"application/problem+json": {}}, "description": text}
+    for status, text in {
+        401: "no token, or none that holds",
+        403: "may not",
+        404: "none for you",
+        422: "does not fit",
+        503: "store or directory down",
+    }.items()
+}
+
+
+def _more(**texts: str) -> dict[int | str, dict[str, Any]]:
+    problem = {"model": ProblemShape, "content": {"application/problem+json": {}}}
+    return {**_REFUSALS, **{int(k.removeprefix("s")): {**problem, "description": v} for k, v in texts.items()}}
+
+
+def router(authority: Authority, credentials: Credentials) -> APIRouter:
+    """The routes."""
+    api = APIRouter(prefix="/v1", responses=_REFUSALS)
+
+    def shown(approval: Approval, actor: Actor) -> JSONResponse:
+        shape = describe(approval, authority, can_decide=authority.can_decide(actor, approval))
+        return JSONResponse(shape.model_dump(), headers=_headers(approval))
+
+    @api.get("/approvals", response_model=PageShape, summary="List approvals you may see, newest first")
+    def list_approvals(
+        request: Request,
+        response: Response,
+        state: Annotated[list[State] | None, Query()] = None,
+        assigned_to: Annotated[Literal["me"] | None, Query()] = None,
+        cursor: Annotated[str | None, Query(pattern=r"^[0-9a-f]{32}$")] = None,
+        limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    ) -> PageShape:
+        actor = credentials.actor(request)
+        page = authority.list(
+            actor, states=tuple(state or ()), assigned=assigned_to is not None, cursor=cursor, limit=limit
+        )
+        response.headers["Cache-Control"] = "no-store"
+        items = [describe(a, authority, can_decide=authority.can_decide(actor, a)) for a in page.approvals]
+        return PageShape(items=items, next_cursor=page.cursor)
+
+    @api.get("/approvals/{approval_id}", response_model=ApprovalShape, summary="One approval")
+    def get_approval(request: Request, approval_id: Id) -> Response:
+        actor = credentials.actor(request)
+        return shown(authority.get(actor, approval_id), actor)
+
+    @api.get(
+        "/approvals/{approval_id}/wait",
+        response_model=ApprovalShape,
+        responses={204: {"description": "not decided yet"}},
+        summary="Wait for the answer (asking side)",
+    )
+    async def wait(
+        request: Request, approval_id: Id, seconds: Annotated[float, Query(alias="timeout", ge=0, le=60)] = 25.0
+    ) -> Response:
+        actor = await run_in_threadpool(credentials.actor, request)
+
+        def look() -> Approval | None:
+            approval = authority.get(actor, approval_id)
+            if not authority.asks(actor, approval):
+                raise Problem("not_requester", "only who asked waits for the answer; read the approval instead")
+            return None if standing(approval, authority.now()) is State.PENDING else approval
+
+        until = time.monotonic() + seconds
+        while True:
+            decided = await run_in_threadpool(look)
+            if decided is not None:
+                return await run_in_threadpool(shown, decided, actor)
+            if time.monotonic() >= until or await request.is_disconnected():
+                return Response(status_code=204, headers={"Cache-Control": "no-store"})
+            await asyncio.sleep(min(_POLL, max(0.0, until - time.monotonic())))
+
+    @api.post(
+        "/approvals/{approval_id}/decision",
+        response_model=ApprovalShape,
+        responses=_more(
+            s409="already decided", s410="expired", s412="not what you saw", s415="not JSON", s428="If-Match is missing"
+        ),
+        summary="Approve once, or deny (a person's own token only)",
+    )
+    def decide(
+        request: Request,
+        approval_id: Id,
+        body: DecisionBody,
+        if_match: Annotated[
+            str | None, Header(description='the ETag you saw; "*" is enough to deny', max_length=64)
+        ] = None,
+    ) -> Response:
+        actor = credentials.person(request)
+        answer = Answer(body.answer)
+        after = authority.decide(
+            actor,
+            approval_id,
+            answer,
+            seen_call_digest=body.seen_call_digest,
+            seen_view_digest=body.seen_view_digest,
+            reason=body.reason,
+            version=_version(if_match, answer),
+        )
+        return shown(after, actor)
+
+    @api.post(
+        "/approvals/{approval_id}/withdraw",
+        response_model=ApprovalShape,
+        responses=_more(s409="already decided"),
+        summary="Take a request back (asking side)",
+    )
+    def withdraw(request: Request, approval_id: Id) -> Response:
+        actor = credentials.actor(request)
+        return shown(authority.withdraw(actor, approval_id), actor)
+
+    return api
+
+
+def _headers(approval: Approval) -> dict[str, str]:
+    return {"ETag": f'"{approval.version}"', "Cache-Control": "no-store"}
+
+
+def _version(if_match: str | None, answer: Answer) -> int | None:
+    """The version someone looked at. A no may come with ``*``: it holds whatever was answered in between."""
+    if if_match is None:
+        raise Problem("precondition_required", "send If-Match with the ETag of what you looked at")
+    value = if_match.strip()
+    if value == "*":
+        if answer is Answer.DENY:
+            return None
+        raise Problem("precondition_required", "to approve, If-Match has to name the ETag of what you looked at")
+    digits = value[1:-1]
+    if len(value) > 2 and value[0] == value[-1] == '"' and digits.isascii() and digits.isdigit():
+        return int(digits)
+    raise Problem("stale", "If-Match does not name a version of this request; read it again")

@@ -1,0 +1,167 @@
+"""What the REST API takes and gives."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from toolguard.authority import Approval, Authority, State, is_expired
+
+__all__ = [
+    "ApprovalShape",
+    "DecisionBody",
+    "PageShape",
+    "describe",
+    "standing",
+    "utc",
+]
+
+Digest = Annotated[str, Field(max_length=200)]
+
+
+class DecisionBody(BaseModel):
+    """A person's answer, bound to what they saw."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    answer: Literal["approve", "deny"]
+    reason: Annotated[str, Field(max_length=2000)] = ""
+    seen_call_digest: Digest
+    seen_view_digest: Digest
+
+
+class RequesterShape(BaseModel):
+    """Who asks. ``assurance`` is ``verified`` or ``asserted`` (the application says so)."""
+
+    person: str
+    name: str
+    assurance: str
+    agent: str
+    run: str
+
+
+class RiskShape(BaseModel):
+    risk_class: str
+    level: str
+    evidence: list[str]
+
+
+class PolicyShape(BaseModel):
+    id: str
+    version: str
+    sha256: str
+    rules: list[str]
+    because: str
+
+
+class ApproverRuleShape(BaseModel):
+    name: str
+    approvers: list[str]
+    quorum: int
+    reason_required: bool
+
+
+class VerdictShape(BaseModel):
+    person: str
+    answer: str
+    reason: str
+    channel: str
+    at: str
+
+
+class ApprovalShape(BaseModel):
+    """One approval. ``arguments`` and ``decisive`` are masked; ``agent_reason`` is the agent's own, untrusted text.
+
+    Times are RFC 3339, UTC. ``state`` says ``expired`` as soon as time has run out.
+    """
+
+    id: str
+    version: int
+    state: str
+    tenant: str
+    tool: str
+    arguments: Any
+    decisive: dict[str, str]
+    truncated: bool
+    agent_reason: str
+    requester: RequesterShape
+    risk: RiskShape
+    policy: PolicyShape
+    approver_rules: list[ApproverRuleShape]
+    verdicts: list[VerdictShape]
+    args_digest: str
+    call_digest: str
+    view_digest: str
+    created: str
+    expires: str
+    grant_expires: str | None
+    outcome: str
+    can_decide: bool
+
+
+class PageShape(BaseModel):
+    """A page, newest first. ``next_cursor`` is null at the end."""
+
+    items: list[ApprovalShape]
+    next_cursor: str | None
+
+
+def utc(seconds: float) -> str:
+    """RFC 3339, UTC, milliseconds."""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def standing(approval: Approval, now: float) -> State:
+    """The state as it is by now: what has run out is expired, swept or not."""
+    return State.EXPIRED if is_expired(approval, now) else approval.state
+
+
+def describe(approval: Approval, authority: Authority, *, can_decide: bool) -> ApprovalShape:
+    """The approval as the API gives it."""
+    request = approval.request
+    return ApprovalShape(
+        id=approval.id,
+        version=approval.version,
+        state=standing(approval, authority.now()).value,
+        tenant=request.tenant,
+        tool=request.tool,
+        arguments=request.view,
+        decisive=dict(request.decisive),
+        truncated=request.truncated,
+        agent_reason=request.agent_reason,
+        requester=RequesterShape(
+            person=request.requester_person,
+            name=authority.name_of(approval),
+            assurance=request.assurance.value,
+            agent=request.agent,
+            run=request.ref.run,
+        ),
+        risk=RiskShape(risk_class=request.risk_class, level=request.risk_level, evidence=list(request.evidence)),
+        policy=PolicyShape(
+            id=request.policy_id,
+            version=request.policy_version,
+            sha256=request.policy_sha256,
+            rules=list(request.rules),
+            because=request.because,
+        ),
+        approver_rules=[
+            ApproverRuleShape(
+                name=rule.name, approvers=list(rule.approvers), quorum=rule.quorum, reason_required=rule.reason_required
+            )
+            for rule in request.approver_rules
+        ],
+        verdicts=[
+            VerdictShape(person=v.person, answer=v.answer.value, reason=v.reason, channel=v.channel, at=utc(v.at))
+            for v in approval.verdicts
+        ],
+        args_digest=request.args_digest,
+        call_digest=request.call_digest,
+        view_digest=request.view_digest,
+        created=utc(request.created),
+        expires=utc(request.expires),
+        grant_expires=None if approval.grant_expires is None else utc(approval.grant_expires),
+        outcome=approval.outcome,
+        can_decide=can_decide,
+    )
