@@ -45,7 +45,7 @@ def test_a_tool_call_is_read_by_its_field_names() -> None:
         ("DATE_OF_BIRTH", "05/26/1999"),
         ("MRN", "41608329"),
         ("PERSON", "Mitchell Vaughan"),
-        ("PERSON", "Franklin"),
+        ("PERSON", "Dr. Franklin"),
     ]
 
 

@@ -7,7 +7,16 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from toolguard._core.mask import Finding
 
-__all__ = ["Span", "Tagger", "unite"]
+__all__ = ["TYPES", "Span", "Tagger", "unite"]
+
+TYPES = frozenset(
+    {
+        "ACCOUNT", "ADDRESS", "AGE", "BIOMETRIC", "CREDIT_CARD", "DATE", "DATE_OF_BIRTH", "DEA", "DEVICE", "EMAIL", "FACILITY",
+        "FAX", "FHIR_ID", "HEALTH_PLAN_ID", "ID", "IP_ADDRESS", "LICENSE", "LOCATION", "MRN", "NPI", "PERSON", "PHONE", "PHOTO",
+        "SECRET", "SSN", "URL", "VEHICLE", "ZIP",
+    }
+)  # fmt: skip
+"""The types our own recognizers use; schemas, deny lists and other recognizers may use more."""
 
 
 class Span(NamedTuple):
