@@ -21,7 +21,7 @@ from toolguard._core.flow import judge as judge_flow
 from toolguard._core.flow import mask_value as mask_flow
 from toolguard._core.flow import reveal_text as reveal_flow
 from toolguard._core.policy import Decision, Policy, ToolPlan
-from toolguard._core.records import Scope
+from toolguard._core.records import Scope, label
 from toolguard._core.steps import Change, Origin
 from toolguard.bound import BoundTool, from_function
 from toolguard.config import Parts, assemble, load_parts
@@ -205,8 +205,8 @@ class Session:
         self.id = id or self.run
         self.suspension = Suspension(suspend or parts.suspend)
         self.wait = parts.wait if wait is None else wait
-        self._key = SessionKey(tenant=caller.tenant, session=self.id)
         self._sealer = parts.sealer(caller.tenant)
+        self._key = SessionKey(tenant=caller.tenant, session=label(self.id, self._sealer.digest_key))
         self._detector = parts.detector.session()
         self._trace = TraceContext(trace_id=parts.ids.new(), span_id="")
         self._calls = 0
@@ -277,8 +277,10 @@ class Session:
         return (await self.aexecute(bound, permit)).value
 
     def ref(self, call_id: str | None = None, ordinal: int = 0) -> CallRef:
-        """The reference of a call; a new one where the provider gave no id."""
-        return CallRef(run=self.run, call_id=call_id or f"tg-{self.guard.parts.ids.new()}", ordinal=ordinal)
+        """The reference of a call; a new one where the provider gave no id. Ids that are no plain words are digested."""
+        key = self._sealer.digest_key
+        given = label(call_id, key) if call_id else f"tg-{self.guard.parts.ids.new()}"
+        return CallRef(run=label(self.run, key), call_id=given, ordinal=ordinal)
 
     # --- the two halves, for adapters ----------------------------------------------------------------
 
@@ -377,7 +379,7 @@ class Session:
         setting = Setting(
             scope=Scope(
                 caller=self.caller,
-                session=self.id,
+                session=self._key.session,
                 digest_key=self._sealer.digest_key,
                 trace_id=trace.trace_id,
                 parent_id=trace.span_id,
