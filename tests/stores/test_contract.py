@@ -1,0 +1,27 @@
+"""Both stores keep the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from toolguard.ports import Clock, Store
+from toolguard.stores.memory import MemoryStore
+from toolguard.stores.sqlite import SqliteStore
+from toolguard.testing.store_contract import StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture
+    def make(self) -> Callable[[Clock], Store]:
+        return MemoryStore
+
+
+class TestSqliteStore(StoreContract):
+    durable = True
+
+    @pytest.fixture
+    def make(self, tmp_path: Path) -> Callable[[Clock], Store]:
+        return lambda clock: SqliteStore(tmp_path / "store.db", clock)
