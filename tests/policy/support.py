@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from toolguard._core.call import Assurance, Caller, Person, Tool
 from toolguard._core.condition import ConditionError, Facts
+from toolguard._core.flow.judge import _as_policy_says
 from toolguard._core.mask import Finding, leaves
 from toolguard._core.policy import Decision, Policy, decide
 from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel
+from toolguard.config import RiskAnalyser
 from toolguard.policyfile import load_policy
 from toolguard.policyfile.cel import CelCondition, CelEngine
 
@@ -57,10 +60,31 @@ def decided(loaded: Policy, given: Facts) -> Decision:
     return decide(loaded, loaded.plan(given.tool), given)
 
 
-def holds(source: str, data: Any = None, *, allows: bool = False, engine: CelEngine = ENGINE, **changes: Any) -> bool | str:
+def holds(
+    source: str, data: Any = None, *, allows: bool = False, engine: CelEngine = ENGINE, **changes: Any
+) -> bool | str:
     """What a condition says of ``data``: True, False, or the code of its error."""
     condition = CelCondition(engine=engine, program=engine.compile(source), restricts=not allows)
     try:
         return condition.holds(facts(data, **changes))
     except ConditionError as error:
         return error.code
+
+
+def judged(loaded: Policy, tool: str, data: Any, *, source: str = "app", **changes: Any) -> Decision:
+    """The decision on a call with the risk the real classifier gives it, as the guard composes the two."""
+    known = Tool.describe(
+        tool,
+        source=source,
+        schema={"type": "object", "properties": {name: {"type": _json_type(v)} for name, v in data.items()}},
+    )
+    plan = loaded.plan(known)
+    analysis = RiskAnalyser().tool(known)
+    seen, own = analysis.analyse(data)
+    given = facts(data, risk=_as_policy_says(plan, analysis.static, seen, own), **changes)
+    return decide(loaded, plan, replace(given, tool=known))
+
+
+def _json_type(value: Any) -> str:
+    kinds = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+    return kinds.get(type(value), "string")

@@ -108,7 +108,7 @@ class TestFoldingNeverTalksARestrictionAway:
         assert holds('args.host == "hospital.example"', {"host": "hospital.example"}, allows=True) is True
 
     def test_an_allowing_rule_that_cannot_be_told_asks_a_person(self) -> None:
-        loaded = policy('tools: {t: {}}\nrules:\n- {id: a, because: x, effect: allow, when: \'args.to == "x"\'}')
+        loaded = policy("tools: {t: {}}\nrules:\n- {id: a, because: x, effect: allow, when: 'args.to == \"x\"'}")
         assert decided(loaded, facts({"to": ["x"]})).effect is Effect.REQUIRE_APPROVAL
         assert decided(loaded, facts({})).effect is Effect.REQUIRE_APPROVAL
 

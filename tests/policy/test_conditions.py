@@ -182,7 +182,7 @@ def test_host_in_answers_only_where_every_reader_sees_the_same_host(address: obj
 def test_what_is_not_surely_inside_counts_as_outside(address: object) -> None:
     loaded = policy(
         "tools: {t: {}}\nrules:\n- {id: out, because: x, effect: require_approval,"
-        " when: '!host_in(args.url, [\"hospital.example\", \"*.lab.example\"])'}"
+        ' when: \'!host_in(args.url, ["hospital.example", "*.lab.example"])\'}'
     )
     from policy.support import decided
 

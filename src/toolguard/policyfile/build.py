@@ -186,9 +186,7 @@ def build_rules(
         )
 
 
-def _check_rule(
-    model: RuleModel, at: At, document: Document, approvals: set[str]
-) -> Iterator[Problem]:
+def _check_rule(model: RuleModel, at: At, document: Document, approvals: set[str]) -> Iterator[Problem]:
     if model.approval is not None and model.approval not in approvals:
         yield document.problem(
             (*at, "approval"), f"no approval is called {model.approval!r}; {did_you_mean(model.approval, approvals)}"

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from cel_expr_python import cel  # type: ignore[import-untyped]  # ships stubs without py.typed
-from cel_expr_python.ext import ext_strings  # type: ignore[import-untyped]  # ships stubs without py.typed
+from cel_expr_python import cel
+from cel_expr_python.ext import ext_strings
 
 from toolguard._core.condition import ConditionError, Facts
 from toolguard.policyfile import expression_tree as tree
@@ -55,11 +55,12 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A compiled expression and what it reads."""
+    """A compiled expression, what it reads, and what it asks about the arguments (``reveals(args)``)."""
 
     source: str
     expression: Any
     reads: Reads
+    asks: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -96,8 +97,8 @@ class CelCondition:
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Dotted paths of the arguments it reads."""
-        return self.program.reads.paths()
+        """What it looks at: dotted paths of arguments, and questions such as ``reveals(args.note)``."""
+        return (*self.program.reads.paths(), *self.program.asks)
 
     def holds(self, facts: Facts) -> bool:
         """Whether it holds for ``facts``. Raises ConditionError on anything but a clean yes or no."""
@@ -201,8 +202,9 @@ class CelEngine:
         if faults:
             raise ValueError(faults[0].message)
         root, checked, _ = tree.load(self._env.compile(source).serialize())
-        _put_paths(root)
-        return Program(source=source, expression=self._env.deserialize(tree.dump(checked)), reads=reads_of(root))
+        asks = sorted(set(_put_paths(root)))
+        expression = self._env.deserialize(tree.dump(checked))
+        return Program(source=source, expression=expression, reads=reads_of(root), asks=tuple(asks))
 
     def eval(self, program: Program, variables: Mapping[str, object], facts: Facts) -> bool:
         current.facts = facts
@@ -259,7 +261,9 @@ class CelEngine:
                 continue
             name, at = expr.call_expr.function, offsets.get(expr.id, 0)
             if name in ABOUT_ARGS and _numbered_path(expr.call_expr.args[0]) is None:
-                found.append(Fault(offset=at, message=f"{name}() takes args or one argument, such as {name}(args.note)"))
+                found.append(
+                    Fault(offset=at, message=f"{name}() takes args or one argument, such as {name}(args.note)")
+                )
             if name == "matches":
                 pattern = tree.literal(expr.call_expr.args[-1])
                 if isinstance(pattern, str) and not self._regex_compiles(pattern):
@@ -309,8 +313,9 @@ def _numbered_path(expr: tree.Expr) -> tuple[str | int, ...] | None:
     return None if before is None or not isinstance(step, str | int) else (*before, step)
 
 
-def _put_paths(root: tree.Expr) -> None:
-    """In calls such as ``phi(args.note)``, put the path in the place of the value."""
+def _put_paths(root: tree.Expr) -> list[str]:
+    """In calls such as ``phi(args.note)``, put the path in the place of the value. Returns the calls as text."""
+    asked: list[str] = []
     stack = [root]
     while stack:
         expr = stack.pop()
@@ -323,7 +328,9 @@ def _put_paths(root: tree.Expr) -> None:
             first.Clear()
             first.id = number
             first.const_expr.string_value = about_args(path)
+            asked.append(f"{expr.call_expr.function}({'.'.join(map(str, ('args', *path)))})")
         stack.extend(tree.children(expr))
+    return asked
 
 
 def _offset(source: str, line: int, column: int) -> int:

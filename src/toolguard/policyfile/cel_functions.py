@@ -21,7 +21,17 @@ from toolguard._core.condition import Facts
 from toolguard._core.mask import Finding, leaves
 from toolguard.policyfile.views import fold
 
-__all__ = ["ABOUT_ARGS", "ANALYSES", "SECRET_TYPES", "Analysis", "CannotTell", "about_args", "analysis", "current", "host_in"]
+__all__ = [
+    "ABOUT_ARGS",
+    "ANALYSES",
+    "SECRET_TYPES",
+    "Analysis",
+    "CannotTell",
+    "about_args",
+    "analysis",
+    "current",
+    "host_in",
+]
 
 Analysis: TypeAlias = Callable[[str], Mapping[str, object]]
 """Text in, facts about it out; such as ``toolguard.analysis.sql_facts``."""
@@ -30,7 +40,17 @@ ANALYSES = ("fhir", "shell", "sql", "url")
 """Names of analyses that come from outside; without them an expression that calls one does not load."""
 
 SECRET_TYPES = frozenset(
-    {"SECRET", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "PASSWORD", "CREDENTIAL", "BEARER_TOKEN", "JWT", "CONNECTION_STRING"}
+    {
+        "SECRET",
+        "API_KEY",
+        "ACCESS_KEY",
+        "PRIVATE_KEY",
+        "PASSWORD",
+        "CREDENTIAL",
+        "BEARER_TOKEN",
+        "JWT",
+        "CONNECTION_STRING",
+    }
 )
 """Finding types that are secrets rather than identifiers of a person."""
 
@@ -59,9 +79,7 @@ def _types(findings: Iterable[Finding], path: str, *, secret: bool | None) -> li
     steps = _steps(path)
     depth = len(steps)
     return [
-        f.type
-        for f in findings
-        if f.path[:depth] == steps and (secret is None or (f.type in SECRET_TYPES) == secret)
+        f.type for f in findings if f.path[:depth] == steps and (secret is None or (f.type in SECRET_TYPES) == secret)
     ]
 
 

@@ -119,7 +119,9 @@ def read_document(raw: bytes, file: str) -> Document:
         what = failure.problem or failure.context or "it cannot be parsed"
         return reader.failed(line, column, f"not valid YAML: {what}; check indentation, quotes and colons here")
     except yaml.YAMLError:
-        return reader.failed(1, 1, "not valid YAML: it holds a character YAML does not allow; remove control characters")
+        return reader.failed(
+            1, 1, "not valid YAML: it holds a character YAML does not allow; remove control characters"
+        )
     if root is None:
         return reader.failed(1, 1, "the file is empty; start with 'apiVersion: toolguard/v1' and 'kind: ToolPolicy'")
     data = reader.plain(root, ())

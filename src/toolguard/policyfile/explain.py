@@ -149,14 +149,15 @@ def _values(notes: tuple[RuleNote, ...], masked: Json) -> Iterator[tuple[str, Js
     if not isinstance(masked, dict):
         return
     for path in dict.fromkeys(p for n in notes for p in n.reads):
-        value = masked
+        if not path.startswith("args."):
+            continue
+        value: Json = masked
         for step in path.split(".")[1:]:
             if not isinstance(value, dict) or step not in value:
                 break
             value = value[step]
         else:
-            if path != "args":
-                yield path, value
+            yield path, value
 
 
 def _approver_text(rule: ApproverRule) -> str:

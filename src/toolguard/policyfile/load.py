@@ -63,7 +63,7 @@ def load_policy(
         built.tools.extend(build_tools(each))
         built.rules.extend(build_rules(each, engine, known, on_error, built.problems))
     defaults = merge_defaults(everything)
-    if head is not None and not any(p.path.startswith(_SETTLED) for p in built.problems):
+    if isinstance(main.document.data, dict) and not any(p.path.startswith(_SETTLED) for p in built.problems):
         built.problems.extend(_check_default_approval(main, defaults, built.rules, known, default))
     if built.problems or head is None:
         raise refuse(file, built.problems)
@@ -96,7 +96,9 @@ def _read(source: Path | str | bytes, name: str | None) -> tuple[bytes, str]:
             return handle.read(MAX_BYTES + 1), name or str(source)
     except OSError as failure:
         reason = failure.strerror or type(failure).__name__
-        raise PolicyError(f"policy file {str(source)!r} cannot be read ({reason}); check the path and its permissions") from None
+        raise PolicyError(
+            f"policy file {str(source)!r} cannot be read ({reason}); check the path and its permissions"
+        ) from None
 
 
 def _source(raw: bytes, file: str, prefix: str, problems: list[Problem]) -> Source:
@@ -129,7 +131,9 @@ def _included(
             continue
         pack = _source(raw, reference, f"{name}/", problems)
         if pack.parts.head is not None and pack.parts.head.include:
-            problems.append(pack.document.problem(("include",), "a pack cannot include packs; include both from the policy"))
+            problems.append(
+                pack.document.problem(("include",), "a pack cannot include packs; include both from the policy")
+            )
         found.append((pack, (name, raw)))
     return found
 

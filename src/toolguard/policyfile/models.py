@@ -65,7 +65,14 @@ _TYPE = r"^[A-Z][A-Z0-9_]*$"
 Types = Annotated[
     list[Annotated[str, Field(pattern=_TYPE)]],
     BeforeValidator(_listed),
-    WithJsonSchema({"anyOf": [{"type": "string", "pattern": _TYPE}, {"type": "array", "items": {"type": "string", "pattern": _TYPE}}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": _TYPE},
+                {"type": "array", "items": {"type": "string", "pattern": _TYPE}},
+            ]
+        }
+    ),
 ]
 Classes = Annotated[
     list[ClassWord],
@@ -96,7 +103,8 @@ class DefaultsModel(_Model):
 
     unknown_tool: EffectWord = Field(default="deny", description="For a tool this policy does not name.")
     by_risk: dict[LevelWord, EffectWord] = Field(
-        default_factory=dict, description="For a named tool, by the risk of the call; levels left out keep allow, allow, require_approval, deny."
+        default_factory=dict,
+        description="For a named tool, by the risk of the call; levels left out keep allow, allow, require_approval, deny.",
     )
     args: HandlingWord = Field(default="default", description="How identifiers in arguments are handled.")
     results: ResultWord = Field(default="mask", description="How identifiers in results are handled.")
@@ -107,7 +115,10 @@ class ApprovalModel(_Model):
     """Who may approve, how many of them, and for how long."""
 
     approvers: Annotated[
-        list[Principal], BeforeValidator(_listed), Field(min_length=1), _strings({"type": "string", "pattern": "^(group|person):"})
+        list[Principal],
+        BeforeValidator(_listed),
+        Field(min_length=1),
+        _strings({"type": "string", "pattern": "^(group|person):"}),
     ] = Field(description="group:NAME or person:ID.")
     quorum: int = Field(default=1, ge=1, le=20, description="How many different persons must approve.")
     expires: Seconds = Field(
@@ -173,6 +184,10 @@ class RuleModel(_Model):
     shadow: bool = Field(default=False, description="Record what the rule would do, without doing it.")
 
 
+_PACK = r"^pack:[a-z0-9][a-z0-9_-]*$"
+_PACK_SCHEMA: dict[str, Any] = {"type": "string", "pattern": _PACK}
+
+
 class PolicyModel(_Model):
     """A toolguard policy: what agents may do with tools."""
 
@@ -187,9 +202,11 @@ class PolicyModel(_Model):
         default="require_approval", description="What a rule that cannot be evaluated asks for at least."
     )
     include: Annotated[
-        list[Annotated[str, Field(pattern=r"^pack:[a-z0-9][a-z0-9_-]*$")]], BeforeValidator(_listed)
+        list[Annotated[str, Field(pattern=_PACK)]],
+        BeforeValidator(_listed),
+        WithJsonSchema({"anyOf": [_PACK_SCHEMA, {"type": "array", "items": _PACK_SCHEMA}]}),
     ] = Field(default_factory=list, description="Packs of rules to add, such as pack:hipaa.")
     defaults: DefaultsModel = DefaultsModel()
     approvals: dict[Id, ApprovalModel] = Field(default_factory=dict, description="Approvals by name.")
     tools: dict[_Name, ToolModel | None] = Field(default_factory=dict, description="Tools by name or pattern.")
-    rules: list[RuleModel] = Field(default_factory=list)
+    rules: list[RuleModel] = Field(default_factory=list, description="The rules; their order never matters.")

@@ -12,7 +12,11 @@ __all__ = ["json_schema"]
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a policy file, generated from the models that read it."""
     schema = PolicyModel.model_json_schema(by_alias=True, mode="validation")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_without_titles(schema), "title": "toolguard policy"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **_without_titles(schema),
+        "title": "toolguard policy",
+    }
 
 
 def _without_titles(value: Any) -> Any:

@@ -83,7 +83,7 @@ def check_shape(document: Document) -> tuple[Parts, list[Problem]]:
                 tool = _one(ToolModel, {} if item is None else item, (key, name), document, problems)
                 if tool is not None:
                     parts.tools[name] = tool
-            head[key] = {name: None for name in value}
+            head[key] = dict.fromkeys(value)
         elif key == "defaults" and isinstance(value, dict):
             parts.defaults = _one(DefaultsModel, value, (key,), document, problems) or parts.defaults
         else:
@@ -116,9 +116,7 @@ def _one(model: type[_M], data: Any, at: At, document: Document, problems: list[
         return None
 
 
-def _problems(
-    errors: list[ErrorDetails], model: type[BaseModel], at: At, document: Document
-) -> Iterator[Problem]:
+def _problems(errors: list[ErrorDetails], model: type[BaseModel], at: At, document: Document) -> Iterator[Problem]:
     for error in errors:
         place = (*at, *(p for p in error["loc"] if p != "[key]"))
         kind = error["type"]

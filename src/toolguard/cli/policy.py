@@ -1,0 +1,186 @@
+"""``toolguard policy``: check a policy file, explain what it decides, print its JSON Schema."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from toolguard._core.call import Assurance, Caller, Json, Person, Tool, freeze
+from toolguard._core.condition import Facts
+from toolguard._core.flow.judge import _as_policy_says, _may_have
+from toolguard._core.flow.masking import token_findings
+from toolguard._core.mask import Finding, apply_findings
+from toolguard._core.policy import Decision, Handling, Policy, ToolPlan, decide
+from toolguard._core.vault import Namespace, Token
+from toolguard.config import ANALYSES, RiskAnalyser
+from toolguard.detection import DefaultDetector
+from toolguard.errors import PolicyError
+from toolguard.policyfile import Problem, explain, json_schema, load_policy
+from toolguard.ports import Origin
+
+__all__ = ["app"]
+
+app = typer.Typer(name="policy", help="Check and explain policies.", no_args_is_help=True)
+
+PolicyFile = Annotated[Path, typer.Argument(help="The policy file (YAML).", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+@app.command("check")
+def check(files: Annotated[list[Path], typer.Argument(help="Policy files.")], as_json: AsJson = False) -> None:
+    """Load policy files; print every fault as file:line:column: message. Exit code 1 if there is any."""
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            loaded = load_policy(file, functions=ANALYSES)
+        except PolicyError as error:
+            if not error.problems:
+                raise
+            problems += [p for p in error.problems if isinstance(p, Problem)]
+        else:
+            if not as_json:
+                typer.echo(
+                    f"{file}: policy {loaded.id!r} version {loaded.version} is in order: "
+                    f"{len(loaded.rules)} rules, {len(loaded.tools)} tool patterns, sha256 {loaded.sha256}"
+                )
+    if as_json:
+        names = ("file", "line", "column", "path", "message")
+        typer.echo(json.dumps([{n: getattr(p, n) for n in names} for p in problems], indent=2))
+    else:
+        for problem in problems:
+            typer.echo(str(problem))
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of policy files, for editors."""
+    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command("explain")
+def explain_call(
+    file: PolicyFile,
+    tool: Annotated[str, typer.Option("--tool", help="The tool's name.")],
+    args: Annotated[
+        str,
+        typer.Option("--args", help="The arguments as JSON; - reads them from standard input, so no shell keeps them."),
+    ] = "{}",
+    source: Annotated[str, typer.Option("--source", help="Where the tool comes from.")] = "app",
+    description: Annotated[str, typer.Option("--description", help="The tool's description.")] = "",
+    schema_file: Annotated[
+        Path | None, typer.Option("--schema", help="The JSON Schema of its arguments (file).")
+    ] = None,
+    caller: Annotated[str, typer.Option("--caller", help="The person behind the call.")] = "somebody",
+    role: Annotated[list[str] | None, typer.Option("--role", help="A role of theirs; may be repeated.")] = None,
+    agent: Annotated[str, typer.Option("--agent", help="The agent that calls.")] = "agent",
+    tenant: Annotated[str, typer.Option("--tenant", help="Their tenant.")] = "default",
+    verified: Annotated[bool, typer.Option("--verified", help="The person was verified, not only asserted.")] = False,
+    environment: Annotated[str, typer.Option("--environment", help="Where it happens.")] = "production",
+    hour: Annotated[int, typer.Option("--hour", min=0, max=23, help="Local hour of day.")] = 12,
+    session: Annotated[str, typer.Option("--session", help="Facts about the session, as JSON.")] = "{}",
+    as_json: AsJson = False,
+) -> None:
+    """Decide one call as the guard would, without running anything, and say why. No value is shown in clear."""
+    policy = load_policy(file, functions=ANALYSES)
+    known = Tool.describe(
+        tool,
+        source=source,
+        description=description,
+        schema=_object("--schema", _text(schema_file)) if schema_file else None,
+    )
+    who = Caller(
+        person=Person(issuer="local", tenant=tenant, subject=caller),
+        agent=agent,
+        tenant=tenant,
+        roles=frozenset(role or ()),
+        assurance=Assurance.VERIFIED if verified else Assurance.ASSERTED,
+    )
+    data = _object("--args", sys.stdin.read() if args == "-" else args)
+    decision, masked = _decide(policy, known, who, data, environment, hour, _object("--session", session))
+    told = explain(decision, policy, masked=masked)
+    if as_json:
+        typer.echo(json.dumps(told.to_dict(), indent=2, ensure_ascii=True))
+        return
+    typer.echo(told.auditor)
+    typer.echo(f"\nTo the approver:\n{told.approver}")
+    typer.echo(f"\nTo the model:\n{told.model}")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise typer.BadParameter("cannot be read; check the path", param_hint="--schema") from None
+
+
+def _object(option: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise typer.BadParameter("is not a JSON object", param_hint=option) from None
+    return value
+
+
+def _decide(
+    policy: Policy, tool: Tool, caller: Caller, raw: Json, environment: str, hour: int, session: Mapping[str, Json]
+) -> tuple[Decision, Json]:
+    """The decision, and the arguments with every identifier masked.
+
+    As in a real call, identifiers the tool may not receive reach neither it nor the conditions.
+    """
+    plan = policy.plan(tool)
+    analysis = RiskAnalyser().tool(tool)
+    data = freeze(raw).data
+    seen = DefaultDetector().session().inspect(data, origin=Origin.MODEL, schema=tool.schema or None)
+    seen = tuple(f for f in seen if not (f.key and len(f.path) == 1))
+    withheld: Mapping[str, Handling] = {}
+    while True:
+        kept = tuple(f for f in seen if _reaches(plan, withheld, f))
+        given = _masked(data, tuple(f for f in seen if f not in kept))
+        tokens = tuple(Finding(path=f.path, start=f.start, end=f.end, type=t.type) for f, t in token_findings(given))
+        risk, own = analysis.analyse(given)
+        facts = Facts(
+            tool=tool,
+            caller=caller,
+            data=given,
+            risk=_as_policy_says(plan, analysis.static, risk, own),
+            present=(*kept, *tokens),
+            revealed=kept,
+            hour=hour,
+            environment=environment,
+            session=session,
+        )
+        decision = decide(policy, plan, facts)
+        more = {n: h for n, h in decision.obligations.args.items() if h is Handling.MASK and n not in withheld}
+        if not more:
+            return decision, _masked(data, seen)
+        withheld = {**withheld, **more}
+
+
+def _reaches(plan: ToolPlan, withheld: Mapping[str, Handling], finding: Finding) -> bool:
+    if plan.handling(finding.path) is Handling.PASS:
+        return True
+    return _may_have(plan, withheld, finding.path, _token(finding.type, 1), True)
+
+
+def _token(kind: str, index: int) -> Token:
+    return Token(type=kind, index=index, namespace=Namespace.MODEL)
+
+
+def _masked(data: Json, findings: tuple[Finding, ...]) -> Json:
+    numbers: dict[tuple[str, str], int] = {}
+
+    def token(finding: Finding, text: str) -> str:
+        number = numbers.setdefault((finding.type, text), 1 + sum(t == finding.type for t, _ in numbers))
+        return str(_token(finding.type, number))
+
+    return apply_findings(data, findings, token)
