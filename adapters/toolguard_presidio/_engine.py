@@ -13,7 +13,7 @@ from toolguard.detection import TYPES, AllowList, Lexed, Tagger, TextPipeline
 __all__ = ["PlainNlpEngine", "ToolguardRecognizer", "analyzer_engine"]
 
 
-class PlainNlpEngine(NlpEngine):  # type: ignore[misc]  # presidio's bases are untyped for mypy here
+class PlainNlpEngine(NlpEngine):
     """An NLP engine that loads nothing: it only cuts words, which Presidio's context words need."""
 
     def __init__(self, languages: Sequence[str] = ("en",)) -> None:
@@ -28,7 +28,12 @@ class PlainNlpEngine(NlpEngine):  # type: ignore[misc]  # presidio's bases are u
     def process_text(self, text: str, language: str) -> NlpArtifacts:
         lexed = Lexed(text)
         return NlpArtifacts(
-            entities=[], tokens=lexed.words, tokens_indices=lexed.starts, lemmas=lexed.folded, nlp_engine=self, language=language
+            entities=[],
+            tokens=lexed.words,  # type: ignore[arg-type]  # only length and order are used; a spaCy Doc would need spaCy's model
+            tokens_indices=lexed.starts,
+            lemmas=lexed.folded,
+            nlp_engine=self,
+            language=language,
         )
 
     def process_batch(
@@ -50,7 +55,7 @@ class PlainNlpEngine(NlpEngine):  # type: ignore[misc]  # presidio's bases are u
         return self._languages
 
 
-class ToolguardRecognizer(EntityRecognizer):  # type: ignore[misc]  # presidio's bases are untyped for mypy here
+class ToolguardRecognizer(EntityRecognizer):
     """All of toolguard's text recognizers as one Presidio recognizer.
 
     One, not one per type: their findings are resolved against each other before Presidio sees them.

@@ -1,5 +1,6 @@
 """What is no identifier although it looks like one: terminologies and their addresses, and the tenant's own list."""
 
+# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 import re

@@ -100,7 +100,7 @@ class Session:
             return merge_findings(found)
         except DetectionError:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever went wrong, the value is withheld
             # constant text, and no cause: an exception's own message could hold what was inspected
             raise DetectionError(_FAILED) from None
 

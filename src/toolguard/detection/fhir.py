@@ -5,6 +5,7 @@ stand. States and countries stay. A literal reference to a patient holds an iden
 ``urn:uuid:`` reference is local to its bundle and holds none.
 """
 
+# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 import re
@@ -100,7 +101,7 @@ def element_type(resource: str, parent: str, key: str, obj: Mapping[str, Any], v
         key: the leaf's own name; obj: the object it stands in; value: the leaf.
     """
     lowered = parent[5].lower() + parent[6:] if parent.startswith("value") and len(parent) > 6 else parent
-    if lowered in ("name", "humanName") or ("family" in obj or "given" in obj) and resource in _PEOPLE:
+    if lowered in ("name", "humanName") or (("family" in obj or "given" in obj) and resource in _PEOPLE):
         if key in ("family", "given", "text"):
             return "PERSON"
         if key in ("prefix", "suffix"):
@@ -115,7 +116,7 @@ def element_type(resource: str, parent: str, key: str, obj: Mapping[str, Any], v
         return _BY_TELECOM.get(str(obj.get("system", "phone")), "ID")
     if lowered.lower().endswith("identifier") and key == "value":
         return _identifier(obj, resource)
-    if key in ("birthDate",):
+    if key == "birthDate":
         return "DATE_OF_BIRTH"
     if key in _DEVICE:
         return "DEVICE"

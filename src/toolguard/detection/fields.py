@@ -4,6 +4,7 @@ A name is cut into words (``patientLastName``, ``patient-last-name``, ``Patient 
 looked up whole, then without leading words, so that ``emergency_contact_phone`` is a phone.
 """
 
+# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 import re

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from toolguard.detection.allow import AllowList
 from toolguard.detection.lexer import Lexed
-from toolguard.detection.normalise import normalise
+from toolguard.detection.normalise import Normalised, normalise
 from toolguard.detection.propagate import KnownTerms
 from toolguard.detection.rules import recognize
 from toolguard.detection.spans import Span, Tagger, unite
@@ -14,6 +14,12 @@ from toolguard.detection.spans import Span, Tagger, unite
 __all__ = ["TextPipeline"]
 
 _LOCAL = 0.6
+"""The least score of a name that is looked for again in its own text."""
+
+
+def _placed(span: Span, plain: Normalised) -> Span:
+    start, end = plain.original(span.start, span.end)
+    return Span(start, end, span.type, span.score, span.source)
 
 
 class TextPipeline:
@@ -50,13 +56,13 @@ class TextPipeline:
         found += self._again(lexed, found)
         if self._deny:
             found += self._denied(lexed)
-        return [Span(*plain.original(s.start, s.end), *s[2:]) for s in unite(found) if s.end <= len(plain.text)]
+        return [_placed(s, plain) for s in unite(found) if s.end <= len(plain.text)]
 
     def known(self, text: str, terms: KnownTerms, since: int = 0) -> list[Span]:
         """Only the identifiers in ``text`` that ``terms`` knows, from generation ``since`` on."""
         plain = normalise(text)
         spans = terms.find(Lexed(plain.text), since)
-        return [Span(*plain.original(s.start, s.end), *s[2:]) for s in unite(spans) if not self._allow.keeps(s, plain.text)]
+        return [_placed(s, plain) for s in unite(spans) if not self._allow.keeps(s, plain.text)]
 
     def _again(self, lexed: Lexed, found: list[Span]) -> list[Span]:
         """Names found with good evidence in this text, found again in it by alias."""
@@ -67,10 +73,12 @@ class TextPipeline:
         return local.find(lexed) if local.generation else []
 
     def _denied(self, lexed: Lexed) -> list[Span]:
-        out = []
+        out: list[Span] = []
         for term, type in self._deny:
             size = len(term.folded)
-            for i in range(len(lexed.folded) - size + 1):
-                if size and lexed.folded[i : i + size] == term.folded:
-                    out.append(Span(lexed.starts[i], lexed.ends[i + size - 1], type, 1.0, "deny"))
+            out += [
+                Span(lexed.starts[i], lexed.ends[i + size - 1], type, 1.0, "deny")
+                for i in range(len(lexed.folded) - size + 1)
+                if size and lexed.folded[i : i + size] == term.folded
+            ]
         return out

@@ -4,6 +4,7 @@ Who may add one is decided by the caller; here stands what can be one at all. A 
 quantity, a year or too short is refused, so that no source can declare "not" or "10 mg" to be a name.
 """
 
+# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 import re
@@ -100,14 +101,14 @@ class KnownTerms:
 
 def _match(lexed: Lexed, i: int, entry: _Entry) -> Span | None:
     last = i + len(entry.tokens) - 1
-    if last >= len(lexed.folded) or entry.capital and not lexed.caps[i]:
+    if last >= len(lexed.folded) or (entry.capital and not lexed.caps[i]):
         return None
     for offset, token in enumerate(entry.tokens):
-        if lexed.folded[i + offset] != token or offset and not _GAP.fullmatch(lexed.gap(i + offset - 1)):
+        if lexed.folded[i + offset] != token or (offset and not _GAP.fullmatch(lexed.gap(i + offset - 1))):
             return None
     start, end = lexed.starts[i], lexed.ends[last]
     text = lexed.text
-    if start and text[start - 1].isalnum() or end < len(text) and text[end].isalnum():
+    if (start and text[start - 1].isalnum()) or (end < len(text) and text[end].isalnum()):
         return None
     if entry.capital and last + 1 < len(lexed.folded) and lexed.folded[last + 1] in ("disease", "syndrome", "sign"):
         return None
@@ -124,7 +125,7 @@ def _aliases(type: str, value: str, lexed: Lexed) -> list[tuple[tuple[str, ...],
     alnum = sum(c.isalnum() for c in value)
     digits = sum(c.isdigit() for c in value)
     if type in _NUMBERED:
-        if alnum < 5 or digits < 3 or _QUANTITY.fullmatch(value) and not (alnum > 7 and " " not in value):
+        if alnum < 5 or digits < 3 or (_QUANTITY.fullmatch(value) and not (alnum > 7 and " " not in value)):
             return []
         if value.isdigit() and len(value) == 4:
             return []

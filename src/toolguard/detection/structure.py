@@ -137,7 +137,7 @@ class Walk:
             if self._fhir_ids:
                 self._add(path, *match.span(2), "FHIR_ID", 0.9, "fhir")
             return value.find("?") < 0
-        return value.startswith("urn:") or "://" not in value and " " not in value
+        return value.startswith("urn:") or ("://" not in value and " " not in value)
 
     def _hinted(self, value: str, path: Path, key: str, obj: Mapping[str, Any], parent: str) -> bool:
         """Place a leaf by the name of its field; False: the name says nothing, or the value is not what it says."""
@@ -151,9 +151,9 @@ class Walk:
         if kind == SAFE:
             return " " not in value.strip() and len(value) <= 48 and "@" not in value
         lowered = key.lower()
-        if lowered == "name" and not any(field_type(k) in _PERSONAL for k in obj if isinstance(k, str)):
+        if lowered == "name" and not any(field_type(k) in _PERSONAL for k in obj):
             return False
-        if lowered == "id" and not any(field_type(k) in _PERSONAL for k in obj if isinstance(k, str)):
+        if lowered == "id" and not any(field_type(k) in _PERSONAL for k in obj):
             return False
         span = fits(kind, value)
         if span is None:
@@ -174,9 +174,7 @@ class Walk:
                 kind = "DATE_OF_BIRTH" if kind == "DATE_OF_BIRTH" and len(text) > 4 else None
             elif kind == "AGE":
                 kind = "AGE" if 89 < value < 140 else None
-            elif kind is not None and key.lower() in _TOO_WEAK:
-                kind = None
-            elif kind is not None and sum(c.isdigit() for c in text) < 4:
+            elif key.lower() in _TOO_WEAK or sum(map(str.isdigit, text)) < 4:
                 kind = None
         if kind:
             self._add(path, 0, len(text), kind, 0.95, "field")

@@ -1,5 +1,6 @@
 """Whether a value can be what the name of its field says; shared by JSON fields, table cells and form labels."""
 
+# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 import re
@@ -46,5 +47,5 @@ def fits(kind: str, value: str) -> tuple[int, int] | None:
         return whole if size >= 4 and words <= 3 else None
     if kind in ("PHOTO", "BIOMETRIC"):
         return whole if words <= 3 and size > 3 else None
-    coded = digits or value.isupper() and words == 1 and size > 4
+    coded = digits or (value.isupper() and words == 1 and size > 4)
     return whole if 3 <= size <= 80 and words <= 4 and coded else None

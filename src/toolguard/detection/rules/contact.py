@@ -1,5 +1,6 @@
 """E-mail addresses, URLs, IP and MAC addresses, phone and fax numbers."""
 
+# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 import ipaddress
@@ -67,7 +68,7 @@ def emails(lexed: Lexed) -> list[Span]:
     out = [Span(*m.span(), "EMAIL", 0.95, _SOURCE) for m in _EMAIL.finditer(text)] if "@" in text else []
     if "dot" in vocabulary and "at" in vocabulary:
         out += [Span(*m.span(), "EMAIL", 0.85, _SOURCE) for m in _SPOKEN_EMAIL.finditer(text)]
-    if " @ " in text or "at" in vocabulary and ("[" in text or "(" in text or "{" in text):
+    if " @ " in text or ("at" in vocabulary and ("[" in text or "(" in text or "{" in text)):
         out += [Span(*m.span(), "EMAIL", 0.7, _SOURCE) for m in _EMAIL_SPACED.finditer(text)]
     return out
 

@@ -4,6 +4,7 @@ A date is anything finer than a year; a year alone, a duration and a time of day
 from 90 (45 CFR 164.514(b)(2)(i)(C)).
 """
 
+# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 import re

@@ -4,6 +4,7 @@ Candidates are found first; the few words before each one are then looked up in 
 A check digit raises the score and never vetoes.
 """
 
+# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 import re
@@ -58,16 +59,16 @@ def _label(before: str, code: bool) -> tuple[str | None, bool]:
     """
     separated = False
     words: list[str] = []
-    for token in reversed(_BEFORE.findall(before)[-9:]):
-        if token in ":=|#":
-            if words and token != "#":
+    for part in reversed(_BEFORE.findall(before)[-9:]):
+        if part in ":=|#":
+            if words and part != "#":
                 break
             separated = True
-        elif token == "\n":
+        elif part == "\n":
             if words or not separated:
                 break
         else:
-            words.append(token.replace(".", "").replace("/", " ").lower())
+            words.append(part.replace(".", "").replace("/", " ").lower())
             if len(words) == 6:
                 break
     words.reverse()
@@ -76,7 +77,7 @@ def _label(before: str, code: bool) -> tuple[str | None, bool]:
         for first in range(max(0, last - 5), last):
             name = " ".join(words[first:last])
             found = type_of_words(name)
-            if found is None or found == SAFE and first < last - 1 and words[last - 1] not in _SAFE_WORDS:
+            if found is None or (found == SAFE and first < last - 1 and words[last - 1] not in _SAFE_WORDS):
                 continue
             if found != SAFE and is_weak(name) and not separated and not (code and found in _WEAK_CODES):
                 continue
@@ -137,9 +138,8 @@ def identifiers(lexed: Lexed) -> list[Span]:
         digits = re.sub(r"\D", "", match[0])
         if checks.luhn_ok(digits) or match[1]:
             out.append(Span(*match.span(), "CREDIT_CARD", 0.95 if checks.luhn_ok(digits) else 0.6, _SOURCE))
-    for match in _IBAN.finditer(text) if lexed.numbers & _IBAN_PARTS else ():
-        if checks.iban_ok(match[0]):
-            out.append(Span(*match.span(), "ACCOUNT", 0.95, _SOURCE))
+    if lexed.numbers & _IBAN_PARTS:
+        out += [Span(*m.span(), "ACCOUNT", 0.95, _SOURCE) for m in _IBAN.finditer(text) if checks.iban_ok(m[0])]
     if "(01)" in text:
         out += [Span(*m.span(), "DEVICE", 0.95, _SOURCE) for m in _UDI.finditer(text)]
     for match in _CODE.finditer(text):
@@ -156,7 +156,7 @@ def identifiers(lexed: Lexed) -> list[Span]:
         if kind in _LABELLED and (size >= 3 or separated):
             if _UNIT.match(text, end) and value.replace(".", "").isdigit() and not separated:
                 continue
-            if size < 4 and kind not in _STRONG_SHORT or kind in ("PHONE", "FAX") and count < 7:
+            if (size < 4 and kind not in _STRONG_SHORT) or (kind in ("PHONE", "FAX") and count < 7):
                 continue
             more = _GROUPS.match(text, end) if value[-1].isdigit() else None
             stop = more.end() if more else end

@@ -90,7 +90,7 @@ def _value(lexed: Lexed, i: int, at: int, kind: str, strong: bool, opener: str) 
         value = value[: cut.start()]
     if kind in ("FACILITY", "LOCATION"):
         value = re.split(r"[,.](?=\s|$)|\s{2,}|\s[-(@]", value, maxsplit=1)[0]
-        if not value[:1].isupper() or value.count(" ") > 5 or not strong and value.count(" ") < 1:
+        if not value[:1].isupper() or value.count(" ") > 5 or (not strong and value.count(" ") < 1):
             return None
     elif kind == "ADDRESS":
         value = _SENTENCE.split(value, maxsplit=1)[0]
@@ -98,7 +98,7 @@ def _value(lexed: Lexed, i: int, at: int, kind: str, strong: bool, opener: str) 
             return None
     else:
         value = re.split(r"[\s,;)]", value, maxsplit=1)[0].rstrip(".")
-        if kind == "ZIP" and len(value) < 4 or kind != "ZIP" and not strong and opener != "=":
+        if (kind == "ZIP" and len(value) < 4) or (kind != "ZIP" and not strong and opener != "="):
             return None
     value = value.rstrip(" ,.")
     span = fits(kind, value)
@@ -124,9 +124,9 @@ def _person(lexed: Lexed, j: int, at: int, strong: bool) -> Span | None:
             break
         initial = len(word) == 1 and lexed.caps[k]
         named = bool(flags & (GIVEN | FAMILY)) or not flags & (WORD | REGION)
-        if word in STOP or flags & CLINICAL and not flags & GIVEN:
+        if word in STOP or (flags & CLINICAL and not flags & GIVEN):
             break
-        if not initial and not (lexed.caps[k] if strong and last < 0 or named else False) and not (named and not flags & WORD and len(word) > 2):
+        if not initial and not (lexed.caps[k] if (strong and last < 0) or named else False) and not (named and not flags & WORD and len(word) > 2):
             break
         if not initial and named:
             good += 1

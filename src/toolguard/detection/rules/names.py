@@ -4,6 +4,7 @@ A capital letter alone is no evidence: it begins sentences, headings, drugs and 
 cue, or the gazetteer; an English word (Grace, Will, Rose) needs a neighbour that is a name as well.
 """
 
+# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 import re
@@ -240,16 +241,16 @@ class _Names:
             j += 1
         if j >= self.count:
             return None
-        if title in ("sr", "fr", "lt", "col", "maj", "father", "miss", "sir", "lady", "lord", "dame", "doctor", "judge", "hon", "pastor", "madam", "professor", "capt", "sgt") and not ((self.caps[i] and self.strength(j) >= 1) or self.lower_style and self.strength(j) == 3):
+        if title in ("sr", "fr", "lt", "col", "maj", "father", "miss", "sir", "lady", "lord", "dame", "doctor", "judge", "hon", "pastor", "madam", "professor", "capt", "sgt") and not ((self.caps[i] and self.strength(j) >= 1) or (self.lower_style and self.strength(j) == 3)):
             return None
         if not self.caps[j]:
             known = self.flags[j] & (GIVEN | FAMILY) and not self.flags[j] & (WORD | CLINICAL)
             unknown = not self.flags[j] and len(self.folded[j]) > 3
             rare = self.flags[j] & FAMILY and title in _SPANNED and self.lower_style and self.folded[j] not in ("office", "appointment", "visit", "said", "note")
-            if not (known or (unknown and self.lower_style) or rare) or title == "dr" and self.folded[j] in STOP:
+            if not (known or (unknown and self.lower_style) or rare) or (title == "dr" and self.folded[j] in STOP):
                 return None
         elif not self.initial(j):
-            if self.folded[j] in STOP or self.flags[j] & CLINICAL and not self.flags[j] & FAMILY:
+            if self.folded[j] in STOP or (self.flags[j] & CLINICAL and not self.flags[j] & FAMILY):
                 return None
             if self.lexed.shouting(j) and self.flags[j] & WORD and not self.flags[j] & (FAMILY | GIVEN):
                 return None
@@ -271,15 +272,15 @@ class _Names:
             done = self.reversed_name(j, labelled=True)
             if done:
                 return done
-        if self.eponym(j) or strength == 0 and not (strong and self.caps[j] and not self.flags[j] & CLINICAL and self.folded[j] not in STOP and self.folded[j] not in TITLES and self.lexed.gap(i) in (" ", ": ")):
+        if self.eponym(j) or (strength == 0 and not (strong and self.caps[j] and not self.flags[j] & CLINICAL and self.folded[j] not in STOP and self.folded[j] not in TITLES and self.lexed.gap(i) in (" ", ": "))):
             return None
         last = self.extend(j)
-        if last > j and self.eponym(last) or self.stopped == last + 1:
+        if (last > j and self.eponym(last)) or self.stopped == last + 1:
             return None
         if last == j:
-            if strength == 1 and not strong and self.lexed.gap(i) in (" ",) and (self.lower_style or self.folded[i] not in ("patient", "nurse", "pt", "dear", "hi", "hello")):
+            if strength == 1 and not strong and self.lexed.gap(i) == " " and (self.lower_style or self.folded[i] not in ("patient", "nurse", "pt", "dear", "hi", "hello")):
                 return None
-            if not self.caps[j] and not (strength == 3 or strong and strength == 2):
+            if not self.caps[j] and not (strength == 3 or (strong and strength == 2)):
                 return None
             if self.flags[j] & (CITY | REGION | CITY_HEAD) and not strong and self.folded[i] in ("from", "in", "at", "near"):
                 return None
@@ -301,9 +302,9 @@ class _Names:
         family = self.strength(i)
         if given == 0 and not self.initial(k):
             return None
-        if family == 1 and (given < 3 or self.sentence_start(i) and not self.lexed.shouting(i)):
+        if family == 1 and (given < 3 or (self.sentence_start(i) and not self.lexed.shouting(i))):
             return None
-        if family == 1 and (i and self.caps[i - 1] and self.lexed.gap(i - 1) == " " or k + 1 < self.count and self.lexed.gap(k) == " " and self.strength(k + 1)):
+        if family == 1 and ((i and self.caps[i - 1] and self.lexed.gap(i - 1) == " ") or (k + 1 < self.count and self.lexed.gap(k) == " " and self.strength(k + 1))):
             return None
         if given == 1 and not (self.flags[k] & GIVEN and family >= 2 and (labelled or not self.sentence_start(i))):
             return None
@@ -419,8 +420,8 @@ class _Names:
                     j += 1
                 lexed_before = self.lexed.text[max(0, self.lexed.starts[i] - 4) : self.lexed.starts[i]]
                 alone = i == 0 or self.lexed.gap(i - 1) not in (" ", "-") or self.folded[i - 1] in _CUES or self.folded[i - 1] in _ROLES
-                alone = alone and (i == 0 or lexed_before[-1:] in " \n\t([\"'" and not lexed_before.rstrip(" ")[-1:].isdigit() and "°" not in lexed_before)
-                worded = alone and self.caps[j] and self.flags[j] & WORD and self.folded[j] not in STOP and (self.flags[j] & FAMILY or self.lexed.gap(j - 1) == ". " and len(self.folded[j]) > 5)
+                alone = alone and (i == 0 or (lexed_before[-1:] in " \n\t([\"'" and not lexed_before.rstrip(" ")[-1:].isdigit() and "°" not in lexed_before))
+                worded = alone and self.caps[j] and self.flags[j] & WORD and self.folded[j] not in STOP and (self.flags[j] & FAMILY or (self.lexed.gap(j - 1) == ". " and len(self.folded[j]) > 5))
                 if (self.strength(j) >= 2 or worded) and not self.initial(j) and self.caps[j]:
                     i = self.add(i, self.extend(j, limit=3), 0.75)
                     continue
@@ -451,7 +452,7 @@ class _Names:
             return None
         if self.folded[nxt] in ("jr", "sr", "ii", "iii", "iv", "pt", "ot", "do", "pa", "od", "rd") and (self.lexed.gap(j) == " " or not self.words[nxt].isupper()):
             return None
-        if j == i and not self.strength(i) >= 1 or self.lexed.gap(j) == " " and self.strength(j) < 2:
+        if (j == i and not self.strength(i) >= 1) or (self.lexed.gap(j) == " " and self.strength(j) < 2):
             return None
         return self.add(i, j, 0.75)
 

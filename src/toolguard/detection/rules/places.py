@@ -3,11 +3,23 @@
 States and countries stay (45 CFR 164.514(b)(2)(i)(B)) except where they close an address or ``Town, ST``.
 """
 
+# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 import re
 
-from toolguard.detection.gazetteer import CITY, CITY_HEAD, CLINICAL, EPONYM, FACILITY, FACILITY_HEAD, FAMILY, GIVEN, REGION, WORD, gazetteer
+from toolguard.detection.gazetteer import (
+    CITY,
+    CITY_HEAD,
+    CLINICAL,
+    FACILITY,
+    FACILITY_HEAD,
+    FAMILY,
+    GIVEN,
+    REGION,
+    WORD,
+    gazetteer,
+)
 from toolguard.detection.lexer import Lexed
 from toolguard.detection.rules.dates import MONTHS
 from toolguard.detection.spans import Span
@@ -114,14 +126,14 @@ def addresses(lexed: Lexed) -> list[Span]:
             words = match[0].lower().split()
             if any(word.strip(".,") in _NOT_STREET for word in words[1:4]):
                 continue
-            out.append(Span(*match.span(), "ADDRESS", 0.8, _SOURCE))
+            out.append(Span(match.start(), match.end(), "ADDRESS", 0.8, _SOURCE))
     for pattern, needed, score in _OTHER_STREETS:
         if not vocabulary.isdisjoint(needed):
             out += [Span(*m.span(), "ADDRESS", score, _SOURCE) for m in pattern.finditer(text) if any(map(str.isdigit, m[0]))]
     if _GERMANIC_TAIL.search(text):
         out += [Span(*m.span(), "ADDRESS", 0.75, _SOURCE) for m in _GERMANIC.finditer(text) if any(map(str.isdigit, m[0]))]
     if 5 in lexed.numbers:
-        out += [Span(*m.span(2), "ZIP", 0.85, _SOURCE) for m in _STATE_ZIP.finditer(text)]
+        out += [Span(m.start(2), m.end(2), "ZIP", 0.85, _SOURCE) for m in _STATE_ZIP.finditer(text)]
         out += [Span(*m.span(), "ZIP", 0.5, _SOURCE) for m in _ZIP4.finditer(text)]
     out += [Span(*m.span(), "ZIP", 0.6, _SOURCE) for m in _LETTERED_POST.finditer(text)]
     return out
@@ -134,7 +146,7 @@ def towns(lexed: Lexed) -> list[Span]:
     states = gazetteer().states
     for match in _TOWN_STATE.finditer(text) if "ZZ" in text or any(len(w) == 2 and w in states for w in lexed.words) else ():
         head = match[1].split()[0].lower()
-        if head in ("dr", "mr", "mrs", "ms") or match[2] in ("MD", "PA", "MS", "MA", "DC", "DE", "LA", "CO", "AL") and _is_person(match[1]):
+        if head in ("dr", "mr", "mrs", "ms") or (match[2] in ("MD", "PA", "MS", "MA", "DC", "DE", "LA", "CO", "AL") and _is_person(match[1])):
             continue
         if match[2] in ("OR", "IN", "ME", "OK", "HI", "AL", "LA", "DE") and _CAPITALS.match(text, match.end()):
             continue
@@ -153,7 +165,7 @@ def towns(lexed: Lexed) -> list[Span]:
                 out.append(Span(lexed.starts[i], lexed.ends[last], "LOCATION", 0.7, _SOURCE))
                 skip = last
                 continue
-        if not flag & CITY or flag & CLINICAL or len(words[i]) < 4 and words[i] != "nyc" or words[i] in MONTHS or _names_a_thing(lexed, i):
+        if not flag & CITY or flag & CLINICAL or (len(words[i]) < 4 and words[i] != "nyc") or words[i] in MONTHS or _names_a_thing(lexed, i):
             continue
         cue = words[i - 1] if i and lexed.gap(i - 1) == " " else ""
         named = flag & (GIVEN | FAMILY)
@@ -167,9 +179,8 @@ def towns(lexed: Lexed) -> list[Span]:
                 continue
             if not caps[i] and cue not in _TRUE_PLACE_CUES:
                 continue
-        elif not caps[i] or lexed.shouting(i) and cue not in _PLACE_CUES:
-            if cue not in _PLACE_CUES:
-                continue
+        elif (not caps[i] or lexed.shouting(i)) and cue not in _PLACE_CUES:
+            continue
         out.append(Span(lexed.starts[i], lexed.ends[i], "LOCATION", 0.6, _SOURCE))
     return out
 
@@ -199,7 +210,7 @@ def _names_a_thing(lexed: Lexed, i: int) -> bool:
     if i + 1 >= len(lexed.folded) or lexed.gap(i) not in (" ", "-", "'s "):
         return False
     after = lexed.folded[i + 1 : i + 3]
-    return bool(_THINGS.intersection(after[:1])) or bool(_THINGS.intersection(after)) and lexed.gap(i + 1) == " " and after[0] in _THING_HEADS
+    return bool(_THINGS.intersection(after[:1])) or (bool(_THINGS.intersection(after)) and lexed.gap(i + 1) == " " and after[0] in _THING_HEADS)
 
 
 def _is_person(town: str) -> bool:
@@ -240,7 +251,7 @@ def facilities(lexed: Lexed) -> list[Span]:
                 continue
         if flags[i] & (FACILITY | FACILITY_HEAD) and (caps[i] or lexed.lower_style):
             last = _phrase(lexed, i, institutions) if flags[i] & FACILITY_HEAD else None
-            if last is None and flags[i] & FACILITY and not (flags[i] & WORD) and (lexed.words[i].isupper() or caps[i] and word not in ("uw", "nyp")):
+            if last is None and flags[i] & FACILITY and not (flags[i] & WORD) and (lexed.words[i].isupper() or (caps[i] and word not in ("uw", "nyp"))):
                 last = i
             if last is not None and (flags[i] & (GIVEN | FAMILY) == 0 or last > i or not _name_before(lexed, i)):
                 out.append(_facility(lexed, i, last, 0.75))
@@ -268,7 +279,7 @@ def _is_noun(lexed: Lexed, i: int) -> bool:
     before = lexed.folded[i - 1] if i else ""
     if word in _CENTRES:
         return before in _BEFORE_CENTRE or bool(lexed.caps[i] and i and lexed.caps[i - 1]) or bool(i and lexed.flags[i - 1] & CITY and word == "facility")
-    return (before, word) in _ENDINGS or word in _ENDS and bool(i) and (lexed.caps[i] or word == "office") and lexed.caps[i - 1] and lexed.gap(i - 1) in (" ", "'s ", "-")
+    return (before, word) in _ENDINGS or (word in _ENDS and bool(i) and (lexed.caps[i] or word == "office") and lexed.caps[i - 1] and lexed.gap(i - 1) in (" ", "'s ", "-"))
 
 
 def _left(lexed: Lexed, noun: int) -> int | None:
@@ -285,7 +296,7 @@ def _left(lexed: Lexed, noun: int) -> int | None:
         if gap == ". " and word not in ("st", "mt", "ste", "med", "dr", "ft", "univ"):
             break
         lower_ok = lexed.lower_style and not lexed.flags[i] & WORD
-        if lexed.caps[i] or lower_ok or lexed.words[i][0].isdigit() and False:
+        if lexed.caps[i] or lower_ok:
             shout = lexed.shouting(i)
             if word in ("dr", "mr", "mrs") and gap != ". ":
                 break
@@ -294,14 +305,13 @@ def _left(lexed: Lexed, noun: int) -> int | None:
             if shout and lexed.flags[i] & WORD and word not in _BEFORE_CENTRE and word not in _ENDS and not lexed.flags[i] & (FAMILY | CITY):
                 break
             start = i
-            if word not in _GENERIC and not lexed.flags[i] & CLINICAL and not (word in ("dr",)):
+            if word not in _GENERIC and not lexed.flags[i] & CLINICAL and word != "dr":
                 proper = True
-        elif word in _JOIN and i and lexed.caps[i - 1] and lexed.folded[i - 1] not in _GENERIC and start is not None:
-            pass
-        elif start is None and (word in _BEFORE_CENTRE or word in _ENDS or word in ("downtown", "office", "walk", "urgent", "primary")):
-            pass
         else:
-            break
+            joins = word in _JOIN and i and lexed.caps[i - 1] and lexed.folded[i - 1] not in _GENERIC and start is not None
+            belongs = start is None and (word in _BEFORE_CENTRE or word in _ENDS or word in ("downtown", "walk", "urgent", "primary"))
+            if not joins and not belongs:
+                break
         i -= 1
         steps += 1
     if start is None or not proper:
@@ -324,10 +334,10 @@ def _facility(lexed: Lexed, start: int, last: int, score: float) -> Span:
         gap = lexed.gap(j)
         nxt = j + 1
         word = words[nxt]
-        if (gap in (" ", "-", "'s ", " & ") or gap == ". " and words[j] in ("hosp", "ctr", "med", "st", "univ")) and (_is_tail(word) and (caps[nxt] or word in ("clinic", "hospital", "hosp", "center", "office", "facility", "er", "health", "med", "medical", "downtown"))):
+        if (gap in (" ", "-", "'s ", " & ") or (gap == ". " and words[j] in ("hosp", "ctr", "med", "st", "univ"))) and (_is_tail(word) and (caps[nxt] or word in ("clinic", "hospital", "hosp", "center", "office", "facility", "er", "health", "med", "medical", "downtown"))):
             j = nxt
             end = lexed.ends[j]
-        elif gap == " " and word in ("of", "in") and nxt + 1 < count and caps[nxt + 1] and lexed.gap(nxt) == " " and (lexed.flags[nxt + 1] & (CITY | CITY_HEAD) or lexed.flags[nxt + 1] & REGION and word == "of"):
+        elif gap == " " and word in ("of", "in") and nxt + 1 < count and caps[nxt + 1] and lexed.gap(nxt) == " " and (lexed.flags[nxt + 1] & (CITY | CITY_HEAD) or (lexed.flags[nxt + 1] & REGION and word == "of")):
             j = nxt + 1
             end = lexed.ends[j]
             if nxt + 2 < count and lexed.gap(nxt + 1) == " " and caps[nxt + 2] and (f"{words[nxt + 1]} {words[nxt + 2]}" in gazetteer().cities):
@@ -355,14 +365,14 @@ def _after_visit(lexed: Lexed) -> list[Span]:
         if before not in _WHERE and text[max(0, lexed.starts[i] - 2) : lexed.starts[i]].strip() != "@":
             continue
         start = lexed.starts[i]
-        if len(lexed.words[i]) < 2 or flags[i] & (CLINICAL | REGION) or lexed.shouting(i) or words[i] in _GENERIC or lexed.words[i].isupper() and len(words[i]) < 5 and not flags[i] & (FACILITY | CITY):
+        if len(lexed.words[i]) < 2 or flags[i] & (CLINICAL | REGION) or lexed.shouting(i) or words[i] in _GENERIC or (lexed.words[i].isupper() and len(words[i]) < 5 and not flags[i] & (FACILITY | CITY)):
             continue
         if not _VISIT.search(text, max(0, start - 64), start):
             continue
         last = i
-        while last + 1 < count and last - i < 5 and caps[last + 1] and (lexed.gap(last) in (" ", "-", "'s ") or lexed.gap(last) == ". " and words[last] in ("st", "mt", "ft")) and words[last + 1] not in ("dr",):
+        while last + 1 < count and last - i < 5 and caps[last + 1] and (lexed.gap(last) in (" ", "-", "'s ") or (lexed.gap(last) == ". " and words[last] in ("st", "mt", "ft"))) and words[last + 1] != "dr":
             last += 1
-        if last == i and flags[i] & WORD and before not in ("at",):
+        if last == i and flags[i] & WORD and before != "at":
             continue
         if before in ("to", "by", "from", "in") and flags[i] & (GIVEN | FAMILY) and last <= i + 1 and not flags[i] & (CITY | FACILITY):
             continue

@@ -1,5 +1,6 @@
 """Tables in prose: HL7 v2 segments, CSV and Markdown with a header line, SQL ``insert``; and numbers in words."""
 
+# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 import re
@@ -63,11 +64,11 @@ def hl7(text: str) -> list[Span]:
 def _components(field: str, at: int, kind: str) -> Iterator[Span]:
     for position, part in enumerate(_COMPONENT.finditer(field)):
         value = part[0].strip()
-        if len(value) < 2 or value in _SAFE_PARTS or kind == "LOCATION" and len(value) < 3:
+        if len(value) < 2 or value in _SAFE_PARTS or (kind == "LOCATION" and len(value) < 3):
             continue
         if kind == "ADDRESS" and len(value) == 2:
             continue  # the state stays
-        if position and kind in ("MRN", "ID", "ACCOUNT", "HEALTH_PLAN_ID", "SSN", "LICENSE") or position > 4 and kind == "PERSON":
+        if (position and kind in ("MRN", "ID", "ACCOUNT", "HEALTH_PLAN_ID", "SSN", "LICENSE")) or (position > 4 and kind == "PERSON"):
             continue
         if kind in ("DATE", "DATE_OF_BIRTH") and (not value[:6].isdigit() or len(value) < 6):
             continue
@@ -122,7 +123,7 @@ def _cells(line: str, delimiter: str) -> list[tuple[int, int]]:
     for index, char in enumerate([*line, delimiter]):
         if char == '"':
             quoted = not quoted
-        if index == len(line) or char == delimiter and not quoted:
+        if index == len(line) or (char == delimiter and not quoted):
             left, right = start, index
             while left < right and line[left] in " \t\"'\r":
                 left += 1
