@@ -19,7 +19,7 @@ from toolguard._core.steps import Origin
 from toolguard.errors import DeniedError, IdentityError, Suspended, ToolguardError
 
 if TYPE_CHECKING:
-    from toolguard.bound import BoundTool
+    from toolguard.bound import BoundTool, from_function
     from toolguard.drive import CurrentCall, current_call
     from toolguard.guard import Guard, Session, current_session
 
@@ -53,6 +53,7 @@ __all__ = [
     "ToolguardError",
     "current_call",
     "current_session",
+    "from_function",
 ]
 
 _LATER = {
@@ -62,6 +63,7 @@ _LATER = {
     "Session": "toolguard.guard",
     "current_call": "toolguard.drive",
     "current_session": "toolguard.guard",
+    "from_function": "toolguard.bound",
 }
 """Names whose modules bring in parsers and pydantic: loaded when they are first asked for."""
 

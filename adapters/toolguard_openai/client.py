@@ -1,0 +1,223 @@
+"""A client of the same class that masks every request before it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+from openai import AsyncOpenAI, NotGiven, Omit, OpenAI
+from openai._models import FinalRequestOptions  # the hook's own type; the SDK offers no public name for it
+
+from toolguard import Guard, Origin, Session, current_session
+from toolguard.errors import ConfigError, DeniedError, IdentityError
+from toolguard_openai.allow import Allowed
+from toolguard_openai.chat import read_chat
+from toolguard_openai.hosted import ajudge_tools, judge_tools
+from toolguard_openai.requests import Request
+from toolguard_openai.responses import read_responses
+from toolguard_openai.texts import plain
+
+__all__ = ["Guarding", "guard_client", "guarding_of", "with_session"]
+
+C = TypeVar("C", bound=OpenAI | AsyncOpenAI)
+
+_READERS = {"/chat/completions": read_chat, "/responses": read_responses, "/responses/input_tokens": read_responses}
+_OWN_HEADERS = ("x-stainless-", "openai-", "authorization", "api-key", "accept", "content-type", "idempotency-key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guarding:
+    """What a guarded client carries."""
+
+    guard: Guard
+    session: Session | None
+    allowed: Allowed
+
+    def current(self) -> Session:
+        """The session requests belong to.
+
+        Raises:
+            IdentityError: there is none, or it belongs to another guard.
+        """
+        session = self.session or current_session()
+        if session.guard is not self.guard:
+            raise IdentityError(
+                "the session belongs to another guard than this client; open it with the guard given to guard_client"
+            )
+        return session
+
+
+def guard_client(client: C, *, guard: Guard, session: Session | None = None, allow: Iterable[str] = ()) -> C:
+    """A client like ``client`` whose requests are masked before they are sent; ``client`` itself stays as it is.
+
+    Chat completions and Responses are read whole: messages, instructions, tool calls, tool results, tool
+    definitions. What cannot be read is refused unless ``allow`` names it (see `toolguard_openai.allow.Allowed`).
+
+    Args:
+        client: OpenAI, AsyncOpenAI, AzureOpenAI, AsyncAzureOpenAI or a subclass whose ``copy`` works.
+        guard: the guard; its policy also judges the tools a request offers.
+        session: whom requests belong to; default: the session the code runs in.
+        allow: what may pass although it cannot be read.
+
+    Raises:
+        ConfigError: it is no such client, or it is guarded otherwise already.
+    """
+    if not isinstance(client, OpenAI | AsyncOpenAI):
+        raise ConfigError(f"guard_client takes an OpenAI or AsyncOpenAI client, not a {type(client).__name__!r}")
+    allowed = Allowed(allow)
+    before = guarding_of(client)
+    if before is not None:
+        same = before.guard is guard and (session is None or session is before.session)
+        if not same or not allowed.names <= before.allowed.names:
+            raise ConfigError("this client is guarded already, otherwise; guard the original client instead")
+        return client
+    return _attach(client, Guarding(guard=guard, session=session, allowed=allowed))
+
+
+def guarding_of(client: object) -> Guarding | None:
+    """What guards ``client``; None if nothing does."""
+    found = getattr(client, "_toolguard", None)
+    return found if isinstance(client, _Guarded | _AsyncGuarded) and isinstance(found, Guarding) else None
+
+
+def with_session(client: C, session: Session) -> C:
+    """The guarded ``client`` for exactly this session."""
+    guarding = guarding_of(client)
+    if guarding is None:
+        raise ConfigError("this client is not guarded; pass it through guard_client(client, guard=...) first")
+    if guarding.session is session or (guarding.session is None and _is_current(session)):
+        return client
+    return _put_guard(client.copy(), Guarding(guard=guarding.guard, session=session, allowed=guarding.allowed))
+
+
+def _is_current(session: Session) -> bool:
+    try:
+        return current_session() is session
+    except IdentityError:
+        return False
+
+
+def _attach(client: C, guarding: Guarding) -> C:
+    # a copy has no cached resources: those of the original point to the original
+    copied = client.copy()
+    copied.__class__ = _class_for(type(client))
+    return _put_guard(copied, guarding)
+
+
+def _put_guard(client: C, guarding: Guarding) -> C:
+    vars(client)["_toolguard"] = guarding
+    return client
+
+
+_classes: dict[type, type] = {}
+
+
+def _class_for(cls: type) -> type:
+    if cls not in _classes:
+        base = _AsyncGuarded if issubclass(cls, AsyncOpenAI) else _Guarded
+        _classes[cls] = type(f"Guarded{cls.__name__}", (base, cls), {"__module__": __name__, "__doc__": base.__doc__})
+    return _classes[cls]
+
+
+class _Guarded(OpenAI):
+    """A client whose requests are masked before they are sent."""
+
+    _toolguard: Guarding | None = None
+
+    def _prepare_options(self, options: FinalRequestOptions) -> FinalRequestOptions:
+        session, request = _take(self._toolguard, options)
+        request.texts.mask(session)
+        _check_outside(session, options)
+        judge_tools(session, request)
+        return super()._prepare_options(_put(options, request))
+
+    def copy(self, **changes: Any) -> Self:
+        copied = super().copy(**changes)
+        copied._toolguard = self._toolguard
+        return copied
+
+    with_options = copy
+
+
+class _AsyncGuarded(AsyncOpenAI):
+    """A client whose requests are masked before they are sent."""
+
+    _toolguard: Guarding | None = None
+
+    async def _prepare_options(self, options: FinalRequestOptions) -> FinalRequestOptions:
+        session, request = _take(self._toolguard, options)
+        await request.texts.amask(session)
+        _check_outside(session, options)
+        await ajudge_tools(session, request)
+        return await super()._prepare_options(_put(options, request))
+
+    def copy(self, **changes: Any) -> Self:
+        copied = super().copy(**changes)
+        copied._toolguard = self._toolguard
+        return copied
+
+    with_options = copy
+
+
+def _take(guarding: Guarding | None, options: FinalRequestOptions) -> tuple[Session, Request]:
+    """The session a request belongs to, and its body taken apart."""
+    if guarding is None:
+        raise ConfigError("this client lost its guard; make it with guard_client, not by its class")
+    session, allowed = guarding.current(), guarding.allowed
+    body = _body(options)
+    read = _READERS.get(options.url) if options.method.lower() == "post" else None
+    if read is None:
+        allowed.require_endpoint(options.method, options.url)
+        request = Request({"body": body}, allowed)
+        request.texts.add(Origin.USER, request.body, "body")
+        return session, request
+    if options.files or options.content is not None or not isinstance(body, dict):
+        raise DeniedError(
+            "the request was not sent: its body is not JSON, so it cannot be masked", code="unguarded_part"
+        )
+    request = Request(body, allowed)
+    try:
+        read(request)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise DeniedError(
+            "the request was not sent: it does not have the shape of this endpoint, so it cannot be masked",
+            code="unguarded_part",
+        ) from None
+    return session, request
+
+
+def _body(options: FinalRequestOptions) -> Any:
+    """The body as it would be sent, ``extra_body`` included."""
+    body, extra = options.json_data, options.extra_json
+    if isinstance(body, dict | None) and extra is not None:
+        body = {**(body or {}), **extra}
+    elif extra is not None:
+        raise DeniedError("the request was not sent: extra_body needs a JSON object to go into", code="unguarded_part")
+    if isinstance(body, bytes | bytearray):
+        return None
+    if isinstance(body, dict):
+        body = {k: v for k, v in body.items() if not isinstance(v, NotGiven | Omit)}
+    return plain(body)
+
+
+def _put(options: FinalRequestOptions, request: Request) -> FinalRequestOptions:
+    if options.json_data is None and options.extra_json is None:
+        return options
+    if not isinstance(options.json_data, bytes | bytearray):
+        whole = options.url not in _READERS or options.method.lower() != "post"
+        options.json_data = request.body["body"] if whole else request.body
+    options.extra_json = None
+    return options
+
+
+def _check_outside(session: Session, options: FinalRequestOptions) -> None:
+    """Headers and query parameters a caller added hold no identifier: they cannot carry tokens."""
+    headers = options.headers if not isinstance(options.headers, NotGiven) else {}
+    given = {k: v for k, v in headers.items() if isinstance(v, str) and not k.lower().startswith(_OWN_HEADERS)}
+    outside = {"headers": given, "query": plain(dict(options.params))}
+    if (given or options.params) and session.mask(outside, origin=Origin.SYSTEM) != outside:
+        raise DeniedError(
+            "the request was not sent: an extra header or query parameter holds an identifier; leave it out",
+            code="unguarded_part",
+        )

@@ -1,0 +1,108 @@
+"""Responses: where text stands in a request, and where it came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toolguard import Origin
+from toolguard.errors import DeniedError
+from toolguard_openai.requests import ORIGINS, Request, add_fields, add_rest, add_tools
+
+__all__ = ["add_item", "read_responses"]
+
+_HANDLED = frozenset({"input", "instructions", "tools", "prompt", "previous_response_id", "conversation"})
+_PARTS = {"input_image": "images", "input_audio": "audio", "input_file": "files"}
+_TEXTS = frozenset({"input_text", "output_text", "text", "refusal", "summary_text", "reasoning_text"})
+_OPAQUE = frozenset({"reasoning", "compaction", "compaction_summary"})
+
+
+def read_responses(request: Request) -> None:
+    """Collect everything a model would read.
+
+    Raises:
+        DeniedError: something in it cannot be read here and is not allowed.
+    """
+    body = request.body
+    if body.get("previous_response_id") or body.get("conversation"):
+        request.allowed.require("history")
+    if body.get("prompt"):
+        request.allowed.require("prompts")
+        request.texts.add(Origin.USER, body["prompt"], "variables") if body["prompt"].get("variables") else None
+    if isinstance(body.get("input"), str):
+        request.texts.add(Origin.USER, body, "input")
+    else:
+        for item in body.get("input") or ():
+            add_item(request, item)
+    if isinstance(body.get("instructions"), str):
+        request.texts.add(Origin.SYSTEM, body, "instructions")
+    else:
+        for item in body.get("instructions") or ():
+            add_item(request, item)
+    if body.get("tools"):
+        add_tools(request, body["tools"], nested=False)
+    add_fields(request, _HANDLED)
+
+
+def add_item(request: Request, item: Any) -> None:
+    """Collect one input item."""
+    if not isinstance(item, dict):
+        raise DeniedError("the request was not sent: an input item is not an object", code="unguarded_part")
+    kind = item.get("type", "message")
+    texts = request.texts
+    if kind == "message":
+        _add_message(request, item)
+    elif kind == "function_call":
+        texts.add_json(Origin.MODEL, item, "arguments")
+        add_rest(request, Origin.MODEL, item, ("arguments", "name"))
+    elif kind == "custom_tool_call":
+        texts.add(Origin.MODEL, item, "input")
+        add_rest(request, Origin.MODEL, item, ("input", "name"))
+    elif kind in ("function_call_output", "custom_tool_call_output"):
+        _add_output(request, item)
+    elif kind in _OPAQUE:
+        request.allowed.require("reasoning")
+        add_rest(request, Origin.MODEL, item, ("encrypted_content",))
+    elif kind == "item_reference":
+        request.allowed.require("history")
+    else:
+        base = kind.removesuffix("_output").removesuffix("_call")
+        request.allowed.require_type("mcp" if base.startswith("mcp_") else base)
+        origin = Origin.RESULT if kind.endswith("_output") else Origin.MODEL
+        add_rest(request, origin, item, ("name", "server_label", "approval_request_id", "approve"))
+
+
+def _add_message(request: Request, item: dict[str, Any]) -> None:
+    origin = ORIGINS.get(str(item.get("role")))
+    if origin is None:
+        raise DeniedError(
+            "the request was not sent: a message has a role this adapter does not know, so its origin is not known",
+            code="unguarded_part",
+        )
+    if isinstance(item.get("content"), str):
+        request.texts.add(origin, item, "content")
+    else:
+        _add_parts(request, origin, item.get("content"))
+    add_rest(request, origin, item, ("content",))
+
+
+def _add_output(request: Request, item: dict[str, Any]) -> None:
+    if isinstance(item.get("output"), str):
+        request.texts.add_json(Origin.RESULT, item, "output")
+    else:
+        _add_parts(request, Origin.RESULT, item.get("output"))
+    add_rest(request, Origin.RESULT, item, ("output",))
+
+
+def _add_parts(request: Request, origin: Origin, parts: Any) -> None:
+    if not isinstance(parts, list):
+        raise DeniedError("the request was not sent: a message's content is no text and no list", code="unguarded_part")
+    for part in parts:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind in _PARTS:
+            request.allowed.require(_PARTS[kind])
+        elif kind in _TEXTS:
+            part.pop("logprobs", None)  # the text again, in pieces too small to be found
+            add_rest(request, origin, part, ())
+        else:
+            request.allowed.require_type(str(kind))
+            add_rest(request, origin, part, ())

@@ -1,0 +1,159 @@
+"""The text of a request, collected where it stands, masked in one go per origin, and put back."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from pydantic_core import to_jsonable_python
+
+from toolguard import Origin, Session
+from toolguard.errors import DeniedError
+
+__all__ = ["Texts", "parse_arguments", "plain"]
+
+MAX_TEXT = 2_000_000
+"""Characters of one JSON text that is parsed; a longer one is masked as text, or refused as arguments."""
+
+
+def plain(value: Any) -> Any:
+    """A copy as plain JSON, detached from what the caller may still change.
+
+    Raises:
+        DeniedError: something in it is no JSON; what cannot be read is not sent.
+    """
+    kind = type(value)
+    if kind is str or value is None or kind is bool or kind is int or kind is float:
+        return value
+    if kind is dict:
+        return {str(k): plain(v) for k, v in value.items()}
+    if kind is list or kind is tuple:
+        return [plain(v) for v in value]
+    try:
+        return plain(to_jsonable_python(value, exclude_none=True))
+    except Exception:  # noqa: BLE001 - the fault may show the value
+        raise DeniedError(
+            f"the request was not sent: it holds a {kind.__name__!r}, which is no JSON; pass plain data", code="no_json"
+        ) from None
+
+
+def parse_arguments(text: str) -> Any:
+    """The value of a JSON text in which nothing hides: no repeated key, no NaN, no infinity.
+
+    Raises:
+        ValueError: it is none; no piece of the text is shown.
+    """
+    if len(text) > MAX_TEXT:
+        raise ValueError("too long")
+    try:
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise ValueError("no JSON, or a key stands in it twice") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+Put: TypeAlias = Callable[[Any], None]
+_JOINT = re.compile(r"[_-]+")
+_NO_NAME = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+class Texts:
+    """Places in a request that hold text, with where each came from."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[Origin, int], tuple[Mapping[str, Any] | None, list[Any], list[Put]]] = {}
+
+    def add(self, origin: Origin, holder: Any, key: Any, schema: Mapping[str, Any] | None = None) -> None:
+        """``holder[key]``: text, or any JSON, masked as it is."""
+
+        def put(masked: Any) -> None:
+            holder[key] = masked
+
+        self._take(origin, holder[key], put, schema)
+
+    def add_json(self, origin: Origin, holder: Any, key: Any, schema: Mapping[str, Any] | None = None) -> None:
+        """``holder[key]``: JSON as text, masked inside and written again; as text where it is no JSON object or array."""
+        text = holder[key]
+        try:
+            value = parse_arguments(text) if isinstance(text, str) and text.lstrip()[:1] in ("{", "[") else None
+        except ValueError:
+            value = None
+        if not isinstance(value, dict | list):
+            self.add(origin, holder, key)
+            return
+
+        def put(masked: Any) -> None:
+            if masked != value:
+                holder[key] = json.dumps(masked, ensure_ascii=False)
+
+        self._take(origin, value, put, schema)
+
+    def add_name(self, origin: Origin, holder: Any, key: Any) -> None:
+        """``holder[key]``: a name the provider allows letters, digits, ``_`` and ``-`` in; a token loses its brackets."""
+        if not isinstance(holder[key], str):
+            self.add(origin, holder, key)
+            return
+        words = _JOINT.sub(" ", holder[key])
+
+        def put(masked: Any) -> None:
+            if masked != words:
+                holder[key] = _NO_NAME.sub("_", masked).strip("_")
+
+        self._take(origin, words, put, None)
+
+    def _take(self, origin: Origin, value: Any, put: Put, schema: Mapping[str, Any] | None) -> None:
+        if value is None or isinstance(value, bool) or value in ("", [], {}):
+            return
+        group = self._groups.setdefault((origin, id(schema)), (schema, [], []))
+        group[1].append(value)
+        group[2].append(put)
+
+    def mask(self, session: Session) -> None:
+        """Mask everything collected and put it back where it stood."""
+        for origin, schema, value, put in self._batches():
+            put(session.mask(value, origin=origin, schema=schema))
+
+    async def amask(self, session: Session) -> None:
+        for origin, schema, value, put in self._batches():
+            put(await session.amask(value, origin=origin, schema=schema))
+
+    def _batches(self) -> Iterator[tuple[Origin, Mapping[str, Any] | None, Any, Put]]:
+        """What people typed first: it may be learned, and is then found in everything else."""
+        for wanted in _ORDER:
+            for (origin, _), (schema, values, puts) in self._groups.items():
+                if origin is wanted and schema is None:
+                    yield origin, None, values, _each(puts)
+                elif origin is wanted:
+                    for value, put in zip(values, puts, strict=True):
+                        yield origin, schema, value, put
+
+
+def _each(puts: list[Put]) -> Put:
+    def put(masked: Any) -> None:
+        for one, value in zip(puts, masked, strict=True):
+            one(value)
+
+    return put
+
+
+_ORDER = (Origin.USER, Origin.TRUSTED, Origin.SYSTEM, Origin.RESULT, Origin.MODEL)
