@@ -1,0 +1,46 @@
+"""A tool's own exception, made fit to leave it: same type for handlers and retries, masked text, nothing else."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from langchain_core.tools import ToolException
+
+from toolguard.errors import ToolFailedError
+
+__all__ = ["ToolFault", "masked_fault"]
+
+
+class ToolFault(Exception):  # noqa: N818 - mixed into the types of tools' own exceptions, whose names it takes
+    """The tool ran and raised. Its text is masked; the exception's other attributes stay with the tool."""
+
+    text: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.text!r})"
+
+
+def masked_fault(failed: ToolFailedError) -> Exception:
+    """An exception of the original's type whose text is masked, without a link to the original."""
+    kind: Any = _kind(type(failed.original))  # type: ignore[arg-type]  # classes are hashable, typeshed's Hashable says otherwise
+    fault = kind.__new__(kind)
+    fault.args = (failed.masked_message,)
+    fault.text = failed.masked_message
+    return fault  # type: ignore[no-any-return]  # built from a type that is only known now
+
+
+@functools.lru_cache(maxsize=512)
+def _kind(original: type[Exception]) -> type[Exception]:
+    """``original`` with masked text; a plain `ToolFault` of its name where the type cannot be derived from."""
+    base: type[Exception] = ToolException if issubclass(original, ToolException) else original
+    body = {"__module__": original.__module__, "__init__": Exception.__init__}
+    try:
+        kind: Any = type(original.__name__, (ToolFault, base), body)
+        kind.__new__(kind).args = ("",)
+    except Exception:  # noqa: BLE001 - final types, layouts and metaclasses of any library: all mean the same here
+        return type(original.__name__, (ToolFault,), dict(body))
+    return kind  # type: ignore[no-any-return]  # made just now

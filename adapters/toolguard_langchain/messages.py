@@ -1,0 +1,227 @@
+"""Messages on their way to the model: everything a person, tool or model wrote is looked into, the whole history.
+
+A message opens into JSON that holds only what was written; ids, types and names the protocol needs stay as
+they are. Parts that no text masker can look into are refused unless they are allowed by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from pydantic import BaseModel
+
+from toolguard import DeniedError, Origin
+
+__all__ = ["WITHHELD", "is_text_block", "mask_all", "open_message", "origin_of", "plain", "shut_message"]
+
+WITHHELD = "(a part of this result is not text and is withheld: nobody can look for identifiers in it)"
+
+_TEXT = frozenset({"text", "input_text", "output_text", "summary_text", "refusal", "json"})
+_CALLS = frozenset({"tool_use", "tool_call", "invalid_tool_call", "function_call", "custom_tool_call", "server_tool_call"})
+_RESULTS = frozenset({"tool_result", "server_tool_result", "search_result", "custom_tool_call_output"})
+_THOUGHTS = frozenset({"reasoning", "thinking"})
+_OPAQUE = ("signature", "encrypted_content", "data", "base64", "file_id", "source", "url", "image_url", "file")
+_FRAME = frozenset({"type", "id", "index", "call_id", "tool_call_id", "tool_use_id", "status", "role", "name"})
+_SAFE = re.compile(r"[a-z][a-z0-9_\-]{0,40}")
+
+
+def origin_of(message: BaseMessage) -> Origin:
+    """Who wrote it."""
+    if isinstance(message, AIMessage):
+        return Origin.MODEL
+    if isinstance(message, SystemMessage):
+        return Origin.SYSTEM
+    if isinstance(message, HumanMessage):
+        return Origin.USER
+    return Origin.RESULT
+
+
+def is_text_block(block: Mapping[str, Any]) -> bool:
+    """Whether a content part is text through and through."""
+    kind = block.get("type")
+    if kind == "text-plain":
+        return "text" in block and not any(k in block for k in _OPAQUE)
+    if kind in _TEXT or kind in _CALLS:
+        return True
+    if kind in _THOUGHTS:
+        return not any(block.get(k) for k in _OPAQUE) and "extras" not in block
+    if kind in _RESULTS:
+        return all(is_text_block(b) for key in ("content", "output") for b in _blocks(block.get(key)))
+    return False
+
+
+def _blocks(value: Any) -> list[Mapping[str, Any]]:
+    return [b for b in value if isinstance(b, Mapping) and "type" in b] if isinstance(value, list) else []
+
+
+def _check(block: Mapping[str, Any], allow: frozenset[str]) -> bool:
+    """Whether to look into this part; raises where it can be neither looked into nor allowed."""
+    kind = block.get("type")
+    if is_text_block(block):
+        return True
+    if kind in allow:
+        return kind in _RESULTS or kind in _THOUGHTS
+    named = kind if isinstance(kind, str) and _SAFE.fullmatch(kind) else "unknown"
+    raise DeniedError(
+        f"a message holds a part of type {named!r}, which nobody can look into for identifiers, so nothing was sent to "
+        f"the model; remove the part, or allow it by name with GuardMiddleware(..., allow={{{named!r}}})",
+        code="unmaskable_part",
+    )
+
+
+def open_message(message: BaseMessage, allow: frozenset[str], *, strict: bool = True) -> dict[str, Any]:
+    """What was written in ``message``, as JSON. Raises DeniedError for a part that may not pass."""
+    body: dict[str, Any] = {}
+    if message.content:
+        body["content"] = _open_content(message.content, allow, strict)
+    if message.additional_kwargs:
+        body["more"] = {k: _open_extra(k, v) for k, v in message.additional_kwargs.items()}
+    if isinstance(message, HumanMessage | SystemMessage) and message.name:
+        body["name"] = message.name
+    if isinstance(message, AIMessage):
+        if message.tool_calls:
+            body["calls"] = [c["args"] for c in message.tool_calls]
+        if message.invalid_tool_calls:
+            body["invalid"] = [[c.get("args"), c.get("error")] for c in message.invalid_tool_calls]
+    return body
+
+
+def _open_content(content: Any, allow: frozenset[str], strict: bool) -> Any:
+    if isinstance(content, str):
+        return content
+    parts: list[Any] = []
+    for block in content:
+        if isinstance(block, str):
+            parts.append(block)
+        elif (not strict and not is_text_block(block)) or not _check(block, allow):
+            parts.append(None)
+        else:
+            parts.append({k: v for k, v in block.items() if k not in _FRAME})
+    return parts
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON; what JSON does not know becomes text, as LangChain itself would write it."""
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    if isinstance(value, Mapping):
+        return {k if isinstance(k, str) else str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(v) for v in value]
+    if isinstance(value, BaseModel):
+        return plain(value.model_dump(mode="python"))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return str(value)
+
+
+def _open_extra(key: str, value: Any) -> Any:
+    if key == "tool_calls" and isinstance(value, list):
+        return [_arguments(v.get("function") if isinstance(v, Mapping) else v) for v in value]
+    if key == "function_call":
+        return _arguments(value)
+    return plain(value)
+
+
+def _arguments(function: Any) -> Any:
+    return function.get("arguments") if isinstance(function, Mapping) else function
+
+
+def shut_message(message: BaseMessage, masked: Mapping[str, Any]) -> BaseMessage:
+    """A copy of ``message`` with masked JSON in place of what `open_message` took out."""
+    changes: dict[str, Any] = {}
+    if "content" in masked:
+        changes["content"] = _shut_content(message.content, masked["content"])
+    if "more" in masked:
+        given = message.additional_kwargs.items()
+        changes["additional_kwargs"] = {
+            k: _shut_extra(k, v, m) for (k, v), m in zip(given, masked["more"].values(), strict=True)
+        }
+    if "name" in masked and masked["name"] != message.name:
+        changes["name"] = None  # providers accept no token as a name
+    if isinstance(message, AIMessage):
+        if "calls" in masked:
+            pairs = zip(message.tool_calls, masked["calls"], strict=True)
+            changes["tool_calls"] = [{**c, "args": a} for c, a in pairs]
+        if "invalid" in masked:
+            broken = zip(message.invalid_tool_calls, masked["invalid"], strict=True)
+            changes["invalid_tool_calls"] = [{**c, "args": a, "error": e} for c, (a, e) in broken]
+    return message.model_copy(update=changes)
+
+
+def _shut_content(content: Any, masked: Any) -> Any:
+    if isinstance(content, str):
+        return masked
+    return [b if m is None else m if isinstance(b, str) else _shut_block(b, m) for b, m in zip(content, masked, strict=True)]
+
+
+def _shut_block(block: Mapping[str, Any], masked: Mapping[str, Any]) -> dict[str, Any]:
+    return {**{k: v for k, v in block.items() if k in _FRAME}, **masked}
+
+
+def _shut_extra(key: str, value: Any, masked: Any) -> Any:
+    if key == "tool_calls" and isinstance(value, list):
+        return [_put_arguments(v, m) for v, m in zip(value, masked, strict=True)]
+    if key == "function_call" and isinstance(value, Mapping):
+        return {**value, "arguments": masked} if "arguments" in value else value
+    return masked
+
+
+def _put_arguments(call: Any, masked: Any) -> Any:
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if isinstance(function, Mapping) and "arguments" in function:
+        return {**call, "function": {**function, "arguments": masked}}
+    return call if isinstance(call, Mapping) else masked
+
+
+Masker = Callable[[list[Any], Origin], list[Any]]
+"""JSON values and who wrote them → the same values, masked."""
+
+_ORDER = (Origin.USER, Origin.SYSTEM, Origin.RESULT, Origin.MODEL)
+"""What a person typed is looked into first: the identifiers it holds are then known in everything else."""
+
+
+class Opened:
+    """A list of messages taken apart, by who wrote what."""
+
+    def __init__(self, messages: Sequence[BaseMessage], allow: frozenset[str]) -> None:
+        self.messages = list(messages)
+        self._bodies = [open_message(m, allow) for m in self.messages]
+        self._origins = [origin_of(m) for m in self.messages]
+
+    def groups(self) -> list[tuple[Origin, list[int], list[Any]]]:
+        """(origin, positions, values) for each origin that wrote something, in the order to look into them."""
+        found = []
+        for origin in _ORDER:
+            at = [i for i, o in enumerate(self._origins) if o is origin and self._bodies[i]]
+            if at:
+                found.append((origin, at, [_lean(self._bodies[i]) for i in at]))
+        return found
+
+    def put(self, at: list[int], before: list[Any], masked: list[Any]) -> None:
+        """Put masked values back; a message in which nothing was found stays the object it is."""
+        for i, old, new in zip(at, before, masked, strict=True):
+            message = self.messages[i]
+            if new != old:
+                message = shut_message(message, new if isinstance(new, dict) else {"content": new})
+            if isinstance(message, ToolMessage) and message.artifact is not None:
+                message = message.model_copy(update={"artifact": None})  # the model has no use for it, tracers would show it
+            self.messages[i] = message
+
+
+def _lean(body: dict[str, Any]) -> Any:
+    """Just the text where there is nothing else, so that it reads as text to the detector."""
+    content = body.get("content")
+    return content if len(body) == 1 and isinstance(content, str) else body
+
+
+def mask_all(messages: Sequence[BaseMessage], allow: frozenset[str], mask: Masker) -> list[BaseMessage]:
+    """The messages as the model may see them."""
+    opened = Opened(messages, allow)
+    for origin, at, values in opened.groups():
+        opened.put(at, values, mask(values, origin))
+    return opened.messages
