@@ -10,8 +10,10 @@ from toolguard._core.call import Annotations, Tool
 from toolguard._core.risk import Risk, RiskClass, RiskLevel
 from toolguard.analysis import classify_iam, classify_tool
 
+NO_HINTS = Annotations()
 
-def tool(name: str, description: str = "", annotations: Annotations = Annotations(), **properties: Any) -> Tool:
+
+def tool(name: str, description: str = "", annotations: Annotations = NO_HINTS, **properties: Any) -> Tool:
     schema = {
         "type": "object",
         "properties": {k: {"type": v} if isinstance(v, str) else v for k, v in properties.items()},
@@ -19,7 +21,7 @@ def tool(name: str, description: str = "", annotations: Annotations = Annotation
     return Tool.describe(name, source="test", description=description, schema=schema, annotations=annotations)
 
 
-def risk(name: str, description: str = "", annotations: Annotations = Annotations(), **properties: Any) -> Risk:
+def risk(name: str, description: str = "", annotations: Annotations = NO_HINTS, **properties: Any) -> Risk:
     return classify_tool(tool(name, description, annotations, **properties))
 
 

@@ -22,10 +22,13 @@ __all__ = ["Cues", "cues_of", "kinds_of_name"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cues:
-    """``kinds``: name of a declared field (any depth) → the analysers its content needs; ``evidence``: what the schema says."""
+    """``kinds``: name of a declared field (any depth) → the analysers its content needs; ``evidence``: what the schema
+    says; ``tops``: source of such evidence (``schema.sql``) → the arguments it speaks of.
+    """
 
     kinds: Mapping[str, frozenset[str]]
     evidence: tuple[Evidence, ...]
+    tops: Mapping[str, frozenset[str]]
 
 
 # Names of arguments that announce a kind of content: the whole name, its last word, or the first of two.
@@ -134,11 +137,14 @@ def cues_of(tool: Tool, *, acts: bool = True) -> Cues:
     tool_words = frozenset(split_words(tool.name))
     kinds: dict[str, frozenset[str]] = {}
     evidence: dict[Evidence, None] = {}
+    tops: dict[str, frozenset[str]] = {}
     for field in fields_of(tool.schema):
         found = _kinds_of_field(field, tool, tool_words)
         kinds[field.name] = kinds.get(field.name, frozenset()) | found
         for kind in sorted(found & _FREE_FORM.keys()):
-            evidence[note(f"schema.{kind}", CODE, HIGH, f"argument {field.name!r} {_FREE_FORM[kind]}")] = None
+            source = f"schema.{kind}"
+            evidence[note(source, CODE, HIGH, f"argument {field.name!r} {_FREE_FORM[kind]}")] = None
+            tops[source] = tops.get(source, frozenset()) | {field.top}
         if acts and "money" in found:
             evidence[note("schema", FINANCIAL, MEDIUM, f"argument {field.name!r} is an amount of money")] = None
         if acts and "recipient" in found:
@@ -148,7 +154,7 @@ def cues_of(tool: Tool, *, acts: bool = True) -> Cues:
     if not any(k & _FREE_FORM.keys() for k in kinds.values()):
         for item in _undeclared(tool, tool_words):
             evidence[item] = None
-    return Cues(kinds=kinds, evidence=tuple(evidence))
+    return Cues(kinds=kinds, evidence=tuple(evidence), tops=tops)
 
 
 def _undeclared(tool: Tool, tool_words: frozenset[str]) -> Iterator[Evidence]:

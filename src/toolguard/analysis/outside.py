@@ -77,9 +77,13 @@ def amount_of(value: Json) -> Decimal | None:
     return number if number.is_finite() else None
 
 
+def _currency(value: Json) -> bool:
+    return isinstance(value, str) and len(value) <= 4 and value.isalpha()
+
+
 def money_evidence(value: Json) -> list[Evidence]:
     """What an amount says."""
-    values = value if isinstance(value, list) else [value]
+    values = [v for v in (value if isinstance(value, list) else [value]) if not _currency(v)]
     amounts = [amount_of(v) for v in values]
     source = "args.amount"
     if any(a is None for a, v in zip(amounts, values, strict=True) if v is not None):

@@ -115,6 +115,6 @@ def path_evidence(path: str, *, writes: bool = False) -> list[Evidence]:
         found.append(
             note(_SOURCE, WRITE if writes else READ, HIGH if writes else MEDIUM, "the path lies in a system directory")
         )
-    if clean.startswith("//"):
+    if decoded.lstrip().startswith("//"):
         found.append(note(_SOURCE, EXFILTRATION, HIGH, "the path is on another machine"))
     return found or [note(_SOURCE, READ, LOW, "the path shows nothing unusual")]

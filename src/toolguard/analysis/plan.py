@@ -25,7 +25,7 @@ from toolguard.analysis.notes import CODE, DESTRUCTIVE, EXFILTRATION, HIGH, MEDI
 from toolguard.analysis.outside import amount_of, money_evidence, recipient_evidence
 from toolguard.analysis.path import path_evidence
 from toolguard.analysis.schema import fields_of
-from toolguard.analysis.tool import classify_tool
+from toolguard.analysis.tool import classify_tool, read_effects
 from toolguard.analysis.url import is_url, url_evidence
 from toolguard.analysis.words import bag, unmask
 
@@ -36,6 +36,7 @@ MAX_VALUES = 5_000
 MAX_DEPTH = 16
 MAX_TEXT = 200_000
 """Characters of text that are still opened as JSON."""
+_HTTP_METHODS = bag("get head options post put patch delete purge")
 MANY = 1_000
 """Items from which on a limit counts as bulk."""
 _ORDER = ("sql", "shell", "code", "url", "path", "cloud", "recipient", "money", "method", "limit")
@@ -56,6 +57,7 @@ _SHELL_SHAPE = re.compile(
 _PATH_SHAPE = re.compile(r"^(?:/|\.\.?/|~/|[A-Za-z]:[\\/]|\\\\|file:)|\.\.[\\/]|%2e%2e|%252e", re.IGNORECASE)
 _SQL_FIRST = bag("select insert update delete drop truncate alter create grant exec execute with copy")
 _SHELL_FIRST = bag("sudo rm curl wget chmod sh bash zsh dash python python3 nc dd base64")
+_PLACE = re.compile(r"[.:/\\\d]|localhost|[^\x00-\x7f]", re.IGNORECASE)
 _SHELL_MARK = re.compile(r"[;&|$>]")
 
 
@@ -68,6 +70,7 @@ class Plan:
 
     static: Risk
     kinds: Mapping[str, tuple[str, ...]]
+    tops: Mapping[str, frozenset[str]]
     reads: bool
 
     def evidence(self, data: Json) -> tuple[Evidence, ...]:
@@ -100,14 +103,20 @@ class Plan:
         own = self.evidence(data)
         static = self.static.evidence
         free = {e.source for e in static if e.risk_class is CODE and e.source.startswith("schema.")}
-        if not free or not own:
+        if not free:
             return (*static, *own)
         answered = {e.source.replace("args.", "schema.", 1) for e in own}
         if answered & {"schema.code", "schema.sql"}:
             answered.add("schema.shell")  # a command may carry nothing but another language
+        answered.update(source for source in free if self._absent(source, data))
         settled = free <= answered
         kept = (e for e in static if not (e.source in free & answered or (settled and _speaks_of_text(e))))
         return (*kept, *own)
+
+    def _absent(self, source: str, data: Json) -> bool:
+        """Whether the arguments that ``source`` speaks of are not given at all in this call."""
+        tops = self.tops.get(source)
+        return bool(tops) and isinstance(data, Mapping) and not any(data.get(top) for top in tops or ())
 
     def _value(self, value: Json, kinds: tuple[str, ...], found: Findings, depth: int) -> None:
         """Look at one value and all inside it. Fields inside are looked at by their own name, else by what holds them."""
@@ -181,9 +190,10 @@ class Findings:
             self.add([note("args.method", DESTRUCTIVE, HIGH, "the HTTP method deletes")])
         elif self.method in ("post", "put", "patch"):
             self.add([note("args.method", WRITE, MEDIUM, "the HTTP method writes")])
-        method = self.method or ("get" if self.reads else "post")
-        for text in self.fhir:
-            self.add(fhir_evidence(text, method))
+        # Without a method, a tool that may write is judged by the worse of reading and writing.
+        for method in (self.method,) if self.method else ("get",) if self.reads else ("get", "post"):
+            for text in self.fhir:
+                self.add(fhir_evidence(text, method))
         return tuple(self.evidence)
 
 
@@ -196,7 +206,7 @@ def _speaks_of_text(item: Evidence) -> bool:
 
 @lru_cache(maxsize=2048)
 def _named(name: str) -> tuple[str, ...]:
-    kinds = kinds_of_name(name) - {"limit"}
+    kinds = kinds_of_name(name)
     return _CLOSED if kinds == {"prose"} else tuple(k for k in _ORDER if k in kinds)
 
 
@@ -207,7 +217,8 @@ def analyser_for(tool: Tool, static: Risk | None = None) -> Plan:
     """
     static = static if static is not None else classify_tool(tool)
     kinds: dict[str, tuple[str, ...]] = {}
-    for name, found in cues_of(tool).kinds.items():
+    cues = cues_of(tool)
+    for name, found in cues.kinds.items():
         kinds[name] = _CLOSED if found == {"prose"} else tuple(k for k in _ORDER if k in found)
     for item in fields_of(tool.schema):
         if not item.free and not kinds[item.name]:
@@ -218,7 +229,7 @@ def analyser_for(tool: Tool, static: Risk | None = None) -> Plan:
         _warm("sql")
     if "shell" in used:
         _warm("shell")
-    return Plan(static=static, kinds=kinds, reads=reads)
+    return Plan(static=static, kinds=kinds, tops=cues.tops, reads=reads)
 
 
 def _warm(language: str) -> None:
@@ -254,8 +265,12 @@ def _by_kind(kind: str, value: Json, found: Findings) -> None:
         number = amount_of(value)
         if number is not None and (number >= MANY or number < 0):
             found.add([note("args.limit", EXFILTRATION, MEDIUM, f"it asks for {MANY} items or more")])
-    elif kind == "method":
-        found.method = unmask(str(value)).strip().lower()
+    elif kind == "method" and isinstance(value, str):
+        word = unmask(value).strip().lower()
+        if word in _HTTP_METHODS:
+            found.method = word
+        else:
+            found.add(_order(value))
     elif isinstance(value, str):
         found.add(_language(kind, value, found))
 
@@ -276,11 +291,23 @@ def _language(kind: str, text: str, found: Findings) -> Iterable[Evidence]:
         return ()
     if kind in ("url", "path") and is_fhir(text):
         found.fhir.append(text)
+    if kind == "url" and not _PLACE.search(text):
+        return ()  # "origin": "JFK" is no address
     if kind == "url" or (kind == "path" and is_url(text)):
         return url_evidence(text)
     if kind == "path":
         return path_evidence(text, writes=not found.reads)
-    return iam_evidence(text) if kind == "cloud" and is_cloud_action(text) else ()
+    if kind == "cloud":
+        return iam_evidence(text) if is_cloud_action(text) else _order(text)
+    return ()
+
+
+def _order(text: str) -> Iterable[Evidence]:
+    """What the word says that a tool of many uses is told to do (``action="delete"``); nothing if it is no verb."""
+    if len(text) > 64 or not read_name(text).head:
+        return ()
+    found = read_effects(text, "", source="args.action")
+    return [e for e in found if e.level >= MEDIUM]
 
 
 def _by_shape(text: str, found: Findings) -> None:

@@ -53,7 +53,11 @@ def url_facts(text: str) -> dict[str, object]:
     }  # fmt: skip
     if len(text) > MAX_URL:
         return blank
-    clean = re.sub(r"[\t\r\n]", "", unmask(text)).strip().replace("\\", "/")
+    clean = re.sub(r"[\t\r\n]", "", unmask(text)).strip()
+    if "\\" in clean:
+        if "@" in clean:
+            return blank  # parsers disagree about which side of the @ is the host
+        clean = clean.replace("\\", "/")
     if not _URL.match(clean):
         clean = "//" + clean.lstrip("/")
     try:
