@@ -132,8 +132,10 @@ def element_type(resource: str, parent: str, key: str, obj: Mapping[str, Any], v
         return _display(obj, parent)
     if key == "valueString" and "mothersMaidenName" in str(obj.get("url", "")):
         return "PERSON"
-    if key == "text" and "coding" in obj:
-        return TEXT
+    if key == "text" and isinstance(obj.get("coding"), list):
+        # the text of a concept is prose, unless it only repeats what its code means
+        displays = [c.get("display") for c in obj["coding"] if isinstance(c, Mapping)]
+        return SAFE if value in displays else TEXT
     if isinstance(value, str) and value[:2] in ("18", "19", "20") and _DATE.fullmatch(value):
         return "DATE"
     if key in _SKIP:

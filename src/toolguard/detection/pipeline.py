@@ -8,6 +8,7 @@ from toolguard.detection.allow import AllowList
 from toolguard.detection.lexer import Lexed
 from toolguard.detection.normalise import Normalised, normalise
 from toolguard.detection.propagate import KnownTerms
+from toolguard.detection.resolve import plausible
 from toolguard.detection.rules import recognize
 from toolguard.detection.spans import Span, Tagger, unite
 
@@ -51,7 +52,8 @@ class TextPipeline:
         lexed = Lexed(plain.text)
         found = recognize(lexed)
         if self._tagger is not None:
-            found += [Span(f.start, f.end, f.type, f.score, f.source or "tagger") for f in self._tagger.tag(plain.text)]
+            guesses = [Span(f.start, f.end, f.type, f.score, f.source or "tagger") for f in self._tagger.tag(plain.text)]
+            found += [guess for guess in guesses if plausible(guess, lexed)]
         found = [s for s in found if s.score >= self._minimum and not self._allow.keeps(s, plain.text)]
         found += self._again(lexed, found)
         if self._deny:

@@ -42,10 +42,10 @@ class Tagger(Protocol):
 
 
 def unite(spans: Iterable[Span]) -> list[Span]:
-    """Spans in order, none overlapping: overlapping ones unite, with the type of the best member.
+    """Spans in order, none overlapping: overlapping ones unite, so nothing that any recognizer marked stays in clear.
 
-    The best is the one with the highest score, then the longest, so nothing that any recognizer marked
-    stays in clear.
+    A span that holds the other gives its type (an address holds a town); of two that cross, the one with the
+    higher score, then the longer. A weak span gives way to a sure one inside it.
     """
     ordered: Sequence[Span] = sorted(spans)
     out: list[Span] = []
@@ -55,10 +55,17 @@ def unite(spans: Iterable[Span]) -> list[Span]:
         if out and span.start < out[-1].end:
             last = out[-1]
             best = max(last, span, key=_rank)
+            if last.end >= span.end and last.end - last.start > span.end - span.start and last.score >= _SURE:
+                best = last
+            elif span.start == last.start and span.end > last.end and span.score >= _SURE:
+                best = span
             out[-1] = Span(last.start, max(last.end, span.end), best.type, best.score, best.source)
         else:
             out.append(span)
     return out
+
+
+_SURE = 0.6
 
 
 def _rank(span: Span) -> tuple[float, int]:
