@@ -52,8 +52,12 @@ def translated(path: str) -> Iterator[None]:
 def connect(path: str, *, busy_timeout: float, read_only: bool = False) -> sqlite3.Connection:
     """A connection for one thread at a time, in autocommit: transactions are begun by hand."""
     if read_only:
-        if not Path(path).is_file():
-            raise StoreError(f"there is no store at {path!r}; check the path")
+        try:
+            there = Path(path).is_file()
+        except OSError:  # a folder on the way may not be searched
+            there = False
+        if not there:
+            raise StoreError(f"there is no store at {path!r} that may be read; check the path and the folder's mode")
         return _read_only(path, busy_timeout)
     _create(path)
     connection = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)

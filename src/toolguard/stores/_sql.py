@@ -161,7 +161,7 @@ ADD_VERDICT = "INSERT INTO verdicts (approval, n, tenant, answer, person, at, ve
 LEDGER = "SELECT call_digest, standing, result, asked FROM ledger WHERE tenant = ? AND ref = ?"
 SET_LEDGER = (
     "INSERT INTO ledger (tenant, ref, call_digest, standing, asked, changed) VALUES (?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (tenant, ref) DO UPDATE SET standing = excluded.standing, changed = excluded.changed"
+    "ON CONFLICT (tenant, ref) DO UPDATE SET standing = excluded.standing, changed = excluded.changed, result = x''"
 )
 SETTLE = "UPDATE ledger SET standing = ?, result = ?, changed = ? WHERE tenant = ? AND ref = ?"
 
