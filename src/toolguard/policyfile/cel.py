@@ -17,9 +17,19 @@ from cel_expr_python.ext import ext_strings
 
 from toolguard._core.condition import ConditionError, Facts
 from toolguard.policyfile import expression_tree as tree
-from toolguard.policyfile.cel_functions import ABOUT_ARGS, ANALYSES, Analysis, about_args, analysis, current, host_in
+from toolguard.policyfile.cel_functions import (
+    ABOUT_ARGS,
+    ANALYSES,
+    Analysis,
+    about_args,
+    analysis,
+    asked,
+    current,
+    host_in,
+)
 from toolguard.policyfile.faults import did_you_mean
 from toolguard.policyfile.reads import Reads, reads_of
+from toolguard.policyfile.shortcut import CertainlyFalse, certainly_false
 from toolguard.policyfile.views import fold_all, plain_view
 
 __all__ = ["MAX_EXPRESSION", "CelCondition", "CelEngine", "Engine", "Fault", "Program"]
@@ -55,12 +65,19 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A compiled expression, what it reads, and what it asks about the arguments (``reveals(args)``)."""
+    """A compiled expression.
+
+    Attributes:
+        reads: what it reads of the arguments and the other variables.
+        asks: what it asks about the arguments, such as ``reveals(args.note)``.
+        never: a cheap test for calls it certainly does not hold for.
+    """
 
     source: str
     expression: Any
     reads: Reads
     asks: tuple[str, ...] = ()
+    never: CertainlyFalse | None = None
 
 
 class Engine(Protocol):
@@ -103,6 +120,8 @@ class CelCondition:
     def holds(self, facts: Facts) -> bool:
         """Whether it holds for ``facts``. Raises ConditionError on anything but a clean yes or no."""
         program = self.program
+        if program.never is not None and program.never(facts):
+            return False
         names = program.reads.names
         variables = {name: _VALUES[name](facts) for name in names if name in _VALUES}
         if "args" not in names:
@@ -167,7 +186,7 @@ class CelEngine:
             _function("host_in", _T.BOOL, ([_T.STRING, _STRINGS], host_in), ([_STRINGS, _STRINGS], host_in)),
             _function("lower", _T.STRING, ([_T.STRING], str.casefold)),
         ]
-        for name, (impl, count) in ABOUT_ARGS.items():
+        for name, (_, count) in ABOUT_ARGS.items():
             result = _T.BOOL if count == 2 else _STRINGS
             rest = [_T.STRING] * (count - 1)
             declared.append(
@@ -176,7 +195,7 @@ class CelEngine:
                     result,
                     ([_MAP, *rest], _never),
                     ([_T.LIST, *rest], _never),
-                    ([_T.STRING, *rest], impl),
+                    ([_T.STRING, *rest], asked(name)),
                 )
             )
         for name, analyse in sorted(self.functions.items()):
@@ -204,7 +223,9 @@ class CelEngine:
         root, checked, _ = tree.load(self._env.compile(source).serialize())
         asks = sorted(set(_put_paths(root)))
         expression = self._env.deserialize(tree.dump(checked))
-        return Program(source=source, expression=expression, reads=reads_of(root), asks=tuple(asks))
+        return Program(
+            source=source, expression=expression, reads=reads_of(root), asks=tuple(asks), never=certainly_false(root)
+        )
 
     def eval(self, program: Program, variables: Mapping[str, object], facts: Facts) -> bool:
         current.facts = facts

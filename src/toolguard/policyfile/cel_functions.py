@@ -26,9 +26,10 @@ __all__ = [
     "ANALYSES",
     "SECRET_TYPES",
     "Analysis",
-    "CannotTell",
+    "CannotTellError",
     "about_args",
     "analysis",
+    "asked",
     "current",
     "host_in",
 ]
@@ -55,7 +56,7 @@ SECRET_TYPES = frozenset(
 """Finding types that are secrets rather than identifiers of a person."""
 
 
-class CannotTell(Exception):
+class CannotTellError(Exception):
     """The function has no safe answer. Its text is a constant and is never shown."""
 
 
@@ -66,7 +67,7 @@ current = threading.local()
 def _facts() -> Facts:
     facts: Facts | None = getattr(current, "facts", None)
     if facts is None:
-        raise CannotTell("no facts")
+        raise CannotTellError("no facts")
     return facts
 
 
@@ -75,36 +76,37 @@ def _steps(path: str) -> tuple[str | int, ...]:
     return tuple(json.loads(path))
 
 
-def _types(findings: Iterable[Finding], path: str, *, secret: bool | None) -> list[str]:
+def _below(findings: Iterable[Finding], path: str) -> Iterable[Finding]:
     steps = _steps(path)
     depth = len(steps)
-    return [
-        f.type for f in findings if f.path[:depth] == steps and (secret is None or (f.type in SECRET_TYPES) == secret)
-    ]
+    return (f for f in findings if f.path[:depth] == steps)
 
 
-def phi(path: str) -> list[str]:
+def phi(facts: Facts, path: str) -> list[str]:
     """Types of the identifiers present, one per finding."""
-    return _types(_facts().present, path, secret=False)
+    return [f.type for f in _below(facts.present, path) if f.type not in SECRET_TYPES]
 
 
-def reveals(path: str) -> list[str]:
+def reveals(facts: Facts, path: str) -> list[str]:
     """Types of the real values (secrets included) that would reach the tool, one per finding."""
-    return _types(_facts().revealed, path, secret=None)
+    return [f.type for f in _below(facts.revealed, path)]
 
 
-def secrets(path: str) -> list[str]:
+def secrets(facts: Facts, path: str) -> list[str]:
     """Types of the secrets present, one per finding."""
-    return _types(_facts().present, path, secret=True)
+    return [f.type for f in _below(facts.present, path) if f.type in SECRET_TYPES]
 
 
-def mentions(path: str, wanted: str) -> bool:
+def mentions(facts: Facts, path: str, wanted: str) -> bool:
     """Whether any text or key below ``path``, also in JSON inside text, holds ``wanted``; case and looks ignored."""
-    value = _at(_facts().data, _steps(path))
     needle = fold(wanted).casefold()
     if not needle:
-        raise CannotTell("nothing to look for")
-    return any(needle in text for text in _folded(value))
+        raise CannotTellError("nothing to look for")
+    key = ("mentions", path)
+    haystack = facts.memo.get(key)
+    if haystack is None:
+        haystack = facts.memo[key] = "\n".join(_folded(_at(facts.data, _steps(path))))
+    return needle in haystack
 
 
 def _at(value: Json, steps: tuple[str | int, ...]) -> Json:
@@ -113,11 +115,11 @@ def _at(value: Json, steps: tuple[str | int, ...]) -> Json:
             try:
                 value = json.loads(value)
             except (ValueError, RecursionError):
-                raise CannotTell("no such argument") from None
+                raise CannotTellError("no such argument") from None
         try:
             value = value[step]
         except (KeyError, IndexError, TypeError):
-            raise CannotTell("no such argument") from None
+            raise CannotTellError("no such argument") from None
     return value
 
 
@@ -132,13 +134,22 @@ def _folded(value: Json, depth: int = 0) -> Iterable[str]:
             yield from _folded(inner, depth + 1)
 
 
-ABOUT_ARGS: Mapping[str, tuple[Callable[..., object], int]] = {
+ABOUT_ARGS: Mapping[str, tuple[Callable[..., Any], int]] = {
     "phi": (phi, 1),
     "reveals": (reveals, 1),
     "secrets": (secrets, 1),
     "mentions": (mentions, 2),
 }
-"""Functions whose first parameter is the arguments or one of them, with their number of parameters."""
+"""Functions whose first parameter is the arguments or one of them, with their number of parameters.
+
+Here they take the facts, a path and the other parameters.
+"""
+
+
+def asked(name: str) -> Callable[..., Any]:
+    """The function as the engine calls it: the facts are those of the running evaluation."""
+    function = ABOUT_ARGS[name][0]
+    return lambda path, *rest: function(_facts(), path, *rest)
 
 
 def about_args(steps: Sequence[str | int]) -> str:
@@ -157,25 +168,25 @@ def host_of(text: str) -> str:
     """The host of a URL, the domain of an e-mail address, or a bare host; lower case, without a final dot.
 
     Raises:
-        CannotTell: two programs could read different hosts from it (white space, backslashes, letters
+        CannotTellError: two programs could read different hosts from it (white space, backslashes, letters
             outside ASCII, an escaped or doubled ``@``, unusual spellings of IP addresses), or there is none.
     """
     if not text.isascii() or "\\" in text or any(c <= " " or c == "\x7f" for c in text):
-        raise CannotTell("not a plain address")
+        raise CannotTellError("not a plain address")
     mail = _MAIL.fullmatch(text)
     if mail:
         return _plain_host(mail["host"])
     if _URL.fullmatch(text):
         authority = re.split(r"[/?#]", text.split("://", 1)[1], maxsplit=1)[0]
         if authority.count("@") > 1 or "%" in authority:
-            raise CannotTell("an ambiguous address")
+            raise CannotTellError("an ambiguous address")
         try:
             return _plain_host(urlsplit(text).hostname or "")
         except ValueError:
-            raise CannotTell("an ambiguous address") from None
+            raise CannotTellError("an ambiguous address") from None
     if _BARE.fullmatch(text):
         return _plain_host(text.split(":", 1)[0])
-    raise CannotTell("no address")
+    raise CannotTellError("no address")
 
 
 def _plain_host(host: str) -> str:
@@ -183,7 +194,7 @@ def _plain_host(host: str) -> str:
     if ":" in lowered:
         return ipaddress.IPv6Address(lowered).compressed
     if not _HOST.fullmatch(lowered):
-        raise CannotTell("no host")
+        raise CannotTellError("no host")
     lowered = lowered.removesuffix(".")
     if _NUMERIC.fullmatch(lowered):  # 127.1 and 0x7f000001 are addresses too, but not to every reader
         return str(ipaddress.IPv4Address(lowered))
@@ -197,7 +208,7 @@ def host_in(address: str | list[str], allowed: list[str]) -> bool:
     """
     if isinstance(address, list):
         if not address:
-            raise CannotTell("no address")
+            raise CannotTellError("no address")
         inside = [host_in(item, allowed) for item in address]  # all of them: one unclear address is enough to fail
         return all(inside)
     host = host_of(address)
@@ -230,4 +241,4 @@ def _jsonable(value: Any) -> Json:
         return sorted(_jsonable(v) for v in value)
     if isinstance(value, Iterable):
         return [_jsonable(v) for v in value]
-    raise CannotTell("an analysis gave something that is not JSON")
+    raise CannotTellError("an analysis gave something that is not JSON")
