@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from detection.marked import shown
 
 from toolguard.detection import DefaultDetector
 from toolguard.errors import DetectionError
@@ -11,17 +12,6 @@ from toolguard.ports import Detector, DetectorSession, Origin, Term
 
 def found(value: object, origin: Origin = Origin.RESULT) -> list[tuple[str, str]]:
     return shown(value, DefaultDetector().session().inspect(value, origin=origin))
-
-
-def shown(value: object, findings: object) -> list[tuple[str, str]]:
-    out = []
-    for finding in findings:  # type: ignore[attr-defined]  # test helper takes any iterable of findings
-        item: object = value
-        for step in finding.path[:-1] if finding.key else finding.path:
-            item = item[step]  # type: ignore[index]  # a JSON value
-        text = finding.path[-1] if finding.key else str(item)
-        out.append((finding.type, text[finding.start : finding.end]))
-    return out
 
 
 def test_the_detector_is_one_by_the_port() -> None:

@@ -37,6 +37,9 @@ _STOP = frozenset(
 )
 
 
+_FUNCTION = frozenset("not no a an the of and or for with in on at to is was be".split())
+
+
 class _Entry(NamedTuple):
     tokens: tuple[str, ...]
     type: str
@@ -166,7 +169,9 @@ def _person(lexed: Lexed) -> list[tuple[tuple[str, ...], bool]]:
     out: list[tuple[tuple[str, ...], bool]] = []
     if len(tokens) > 1:
         # a full name of which a part is no name ("not a", "10 mg tablet") is none
-        if sum(named) * 2 < len([t for t in tokens if len(t) > 2]):
+        if sum(named) * 2 < len([t for t in tokens if len(t) > 2]) or not _FUNCTION.isdisjoint(lexed.words):
+            return []
+        if not any(good and (not f & WORD or f & GIVEN) for good, f in zip(named, flags, strict=True)):
             return []
         out.append((tokens, False))
     for token, flag, good in zip(tokens, flags, named, strict=True):

@@ -133,7 +133,7 @@ def identifiers(lexed: Lexed) -> list[Span]:
     out: list[Span] = []
     for match in _SSN.finditer(text):
         digits = re.sub(r"\D", "", match[0])
-        out.append(Span(*match.span(), "SSN", 0.9 if checks.ssn_ok(digits) else 0.75, _SOURCE))
+        out.append(Span(*match.span(), "SSN", 0.9 if checks.ssn_ok(digits) else 0.85, _SOURCE))
     for match in _CARD.finditer(text) if lexed.numbers & _CARD_PARTS else ():
         digits = re.sub(r"\D", "", match[0])
         if checks.luhn_ok(digits) or match[1]:

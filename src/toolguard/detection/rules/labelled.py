@@ -24,7 +24,8 @@ _LABEL_GAP = frozenset((" ", "_", "-", ".", "'s ", "/", "", " / ", ". ", "'"))
 _LINE = re.compile(r"[^\n|;\t\"<>{}\[\]]{1,120}")
 _NEXT_LABEL = re.compile(r"[,.]?\s{1,4}[A-Za-z][A-Za-z ]{1,24}\s?[:=]")
 _NAME_GAP = frozenset((" ", ", ", ". ", "-", ".", ",", "' ", "^", " ^ "))
-_SENTENCE = re.compile(r"(?:(?<=[\d)])|(?<=[a-z]{5}))\.\s|\.$|\s{3,}")
+_SENTENCE = re.compile(r"(?:(?<=[\d)])|(?<=[a-z]{5}))\.\s|\.$|\s{3,}|\s-\s")
+_LOGINS = frozenset("user username login uid userid".split())
 _PLAIN = frozenset({"PERSON", "FACILITY", "LOCATION", "ADDRESS", "ID", "MRN", "HEALTH_PLAN_ID", "ACCOUNT", "LICENSE", "VEHICLE", "EMAIL", "ZIP"})
 
 
@@ -98,6 +99,8 @@ def _value(lexed: Lexed, i: int, at: int, kind: str, strong: bool, opener: str) 
             return None
     else:
         value = re.split(r"[\s,;)]", value, maxsplit=1)[0].rstrip(".")
+        if kind == "ID" and opener == "=" and lexed.folded[i] in _LOGINS and 2 < len(value) < 40 and value[0].isalpha():
+            return Span(at, at + len(value), kind, 0.7, _SOURCE)
         if (kind == "ZIP" and len(value) < 4) or (kind != "ZIP" and not strong and opener != "="):
             return None
     value = value.rstrip(" ,.")
