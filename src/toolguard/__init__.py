@@ -7,6 +7,7 @@
         session.call(look_up_patient, {"mrn": "…"})
 """
 
+import os as _os
 from typing import TYPE_CHECKING, Any
 
 from toolguard._core.call import Annotations, Assurance, Caller, CallRef, Person, Tool, ToolIdentity
@@ -55,6 +56,20 @@ __all__ = [
     "current_session",
     "from_function",
 ]
+
+
+
+def _refuse_clash() -> None:
+    """Another project on the index is called ``toolguard`` and brings the same import name."""
+    site = _os.path.dirname(_os.path.dirname(__file__))
+    if any(n.startswith("toolguard-") and n.endswith(".dist-info") for n in _os.listdir(site)):
+        raise ImportError(
+            "another distribution called 'toolguard' is installed beside this one and both own this import name; "
+            "remove both with 'pip uninstall toolguard toolguard-middleware', then install toolguard-middleware again"
+        )
+
+
+_refuse_clash()
 
 _LATER = {
     "BoundTool": "toolguard.bound",

@@ -277,10 +277,14 @@ class Session:
         return (await self.aexecute(bound, permit)).value
 
     def ref(self, call_id: str | None = None, ordinal: int = 0) -> CallRef:
-        """The reference of a call; a new one where the provider gave no id. Ids that are no plain words are digested."""
+        """The reference of a call; a new one where the provider gave no id."""
+        return CallRef(run=self.run, call_id=call_id or f"tg-{self.guard.parts.ids.new()}", ordinal=ordinal)
+
+    def _kept(self, ref: CallRef) -> CallRef:
+        """The reference as it is kept: ids come from outside and may hold anything, so odd ones are digested."""
         key = self._sealer.digest_key
-        given = label(call_id, key) if call_id else f"tg-{self.guard.parts.ids.new()}"
-        return CallRef(run=label(self.run, key), call_id=given, ordinal=ordinal)
+        run, call_id = label(ref.run, key), label(ref.call_id, key)
+        return ref if run is ref.run and call_id is ref.call_id else CallRef(run=run, call_id=call_id, ordinal=ref.ordinal)
 
     # --- the two halves, for adapters ----------------------------------------------------------------
 
@@ -388,7 +392,7 @@ class Session:
             policy=parts.policy,
             plan=known.plan,
             risk=known.analysis.static,
-            ref=ref,
+            ref=self._kept(ref),
             environment=parts.environment,
             suspension=Suspension(suspend) if suspend else self.suspension,
             on_wait_timeout=parts.on_wait_timeout,

@@ -11,7 +11,7 @@ from toolguard._core.call import Json, canonical, keyed_digest
 from toolguard._core.flow.judge import at
 from toolguard._core.flow.setting import Flow, Judged, Setting, Suspension
 from toolguard._core.mask import Finding, apply_findings, leaf_text, merge_findings
-from toolguard._core.policy import Decision, ToolPlan
+from toolguard._core.policy import Decision, Handling, ToolPlan
 from toolguard._core.records import Trail, counts
 from toolguard._core.steps import Allocate, Await, Change, CheckGrant, Commit, Find, LookUp, NewId, Now, Requester, Seal, Update
 from toolguard._core.vault import Namespace, Need, Token
@@ -73,7 +73,7 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
     span: str = yield NewId()
     sealed: bytes = yield Seal(judged.arguments.canonical, f"{setting.tenant}/request/{request_id}")
     decisive = _decisive(setting.plan, judged)
-    view = yield from _view(judged)
+    view = yield from _view(setting.plan, judged)
     rules = decision.approver_rules
     request = Request(
         id=request_id,
@@ -142,7 +142,7 @@ def _nobody(decision: Decision, requester: Requester | None, setting: Setting) -
 def _decisive(plan: ToolPlan, judged: Judged) -> dict[str, str]:
     """What decides the call, as far as anyone may see it: in clear where it is no identifier, else host or domain."""
     shown: dict[str, str] = {}
-    touched = {tuple(map(str, f.path)) for f in judged.present}
+    touched = {tuple(map(str, f.path)) for f in judged.present if plan.handling(f.path) is not Handling.PASS}
     for name in plan.rule.decisive:
         value = at(judged.arguments.data, name)
         path = tuple(name.split("."))
@@ -152,11 +152,14 @@ def _decisive(plan: ToolPlan, judged: Judged) -> dict[str, str]:
     return shown
 
 
-def _view(judged: Judged) -> Flow[Json]:
-    """What an approver sees: the very arguments the tool would get, identifiers as the session's tokens."""
+def _view(plan: ToolPlan, judged: Judged) -> Flow[Json]:
+    """What an approver sees: the very arguments the tool would get, identifiers as the session's tokens.
+
+    Arguments the policy passes are no identifiers by its own word, and are shown as they are.
+    """
     data = judged.arguments.data
     known = {value: token for token, value in judged.names.items()}
-    found = merge_findings(judged.revealed)
+    found = merge_findings(f for f in judged.revealed if plan.handling(f.path) is not Handling.PASS)
     old = {f: known[text] for f in found if (text := leaf_text(data, f)) in known}
     new: tuple[Finding, ...] = tuple(f for f in found if f not in old)
     needs = {f: Need(type=f.type, text=leaf_text(data, f), namespace=Namespace.MODEL) for f in new}
