@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from toolguard._core.call import Assurance, Caller, Person, Tool
+from toolguard._core.call import Assurance, Caller, Person, Tool, ToolIdentity
 from toolguard._core.condition import ConditionError, Facts
 from toolguard._core.flow.judge import _as_policy_says
 from toolguard._core.mask import Finding, leaves
@@ -14,6 +14,7 @@ from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel
 from toolguard.config import RiskAnalyser
 from toolguard.policyfile import load_policy
 from toolguard.policyfile.cel import CelCondition, CelEngine
+from toolguard.ports import ToolAnalysis
 
 HEAD = "apiVersion: toolguard/v1\nkind: ToolPolicy\nmetadata: {name: test, version: 1}\n"
 APPROVALS = "approvals: {default: {approvers: [group:privacy-office]}}\n"
@@ -79,10 +80,13 @@ def judged(loaded: Policy, tool: str, data: Any, *, source: str = "app", **chang
         schema={"type": "object", "properties": {name: {"type": _json_type(v)} for name, v in data.items()}},
     )
     plan = loaded.plan(known)
-    analysis = RiskAnalyser().tool(known)
+    analysis = _ANALYSED.get(known.identity) or _ANALYSED.setdefault(known.identity, RiskAnalyser().tool(known))
     seen, own = analysis.analyse(data)
     given = facts(data, risk=_as_policy_says(plan, analysis.static, seen, own), **changes)
     return decide(loaded, plan, replace(given, tool=known))
+
+
+_ANALYSED: dict[ToolIdentity, ToolAnalysis] = {}
 
 
 def _json_type(value: Any) -> str:

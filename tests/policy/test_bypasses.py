@@ -90,6 +90,22 @@ def test_json_inside_a_string_is_read_where_parts_are_expected(source: str, data
     assert holds(source, data) is True
 
 
+@pytest.mark.parametrize(
+    ("source", "data", "answer"),
+    [
+        ('size(args) < 9 && args.action == "drop"', {"action": ["drop"]}, "wrong_type"),
+        ("size(args) < 9 && args.limit > 500", {"limit": "5000"}, True),
+        ('args.to.size() > 0 && args.to.contains("x")', {"to": ["x"]}, "wrong_type"),
+        ('args.action.lowerAscii() == "drop"', {"action": "DR\u043eP"}, True),
+        ('args.action.trim() == "7"', {"action": 7}, True),
+    ],
+)
+def test_a_use_of_the_whole_does_not_hide_the_shape_of_a_part(
+    source: str, data: dict[str, object], answer: bool | str
+) -> None:
+    assert holds(source, data) == answer
+
+
 def test_an_escaped_path_is_the_path() -> None:
     for path in ("/Patient/$export", "/Patient/%24export", "/Patient/%2524export", "/Patient/＄export"):
         assert holds('args.path.contains("$export")', {"path": path}) is True

@@ -49,7 +49,7 @@ FINDINGS = st.lists(
     revealed=FINDINGS,
     session=st.sampled_from([{}, {"tainted": True}, {"tainted": None}, {"patients": 60}]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_what_a_shortcut_denies_the_engine_denies(
     restricts: bool, data: dict[str, Any], present: Any, revealed: Any, session: dict[str, Any]
 ) -> None:

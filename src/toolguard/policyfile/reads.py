@@ -23,7 +23,10 @@ _Scope: TypeAlias = Mapping[str, Steps | None]
 
 _COMPARISONS = frozenset({"_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"})
 _ARITHMETIC = frozenset({"_-_", "_*_", "_/_", "_%_", "-_"})
-_TEXT_METHODS = frozenset({"contains", "startsWith", "endsWith", "matches", "lower", "sql", "shell", "url", "fhir"})
+_TEXT_METHODS = frozenset(
+    {"contains", "startsWith", "endsWith", "matches", "lower", "sql", "shell", "url", "fhir"}
+    | {"lowerAscii", "upperAscii", "trim", "replace", "split", "substring", "indexOf", "lastIndexOf", "charAt"}
+)
 _NUMBER_CASTS = frozenset({"int", "uint", "double"})
 
 

@@ -60,11 +60,12 @@ def plain_view(data: Json, shape: Shape) -> View:
     """Of ``data``, what ``shape`` says is read, in the form it is read."""
     view = View()
     source = data if isinstance(data, dict) else {}
+    parts = shape.parts
     if shape.whole:
-        view.data = _settle(source)
-        view.misfit = not isinstance(data, dict)
+        view.data = {k: _fit(v, parts[k], view) if k in parts else _settle(v) for k, v in source.items()}
+        view.misfit = view.misfit or not isinstance(data, dict)
     else:
-        view.data = {name: _fit(source[name], part, view) for name, part in shape.parts.items() if name in source}
+        view.data = {name: _fit(source[name], part, view) for name, part in parts.items() if name in source}
     return view
 
 
