@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from langchain.agents import create_agent
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage, convert_to_openai_messages
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage, convert_to_openai_messages
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -73,7 +73,9 @@ class EndpointChat(BaseChatModel):
         body: Any = convert_to_openai_messages(messages)
         self.sent.append(body)
         tools = kwargs.get("tools") or []
-        reply = self.client.chat.completions.create(model=self.model, messages=body, **({"tools": tools} if tools else {}))
+        reply = self.client.chat.completions.create(
+            model=self.model, messages=body, **({"tools": tools} if tools else {})
+        )
         said = reply.choices[0].message
         calls = [
             {"name": c.function.name, "args": json.loads(c.function.arguments), "id": c.id, "type": "tool_call"}
@@ -110,7 +112,7 @@ class LangChainAgent:
     def ask(self, text: str) -> Turn:
         config: Any = {"configurable": {"thread_id": "demo-langchain"}}
         before = len(self.model.sent)
-        state: dict[str, Any] = self._agent.invoke({"messages": [("user", text)]}, config)
+        state = self._agent.invoke({"messages": [HumanMessage(text)]}, config)
         fresh = state["messages"][self._seen :]
         self._seen = len(state["messages"])
         first = self.model.sent[before]
@@ -162,7 +164,9 @@ class OpenAIAgent:
         return Turn(
             saw=next((str(m["content"]) for m in reversed(messages) if m["role"] == "user"), ""),
             calls=tuple(
-                _call(c["function"]["name"], c["function"]["arguments"]) for m in fresh for c in m.get("tool_calls") or []
+                _call(c["function"]["name"], c["function"]["arguments"])
+                for m in fresh
+                for c in m.get("tool_calls") or []
             ),
             came_back=tuple(str(m["content"]) for m in fresh if m["role"] == "tool"),
             answer="" if isinstance(result, SuspendedRun) else result.text,

@@ -30,14 +30,17 @@ __all__ = ["demo"]
 
 def demo(
     auto: Annotated[
-        bool, typer.Option("--auto", help="A second identity decides, through the real service. Without a terminal: always.")
+        bool,
+        typer.Option("--auto", help="A second identity decides, through the real service. Without a terminal: always."),
     ] = False,
     base_url: Annotated[
         str | None, typer.Option(help="An OpenAI-compatible endpoint to use in place of the scripted model.")
     ] = None,
     model: Annotated[str, typer.Option(help="The model's name there.")] = "scripted",
     seed: Annotated[int, typer.Option(help="Which synthetic patients.")] = 7,
-    keep: Annotated[Path | None, typer.Option(help="Keep the installation (keys, store, policy) in this new folder.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep the installation (keys, store, policy) in this new folder.")
+    ] = None,
 ) -> None:
     """A hospital agent, guarded, end to end, on this machine alone: no key, no network, nothing to start by hand.
 

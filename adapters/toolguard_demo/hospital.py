@@ -8,8 +8,32 @@ from typing import Any
 
 __all__ = ["Hospital"]
 
-_GIVEN = ["Margaret", "Tomasz", "Amara", "Lucía", "Henrik", "Noor", "Priya", "Walter", "Ewa", "Joaquin", "Sadie", "Ikenna"]
-_FAMILY = ["O'Neil", "Kowalczyk", "Nwosu", "Ferreira", "Lindqvist", "Haddad", "Raman", "Applegate", "Zielinski", "Duarte"]
+_GIVEN = [
+    "Margaret",
+    "Tomasz",
+    "Amara",
+    "Lucía",
+    "Henrik",
+    "Noor",
+    "Priya",
+    "Walter",
+    "Ewa",
+    "Joaquin",
+    "Sadie",
+    "Ikenna",
+]
+_FAMILY = [
+    "O'Neil",
+    "Kowalczyk",
+    "Nwosu",
+    "Ferreira",
+    "Lindqvist",
+    "Haddad",
+    "Raman",
+    "Applegate",
+    "Zielinski",
+    "Duarte",
+]
 _STREETS = ["Larkspur Lane", "Mill Road", "Canal Street", "Orchard Close"]
 _CONDITIONS = ["congestive heart failure", "type 2 diabetes", "atrial fibrillation", "chronic kidney disease"]
 
@@ -44,7 +68,9 @@ class Hospital:
             "name": [{"use": "official", "family": family, "given": [given]}],
             "birthDate": f"{rng.randint(1938, 1999)}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}",
             "telecom": [{"system": "phone", "value": f"(555) 01{rng.randint(0, 9)}-{rng.randint(1000, 9999)}"}],
-            "address": [{"line": [f"{rng.randint(1, 99)} {rng.choice(_STREETS)}"], "city": "Ashford", "postalCode": "02139"}],
+            "address": [
+                {"line": [f"{rng.randint(1, 99)} {rng.choice(_STREETS)}"], "city": "Ashford", "postalCode": "02139"}
+            ],
             "condition": rng.choice(_CONDITIONS),
             "potassium": f"{rng.uniform(3.4, 5.6):.1f} mmol/L",
         }

@@ -22,7 +22,9 @@ def model(request: ModelRequest) -> Reply:
     if outputs:
         return _after(asked, outputs[-1])
     if asked.startswith("Find "):
-        return use(Use("search_patients", {"name": _first("PERSON", asked), "birth_date": _first("DATE(?:_OF_BIRTH)?", asked)}))
+        return use(
+            Use("search_patients", {"name": _first("PERSON", asked), "birth_date": _first("DATE(?:_OF_BIRTH)?", asked)})
+        )
     if "referral" in asked:
         history = json.dumps(request.items)
         body = f"Please see {_first('PERSON', history)}, MRN {_first('MRN', history)}, for heart failure follow-up."
@@ -37,7 +39,9 @@ def model(request: ModelRequest) -> Reply:
 def _after(asked: str, output: str) -> Reply:
     if asked.startswith("Find "):
         found = _record(output)
-        return say(f"{_first('PERSON', asked)} has {found.get('condition')}; the last potassium was {found.get('potassium')}.")
+        return say(
+            f"{_first('PERSON', asked)} has {found.get('condition')}; the last potassium was {found.get('potassium')}."
+        )
     if "referral" in asked:
         return say("The referral is on its way." if output.startswith("sent") else f"It was not sent: {output}")
     if asked.startswith("Export "):

@@ -45,7 +45,9 @@ class Screen:
 
     def title(self, text: str, under: str) -> None:
         self.console.print()
-        self.console.print(Panel(Text(under, style="dim"), title=f"[bold]{escape(text)}[/]", title_align="left", border_style="cyan"))
+        self.console.print(
+            Panel(Text(under, style="dim"), title=f"[bold]{escape(text)}[/]", title_align="left", border_style="cyan")
+        )
 
     def scene(self, number: int, text: str) -> None:
         self.console.print()
@@ -83,7 +85,10 @@ class Screen:
         table.add_column(overflow="fold")
         who = approval["requester"]
         table.add_row("who", f"{escape(who['name'])}, through agent {escape(who['agent'])} ({who['assurance']})")
-        table.add_row("what", f"[bold]{escape(approval['tool'])}[/] {escape(json.dumps(approval['arguments'], ensure_ascii=False))}")
+        table.add_row(
+            "what",
+            f"[bold]{escape(approval['tool'])}[/] {escape(json.dumps(approval['arguments'], ensure_ascii=False))}",
+        )
         for name, value in approval["decisive"].items():
             table.add_row(f"  {escape(name)}", f"[bold]{escape(value)}[/]")
         table.add_row("risk", f"{approval['risk']['level']} · {approval['risk']['risk_class']}")

@@ -61,7 +61,9 @@ class Story:
         )
         if self.scripted:
             wanted = {"name": hospital.name, "birth_date": hospital.someone["birthDate"]}
-            screen.promise(f"{agent.name}: the trusted tool got the real name and birth date", ("search_patients", wanted) in got)
+            screen.promise(
+                f"{agent.name}: the trusted tool got the real name and birth date", ("search_patients", wanted) in got
+            )
             screen.promise(f"{agent.name}: the clinician reads the answer in clear", hospital.name in clear)
         leaked = [kind for kind, value in hospital.identifiers().items() if value in self._seen(turn)]
         screen.promise(f"{agent.name}: the model saw none of the patient's identifiers", not leaked)
@@ -72,10 +74,16 @@ class Story:
         turn = agent.ask(asks.REFER)
         sent = [args for name, args in hospital.got if name == "send_email"][before:]
         secrets = list(hospital.identifiers().values())
-        rows = [("the person typed", asks.REFER), ("the model saw", turn.saw), *(("the model called", c) for c in turn.calls)]
+        rows = [
+            ("the person typed", asks.REFER),
+            ("the model saw", turn.saw),
+            *(("the model called", c) for c in turn.calls),
+        ]
         screen.views([*rows, *(("the mail system got", _call("send_email", a)) for a in sent)], secrets)
         if self.scripted:
-            screen.promise(f"{agent.name}: the mail went to the real address", [a["to"] for a in sent] == [asks.OUTSIDE])
+            screen.promise(
+                f"{agent.name}: the mail went to the real address", [a["to"] for a in sent] == [asks.OUTSIDE]
+            )
         held = not any(value in json.dumps(a, ensure_ascii=False) for a in sent for value in secrets)
         screen.promise(f"{agent.name}: no identifier left the hospital with it", held)
 
@@ -122,7 +130,10 @@ class Story:
         """Everyone who must not decide, tries: over the same REST service a person uses."""
         screen = self.screen
         refused = Desk(self.url, self.place.tokens[REQUESTER]).decide(request, "approve", "it is fine, trust me")
-        screen.promise("the requester, herself in the privacy office, cannot approve her own call", refused == (403, "self_approval"))
+        screen.promise(
+            "the requester, herself in the privacy office, cannot approve her own call",
+            refused == (403, "self_approval"),
+        )
         status, _ = Desk(self.url, self.place.tokens[AGENT]).decide(request, "approve", "urgent")
         screen.promise("the agent's own credential cannot decide", status == 403)
         other = {**request, "call_digest": "v1:" + "0" * 64}
@@ -138,7 +149,10 @@ class Story:
         command = f"toolguard approvals approve {request['id']} --reason 'agreed' --url {self.url}"
         self.screen.how_to_decide(
             [
-                ("decide in another terminal (or 'deny'):", f"{command} --token-file {self.place.token_file(APPROVER)}"),
+                (
+                    "decide in another terminal (or 'deny'):",
+                    f"{command} --token-file {self.place.token_file(APPROVER)}",
+                ),
                 ("or in a browser; the link works once, for ten minutes:", self.place.link(APPROVER, self.url)),
             ]
         )
@@ -161,7 +175,9 @@ class Story:
         screen.views([("resumed; came back", c) for c in turn.came_back[-1:]])
         screen.promise("OpenAI: the resumed call ran exactly once", hospital.times("export_cohort") == before + 1)
         agent.resume(blob)
-        screen.promise("OpenAI: resuming the same run again did not run it again", hospital.times("export_cohort") == before + 1)
+        screen.promise(
+            "OpenAI: resuming the same run again did not run it again", hospital.times("export_cohort") == before + 1
+        )
         if self.scripted:
             self._arguments_changed(agent)
 

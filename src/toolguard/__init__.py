@@ -1,10 +1,10 @@
 """toolguard: the guard between a model and its tools.
 
-    from toolguard import Caller, Guard
+from toolguard import Caller, Guard
 
-    guard = Guard.from_config("toolguard.toml")
-    with guard.session(caller=Caller.of("ana.ruiz", agent="discharge-agent", tenant="st-elsewhere")) as session:
-        session.call(look_up_patient, {"mrn": "…"})
+guard = Guard.from_config("toolguard.toml")
+with guard.session(caller=Caller.of("ana.ruiz", agent="discharge-agent", tenant="st-elsewhere")) as session:
+    session.call(look_up_patient, {"mrn": "…"})
 """
 
 import os as _os
@@ -58,11 +58,10 @@ __all__ = [
 ]
 
 
-
 def _refuse_clash() -> None:
     """Another project on the index is called ``toolguard`` and brings the same import name."""
-    site = _os.path.dirname(_os.path.dirname(__file__))
-    if any(n.startswith("toolguard-") and n.endswith(".dist-info") for n in _os.listdir(site)):
+    site = _os.path.dirname(_os.path.dirname(__file__))  # noqa: PTH120 - pathlib would double the time of this import
+    if any(n.startswith("toolguard-") and n.endswith(".dist-info") for n in _os.listdir(site)):  # noqa: PTH208 - as above
         raise ImportError(
             "another distribution called 'toolguard' is installed beside this one and both own this import name; "
             "remove both with 'pip uninstall toolguard toolguard-middleware', then install toolguard-middleware again"

@@ -134,7 +134,9 @@ def load_config(path: str | os.PathLike[str]) -> Config:
     try:
         return Config.model_validate({**data, "folder": file.resolve().parent})
     except ValidationError as fault:
-        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in fault.errors(include_input=False))
+        told = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in fault.errors(include_input=False)
+        )
         raise ConfigError(f"{file}: {told}; see the configuration reference in the README") from None
 
 
@@ -271,17 +273,15 @@ def assemble(
     opened = open_store(store, clock=clock) if isinstance(store, str) else store
     if keys is None:
         if opened.blocking:
-            raise ConfigError("a durable store needs a key that outlives this process; run 'toolguard keys init' and set [keys]")
+            raise ConfigError(
+                "a durable store needs a key that outlives this process; run 'toolguard keys init' and set [keys]"
+            )
         keys = KeyRing([SecretKey.generate(Purpose.SEAL)])
-    if directory is None:
-        directory = NoDirectory()
-    elif not hasattr(directory, "person"):
-        directory = FileDirectory(directory)
     return Parts(
         policy=policy if isinstance(policy, Policy) else _policy(policy),
         store=opened,
         sealer=keys.sealer,
-        directory=directory,
+        directory=_directory(directory),
         verifier=PinnedVerifier(trusted),
         detector=detector or DefaultDetector(),
         analyser=analyser or RiskAnalyser(),
@@ -296,6 +296,12 @@ def assemble(
         verify_token=_no_tokens if tokens is None else _verifier(tokens),
         closers=tuple(closers),
     )
+
+
+def _directory(given: Directory | str | os.PathLike[str] | None) -> Directory:
+    if given is None:
+        return NoDirectory()
+    return FileDirectory(given) if isinstance(given, str | os.PathLike) else given
 
 
 def _policy(source: str | os.PathLike[str]) -> Policy:

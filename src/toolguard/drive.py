@@ -171,7 +171,10 @@ class Hands:
     def _pauses(self) -> tuple[float, Callable[[], float | None]]:
         """(deadline, how long to sleep before the next look; None when the bound is reached)."""
         deadline = self.clock.monotonic() + self.wait
-        return deadline, lambda: max(0.0, min(self.poll, left)) if (left := deadline - self.clock.monotonic()) > 0 else None
+        return (
+            deadline,
+            lambda: max(0.0, min(self.poll, left)) if (left := deadline - self.clock.monotonic()) > 0 else None,
+        )
 
     def _is_settled(self, approval: Approval) -> bool:
         return approval.state is not State.PENDING or self.clock.now() >= approval.request.expires

@@ -206,9 +206,7 @@ class Suspended(ToolguardError):  # noqa: N818 - a pause is not a failure, and t
 
     code = "suspended"
 
-    def __init__(
-        self, message: str, *, approval_id: str, call_digest: str, tool: str, expires_at: float
-    ) -> None:
+    def __init__(self, message: str, *, approval_id: str, call_digest: str, tool: str, expires_at: float) -> None:
         super().__init__(message)
         self.approval_id = approval_id
         self.call_digest = call_digest

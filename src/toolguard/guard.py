@@ -13,13 +13,13 @@ from toolguard import drive
 from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Assurance, Caller, CallRef, Json, Person, Tool
 from toolguard._core.flow import Clear, Done, Permit, Setting, Suspension
-from toolguard._core.flow.setting import DEFAULT_PAUSES
 from toolguard._core.flow import abandon as abandon_flow
 from toolguard._core.flow import authorise as authorise_flow
 from toolguard._core.flow import execute as execute_flow
 from toolguard._core.flow import judge as judge_flow
 from toolguard._core.flow import mask_value as mask_flow
 from toolguard._core.flow import reveal_text as reveal_flow
+from toolguard._core.flow.setting import DEFAULT_PAUSES
 from toolguard._core.policy import Decision, Policy, ToolPlan
 from toolguard._core.records import Scope, label
 from toolguard._core.steps import Change, Origin
@@ -284,32 +284,60 @@ class Session:
         """The reference as it is kept: ids come from outside and may hold anything, so odd ones are digested."""
         key = self._sealer.digest_key
         run, call_id = label(ref.run, key), label(ref.call_id, key)
-        return ref if run is ref.run and call_id is ref.call_id else CallRef(run=run, call_id=call_id, ordinal=ref.ordinal)
+        return (
+            ref if run is ref.run and call_id is ref.call_id else CallRef(run=run, call_id=call_id, ordinal=ref.ordinal)
+        )
 
     # --- the two halves, for adapters ----------------------------------------------------------------
 
     def authorise(
-        self, bound: BoundTool, raw: object, *, ref: CallRef, reason: str = "", replays: bool = False, suspend: str | None = None
+        self,
+        bound: BoundTool,
+        raw: object,
+        *,
+        ref: CallRef,
+        reason: str = "",
+        replays: bool = False,
+        suspend: str | None = None,
     ) -> Permit:
         """The first half of a call: a permit to run it once, or an error that says why not."""
         setting, hands = self._setting(bound, ref, reason, replays, suspend)
         return drive.run(authorise_flow(setting, raw), hands)
 
     async def aauthorise(
-        self, bound: BoundTool, raw: object, *, ref: CallRef, reason: str = "", replays: bool = False, suspend: str | None = None
+        self,
+        bound: BoundTool,
+        raw: object,
+        *,
+        ref: CallRef,
+        reason: str = "",
+        replays: bool = False,
+        suspend: str | None = None,
     ) -> Permit:
         setting, hands = self._setting(bound, ref, reason, replays, suspend)
         return await drive.arun(authorise_flow(setting, raw), hands)
 
     def execute(
-        self, bound: BoundTool, permit: Permit, passed: object = None, *, replays: bool = False, pauses: tuple[type[BaseException], ...] = ()
+        self,
+        bound: BoundTool,
+        permit: Permit,
+        passed: object = None,
+        *,
+        replays: bool = False,
+        pauses: tuple[type[BaseException], ...] = (),
     ) -> Done:
         """The second half: claim, run, mask. ``passed`` are the objects that really go to the tool."""
         setting, hands = self._setting(bound, permit.trail.ref, "", replays, None, pauses)
         return drive.run(execute_flow(setting, permit, permit.passed if passed is None else passed), hands)
 
     async def aexecute(
-        self, bound: BoundTool, permit: Permit, passed: object = None, *, replays: bool = False, pauses: tuple[type[BaseException], ...] = ()
+        self,
+        bound: BoundTool,
+        permit: Permit,
+        passed: object = None,
+        *,
+        replays: bool = False,
+        pauses: tuple[type[BaseException], ...] = (),
     ) -> Done:
         setting, hands = self._setting(bound, permit.trail.ref, "", replays, None, pauses)
         return await drive.arun(execute_flow(setting, permit, permit.passed if passed is None else passed), hands)
@@ -331,7 +359,9 @@ class Session:
 
     # --- context -------------------------------------------------------------------------------------
 
-    def mask(self, value: Json, *, origin: Origin | str = Origin.USER, schema: Mapping[str, Json] | None = None) -> Json:
+    def mask(
+        self, value: Json, *, origin: Origin | str = Origin.USER, schema: Mapping[str, Json] | None = None
+    ) -> Json:
         """``value`` (text or any JSON) with every identifier found replaced by its token."""
         _, hands = self._setting(_NOTHING, _NO_REF, "", False, None)
         return drive.run(mask_flow(value, Origin(origin), schema), hands)

@@ -73,9 +73,7 @@ class Term:
 class DetectorSession(Protocol):
     """Detection with memory: what was once accepted as an identifier is found again. Thread-safe."""
 
-    def inspect(
-        self, value: Json, *, origin: Origin, schema: Mapping[str, Json] | None = None
-    ) -> tuple[Finding, ...]:
+    def inspect(self, value: Json, *, origin: Origin, schema: Mapping[str, Json] | None = None) -> tuple[Finding, ...]:
         """Every identifier in ``value``, not overlapping. Raises DetectionError rather than miss silently."""
         ...
 

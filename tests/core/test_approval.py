@@ -88,7 +88,9 @@ def verdict(name, answer=Answer.APPROVE, at=NOW + 1, **more):
 
 
 def give(approval, name, answer=Answer.APPROVE, *, now=NOW + 1, groups=("privacy",), human=True, **more):
-    return add_verdict(approval, verdict(name, answer, now, groups=groups, **more), voter(name, *groups, human=human), now=now)
+    return add_verdict(
+        approval, verdict(name, answer, now, groups=groups, **more), voter(name, *groups, human=human), now=now
+    )
 
 
 LEGAL = {
@@ -196,7 +198,16 @@ def test_no_approver_rules_is_never_approved():
     assert tally(approval) is State.PENDING
 
 
-@given(st.lists(st.tuples(st.sampled_from(["ana", "chen", "lee", "owner", "boss"]), st.sampled_from(list(Answer)), st.sampled_from([(), ("privacy",)])), max_size=6))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["ana", "chen", "lee", "owner", "boss"]),
+            st.sampled_from(list(Answer)),
+            st.sampled_from([(), ("privacy",)]),
+        ),
+        max_size=6,
+    )
+)
 def test_the_tally_is_a_yes_only_with_an_eligible_yes_and_no_veto(votes):
     given_ = [verdict(n, a, NOW + i, groups=g) for i, (n, a, g) in enumerate(votes)]
     state = tally(Approval(request=request(), verdicts=tuple(given_)))

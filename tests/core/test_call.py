@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolguard._core.call import CallRef, Caller, Person, Tool, args_digest, call_digest, canonical, freeze
+from toolguard._core.call import Caller, CallRef, Person, Tool, args_digest, call_digest, canonical, freeze
 from toolguard.errors import BadArgumentsError, IdentityError
 
 KEY = b"k" * 32
@@ -22,9 +22,18 @@ TOOL = Tool.describe("export", source="app", schema={"type": "object"})
     ("value", "text"),
     [
         # RFC 8785, section 3.2.2 and appendix B
-        ([333333333.33333329, 1e30, 4.50, 2e-3, 0.000000000000000000000000001], "[333333333.3333333,1e+30,4.5,0.002,1e-27]"),
-        ([5e-324, -5e-324, 1.7976931348623157e308, 9007199254740992.0], "[5e-324,-5e-324,1.7976931348623157e+308,9007199254740992]"),
-        ([-0.0, 0.0, 1e21, 9.999999999999997e22, 0.000001, 9.5e-7], "[0,0,1e+21,9.999999999999997e+22,0.000001,9.5e-7]"),
+        (
+            [333333333.33333329, 1e30, 4.50, 2e-3, 0.000000000000000000000000001],
+            "[333333333.3333333,1e+30,4.5,0.002,1e-27]",
+        ),
+        (
+            [5e-324, -5e-324, 1.7976931348623157e308, 9007199254740992.0],
+            "[5e-324,-5e-324,1.7976931348623157e+308,9007199254740992]",
+        ),
+        (
+            [-0.0, 0.0, 1e21, 9.999999999999997e22, 0.000001, 9.5e-7],
+            "[0,0,1e+21,9.999999999999997e+22,0.000001,9.5e-7]",
+        ),
         ("\u20ac$\u000f\u000aA'\u0042\u0022\u005c\\\"/", '"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"'),
         # keys are sorted by UTF-16 code units: U+1F600 (D83D DE00) comes before U+FB33
         ({"\ufb33": 1, "\U0001f600": 2, "\u20ac": 3, "1": 4, "\r": 5}, '{"\\r":5,"1":4,"€":3,"😀":2,"\ufb33":1}'),
@@ -65,7 +74,17 @@ def test_enums_dataclasses_and_models_are_written_by_content():
 
 @pytest.mark.parametrize(
     "value",
-    [float("nan"), float("inf"), Decimal("NaN"), {1: "a"}, {"a": object()}, "\ud800", {"\ud800": 1}, ["\udfff"], object()],
+    [
+        float("nan"),
+        float("inf"),
+        Decimal("NaN"),
+        {1: "a"},
+        {"a": object()},
+        "\ud800",
+        {"\ud800": 1},
+        ["\udfff"],
+        object(),
+    ],
 )
 def test_what_cannot_be_written_exactly_is_refused(value):
     with pytest.raises(BadArgumentsError, match="did not run"):
@@ -87,8 +106,15 @@ def test_refusals_never_show_the_value():
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(codec="utf-8")),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8")),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -134,7 +160,12 @@ def test_invariant_2_the_same_arguments_elsewhere_do_not_match(other):
 
 @pytest.mark.parametrize(
     "ref",
-    [CallRef(run="r2", call_id="c"), CallRef(run="r", call_id="d"), CallRef(run="r", call_id="c", ordinal=1), CallRef(run="rc", call_id="")],
+    [
+        CallRef(run="r2", call_id="c"),
+        CallRef(run="r", call_id="d"),
+        CallRef(run="r", call_id="c", ordinal=1),
+        CallRef(run="rc", call_id=""),
+    ],
 )
 def test_invariant_2_another_run_call_or_position_is_another_call(ref):
     args = args_digest(KEY, tenant="t", tool=TOOL.identity, arguments=freeze({}))

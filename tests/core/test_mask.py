@@ -46,9 +46,7 @@ def test_overlapping_findings_unite_under_the_best_type():
     assert [(m.start, m.end, m.type) for m in merged] == [(0, 9, "EMAIL"), (9, 12, "DATE")]
 
 
-SPANS = st.lists(
-    st.tuples(st.integers(0, 20), st.integers(0, 20)).map(lambda p: f((), min(p), max(p))), max_size=8
-)
+SPANS = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)).map(lambda p: f((), min(p), max(p))), max_size=8)
 
 
 @given(SPANS)

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolguard._core.vault import Namespace, Token, canonical_form, has_token, release, token_spans, tokens_in, unmask_text
+from toolguard._core.vault import (
+    Namespace,
+    Token,
+    canonical_form,
+    has_token,
+    release,
+    token_spans,
+    tokens_in,
+    unmask_text,
+)
 
 ADA = Token(type="PERSON", index=1)
 VALUES = {ADA: "Ada Byron", Token(type="MRN", index=12): "00123", Token(type="PERSON", index=1, variant=1): "ADA BYRON"}
@@ -25,13 +34,25 @@ def test_a_token_reads_back_as_itself(token):
 
 @pytest.mark.parametrize(
     "mangled",
-    ["<PERSON_1>", "[PERSON_1]", "PERSON_1", "&lt;PERSON_1&gt;", "<person_1>", "[Person_1]", "**<PERSON_1>**", "(PERSON_1)", "PERSON_1's"],
+    [
+        "<PERSON_1>",
+        "[PERSON_1]",
+        "PERSON_1",
+        "&lt;PERSON_1&gt;",
+        "<person_1>",
+        "[Person_1]",
+        "**<PERSON_1>**",
+        "(PERSON_1)",
+        "PERSON_1's",
+    ],
 )
 def test_models_mangle_tokens_and_they_are_still_read(mangled):
     assert [s.token for s in token_spans(mangled)] == [ADA]
 
 
-@pytest.mark.parametrize("text", ["step_1", "utf_8", "x_PERSON_1", "PERSON_1_2", "a<b_2", "PERSON_", "<_1>", "PERSON_1234567", ""])
+@pytest.mark.parametrize(
+    "text", ["step_1", "utf_8", "x_PERSON_1", "PERSON_1_2", "a<b_2", "PERSON_", "<_1>", "PERSON_1234567", ""]
+)
 def test_other_text_is_no_token(text):
     assert token_spans(text) == []
 
@@ -50,7 +71,12 @@ def trusted(*types, prose=()):
 
 
 def test_t9_a_token_is_released_only_as_the_whole_value_or_in_declared_prose():
-    data = {"name": " <PERSON_1> ", "sql": "substr('<PERSON_1>',1,1)", "note": "Saw <PERSON_1> today", "mrn": ["<MRN_12>"]}
+    data = {
+        "name": " <PERSON_1> ",
+        "sql": "substr('<PERSON_1>',1,1)",
+        "note": "Saw <PERSON_1> today",
+        "mrn": ["<MRN_12>"],
+    }
     got, released = release(data, VALUES, trusted("PERSON", "MRN", prose=("note",)))
     assert got == {
         "name": "Ada Byron",

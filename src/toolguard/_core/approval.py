@@ -215,7 +215,8 @@ def tally(approval: Approval) -> State:
     request = approval.request
     counted = [v for v in latest.values() if v.person not in request.excluded and _saw_this(request, v)]
     satisfied = bool(request.approver_rules) and all(
-        sum(_listed(rule, v.person, v.groups) for v in counted) >= max(1, rule.quorum) for rule in request.approver_rules
+        sum(_listed(rule, v.person, v.groups) for v in counted) >= max(1, rule.quorum)
+        for rule in request.approver_rules
     )
     return State.APPROVED if satisfied else State.PENDING
 

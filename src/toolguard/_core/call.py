@@ -98,7 +98,13 @@ class Caller:
 
     @classmethod
     def of(
-        cls, subject: str, *, agent: str, tenant: str, roles: frozenset[str] | set[str] = frozenset(), issuer: str = "local"
+        cls,
+        subject: str,
+        *,
+        agent: str,
+        tenant: str,
+        roles: frozenset[str] | set[str] = frozenset(),
+        issuer: str = "local",
     ) -> Caller:
         """An asserted caller of the local issuer: the application says who it is."""
         return cls(
@@ -280,7 +286,7 @@ def _number(value: float) -> str:
         raise BadArgumentsError("arguments hold NaN or an infinity; the call did not run")
     if 1e-4 <= value < 1e16:  # here Python and ECMAScript write the same digits
         text = repr(value)
-        return text[:-2] if text.endswith(".0") else text
+        return text.removesuffix(".0")
     return "0" if value == 0 else _ecma(value)
 
 
@@ -371,9 +377,7 @@ def args_digest(key: bytes, *, tenant: str, tool: ToolIdentity, arguments: Argum
 
     Serves denial memory, comparison and display; it is not authority to run.
     """
-    return keyed_digest(
-        key, "toolguard.args", tenant.encode(), tool.ref.encode(), arguments.canonical, target.encode()
-    )
+    return keyed_digest(key, "toolguard.args", tenant.encode(), tool.ref.encode(), arguments.canonical, target.encode())
 
 
 def call_digest(key: bytes, *, args: str, ref: CallRef) -> str:

@@ -12,7 +12,17 @@ from typing import TypeAlias
 
 from toolguard._core.call import Json
 
-__all__ = ["Finding", "Leaf", "Path", "apply_findings", "leaf_text", "leaves", "merge_findings", "restore_numbers", "subtract"]
+__all__ = [
+    "Finding",
+    "Leaf",
+    "Path",
+    "apply_findings",
+    "leaf_text",
+    "leaves",
+    "merge_findings",
+    "restore_numbers",
+    "subtract",
+]
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and indices from the root to a leaf; ``()`` is the root itself."""

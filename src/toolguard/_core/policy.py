@@ -154,7 +154,7 @@ class ToolRule:
 
     def says(self, name: str) -> bool:
         """Whether this rule speaks about field ``name``."""
-        return name in self.said or bool(getattr(self, name)) and getattr(self, name) != _UNSAID.get(name)
+        return name in self.said or (bool(getattr(self, name)) and getattr(self, name) != _UNSAID.get(name))
 
 
 _UNSAID: Mapping[str, object] = {"results": Handling.MASK}
@@ -441,9 +441,7 @@ def _fire(rule: Rule, facts: Facts) -> Fired | None:
         except ConditionError as failure:
             error = failure.code
             effect = max(rule.effect, rule.on_error)
-    return Fired(
-        id=rule.id, because=rule.because, effect=effect, line=rule.line, shadow=rule.shadow, error=error
-    )
+    return Fired(id=rule.id, because=rule.because, effect=effect, line=rule.line, shadow=rule.shadow, error=error)
 
 
 _STRICTER = {Handling.MASK: 3, Handling.DEFAULT: 2, Handling.UNMASK: 1, Handling.PASS: 0}

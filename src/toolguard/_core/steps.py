@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from toolguard._core.approval import Approval, Grant, Request, State
 from toolguard._core.audit import Draft
-from toolguard._core.call import CallRef, Caller, Json
+from toolguard._core.call import Caller, CallRef, Json
 from toolguard._core.policy import ApproverRule
 from toolguard._core.vault import Need, Token
 

@@ -1,88 +1,83 @@
-"""The ``toolguard`` command. Sub-commands live in their own modules and load when they are asked for."""
+"""The ``toolguard`` command. A sub-command's module is loaded when that sub-command is asked for."""
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
-from importlib.metadata import EntryPoint, entry_points, version
+from collections.abc import Sequence
+from importlib.metadata import entry_points, version
+from typing import Any
 
-import click
 import typer
-from typer.core import TyperGroup
 
 from toolguard.errors import MissingExtraError, ToolguardError
 
-__all__ = ["main"]
+__all__ = ["build", "main"]
 
 _OWN = {
-    "approvals": ("toolguard.cli.approvals", "See what waits for a person, and decide it."),
-    "audit": ("toolguard.cli.audit", "Verify and read the audit trail."),
-    "keys": ("toolguard.cli.keys", "Make, show and rotate keys."),
-    "people": ("toolguard.cli.people", "Who may decide, and their personal tokens."),
-    "policy": ("toolguard.cli.policy", "Check and explain policies."),
+    "approvals": "See what waits for a person, and decide it.",
+    "audit": "Verify and read the audit trail.",
+    "keys": "Make, show and rotate keys.",
+    "people": "Who may decide, and their personal tokens.",
+    "policy": "Check and explain policies.",
 }
 _FIRST_PARTY = {
     "demo": ("all", "The main job, end to end, on this machine alone."),
     "serve": ("server", "Run the approval service."),
 }
-_EXIT_CODES = """Exit codes: 0 done, 1 refused or tampered, 2 wrong usage or incomplete, 3 unusable input. A
-sub-command's own help says more."""
+"""Sub-commands that adapters bring: name → (extra, help). No other name is ever loaded from installed packages."""
+
+_EXIT_CODES = "Exit codes: 0 done, 1 refused or tampered, 2 wrong usage or incomplete, 3 unusable input."
 
 
-class _Commands(TyperGroup):
-    """Sub-commands by name. Only first-party names are ever loaded from installed packages."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*_OWN, *_FIRST_PARTY])
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in _OWN:
-            module = importlib.import_module(_OWN[cmd_name][0])
-            module.app._add_completion = False  # the root command offers it
-            command = typer.main.get_command(module.app)
-        elif cmd_name in _FIRST_PARTY:
-            command = typer.main.get_command(_load(cmd_name))
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """The command, with the sub-command that ``arguments`` name loaded and the others as their help line."""
+    app = typer.Typer(
+        name="toolguard",
+        help="The guard between a model and its tools.",
+        epilog=_EXIT_CODES,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback(invoke_without_command=True)(_root)
+    wanted = next((a for a in arguments if not a.startswith("-")), "")
+    everything = any(name.endswith("_COMPLETE") for name in os.environ)
+    for name, text in sorted({**_OWN, **{n: t for n, (_, t) in _FIRST_PARTY.items()}}.items()):
+        if name == wanted or (everything and name in _OWN):
+            _add(app, name, text)
         else:
-            return None
-        command.name = cmd_name
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        texts = {name: text for name, (_, text) in (_OWN | _FIRST_PARTY).items()}
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, texts[name]) for name in self.list_commands(ctx)])
-
-
-def _load(name: str) -> typer.Typer:
-    extra = _FIRST_PARTY[name][0]
-    found: list[EntryPoint] = list(entry_points(group="toolguard.commands", name=name))
-    try:
-        if not found:
-            raise ImportError(name)
-        loaded = found[0].load()
-    except ImportError:
-        raise MissingExtraError(
-            f"'toolguard {name}' needs the {extra!r} extra; install toolguard-middleware[{extra}]"
-        ) from None
-    if isinstance(loaded, typer.Typer):
-        return loaded
-    app = typer.Typer(add_completion=False)
-    app.command(name)(loaded)
+            app.command(name, help=text)(_not_loaded)
     return app
 
 
-app = typer.Typer(
-    cls=_Commands,
-    name="toolguard",
-    help="The guard between a model and its tools.",
-    epilog=_EXIT_CODES,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+def _add(app: typer.Typer, name: str, text: str) -> None:
+    if name in _OWN:
+        loaded = importlib.import_module(f"toolguard.cli.{name}").app
+    else:
+        loaded = _from_adapter(name)
+    if isinstance(loaded, typer.Typer):
+        app.add_typer(loaded, name=name, help=text)
+    else:
+        app.command(name)(loaded)
 
 
-@app.callback(invoke_without_command=True)
+def _from_adapter(name: str) -> Any:
+    extra = _FIRST_PARTY[name][0]
+    try:
+        (found,) = entry_points(group="toolguard.commands", name=name)
+        return found.load()
+    except (ImportError, ValueError):
+        raise MissingExtraError(
+            f"'toolguard {name}' needs the {extra!r} extra; install toolguard-middleware[{extra}]"
+        ) from None
+
+
+def _not_loaded() -> None:
+    raise AssertionError("only the sub-command that was asked for is ever run")
+
+
 def _root(show_version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
     if show_version:
         typer.echo(version("toolguard-middleware"))
@@ -92,7 +87,7 @@ def _root(show_version: bool = typer.Option(False, "--version", help="Print the 
 def main() -> None:
     """Entry point. An error of ours is one line on standard error, without a traceback."""
     try:
-        app()
+        build(sys.argv[1:])()
     except ToolguardError as error:
         typer.echo(f"toolguard: {error}", err=True)
         sys.exit(3)

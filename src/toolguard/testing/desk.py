@@ -1,9 +1,9 @@
 """An approval desk in a folder: real keys, a real directory file, the real authority; only HTTP is left out.
 
-    desk = Desk(tmp_path)
-    guard = desk.guard("policy.yaml")
-    ...
-    desk.approve(suspended.approval_id, by="chen")
+desk = Desk(tmp_path)
+guard = desk.guard("policy.yaml")
+...
+desk.approve(suspended.approval_id, by="chen")
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ class Desk:
         self.directory_file.write_text(directory, "utf-8")
         self.clock = clock
         self.store_url = f"sqlite:///{self.folder / 'toolguard.db'}" if store is None else store
-        self.store: Store = open_store(self.store_url, clock=clock) if isinstance(self.store_url, str) else self.store_url
+        self.store: Store = (
+            open_store(self.store_url, clock=clock) if isinstance(self.store_url, str) else self.store_url
+        )
         self.seal_key = SecretKey.generate(Purpose.SEAL)
         self.keys = KeyRing([self.seal_key])
         self.signer = Ed25519Signer(SecretKey.generate(Purpose.SIGN))

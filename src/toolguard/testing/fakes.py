@@ -52,9 +52,7 @@ class NoDetector:
     def session(self) -> NoDetector:
         return self
 
-    def inspect(
-        self, value: Json, *, origin: Origin, schema: Mapping[str, Json] | None = None
-    ) -> tuple[Finding, ...]:
+    def inspect(self, value: Json, *, origin: Origin, schema: Mapping[str, Json] | None = None) -> tuple[Finding, ...]:
         return ()
 
     def learn(self, terms: Iterable[Term]) -> None:
@@ -72,9 +70,7 @@ class WordDetector:
     def session(self) -> WordDetector:
         return self
 
-    def inspect(
-        self, value: Json, *, origin: Origin, schema: Mapping[str, Json] | None = None
-    ) -> tuple[Finding, ...]:
+    def inspect(self, value: Json, *, origin: Origin, schema: Mapping[str, Json] | None = None) -> tuple[Finding, ...]:
         found = []
         for leaf in leaves(value):
             for word, kind in self._words.items():
@@ -82,7 +78,12 @@ class WordDetector:
                 while at >= 0:
                     found.append(
                         Finding(
-                            path=leaf.path, start=at, end=at + len(word), type=kind, source="words", key=leaf.kind == "key"
+                            path=leaf.path,
+                            start=at,
+                            end=at + len(word),
+                            type=kind,
+                            source="words",
+                            key=leaf.kind == "key",
                         )
                     )
                     at = leaf.text.find(word, at + 1)
@@ -100,7 +101,5 @@ class BrokenDetector(NoDetector):
     def session(self) -> BrokenDetector:
         return self
 
-    def inspect(
-        self, value: Json, *, origin: Origin, schema: Mapping[str, Json] | None = None
-    ) -> tuple[Finding, ...]:
+    def inspect(self, value: Json, *, origin: Origin, schema: Mapping[str, Json] | None = None) -> tuple[Finding, ...]:
         raise RuntimeError(f"could not read {value!r}")

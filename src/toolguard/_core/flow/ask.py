@@ -13,7 +13,20 @@ from toolguard._core.flow.setting import Flow, Judged, Setting, Suspension
 from toolguard._core.mask import Finding, apply_findings, leaf_text, merge_findings
 from toolguard._core.policy import Decision, Handling, ToolPlan
 from toolguard._core.records import Trail, counts
-from toolguard._core.steps import Allocate, Await, Change, CheckGrant, Commit, Find, LookUp, NewId, Now, Requester, Seal, Update
+from toolguard._core.steps import (
+    Allocate,
+    Await,
+    Change,
+    CheckGrant,
+    Commit,
+    Find,
+    LookUp,
+    NewId,
+    Now,
+    Requester,
+    Seal,
+    Update,
+)
 from toolguard._core.vault import Namespace, Need, Token
 from toolguard.errors import ConflictError, DeniedError, InvalidatedError, NotAllowedError, ReplayError, Suspended
 
@@ -119,7 +132,8 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
         found: Approval | None = yield Find(setting.ref)
         if found is None or found.request.call_digest != request.call_digest:
             raise ReplayError(
-                f"this call of {tool.name!r} was already carried out or tried once; it did not run again", call_id=trail.call
+                f"this call of {tool.name!r} was already carried out or tried once; it did not run again",
+                call_id=trail.call,
             ) from None
         return found
     return Approval(request=request, changed=now)
@@ -304,9 +318,9 @@ def _refusal(setting: Setting, approval: Approval, call: str) -> NotAllowedError
         )
     if state in (State.EXECUTING, State.EXECUTED, State.INDETERMINATE):
         return ReplayError(f"this call of {name!r} was already carried out; it did not run again", call_id=call)
-    return DeniedError(f"the approval of {name!r} is {state.value}; the call did not run", code=state.value, call_id=call)
-
-
+    return DeniedError(
+        f"the approval of {name!r} is {state.value}; the call did not run", code=state.value, call_id=call
+    )
 
 
 def decided(trail: Trail, judged: Judged, outcome: Outcome, at: float) -> Draft:

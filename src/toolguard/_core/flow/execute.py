@@ -15,7 +15,23 @@ from toolguard._core.flow.setting import Done, Flow, Judged, Permit, Setting
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Effect, Handling
 from toolguard._core.records import Trail
-from toolguard._core.steps import Change, Claim, Commit, Invoke, LedgerRow, NewId, Now, Origin, Ran, ReadLedger, Seal, Settle, Standing, Unseal, Update
+from toolguard._core.steps import (
+    Change,
+    Claim,
+    Commit,
+    Invoke,
+    LedgerRow,
+    NewId,
+    Now,
+    Origin,
+    Ran,
+    ReadLedger,
+    Seal,
+    Settle,
+    Standing,
+    Unseal,
+    Update,
+)
 from toolguard._core.vault import Namespace
 from toolguard.errors import (
     BadArgumentsError,
@@ -83,7 +99,6 @@ def _deny(setting: Setting, trail: Trail, judged: Judged) -> Flow[None]:
         code=decision.reason_code if not decision.rule_ids else "denied",
         call_id=trail.call,
     )
-
 
 
 def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
@@ -294,5 +309,3 @@ def _end(
         if kind is Kind.CALL_RETURNED:
             raise _withheld(setting, permit) from None
         raise
-
-

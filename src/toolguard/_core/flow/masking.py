@@ -14,7 +14,6 @@ from toolguard._core.vault import LITERAL, Namespace, Need, Token, token_spans
 __all__ = ["mask", "mask_value", "token_findings", "tokenise"]
 
 
-
 def mask_value(value: Json, origin: Origin, schema: Mapping[str, Json] | None = None) -> Flow[Json]:
     """``value`` with every identifier replaced by its token. Masking twice changes nothing."""
     masked, _ = yield from mask(value, origin, schema, keep_tokens=True)
@@ -43,7 +42,9 @@ def mask(
 def token_findings(value: Json) -> list[tuple[Finding, Token]]:
     return [
         (
-            Finding(path=leaf.path, start=span.start, end=span.end, type=LITERAL, source="token", key=leaf.kind == "key"),
+            Finding(
+                path=leaf.path, start=span.start, end=span.end, type=LITERAL, source="token", key=leaf.kind == "key"
+            ),
             span.token,
         )
         for leaf in leaves(value)
@@ -58,5 +59,3 @@ def tokenise(value: Json, findings: tuple[Finding, ...], namespace: Namespace) -
     needs = {f: Need(type=f.type, text=leaf_text(value, f), namespace=namespace) for f in findings}
     tokens = cast("Mapping[Need, Token]", (yield Allocate(tuple(dict.fromkeys(needs.values())))))
     return apply_findings(value, findings, lambda f, _: str(tokens[needs[f]]))
-
-

@@ -33,7 +33,10 @@ def reveal_text(setting: Setting, text: str, purpose: str) -> Flow[Clear]:
         raise DeniedError("revealing values cannot wait for an approval; allow it by role instead", code="reveal")
     now: float = yield Now()
     span: str = yield NewId()
-    body = {"toolguard.phi.released": counts(t.type for t in tokens), "toolguard.reveal.purpose": label(purpose, setting.scope.digest_key)}
+    body = {
+        "toolguard.phi.released": counts(t.type for t in tokens),
+        "toolguard.reveal.purpose": label(purpose, setting.scope.digest_key),
+    }
     record = permit.trail.draft(Kind.VALUES_REVEALED, at=now, started=now, span_id=span[:16], body=body)
     yield Commit(Change(tenant=setting.tenant, records=(*permit.pending, record)))
     values: Mapping[Token, str] = yield Reveal(tokens)
