@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from toolguard._core.audit import AuditRecord
 from toolguard.ports import LogHead, Store
-from toolguard.telemetry._post import Fate, post, traces_url
+from toolguard.telemetry._post import Answer, Fate, post, traces_url
 from toolguard.telemetry.spans import spans_of
 
 __all__ = ["OtlpPump"]
@@ -239,32 +239,45 @@ class OtlpPump:
     def _deliver(self, client: httpx.Client, records: Sequence[AuditRecord]) -> float | None:
         """None when all were taken or parked; else the seconds to wait before all are sent again."""
         spans = {record.seq: self._project(record) for record in records}
+        taken: list[AuditRecord] = []
         refused: list[AuditRecord] = []
-        taken = False
         parts: list[Sequence[AuditRecord]] = [[r for r in records if spans[r.seq]]]
         while parts:
             part = parts.pop()
             if not part:
                 continue
-            timeout = max(0.05, min(self._timeout, self._left()))
-            sent = [span for record in part for span in spans[record.seq]]
-            answer = post(client, self._url, self._headers, sent, timeout=timeout)
+            answer = self._post(client, part, spans)
             if answer.fate is Fate.DELIVERED:
-                taken = True
+                taken += part
             elif answer.fate is Fate.FAILED:
-                self._failed(answer.reason)
                 return answer.wait
             elif len(part) > 1:
-                self._failed(answer.reason)
                 parts += [part[len(part) // 2 :], part[: len(part) // 2]]
             else:
                 refused += part
         if refused and not taken:
-            self._failed("everything was rejected")
             return 0.0  # a receiver that takes nothing at all: that is no fault of these records
         for record in refused:
-            self._park(record)
+            # the receiver may have recovered half-way: a record is at fault only if it is refused right after
+            # another one was taken
+            if self._post(client, taken[:1], spans).fate is not Fate.DELIVERED:
+                return 0.0
+            answer = self._post(client, [record], spans)
+            if answer.fate is Fate.FAILED:
+                return answer.wait
+            if answer.fate is Fate.REJECTED:
+                self._park(record)
         return None
+
+    def _post(
+        self, client: httpx.Client, records: Sequence[AuditRecord], spans: Mapping[int, Sequence[ReadableSpan]]
+    ) -> Answer:
+        sent = [span for record in records for span in spans[record.seq]]
+        timeout = max(0.05, min(self._timeout, self._left()))
+        answer = post(client, self._url, self._headers, sent, timeout=timeout)
+        if answer.fate is not Fate.DELIVERED:
+            self._failed(answer.reason)
+        return answer
 
     def _project(self, record: AuditRecord) -> tuple[ReadableSpan, ...]:
         try:
