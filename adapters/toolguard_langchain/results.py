@@ -47,7 +47,10 @@ class Parcel:
         self._passes = passes
         self._allow = allow
         self._known = known
-        self.json = self._pack(original, pair)
+        try:
+            self.json = self._pack(original, pair)
+        except Exception as fault:  # noqa: BLE001 - the tool has run: whatever fails now, its result is withheld
+            self.json, self.fault = None, f"the result could not be taken apart ({type(fault).__name__})"
 
     def open(self) -> Any:
         """The JSON to be masked. Raises BadArgumentsError where a part of the result cannot be looked into."""
@@ -82,7 +85,7 @@ class Parcel:
         return {"type": "text", "text": WITHHELD}
 
     def _artifact(self, value: Any) -> Any:
-        if isinstance(value, _SCALARS | dict | list | tuple | BaseModel) or dataclasses.is_dataclass(value):
+        if isinstance(value, (*_SCALARS, dict, list, tuple, BaseModel)) or dataclasses.is_dataclass(value):
             return _escaped(plain(value))
         if self._passes:
             self.lasting = False
@@ -244,7 +247,8 @@ def _refit(masked: Any, original: Any) -> Any:
             return masked
     if isinstance(masked, dict):
         known = original if isinstance(original, Mapping) else {}
-        return {k: _refit(v, known.get(k)) for k, v in masked.items()}
+        order = [*(k for k in known if k in masked), *(k for k in masked if k not in known)]
+        return {k: _refit(masked[k], known.get(k)) for k in order}
     if isinstance(masked, list):
         items = [_refit(m, o) for m, o in zip(masked, _items(original, len(masked)), strict=True)]
         return tuple(items) if isinstance(original, tuple) else items

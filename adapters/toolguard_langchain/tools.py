@@ -127,12 +127,13 @@ def _check_kind(given: Any) -> BaseTool:
 def _binding(
     tool: BaseTool, guard: Guard, session: SessionSource | None, mode: Mode | None, source: str | None, allow: frozenset[str]
 ) -> Binding:
+    described = describe(tool, source)
     injected = _injected(tool)
     params = {_get_runnable_config_param(f) for f in (tool._run, tool._arun)} - {None}
     names = [n for n in _argument_names(tool) if n not in injected]
     return Binding(
         guard=guard,
-        tool=describe(tool, source),
+        tool=described,
         session=session,
         mode=mode,
         allow=allow,
@@ -219,7 +220,7 @@ def _say(guard: Guard, tool: Tool) -> None:
         why = "is not named in the policy (a missing entry, or a typing error in one)"
     else:
         return
-    warnings.warn(f"tool {tool.name!r} {why}: every call of it will be denied", stacklevel=5)
+    warnings.warn(f"tool {tool.name!r} {why}: every call of it will be denied", stacklevel=4)
 
 
 def _seal(tool: BaseTool) -> None:

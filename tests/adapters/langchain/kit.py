@@ -51,7 +51,9 @@ def caller(subject: str = "ana") -> Caller:
 
 
 def make_guard(desk: Desk, **parts: Any) -> Guard:
-    return desk.guard(POLICY, **{"detector": WordDetector(WORDS), **parts})
+    policy = desk.folder / "policy.yaml"
+    policy.write_text(POLICY, "utf-8")
+    return desk.guard(policy, **{"detector": WordDetector(WORDS), **parts})
 
 
 def kinds_of_records(guard: Guard) -> list[str]:

@@ -68,7 +68,7 @@ def test_s1_a_guarded_tool_looks_like_the_bare_one(name: str, guard: Guard) -> N
     assert type(guarded).__name__ == type(bare).__name__
     for what in ("name", "description", "args_schema", "return_direct", "response_format", "extras", "tags", "metadata", "args"):
         assert getattr(guarded, what) == getattr(bare, what), what
-    assert guarded.get_input_jsonschema() == bare.get_input_jsonschema()
+    assert guarded.is_single_input == bare.is_single_input
     assert convert_to_openai_tool(guarded) == convert_to_openai_tool(bare)
     assert guarded is not bare
     assert guard_tools([guarded], guard=guard) == [guarded]
