@@ -13,7 +13,7 @@ from toolguard.testing.openai_server import ModelRequest, Reply, Use, say, use
 
 __all__ = ["model"]
 
-_TOKEN = r"<{}_M?\d+[a-z]*>"
+_SHAPE = r"<{}_M?\d+[a-z]*>"
 
 
 def model(request: ModelRequest) -> Reply:
@@ -56,5 +56,5 @@ def _record(output: str) -> dict[str, Any]:
 
 
 def _first(kind: str, text: str) -> str:
-    found = re.search(_TOKEN.format(kind), text)
+    found = re.search(_SHAPE.format(kind), text)
     return found[0] if found else ""

@@ -125,7 +125,7 @@ class Hands:
             return self.detector.inspect(value, origin=origin, schema=schema)
         except DetectionError:
             raise
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - a detector may fail in any way
             raise DetectionError(
                 f"the detector failed with {type(fault).__name__}, so nothing passes; mend or replace the detector"
             ) from None
@@ -136,7 +136,7 @@ class Hands:
             return self.validate(data)
         except ToolguardError:
             raise
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - a tool's own schema may fail in any way
             raise BadArgumentsError(
                 f"the arguments do not fit the tool's schema ({type(fault).__name__}); the tool did not run. "
                 "If an argument holds a token the tool may not receive in a typed field, trust the tool for that "

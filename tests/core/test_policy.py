@@ -48,7 +48,10 @@ def facts(level=RiskLevel.LOW, **more):
     return Facts(**(base | more))
 
 
-def policy(*rules, tools=(ToolRule(pattern="fhir.*"),), **more):
+FHIR = (ToolRule(pattern="fhir.*"),)
+
+
+def policy(*rules, tools=FHIR, **more):
     approvals = {"default": PRIVACY, "privacy": PRIVACY}
     return Policy(id="p", version="1", sha256="s", rules=rules, tools=tools, approvals=approvals, **more)
 

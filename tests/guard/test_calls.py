@@ -245,7 +245,7 @@ def test_a_validation_error_never_shows_the_value(desk, policy, ana):
 
 
 def test_no_session_no_call():
-    with pytest.raises(IdentityError, match="guard.session"):
+    with pytest.raises(IdentityError, match=r"guard\.session"):
         current_session()
 
 

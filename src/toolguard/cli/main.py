@@ -53,10 +53,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
 
 
 def _add(app: typer.Typer, name: str, text: str) -> None:
-    if name in _OWN:
-        loaded = importlib.import_module(f"toolguard.cli.{name}").app
-    else:
-        loaded = _from_adapter(name)
+    loaded = importlib.import_module(f"toolguard.cli.{name}").app if name in _OWN else _from_adapter(name)
     if isinstance(loaded, typer.Typer):
         app.add_typer(loaded, name=name, help=text)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from toolguard._core.approval import Approval, Request, State, is_expired, move, resolution_payload, tally
@@ -234,10 +235,8 @@ def _withdraw(setting: Setting, trail: Trail, approval: Approval) -> Flow[Approv
 
 def expire(setting: Setting, trail: Trail, approval: Approval) -> Flow[None]:
     if approval.state is not State.EXPIRED:
-        try:
+        with suppress(ConflictError):  # someone else made it visible first; it is expired all the same
             yield from _transition(setting, trail, approval, State.EXPIRED, Outcome.EXPIRED, "expired")
-        except ConflictError:
-            pass  # someone else made it visible first; it is expired all the same
     raise DeniedError(
         f"the approval of {setting.tool.name!r} has expired; the call did not run, make a new call to ask again",
         code="expired",
@@ -254,10 +253,8 @@ def invalidate(setting: Setting, trail: Trail, approval: Approval, why: str) -> 
             if approval.state is State.APPROVED
             else (State.SUPERSEDED, Outcome.SUPERSEDED)
         )
-        try:
+        with suppress(ConflictError):  # it has moved on; whatever it is now, this call does not run
             yield from _transition(setting, trail, approval, to, outcome, why)
-        except ConflictError:
-            pass  # it has moved on; whatever it is now, this call does not run
     else:
         now: float = yield Now()
         span: str = yield NewId()
@@ -339,7 +336,5 @@ def void_after_denial(setting: Setting, trail: Trail) -> Flow[None]:
     """The policy now says no: whatever was asked or approved for this call is void."""
     approval: Approval | None = yield Find(setting.ref)
     if approval is not None and approval.state in (State.PENDING, State.APPROVED):
-        try:
+        with suppress(InvalidatedError):  # the denial itself is raised by the caller
             yield from invalidate(setting, trail, approval, "policy_changed")
-        except InvalidatedError:
-            pass  # the denial itself is raised by the caller

@@ -65,7 +65,7 @@ def authorise(setting: Setting, raw: object) -> Flow[Permit]:
     except ToolguardError as fault:
         yield from _record_refusal(setting, trail, fault.code)
         raise
-    except Exception as fault:
+    except Exception as fault:  # noqa: BLE001 - whatever failed, nothing runs
         yield from _record_refusal(setting, trail, "internal_error", type(fault).__name__)
         raise DeniedError(
             f"the call of {setting.tool.name!r} could not be judged ({type(fault).__name__}), so it did not run; "
