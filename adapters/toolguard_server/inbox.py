@@ -14,7 +14,7 @@ from toolguard.authority import Answer, Approval, Authority, Human, State
 from toolguard.directory import Audience
 from toolguard.errors import ApprovalError, ConflictError, IdentityError
 from toolguard_server.credentials import Credentials
-from toolguard_server.inert import inert, rows
+from toolguard_server.inert import inert, rows, sentence
 from toolguard_server.problems import STATUS, Problem
 from toolguard_server.shapes import standing, utc
 from toolguard_server.words import CONSEQUENCE, HINTS, STATE_WORDS, duration
@@ -40,7 +40,7 @@ class Inbox:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._pages.filters.update(inert=inert, utc=utc, duration=duration, rows=rows)
+        self._pages.filters.update(inert=inert, utc=utc, duration=duration, rows=rows, sentence=sentence)
         self._pages.globals.update(CONSEQUENCE=CONSEQUENCE, STATE_WORDS=STATE_WORDS, standing=standing)
 
     def routes(self) -> APIRouter:

@@ -123,13 +123,19 @@ def of_error(error: Exception) -> tuple[str, str]:
         case ConfigError() | StoreError():
             return "unavailable", "the service cannot read what it needs; nothing was decided; see its log"
         case RequestValidationError():
-            where = sorted({".".join(str(part) for part in e["loc"]) for e in error.errors()})
+            where = sorted({_place(e["type"], e["loc"]) for e in error.errors()})
             return "invalid", f"these do not fit: {', '.join(where[:10])}; see the API description"
         case HTTPException():
             code = _BY_STATUS.get(error.status_code, "bad_request")
             return code, TITLES[code].lower()
         case _:
             return "internal", "the service failed; nothing was decided; see its log"
+
+
+def _place(kind: str, location: tuple[str | int, ...]) -> str:
+    """Where a fault is, in our own names: one that somebody sent may hold anything."""
+    named = location[:-1] if kind == "extra_forbidden" else location
+    return ".".join(map(str, named)) + (" (a field too many)" if kind == "extra_forbidden" else "")
 
 
 def response(code: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

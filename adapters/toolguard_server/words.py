@@ -16,14 +16,14 @@ CONSEQUENCE: dict[str, str] = {
 }
 
 STATE_WORDS: dict[str, tuple[str, str, str]] = {
-    "pending": ("◷", "Waiting", "Waiting for an answer."),
+    "pending": ("○", "Waiting", "Waiting for an answer."),
     "approved": ("✓", "Approved once", "Approved. It has not run yet; an approver can still deny it."),
     "executing": ("▸", "Running", "Approved, and running now."),
     "executed": ("✓", "Carried out", "Approved and carried out. The approval is used up."),
     "denied": ("✕", "Denied", "Denied. It did not run."),
-    "expired": ("⌛", "Expired", "Nobody's answer came in time. It did not run."),
-    "withdrawn": ("↩", "Withdrawn", "Taken back by who asked. It did not run."),
-    "superseded": ("⇄", "Replaced", "Replaced by another request. It did not run."),
+    "expired": ("–", "Expired", "Nobody's answer came in time. It did not run."),
+    "withdrawn": ("←", "Withdrawn", "Taken back by who asked. It did not run."),
+    "superseded": ("→", "Replaced", "Replaced by another request. It did not run."),
     "undeliverable": ("!", "Undeliverable", "There was nobody to ask. It did not run."),
     "revoked": ("✕", "Revoked", "The approval was taken back before it ran."),
     "invalidated": ("✕", "Invalidated", "The call was no longer what had been approved. It did not run."),

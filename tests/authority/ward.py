@@ -56,6 +56,9 @@ services:
 OFFICERS = ApproverRule(name="privacy", approvers=("group:privacy-officers",))
 
 
+DETECTOR = DefaultDetector()
+
+
 class Time:
     """A clock that stands still until it is moved."""
 
@@ -103,9 +106,7 @@ class Ward:
         self.authority = self.another_authority()
 
     def another_authority(self) -> Authority:
-        return Authority(
-            self.store, self.directory, self.signer, Ids(), verifier=self.verifier, detector=DefaultDetector()
-        )
+        return Authority(self.store, self.directory, self.signer, Ids(), verifier=self.verifier, detector=DETECTOR)
 
     def write_directory(self, change: Callable[[str], str]) -> None:
         (self.folder / "directory.yaml").write_text(change(DIRECTORY))

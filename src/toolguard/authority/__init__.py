@@ -5,6 +5,7 @@ from toolguard._core.call import Person
 from toolguard._core.policy import ApproverRule
 from toolguard.authority.access import Actor, Human, Service
 from toolguard.authority.authority import Authority, Page
+from toolguard.authority.inert import hides, shown, visible
 
 __all__ = [
     "Actor",
@@ -20,5 +21,8 @@ __all__ = [
     "Service",
     "State",
     "Verdict",
+    "hides",
     "is_expired",
+    "shown",
+    "visible",
 ]
