@@ -40,6 +40,15 @@ def test_check_of_a_good_file_says_what_it_holds(file: Path) -> None:
     assert "policy 'test' version 1 is in order: 2 rules, 2 tool patterns, sha256 " in result.output
 
 
+def test_check_warns_of_trust_by_name_alone(file: Path, tmp_path: Path) -> None:
+    warned = run("check", file)
+    assert warned.exit_code == 0
+    assert "warning: tools named 'send_email' are trusted wherever they come from" in warned.stderr
+    bound = tmp_path / "bound.yaml"
+    bound.write_text(TEXT.replace("{body: unmask}", "{body: unmask}, source: app"))
+    assert "warning" not in run("check", bound).stderr
+
+
 def test_check_prints_each_fault_and_fails(file: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text(HEAD + APPROVALS + "mode: shaddow\nrules: [{id: r}]\n")
@@ -52,9 +61,9 @@ def test_check_prints_each_fault_and_fails(file: Path, tmp_path: Path) -> None:
 def test_check_as_json_gives_every_part_of_a_fault(file: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text(HEAD + APPROVALS + "mode: shaddow\n")
-    found = json.loads(run("check", file, bad, "--json").output)
+    found = json.loads(run("check", file, bad, "--json").stdout)
     assert [(p["file"], p["line"], p["column"], p["path"]) for p in found] == [(str(bad), 5, 7, "mode")]
-    assert json.loads(run("check", file, "--json").output) == []
+    assert json.loads(run("check", file, "--json").stdout) == []
 
 
 def test_explain_masks_what_the_tool_may_not_have_and_what_is_shown(file: Path) -> None:

@@ -48,6 +48,12 @@ def check(files: Annotated[list[Path], typer.Argument(help="Policy files.")], as
                     f"{file}: policy {loaded.id!r} version {loaded.version} is in order: "
                     f"{len(loaded.rules)} rules, {len(loaded.tools)} tool patterns, sha256 {loaded.sha256}"
                 )
+            for pattern in _trusted_from_anywhere(loaded):
+                typer.echo(
+                    f"{file}: warning: tools named {pattern!r} are trusted wherever they come from; "
+                    "say where with source: so that another tool of that name is refused",
+                    err=True,
+                )
     if as_json:
         names = ("file", "line", "column", "path", "message")
         typer.echo(json.dumps([{n: getattr(p, n) for n in names} for p in problems], indent=2))
@@ -56,6 +62,17 @@ def check(files: Annotated[list[Path], typer.Argument(help="Policy files.")], as
             typer.echo(str(problem))
     if problems:
         raise typer.Exit(1)
+
+
+def _trusted_from_anywhere(policy: Policy) -> list[str]:
+    """Patterns that trust tools with identifiers, or with what they say, by name alone."""
+    return [
+        t.pattern
+        for t in policy.tools
+        if t.source is None
+        and t.digest is None
+        and (t.trusted_for or t.trusted_results or Handling.UNMASK in t.args.values())
+    ]
 
 
 @app.command("schema")
