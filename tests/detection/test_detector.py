@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from detection.marked import shown
 
+from detection.marked import shown
 from toolguard.detection import DefaultDetector
 from toolguard.errors import DetectionError
 from toolguard.ports import Detector, DetectorSession, Origin, Term

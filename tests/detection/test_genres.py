@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from detection.marked import hidden, plain, wanted
 
 HL7 = "\r".join(

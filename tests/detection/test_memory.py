@@ -6,8 +6,8 @@ import threading
 import time
 
 import pytest
-from detection.marked import shown
 
+from detection.marked import shown
 from toolguard.detection import DefaultDetector, Session, TextPipeline
 from toolguard.detection.propagate import MAX_TERMS, KnownTerms
 from toolguard.errors import DetectionError

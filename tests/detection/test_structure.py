@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from detection.marked import shown
 
+from detection.marked import shown
 from toolguard._core.mask import apply_findings
 from toolguard.detection import DefaultDetector
 from toolguard.errors import DetectionError

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["SAFE", "field_type", "is_weak", "name_words", "type_of_words"]
+__all__ = ["LABEL_ENDS", "SAFE", "field_type", "is_weak", "name_words", "type_of_words"]
 
 SAFE = "-"
 """The field holds a code, a unit or a status: no identifier, whatever it looks like."""
@@ -123,6 +123,10 @@ def name_words(name: str) -> str:
 def is_weak(words: str) -> bool:
     """Whether a label of these words needs a separator after it to count in running text."""
     return words in _WEAK
+
+
+LABEL_ENDS = _LAST_WORDS | _NUMBERISH
+"""Every name of a field ends in one of these words."""
 
 
 @lru_cache(maxsize=2048)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 
 from toolguard.detection.gazetteer import gazetteer
 from toolguard.detection.normalise import fold
@@ -23,6 +22,9 @@ class Lexed:
         words: the tokens as written.
         folded: the tokens in lower case without accents.
         flags: what the gazetteer knows of them (0 = unknown, and for numbers).
+        caps: whether a token begins with a capital letter.
+        vocabulary: the distinct folded words: a rule whose words are not among them has nothing to look for.
+        numbers: the lengths of the numbers.
     """
 
     def __init__(self, text: str) -> None:
@@ -38,40 +40,23 @@ class Lexed:
                     ends[index] -= 2
         self.ends = ends
         self.words = words
-        self.folded = [w.lower() for w in words] if text.isascii() else [fold(w) for w in words]
-
-    @cached_property
-    def flags(self) -> list[int]:
+        folded = text.lower() if text.isascii() else ""
+        self.folded = [folded[s:e] for s, e in zip(self.starts, ends, strict=True)] if folded else [fold(w) for w in words]
         get = gazetteer().flags.get
-        return [get(word, 0) for word in self.folded]
+        self.flags = [get(word, 0) for word in self.folded]
+        self.caps = [word[0].isupper() for word in words]
+        self.vocabulary = frozenset(self.folded)
+        self.numbers = frozenset([len(word) for word in self.vocabulary if word[0] <= "9"])
+        self._lower_style: bool | None = None
+        self._shouts: frozenset[int] | None = None
 
-    @cached_property
-    def caps(self) -> list[bool]:
-        """Whether a token begins with a capital letter."""
-        return [word[0].isupper() for word in self.words]
-
-    @cached_property
-    def vocabulary(self) -> frozenset[str]:
-        """The distinct folded words: a rule whose words are not among them has nothing to look for."""
-        return frozenset(self.folded)
-
-    @cached_property
-    def numbers(self) -> frozenset[int]:
-        """The lengths of the numbers in the text."""
-        return frozenset(len(word) for word in self.vocabulary if word[0].isdigit())
-
-    @cached_property
+    @property
     def lower_style(self) -> bool:
         """The writer uses no capital letters to speak of, so their absence says nothing."""
-        letters = capitals = 0
-        for word, cap in zip(self.words, self.caps, strict=True):
-            if cap:
-                letters += 1
-                if not word.isupper():
-                    capitals += 1
-            elif word[0] > "9":
-                letters += 1
-        return capitals * 12 < letters
+        if self._lower_style is None:
+            capitals = sum(1 for word, cap in zip(self.words, self.caps, strict=True) if cap and not word.isupper())
+            self._lower_style = capitals * 12 < sum(1 for word in self.folded if word[0] > "9")
+        return self._lower_style
 
     def gap(self, index: int) -> str:
         """What stands between token ``index`` and the next one ('' at the end)."""
@@ -79,9 +64,13 @@ class Lexed:
             return ""
         return self.text[self.ends[index] : self.starts[index + 1]]
 
-    @cached_property
-    def _shouts(self) -> frozenset[int]:
-        """Tokens in a run of at least four words in capitals, on one line and not across ``:`` or ``|``."""
+    def shouting(self, index: int) -> bool:
+        """In a passage of capitals (four words or more, on one line, not across ``:`` or ``|``): here one says nothing."""
+        if self._shouts is None:
+            self._shouts = self._shouted()
+        return index in self._shouts
+
+    def _shouted(self) -> frozenset[int]:
         out: set[int] = set()
         run: list[int] = []
         for index, cap in enumerate([*self.caps, True]):
@@ -97,7 +86,3 @@ class Lexed:
             if upper:
                 run.append(index)
         return frozenset(out)
-
-    def shouting(self, index: int) -> bool:
-        """In a passage of capitals: here a capital letter says nothing."""
-        return index in self._shouts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 
 from toolguard.detection.allow import AllowList
@@ -69,8 +70,12 @@ class TextPipeline:
     def _again(self, lexed: Lexed, found: list[Span]) -> list[Span]:
         """Names found with good evidence in this text, found again in it by alias."""
         local = KnownTerms(limit=64)
+        count = lexed.folded.count
         for span in found:
-            if span.type == "PERSON" and span.score >= _LOCAL:
+            if span.type != "PERSON" or span.score < _LOCAL:
+                continue
+            first, last = bisect_left(lexed.starts, span.start), bisect_left(lexed.starts, span.end)
+            if any(len(word) > 2 and count(word) > 1 for word in lexed.folded[first:last]):
                 local.add("PERSON", lexed.text[span.start : span.end])
         return local.find(lexed) if local.generation else []
 

@@ -55,5 +55,5 @@ def _can_name(lexed: Lexed, i: int, person: bool) -> bool:
     if not word[0].isalpha() or len(word) < 2 or word in STOP or flags & CLINICAL:
         return False
     if person:
-        return not flags & WORD or bool(flags & (GIVEN | FAMILY)) and not (flags & EPONYM and not lexed.caps[i])
+        return not flags & WORD or (bool(flags & (GIVEN | FAMILY)) and not (flags & EPONYM and not lexed.caps[i]))
     return not flags & WORD or lexed.caps[i]

@@ -8,9 +8,10 @@ A check digit raises the score and never vetoes.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 from toolguard.detection import checks
-from toolguard.detection.fields import SAFE, is_weak, type_of_words
+from toolguard.detection.fields import LABEL_ENDS, SAFE, is_weak, type_of_words
 from toolguard.detection.lexer import Lexed
 from toolguard.detection.spans import Span
 
@@ -24,7 +25,6 @@ _IBAN_PARTS = frozenset({2, *range(4, 40)})
 _IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?(?!\w)")
 _CODE = re.compile(r"(?<![\w.])(?=[A-Za-z#/_.:-]{0,20}\d)#?[A-Za-z0-9]{1,40}(?:[-/_.:][A-Za-z0-9]{1,40}){0,8}(?!\w)")
 _GROUPS = re.compile(r"(?: \d{2,6}(?![\w/.%-])){1,4}")
-_BEFORE = re.compile(r"[A-Za-z]+(?:[/'.][A-Za-z]+)?\d?|[:=|#\n]")
 _FILLER = frozenset("number num no nbr nr is was as of the a with reads listed id identifier code be has under by: ends ending in last four digits de named given on card for file to ref reference show shows".split())
 _SHAPED = re.compile(r"#?(?:[A-Z]{1,6}[-_]?\d{5,12}(?:-\d{1,6}){0,3}|\d{4,10}-[A-Z]{2,4}|\d{5,10}[A-Z]{2,3}|[A-Z]{2,5}(?:-[A-Z0-9]{2,8}){0,2}-\d{3,10}(?:-\d{1,6})?|[A-Z]{1,3}\d{2,4}-\d{3,6}(?:-\d{1,6})?)")
 _NUMBERS = re.compile(r"#?\d{2,6}(?:-\d{2,7}){1,4}|#?\d{7,18}|#\d{5,6}")
@@ -52,39 +52,47 @@ _SAFE_WORDS = frozenset(
 )
 
 
-def _label(before: str, code: bool) -> tuple[str | None, bool]:
-    """The type that the words before a value announce, and whether a separator or ``#`` stood between.
+def _label(lexed: Lexed, value: int, code: bool) -> tuple[str | None, bool]:
+    """The type that the words before token ``value`` announce, and whether a separator or ``#`` stood between.
 
     ``code``: the value is long enough to be meant by a weak label (``policy 12345``) without a separator.
     """
+    text, folded, starts, ends = lexed.text, lexed.folded, lexed.starts, lexed.ends
     separated = False
     words: list[str] = []
-    for part in reversed(_BEFORE.findall(before)[-9:]):
-        if part in ":=|#":
-            if words and part != "#":
+    k = value - 1
+    while k >= 0 and len(words) < 6:
+        gap = text[ends[k] : starts[k + 1]]
+        if gap != " ":
+            marked = ":" in gap or "=" in gap or "|" in gap
+            if (words and (marked or "\n" in gap or ". " in gap or ";" in gap)) or len(gap) > 12:
                 break
-            separated = True
-        elif part == "\n":
-            if words or not separated:
+            separated = separated or marked or "#" in gap
+            if "\n" in gap and not separated:
                 break
-        else:
-            words.append(part.replace(".", "").replace("/", " ").lower())
-            if len(words) == 6:
-                break
+        word = folded[k]
+        if word[0] <= "9" and word != "4":  # "last 4 of SSN"
+            break
+        words.append(word)
+        k -= 1
+    if not words:
+        return None, separated
     words.reverse()
     last = len(words)
     while last:
-        for first in range(max(0, last - 5), last):
-            name = " ".join(words[first:last])
-            found = type_of_words(name)
-            if found is None or (found == SAFE and first < last - 1 and words[last - 1] not in _SAFE_WORDS):
-                continue
-            if found != SAFE and is_weak(name) and not separated and not (code and found in _WEAK_CODES):
-                continue
-            return found, separated
-        if words[last - 1] in _SAFE_WORDS:
+        tail = words[last - 1]
+        if tail in LABEL_ENDS:
+            for first in range(max(0, last - 5), last):
+                name = " ".join(words[first:last])
+                found = type_of_words(name)
+                if found is None or (found == SAFE and first < last - 1 and tail not in _SAFE_WORDS):
+                    continue
+                if found != SAFE and is_weak(name) and not separated and not (code and found in _WEAK_CODES):
+                    continue
+                return found, separated
+        if tail in _SAFE_WORDS:
             return SAFE, separated
-        if words[last - 1] not in _FILLER:
+        if tail not in _FILLER:
             break
         last -= 1
     return None, separated
@@ -104,7 +112,7 @@ def _checked(kind: str, value: str) -> float:
     return 0.98 if good else 0.9
 
 
-def _by_shape(value: str, before: str) -> tuple[str, float] | None:
+def _by_shape(value: str) -> tuple[str, float] | None:
     """The type of a code that no label announces."""
     bare = value.lstrip("#")
     if _UUID.fullmatch(bare) or _PUBLIC.fullmatch(bare):
@@ -148,9 +156,8 @@ def identifiers(lexed: Lexed) -> list[Span]:
         size = len(value)
         if size < 4 and text[start - 1 : start] not in (":", "#", "=") and text[start - 2 : start] not in (": ", "# ", "= "):
             continue
-        before = text[max(0, start - 56) : start]
         count = sum(map(str.isdigit, value))
-        kind, separated = _label(before, count > 3)
+        kind, separated = _label(lexed, bisect_left(lexed.starts, start), count > 3)
         if kind == SAFE:
             continue
         if kind in _LABELLED and (size >= 3 or separated):
@@ -164,7 +171,7 @@ def identifiers(lexed: Lexed) -> list[Span]:
             continue
         if size < 6:
             continue
-        shaped = _by_shape(value, before)
+        shaped = _by_shape(value)
         if shaped and not (value.isdigit() and _UNIT.match(text, end)):
             out.append(Span(start, end, *shaped, _SOURCE))
     return out

@@ -25,7 +25,7 @@ _LINE = re.compile(r"[^\n|;\t\"<>{}\[\]]{1,120}")
 _NEXT_LABEL = re.compile(r"[,.]?\s{1,4}[A-Za-z][A-Za-z ]{1,24}\s?[:=]")
 _NAME_GAP = frozenset((" ", ", ", ". ", "-", ".", ",", "' ", "^", " ^ "))
 _SENTENCE = re.compile(r"(?:(?<=[\d)])|(?<=[a-z]{5}))\.\s|\.$|\s{3,}|\s-\s")
-_LOGINS = frozenset("user username login uid userid".split())
+_LOGINS = frozenset(["user", "username", "login", "uid", "userid"])
 _PLAIN = frozenset({"PERSON", "FACILITY", "LOCATION", "ADDRESS", "ID", "MRN", "HEALTH_PLAN_ID", "ACCOUNT", "LICENSE", "VEHICLE", "EMAIL", "ZIP"})
 
 

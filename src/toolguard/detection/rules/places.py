@@ -48,7 +48,7 @@ _STREET = re.compile(
 _STREET_LOWER = re.compile(
     rf"{_HOUSE}(?:[a-z][a-z'-]{{1,20}}\s|\d{{1,3}}(?:st|nd|rd|th)\s){{1,3}}?(?:street|st|avenue|ave|road|rd|drive|dr|lane|ln|boulevard|blvd|court|ct|way|place|terrace|circle|highway|hwy)\b\.?{_UNIT}?"
 )
-_STREET_NAMED = re.compile(rf"(?:(?<= on )|(?<= at )|(?<= from )|(?<= near )|(?<= off ))(?:{_CAP}\s){{1,3}}(?:Street|Avenue|Road|Boulevard|Lane|Drive|Terrace|St|Ave|Rd|Blvd|Ln)\b\.?{_TAIL}")
+_STREET_NAMED = re.compile(rf"\b(?:on|at|from|near|off) ((?:{_CAP}\s){{1,3}}(?:Street|Avenue|Road|Boulevard|Lane|Drive|Terrace|St|Ave|Rd|Blvd|Ln)\b\.?{_TAIL})")
 _FOREIGN = re.compile(
     rf"(?<![\w.$/-])(?:\d{{1,5}}[A-Za-z]?,?\s{{1,2}})?(?:(?i:rue|calle|avenida|avenue|via|viale|piazza|plaza|rua|carrera|ulica|ul\.|chemin|boulevard|bd|paseo|camino|strada|allée|impasse|place|cours|c/))\s{{1,2}}"
     rf"(?:(?:de|des|du|la|las|los|le|les|del|della|dei|di|d'|l')\s{{0,2}}){{0,3}}[^\W\d_a-z][\w'-]{{1,24}}(?:\s[^\W\d_a-z][\w'-]{{1,24}}){{0,3}}(?:,?\s{{1,2}}(?:n[°ºo]\.?\s?)?\d{{1,5}}[A-Za-z]?\b)?{_UNIT}?{_TAIL}"
@@ -121,12 +121,13 @@ def addresses(lexed: Lexed) -> list[Span]:
     text, vocabulary = lexed.text, lexed.vocabulary
     out: list[Span] = []
     if not vocabulary.isdisjoint(_SUFFIXES):
-        streets = [*_STREET.finditer(text), *(_STREET_LOWER.finditer(text) if lexed.lower_style else ()), *_STREET_NAMED.finditer(text)]
+        streets = [*_STREET.finditer(text), *(_STREET_LOWER.finditer(text) if lexed.lower_style else ())]
         for match in streets:
             words = match[0].lower().split()
             if any(word.strip(".,") in _NOT_STREET for word in words[1:4]):
                 continue
             out.append(Span(match.start(), match.end(), "ADDRESS", 0.8, _SOURCE))
+        out += [Span(m.start(1), m.end(1), "ADDRESS", 0.7, _SOURCE) for m in _STREET_NAMED.finditer(text)]
     for pattern, needed, score in _OTHER_STREETS:
         if not vocabulary.isdisjoint(needed):
             out += [Span(*m.span(), "ADDRESS", score, _SOURCE) for m in pattern.finditer(text) if any(map(str.isdigit, m[0]))]
