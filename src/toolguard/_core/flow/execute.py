@@ -125,7 +125,9 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
     approval_id = approval.id if approval else ""
     records = (*permit.pending, trail.executing(at=now, span_id=span, link_id=trail.span_id, approval=approval_id))
     running = None
-    if approval is not None and approval.state is State.APPROVED:
+    if approval is not None and approval.state is not State.APPROVED:
+        return (yield from _already(setting, permit))
+    if approval is not None:
         running = move(approval, State.EXECUTING, now=now, lease_until=now + setting.lease)
     claim = Claim(ref=setting.ref, call_digest=judged.call_digest, asked=approval is not None)
     try:
