@@ -9,6 +9,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from toolguard._core.audit import AuditRecord, Kind
+from toolguard.journal import in_time
 
 __all__ = ["clock_time", "inert", "outcome_text", "render_trace", "said"]
 
@@ -27,7 +28,7 @@ def render_trace(records: Iterable[AuditRecord]) -> Tree:
     """The calls in ``records`` as a tree: decision, question, verdicts, wait and execution of each."""
     calls: dict[str, list[AuditRecord]] = {}
     operations: list[AuditRecord] = []
-    for record in sorted(records, key=lambda r: (r.draft.at, r.log_id, r.seq)):
+    for record in in_time(records):
         if record.draft.call:
             calls.setdefault(record.draft.call, []).append(record)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toolguard.journal.recover import Recovered, recover
-from toolguard.journal.timeline import since, tail, timeline
+from toolguard.journal.timeline import in_time, since, tail, timeline
 from toolguard.journal.verify import LogReport, StateFault, VerifyReport, verify
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Recovered",
     "StateFault",
     "VerifyReport",
+    "in_time",
     "recover",
     "since",
     "tail",

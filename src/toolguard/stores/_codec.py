@@ -12,7 +12,7 @@ from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hin
 
 from toolguard.errors import StoreError
 
-__all__ = ["dump", "dump_json", "load", "load_json"]
+__all__ = ["dump", "dump_json", "load"]
 
 T = TypeVar("T")
 
@@ -44,14 +44,6 @@ def load(kind: type[T], text: str, **extra: object) -> T:
             f"a stored {kind.__name__.lower()} cannot be read ({type(error).__name__}); "
             "the store was edited or written by another version"
         ) from None
-
-
-def load_json(text: str) -> Any:
-    """JSON text as a value; StoreError if it is none."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise StoreError("a stored row is not JSON; the store was edited, run 'toolguard audit verify'") from None
 
 
 def _plain(value: object) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias, TypeVar
+import json
+from typing import Any, TypeAlias
 
 from toolguard._core.approval import Approval, Grant, Request, State, Verdict
 from toolguard._core.audit import AuditRecord, Draft, Kind
@@ -14,7 +15,6 @@ from toolguard.stores._rules import deadline
 __all__ = ["approval_of", "create_row", "ledger_row", "record_of", "record_row", "update_row"]
 
 Row: TypeAlias = tuple[Any, ...]
-T = TypeVar("T", str, int, float)
 
 _BLOBS = frozenset({"sealed"})
 
@@ -127,34 +127,39 @@ def record_row(record: AuditRecord) -> Row:
 
 
 def record_of(row: Row) -> AuditRecord:
-    """The record of a row. What was edited into something unreadable becomes empty, and so fails its hash."""
+    """The record of a row. One that was edited into something unreadable has no hash, and so never verifies."""
     log_id, seq, prev, hash_, kind, at, started, call, trace, span, parent, link, body = row
     try:
-        what = Kind(kind)
-    except ValueError:
-        what = Kind.LOG_OPENED
-    try:
-        facts = _codec.load_json(body) if isinstance(body, str) else None
-    except StoreError:
-        facts = None
+        what, facts, readable = Kind(kind), json.loads(body), True
+    except (ValueError, TypeError):
+        what, facts, readable = Kind.LOG_OPENED, {}, False
+    texts = (log_id, prev, hash_, call, trace, span, parent, link)
+    readable = (
+        readable
+        and isinstance(facts, dict)
+        and isinstance(body, str)
+        and isinstance(seq, int)
+        and isinstance(at, float)
+        and isinstance(started, float)
+        and all(isinstance(text, str) for text in texts)
+    )
+    if not readable:
+        log_id, prev, hash_, call, trace, span, parent, link = "", "", "", "", "", "", "", ""
+        log_id, seq, at, started, facts = str(row[0]), seq if isinstance(seq, int) else 0, 0.0, 0.0, {}
     return AuditRecord(
-        log_id=_as(str, log_id),
-        seq=_as(int, seq),
-        prev=_as(str, prev),
-        hash=_as(str, hash_),
+        log_id=log_id,
+        seq=seq,
+        prev=prev,
+        hash=hash_,
         draft=Draft(
             kind=what,
-            at=_as(float, at),
-            started=_as(float, started),
-            call=_as(str, call),
-            trace_id=_as(str, trace),
-            span_id=_as(str, span),
-            parent_id=_as(str, parent),
-            link_id=_as(str, link),
-            body=facts if isinstance(facts, dict) else {},
+            at=at,
+            started=started,
+            call=call,
+            trace_id=trace,
+            span_id=span,
+            parent_id=parent,
+            link_id=link,
+            body=facts,
         ),
     )
-
-
-def _as(kind: type[T], value: object) -> T:
-    return value if isinstance(value, kind) else kind()
