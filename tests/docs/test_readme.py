@@ -1,0 +1,122 @@
+"""What the README shows is what happens: its files are written down, its code is run, its commands exist."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from toolguard import Guard
+from toolguard.testing.openai_server import OpenAIServer, Use, say, use
+from toolguard_demo.agents import EndpointChat
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = [(m[1], m[2]) for m in re.finditer(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)]
+PYTHON = [code for language, code in BLOCKS if language == "python"]
+TOOLGUARD = Path(sys.executable).with_name("toolguard")
+
+
+def block(start: str) -> str:
+    """The block whose first line is ``start``."""
+    (found,) = [code for _, code in BLOCKS if code.startswith(start)]
+    return found
+
+
+def model(request):
+    """Looks the patient up by the token it was sent, and answers with the token that came back."""
+    if request.outputs:
+        return say("Born " + re.search(r"<DATE_OF_BIRTH_\d+>", request.outputs[-1])[0])
+    return use(Use("find_patient", {"name": re.search(r"<PERSON_\d+>", request.user_text)[0]}))
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder as the README leaves it, with a model on loopback."""
+    monkeypatch.chdir(tmp_path)
+    Path("policy.yaml").write_text(block("# policy.yaml"), "utf-8")
+    Path("directory.yaml").write_text(block("# directory.yaml"), "utf-8")
+    said = subprocess.run([TOOLGUARD, "keys", "init", "keys"], capture_output=True, text=True, check=True).stdout
+    line = re.search(r'trusted = \["(.*)"\]', said)[1]
+    Path("toolguard.toml").write_text(
+        block("[guard]").replace("PUBLIC KEY LINE FROM 'toolguard keys init'", line).replace('"otlp"', '"off"'), "utf-8"
+    )
+    with OpenAIServer(model) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "none")
+        yield server
+
+
+def test_the_examples_are_three():
+    assert len(PYTHON) == 3
+    assert all(len(code.splitlines()) <= 17 for code in PYTHON)
+
+
+def test_the_langchain_example(place, capsys):
+    from openai import OpenAI
+
+    code = next(c for c in PYTHON if "toolguard_langchain" in c)
+    exec(compile(code, "README.md", "exec"), {"model": EndpointChat(client=OpenAI(), model="x"), "__name__": "readme"})
+    assert re.fullmatch(r"Born <DATE_OF_BIRTH_\d+>\n", capsys.readouterr().out)
+    assert "O'Neil" not in place.seen
+    assert "1947" not in place.seen
+
+
+def test_the_openai_example(place, capsys):
+    code = next(c for c in PYTHON if "toolguard_openai" in c)
+    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+    assert re.fullmatch(r"Born <DATE_OF_BIRTH_\d+>\n", capsys.readouterr().out)
+    assert "O'Neil" not in place.seen
+    assert "1947" not in place.seen
+
+
+def test_the_plain_example_suspends_and_runs_once_approved(place, capsys):
+    code = next(c for c in PYTHON if "Suspended" in c)
+    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+    assert "ask the privacy office:" in capsys.readouterr().out
+    with Guard.from_config() as guard:
+        (waiting,) = guard.parts.store.list("general")
+        assert waiting.state.value == "pending"
+
+
+def commands():
+    for language, code in BLOCKS:
+        if language == "sh":
+            for line in code.splitlines():
+                words = shlex.split(line, comments=True)
+                if words and words[0] == "toolguard":
+                    path = [w for w in words[1:3] if w.islower() and "." not in w and not w.startswith("-")]
+                    options = [w for w in words if w.startswith("--")]
+                    yield pytest.param(path if path[0] != "serve" else ["serve"], options, id=" ".join(words[:3]))
+
+
+@pytest.mark.parametrize(("path", "options"), list(commands()))
+def test_every_command_exists_with_its_options(path, options):
+    got = subprocess.run(
+        [TOOLGUARD, *path[:2], "--help"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"},
+    )
+    if got.returncode:
+        got = subprocess.run([TOOLGUARD, path[0], "--help"], capture_output=True, text=True)
+    assert got.returncode == 0, got.stderr
+    assert all(option in got.stdout for option in options)
+
+
+def test_every_link_in_the_documents_leads_somewhere():
+    for file in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", file.read_text("utf-8")):
+            if "://" not in target:
+                assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+def test_the_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in set(re.findall(r"\bmake (\w+)", README)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
