@@ -45,7 +45,7 @@ def serve(
         Path | None, typer.Option(help='Written once the service listens: {"url": …, "pid": …}.')
     ] = None,
 ) -> None:
-    """Run the approval service: REST API and inbox."""
+    """Run the approval service: REST API and inbox. Exit codes: 0 stopped, 2 wrong usage, 3 it cannot start."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         settings = load_config(config)
@@ -56,14 +56,14 @@ def serve(
         store = open_store(settings.store_url, clock=SystemClock())
     except ToolguardError as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(3) from None
     with contextlib.closing(store):
         try:
             app = _assemble(settings, store, hosts={address, wanted.hostname or "", *LOOPBACK} - {""}, https=https)
             listener = _listen(address, wanted.port or 8790 if port is None else port)
         except ToolguardError as error:
             typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(2) from None
+            raise typer.Exit(3) from None
         shown = f"[{address}]" if ":" in address else address
         url = f"{'https' if https else 'http'}://{shown}:{listener.getsockname()[1]}"
         server = _Server(
@@ -88,7 +88,7 @@ def serve(
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
     if not server.started:
-        raise typer.Exit(2)
+        raise typer.Exit(3)
 
 
 def _assemble(settings: Config, store: Store, *, hosts: set[str], https: bool) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,15 +34,7 @@ class Inbox:
         self._credentials = credentials
         self._https = https
         self._cookie = "__Host-toolguard" if https else "toolguard_session"
-        self._pages = Environment(
-            loader=PackageLoader("toolguard_server"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._pages.filters.update(inert=inert, utc=utc, duration=duration, rows=rows, sentence=sentence)
-        self._pages.globals.update(CONSEQUENCE=CONSEQUENCE, STATE_WORDS=STATE_WORDS, standing=standing)
+        self._pages = _templates()
 
     def routes(self) -> APIRouter:
         api = APIRouter(include_in_schema=False)
@@ -213,3 +206,17 @@ async def _form(request: Request) -> dict[str, str]:
     if any(len(values) != 1 for values in fields.values()):
         raise Problem("invalid", "a field of this form stands twice; open the page and use it")
     return {name: values[0] for name, values in fields.items()}
+
+
+@functools.cache
+def _templates() -> Environment:
+    pages = Environment(
+        loader=PackageLoader("toolguard_server"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters.update(inert=inert, utc=utc, duration=duration, rows=rows, sentence=sentence)
+    pages.globals.update(CONSEQUENCE=CONSEQUENCE, STATE_WORDS=STATE_WORDS, standing=standing)
+    return pages

@@ -221,3 +221,17 @@ def test_the_command_refuses_plainly(tmp_path: Path, arguments: list[str], says:
     assert code == 2
     assert out == ""
     assert says in error
+
+
+def test_the_command_finds_its_files_through_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "directory.yaml").write_text(DIRECTORY)
+    (tmp_path / "toolguard.toml").write_text(
+        '[guard]\npolicy = "p.yaml"\n[store]\nurl = "memory:"\n[directory]\nfile = "directory.yaml"\n'
+        'tokens = "tokens.json"\n[service]\nurl = "http://127.0.0.1:7"\n'
+    )
+    result = CliRunner().invoke(app, ["link", "ada", "--config", str(tmp_path / "toolguard.toml")])
+    assert result.stdout.startswith("http://127.0.0.1:7/signin#tg_link_")
+    assert len(TokenFile(tmp_path / "tokens.json", now=lambda: 0.0).entries()) == 1
+    lost = CliRunner().invoke(app, ["link", "ada", "--config", str(tmp_path / "none.toml")])
+    assert lost.exit_code == 3
+    assert "cannot read the configuration" in lost.stderr

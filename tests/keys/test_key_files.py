@@ -98,7 +98,7 @@ def test_init_prints_only_what_is_public(tmp_path: Path) -> None:
     assert "toolguard-pub:v1:sign-" in result.output
     assert folder.stat().st_mode & 0o777 == 0o700
     again = CliRunner().invoke(app, ["init", str(folder)])
-    assert again.exit_code == 2
+    assert again.exit_code == 3
     assert "already there" in again.output
 
 
@@ -118,5 +118,5 @@ def test_show_and_rotate_print_ids_only(tmp_path: Path) -> None:
 
 def test_show_of_nothing_fails_plainly(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["show", os.fspath(tmp_path / "none")])
-    assert result.exit_code == 2
+    assert result.exit_code == 3
     assert "does not exist" in result.output

@@ -209,18 +209,18 @@ def test_refusals_have_their_exit_codes(running: Running) -> None:
     done = json.loads(denied[1])["id"]
     service = running.visitors.secret("ward-guard", Audience.SERVICE)
     table = [
-        (("approve", asked.id, "--reason", "x", "--yes"), {"who": "ruiz"}, 3, "self_approval"),
-        (("deny", asked.id, "--reason", "x"), {"token": service}, 3, "not_a_person"),
+        (("approve", asked.id, "--reason", "x", "--yes"), {"who": "ruiz"}, 1, "self_approval"),
+        (("deny", asked.id, "--reason", "x"), {"token": service}, 1, "not_a_person"),
         (("show", asked.id), {"who": "noor"}, 4, "not_found"),
         (("show", "0" * 32), {}, 4, "not_found"),
         (("approve", done, "--reason", "x", "--yes"), {}, 5, "decided"),
         (("approve", asked.id, "--reason", " ", "--yes"), {}, 2, "reason_required"),
-        (("list",), {"token": "tg_decide_x_y"}, 2, "identity"),
-        (("list",), {"token": ""}, 2, "no token"),
+        (("list",), {"token": "tg_decide_x_y"}, 3, "identity"),
+        (("list",), {"token": ""}, 3, "no token"),
         (("show", "../../x"), {}, 2, "0-9 and a-f"),
-        (("list", "--url", "http://127.0.0.1:1"), {}, 2, "cannot be reached"),
-        (("list", "--url", "http://approvals.example"), {}, 2, "clear text"),
-        (("list", "--token-file", "/nonexistent"), {}, 2, "cannot be read"),
+        (("list", "--url", "http://127.0.0.1:1"), {}, 3, "cannot be reached"),
+        (("list", "--url", "http://approvals.example"), {}, 3, "clear text"),
+        (("list", "--token-file", "/nonexistent"), {}, 3, "cannot be read"),
     ]
     for arguments, options, code, says in table:
         got, _, error = run(running, *arguments, **options)  # type: ignore[arg-type] # a row's own keywords
@@ -239,11 +239,11 @@ def test_watch_prints_what_begins_to_wait(running: Running) -> None:
 
 
 def refused(folder: Path, says: str, *arguments: str) -> None:
-    """The command stops before it listens, with code 2 and one plain line."""
+    """The command stops before it listens, with code 3 and one plain line."""
     command = typer.Typer()
     command.command()(serve)
     result = CliRunner().invoke(command, ["--config", str(folder / "toolguard.toml"), *arguments])
-    assert result.exit_code == 2, result.output
+    assert result.exit_code == 3, result.output
     assert says in result.stderr
     assert not isinstance(result.exception, (OSError, ValueError))
 

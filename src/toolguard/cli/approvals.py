@@ -1,7 +1,7 @@
 """``toolguard approvals``: see and answer requests from a terminal, through the approval service.
 
-Exit codes: 0 done · 2 wrong use, no service or no token · 3 refused: not yours to decide · 4 no such approval
-for you · 5 it has changed, was decided or has expired · 6 the service itself failed.
+Exit codes: 0 done · 1 refused: not yours to decide · 2 wrong usage · 3 no usable service, token or configuration ·
+4 no such approval for you · 5 it has changed, was decided or has expired · 6 the service itself failed.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ __all__ = ["app"]
 
 app = typer.Typer(name="approvals", help=__doc__, no_args_is_help=True)
 
-DONE, USAGE, REFUSED, MISSING, CHANGED, FAILED = 0, 2, 3, 4, 5, 6
-_EXIT = {401: USAGE, 403: REFUSED, 404: MISSING, 409: CHANGED, 410: CHANGED, 412: CHANGED, 422: USAGE, 428: USAGE}
+REFUSED, USAGE, UNUSABLE, MISSING, CHANGED, FAILED = 1, 2, 3, 4, 5, 6
+_EXIT = {401: UNUSABLE, 403: REFUSED, 404: MISSING, 409: CHANGED, 410: CHANGED, 412: CHANGED, 422: USAGE, 428: USAGE}
 
 UrlOption = Annotated[
     str | None,
@@ -64,7 +64,10 @@ class Service:
             reply: httpx.Response = send()
             found = reply.json()
         except httpx.HTTPError as error:
-            _fail(f"the approval service cannot be reached ({type(error).__name__}); is 'toolguard serve' running?")
+            _fail(
+                f"the approval service cannot be reached ({type(error).__name__}); is 'toolguard serve' running?",
+                UNUSABLE,
+            )
         except ValueError:
             _fail("what answered is not an approval service; check --url", FAILED)
         if not isinstance(found, dict):
@@ -109,7 +112,7 @@ def _service(url: str | None, config: Path, token_file: Path | None) -> Iterator
         if parsed.scheme != "https" and parsed.host not in ("127.0.0.1", "localhost", "::1"):
             raise ConfigError(f"refusing to send a token to {parsed.host!r} in clear text; use https")
     except (ToolguardError, httpx.InvalidURL) as error:
-        _fail(str(error))
+        _fail(str(error), UNUSABLE)
     with httpx.Client(
         base_url=base, timeout=15.0, headers={"Authorization": f"Bearer {token}"}, trust_env=parsed.scheme == "https"
     ) as client:

@@ -1,4 +1,7 @@
-"""``toolguard keys``: make, show and rotate keys. Secrets are written to files, never printed."""
+"""``toolguard keys``: make, show and rotate keys. Secrets are written to files, never printed.
+
+Exit codes: 0 done · 2 wrong usage · 3 a key file is missing, wrong or already there.
+"""
 
 from __future__ import annotations
 
@@ -77,4 +80,4 @@ def _any_purpose(reference: str) -> tuple[SecretKey, ...]:
 
 def _fail(error: Exception) -> NoReturn:
     typer.echo(f"error: {error if isinstance(error, ToolguardError) else type(error).__name__}", err=True)
-    raise typer.Exit(2)
+    raise typer.Exit(3)
