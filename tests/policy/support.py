@@ -7,7 +7,7 @@ from typing import Any
 
 from toolguard._core.call import Assurance, Caller, Person, Tool, ToolIdentity
 from toolguard._core.condition import ConditionError, Facts
-from toolguard._core.flow.judge import _as_policy_says
+from toolguard._core.flow.judge import as_policy_says
 from toolguard._core.mask import Finding, leaves
 from toolguard._core.policy import Decision, Policy, decide
 from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel
@@ -82,7 +82,7 @@ def judged(loaded: Policy, tool: str, data: Any, *, source: str = "app", **chang
     plan = loaded.plan(known)
     analysis = _ANALYSED.get(known.identity) or _ANALYSED.setdefault(known.identity, RiskAnalyser().tool(known))
     seen, own = analysis.analyse(data)
-    given = facts(data, risk=_as_policy_says(plan, analysis.static, seen, own), **changes)
+    given = facts(data, risk=as_policy_says(plan, analysis.static, seen, own), **changes)
     return decide(loaded, plan, replace(given, tool=known))
 
 

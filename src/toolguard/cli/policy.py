@@ -10,18 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
-from toolguard._core.call import Assurance, Caller, Json, Person, Tool, freeze
-from toolguard._core.condition import Facts
-from toolguard._core.flow.judge import _as_policy_says, _may_have
-from toolguard._core.flow.masking import token_findings
-from toolguard._core.mask import Finding, apply_findings
-from toolguard._core.policy import Decision, Handling, Policy, ToolPlan, decide
-from toolguard._core.vault import Namespace, Token
-from toolguard.config import ANALYSES, RiskAnalyser
-from toolguard.detection import DefaultDetector
+from toolguard._core.call import Assurance, Caller, CallRef, Json, Person, Tool
+from toolguard._core.flow import Setting, Suspension, judge, mask_value
+from toolguard._core.policy import Decision, Handling, Policy
+from toolguard._core.records import Scope
+from toolguard.bound import PLAIN
+from toolguard.config import ANALYSES, assemble
+from toolguard.drive import Hands, run
 from toolguard.errors import PolicyError
 from toolguard.policyfile import Problem, explain, json_schema, load_policy
-from toolguard.ports import Origin
+from toolguard.ports import Origin, SessionKey
 
 __all__ = ["app"]
 
@@ -150,54 +148,36 @@ def _object(option: str, text: str) -> dict[str, Any]:
 def _decide(
     policy: Policy, tool: Tool, caller: Caller, raw: Json, environment: str, hour: int, session: Mapping[str, Json]
 ) -> tuple[Decision, Json]:
-    """The decision, and the arguments with every identifier masked.
-
-    As in a real call, identifiers the tool may not receive reach neither it nor the conditions.
-    """
-    plan = policy.plan(tool)
-    analysis = RiskAnalyser().tool(tool)
-    data = freeze(raw).data
-    seen = DefaultDetector().session().inspect(data, origin=Origin.MODEL, schema=tool.schema or None)
-    seen = tuple(f for f in seen if not (f.key and len(f.path) == 1))
-    withheld: Mapping[str, Handling] = {}
-    while True:
-        kept = tuple(f for f in seen if _reaches(plan, withheld, f))
-        given = _masked(data, tuple(f for f in seen if f not in kept))
-        tokens = tuple(Finding(path=f.path, start=f.start, end=f.end, type=t.type) for f, t in token_findings(given))
-        risk, own = analysis.analyse(given)
-        facts = Facts(
-            tool=tool,
-            caller=caller,
-            data=given,
-            risk=_as_policy_says(plan, analysis.static, risk, own),
-            present=(*kept, *tokens),
-            revealed=kept,
-            hour=hour,
-            environment=environment,
-            session=session,
-        )
-        decision = decide(policy, plan, facts)
-        more = {n: h for n, h in decision.obligations.args.items() if h is Handling.MASK and n not in withheld}
-        if not more:
-            return decision, _masked(data, seen)
-        withheld = {**withheld, **more}
-
-
-def _reaches(plan: ToolPlan, withheld: Mapping[str, Handling], finding: Finding) -> bool:
-    if plan.handling(finding.path) is Handling.PASS:
-        return True
-    return _may_have(plan, withheld, finding.path, _token(finding.type, 1), True)
-
-
-def _token(kind: str, index: int) -> Token:
-    return Token(type=kind, index=index, namespace=Namespace.MODEL)
-
-
-def _masked(data: Json, findings: tuple[Finding, ...]) -> Json:
-    numbers: dict[tuple[str, str], int] = {}
-
-    def token(finding: Finding, text: str) -> str:
-        number = numbers.setdefault((finding.type, text), 1 + sum(t == finding.type for t, _ in numbers))
-        return str(_token(finding.type, number))
-
-    return apply_findings(data, findings, token)
+    """The decision as the guard's own flow makes it, and the arguments with every identifier masked."""
+    parts = assemble(policy, environment=environment)
+    known = parts.analyser.tool(tool)
+    sealer = parts.sealer(caller.tenant)
+    now = parts.clock.now()
+    setting = Setting(
+        scope=Scope(caller=caller, session="explain", digest_key=sealer.digest_key, trace_id="", parent_id=""),
+        policy=policy,
+        plan=policy.plan(tool),
+        risk=known.static,
+        ref=CallRef(run="explain", call_id="explain"),
+        environment=environment,
+        suspension=Suspension.RAISE,
+        on_wait_timeout="withdraw",
+        shape=PLAIN,
+        utc_offset=hour * 3600 - now % 86400,
+        session_facts=session,
+    )
+    hands = Hands(
+        store=parts.store,
+        clock=parts.clock,
+        ids=parts.ids,
+        detector=parts.detector.session(),
+        analysis=known,
+        sealer=sealer,
+        directory=parts.directory,
+        verifier=parts.verifier,
+        session=SessionKey(tenant=caller.tenant, session="explain"),
+    )
+    try:
+        return run(judge(setting, raw), hands).decision, run(mask_value(raw, Origin.MODEL), hands)
+    finally:
+        parts.close()

@@ -281,6 +281,13 @@ def _check_grant(setting: Setting, trail: Trail, approval: Approval) -> Flow[Non
     requester: Requester | None = yield LookUp(setting.scope.caller, approval.request.approver_rules)
     if requester is None:
         yield from invalidate(setting, trail, approval, "requester")
+    elif requester.person != approval.request.requester_person:
+        # it stays as it is for the person who asked; nobody else runs on their approval
+        now: float = yield Now()
+        yield Commit(Change(tenant=setting.tenant, records=(trail.refused("requester", at=now),)))
+        raise DeniedError(
+            f"approval {approval.id!r} was asked for by another person; the call did not run", code="requester", call_id=trail.call
+        )
     else:
         request = replace(approval.request, excluded=approval.request.excluded | requester.excluded)
         if tally(replace(approval, request=request)) is not State.APPROVED:

@@ -17,7 +17,7 @@ from toolguard._core.steps import Analyse, Inspect, Now, Origin, Reveal, Validat
 from toolguard._core.vault import LITERAL, Namespace, Token, has_token, release, tokens_in
 from toolguard.errors import DeniedError
 
-__all__ = ["at", "at_path", "judge"]
+__all__ = ["as_policy_says", "at", "at_path", "judge"]
 
 
 def judge(setting: Setting, raw: object) -> Flow[Judged]:
@@ -92,7 +92,7 @@ def _judge_once(setting: Setting, taken: _Taken, withheld: Mapping[str, Handling
     shaped = token_findings(arguments.data) if has_token(arguments.canonical) else []
     present = (*revealed, *(replace(f, type=t.type) for f, t in shaped))
     risk, own = yield Analyse(arguments.data)
-    risk = _as_policy_says(plan, setting.risk, risk, own)
+    risk = as_policy_says(plan, setting.risk, risk, own)
     decision = decide(
         setting.policy,
         plan,
@@ -171,7 +171,7 @@ def at(data: Json, dotted: str) -> Json:
     return at_path(data, tuple(int(p) if p.isdigit() else p for p in dotted.split(".")))
 
 
-def _as_policy_says(plan: ToolPlan, static: Risk, risk: Risk, own: tuple[Evidence, ...]) -> Risk:
+def as_policy_says(plan: ToolPlan, static: Risk, risk: Risk, own: tuple[Evidence, ...]) -> Risk:
     """The policy's word on a tool replaces what the tool alone suggests; its arguments may still raise it."""
     rule = plan.rule
     if rule.risk is not None:
