@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from openai import AsyncOpenAI, NotGiven, Omit, OpenAI
 from openai._models import FinalRequestOptions  # the hook's own type; the SDK offers no public name for it
@@ -88,7 +88,7 @@ def with_session(client: C, session: Session) -> C:
         raise ConfigError("this client is not guarded; pass it through guard_client(client, guard=...) first")
     if guarding.session is session or (guarding.session is None and _is_current(session)):
         return client
-    return _put_guard(client.copy(), Guarding(guard=guarding.guard, session=session, allowed=guarding.allowed))
+    return _put_guard(cast("C", client.copy()), Guarding(guard=guarding.guard, session=session, allowed=guarding.allowed))
 
 
 def _is_current(session: Session) -> bool:
@@ -100,7 +100,7 @@ def _is_current(session: Session) -> bool:
 
 def _attach(client: C, guarding: Guarding) -> C:
     # a copy has no cached resources: those of the original point to the original
-    copied = client.copy()
+    copied = cast("C", client.copy())
     copied.__class__ = _class_for(type(client))
     return _put_guard(copied, guarding)
 
