@@ -130,6 +130,14 @@ def test_s17_it_resumes_in_another_process_worth_of_objects(office: Desk, saver:
     assert SENT == [(ADA, "hello")]
 
 
+def test_another_person_in_the_same_thread_cannot_use_the_approval(office: Desk, saver: SqliteSaver) -> None:
+    guard, graph, asked = paused(office, saver)
+    office.approve(asked["approval_id"])
+    with guard.session(caller=caller("lee"), run="thread-1"):
+        message = last(graph.invoke(Command(resume=True), CONFIG))
+    assert (message.status, message.artifact, SENT) == ("error", {"toolguard": "requester"}, [])
+
+
 def test_a_denied_call_resumes_with_a_constant_answer(office: Desk, saver: SqliteSaver) -> None:
     guard, graph, asked = paused(office, saver)
     office.deny(asked["approval_id"], reason=f"not for {ADA}")
