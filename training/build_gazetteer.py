@@ -18,7 +18,39 @@ from toolguard.detection.tagger import gazetteer as kinds
 from training.people import faker_names, lines, word_names, world_names
 
 _PIECE = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_SKIP = frozenset("de la del el of the and y san los las le les du des di da do al an in on of new old st st. van von".split())
+_SKIP = frozenset(
+    [
+        "de",
+        "la",
+        "del",
+        "el",
+        "of",
+        "the",
+        "and",
+        "y",
+        "san",
+        "los",
+        "las",
+        "le",
+        "les",
+        "du",
+        "des",
+        "di",
+        "da",
+        "do",
+        "al",
+        "an",
+        "in",
+        "on",
+        "of",
+        "new",
+        "old",
+        "st",
+        "st.",
+        "van",
+        "von",
+    ]
+)
 _FAMILY_NAMES = 14_000  # the most frequent of the census list
 
 
@@ -32,7 +64,11 @@ def build() -> dict[str, str]:
                 flags[piece].add(flag)
 
     census = resources.files("names")
-    for file, flag in (("dist.female.first", kinds.GIVEN), ("dist.male.first", kinds.GIVEN), ("dist.all.last", kinds.FAMILY)):
+    for file, flag in (
+        ("dist.female.first", kinds.GIVEN),
+        ("dist.male.first", kinds.GIVEN),
+        ("dist.all.last", kinds.FAMILY),
+    ):
         for row in (census / file).read_text().splitlines()[:_FAMILY_NAMES]:
             add(row.split()[0], flag)
     for origin in (*faker_names(), *world_names(), *word_names()):
@@ -44,9 +80,10 @@ def build() -> dict[str, str]:
     for city in places.get_cities().values():
         if city["population"] >= (15_000 if city["countrycode"] in ("US", "GB", "CA", "AU", "IE") else 60_000):
             add(city["name"], kinds.CITY, 3)
-    for group in (places.get_us_states(), places.get_countries()):
-        for place in group.values():
-            add(place["name"], kinds.CITY, 3)
+    for state in places.get_us_states().values():
+        add(state["name"], kinds.STATE, 3)
+    for country in places.get_countries().values():
+        add(country["name"], kinds.COUNTRY, 3)
     for county in places.get_us_counties():
         add(county["name"].removesuffix(" County"), kinds.CITY, 3)
     for word in lines("words_en.txt"):

@@ -15,16 +15,20 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from training.slots import Scene, Segment
+from training.forms import form
+from training.slots import SLOT, Scene, Segment
 
 __all__ = ["VERSION", "Document", "documents"]
 
-VERSION: Final = "2"
+VERSION: Final = "8"
 """Raised whenever templates, word lists or slots change, so that a model card can name what it was trained on."""
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _CHOICE: Final = re.compile(r"⟨([^⟨⟩]*)⟩")
-_SLOT: Final = re.compile(r"@(?:(p|date|dob|fac|city|addr|[a-f])(?![a-z0-9])(?:\.([a-z0-9]+))?|([a-z]+(?:7[a-z]+)?|[A-Z]))")
+
+
+_SCANNED: Final = str.maketrans("OoIl", "00l1")
+"""What a scanner's character recognition makes of some letters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,9 @@ _GENRES: Final = {
     "spoken": _Genre(weight=11, lower=0.5, upper=0.02, parts=2, joins=("\n", " ")),
     "chat": _Genre(weight=22, lower=0.15, upper=0.03, parts=3, joins=("\n", "\n\n", " ")),
     "spanish": _Genre(weight=5, lower=0.2, upper=0.05, parts=2, joins=("\n", " ")),
-    "structured": _Genre(weight=18, lower=0.03, upper=0.04, parts=2, joins=("\n", "\n\n")),
+    "records": _Genre(weight=14, lower=0.15, upper=0.06, parts=3, joins=("\n", "\n\n", " ")),
+    "form": _Genre(weight=13, lower=0.1, upper=0.1, parts=1, joins=("\n",)),
+    "structured": _Genre(weight=15, lower=0.03, upper=0.04, parts=2, joins=("\n", "\n\n")),
 }
 
 
@@ -69,7 +75,9 @@ def documents(count: int, seed: int) -> Iterator[Document]:
 @cache
 def _templates(genre: str) -> tuple[str, ...]:
     text = (_TEMPLATES / f"{genre}.txt").read_text(encoding="utf-8")
-    return tuple(line.replace("\\n", "\n").replace("\\t", "\t") for line in text.splitlines() if line and line[0] != "#")
+    return tuple(
+        line.replace("\\n", "\n").replace("\\t", "\t") for line in text.splitlines() if line and line[0] != "#"
+    )
 
 
 def _document(random: Random, genre: str) -> Document:
@@ -82,7 +90,9 @@ def _document(random: Random, genre: str) -> Document:
             segments.append((join, None))
             if random.random() < 0.3:
                 scene = Scene(random)
-        if random.random() < 0.12 and genre != "structured":
+        if genre == "form":
+            template = form(random)
+        elif random.random() < 0.12 and genre != "structured":
             template = " ".join(["@salad"] * random.randint(1, 3))
         else:
             template = random.choice(_templates(genre))
@@ -95,7 +105,7 @@ def _fill(template: str, scene: Scene, random: Random) -> list[Segment]:
         template = _CHOICE.sub(lambda match: random.choice(match[1].split("¦")), template)
     segments: list[Segment] = []
     at = 0
-    for match in _SLOT.finditer(template):
+    for match in SLOT.finditer(template):
         segments.append((template[at : match.start()], None))
         segments += scene.fill(match[1] or match[3], match[2] or "")
         at = match.end()
@@ -107,8 +117,9 @@ def _roughen(segments: list[Segment], habits: _Genre, random: Random) -> list[Se
     draw = random.random()
     plain = random.random() < 0.3
     loud = random.random() < 0.06
-    quiet = random.random() < 0.05
+    quiet = random.random() < 0.03
     typos = random.random() < 0.15
+    scanned = random.random() < 0.02
     found: list[Segment] = []
     for text, label in segments:
         if plain and label:
@@ -119,6 +130,8 @@ def _roughen(segments: list[Segment], habits: _Genre, random: Random) -> list[Se
             text = text.lower()
         if typos and not label and len(text) > 12 and "{" not in text and "|" not in text:
             text = _typo(text, random)
+        if scanned and not label:
+            text = text.translate(_SCANNED)
         if draw < habits.lower:
             text = text.lower()
         elif draw < habits.lower + habits.upper:

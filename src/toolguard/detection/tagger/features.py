@@ -5,6 +5,7 @@ per token of running text is a few dictionary look-ups and list joins. Names lis
 feature of their own spelling: the model learns from their flags and their neighbours, not from a list.
 """
 
+# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 import re
@@ -46,7 +47,10 @@ class _Entry(NamedTuple):
     word_before: list[str]  # as the nearest word before, punctuation skipped
     word_after: list[str]
     line_key: list[str]  # as the first word of the line
-    kind: str  # coarse class for the conjunctions
+    kind: str  # coarse class for the conjunctions, and the three beginnings made of it
+    kind_before: str
+    kind_here: str
+    kind_around: str
     role: int  # 0 punctuation, 1 word, 2 number, 3 line break
     case: int  # 0 no letters, 1 lower, 2 capitalised, 3 upper
     lower: str
@@ -121,15 +125,22 @@ class Features:
 
     def _word(self, token: str, lower: str, mode: str) -> _Entry:
         flags = self._flags.get(lower, "")
-        if not flags and "'" in lower or "’" in lower:
+        if (not flags and "'" in lower) or "’" in lower:
             flags = self._flags.get(lower.replace("’", "'"), "")
         if flags and self._hide is not None and self._hide(lower):
-            flags = "".join(flag for flag in flags if flag in "WEM")
+            flags = "".join(flag for flag in flags if flag in "WEMKS")
         known = "W" in flags or "M" in flags or "E" in flags
         shape = _shape(token)
         extra = (
-            "T" if lower in _MONTHS else "D" if lower in _DAYS else "N" if lower in _NUMBERS
-            else "O" if lower in _ORDINALS else ""
+            "T"
+            if lower in _MONTHS
+            else "D"
+            if lower in _DAYS
+            else "N"
+            if lower in _NUMBERS
+            else "O"
+            if lower in _ORDINALS
+            else ""
         )
         flags += extra
         spelled = known or bool(extra) or not flags or len(token) == 1
@@ -156,6 +167,9 @@ def _make(name: str, own: list[str], kind: str, context: str, role: int, case: i
         word_after=["+w=" + name],
         line_key=["key=" + name],
         kind=kind,
+        kind_before="-0=" + kind + " ",
+        kind_here="0+=" + kind + " ",
+        kind_around="-+=" + kind + " ",
         role=role,
         case=case,
         lower=lower,
@@ -224,37 +238,27 @@ _EDGE: Final = _make("\\n", [], "\\n", "\\n", 3, 0, "")
 
 def _line_rows(entries: list[_Entry], start: int, end: int) -> list[list[str]]:
     """Feature rows of the tokens ``start:end``, which are one line; neighbours reach over its ends."""
-    total = len(entries)
     line = entries[start:end]
-    next_word: list[_Entry] = []
+    next_words: list[_Entry] = []
     word = _EDGE
     for entry in reversed(line):
-        next_word.append(word)
+        next_words.append(word)
         if entry.role in (1, 2):
             word = entry
-    next_word.reverse()
+    next_words.reverse()
     before = entries[start - 1] if start else _EDGE
     before2 = entries[start - 2] if start > 1 else _EDGE
+    ahead = [*entries[start + 1 : end + 2], _EDGE, _EDGE]
     word, word2 = _EDGE, _EDGE
     key: list[str] = []
-    column, fielded = 0, False
-    if len(line) > 6 and line[1].role == 0 and line[1].lower == "|" and line[0].case == 3:
-        fielded = True
+    column = 0
+    fielded = len(line) > 6 and line[1].lower == "|" and line[0].case == 3  # an HL7 v2 segment
     rows: list[list[str]] = []
-    for offset, entry in enumerate(line):
-        at = start + offset
-        after = entries[at + 1] if at + 1 < total else _EDGE
-        after2 = entries[at + 2] if at + 2 < total else _EDGE
-        kind = entry.kind
+    for entry, after, after2, follows in zip(line, ahead, ahead[1:], next_words, strict=False):
+        kind, after_kind = entry.kind, after.kind
         row = entry.own + before.before + after.after + before2.before2 + after2.after2
-        row.append("-0=" + before.kind + " " + kind)
-        row.append("0+=" + kind + " " + after.kind)
-        row.append("-+=" + before.kind + " " + after.kind)
-        if word is not before:
-            row += word.word_before
-        else:
-            row += word2.word_before
-        follows = next_word[offset]
+        row += (before.kind_before + kind, entry.kind_here + after_kind, before.kind_around + after_kind)
+        row += word2.word_before if word is before else word.word_before
         if follows is not after:
             row += follows.word_after
         if fielded:
@@ -263,7 +267,7 @@ def _line_rows(entries: list[_Entry], start: int, end: int) -> list[list[str]]:
                 column += 1
         else:
             row += key
-        if offset == 0:
+        if not rows:
             row.append("bol")
         if not key and entry.role == 1:
             key = entry.line_key

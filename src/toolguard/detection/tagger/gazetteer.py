@@ -10,11 +10,13 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-__all__ = ["CITY", "CLINICAL", "COMMON", "GIVEN", "FAMILY", "SPANISH", "pack", "unpack"]
+__all__ = ["CITY", "CLINICAL", "COMMON", "COUNTRY", "FAMILY", "GIVEN", "SPANISH", "STATE", "pack", "unpack"]
 
 GIVEN: Final = "F"
 FAMILY: Final = "L"
 CITY: Final = "C"
+COUNTRY: Final = "K"
+STATE: Final = "S"
 COMMON: Final = "W"
 SPANISH: Final = "E"
 CLINICAL: Final = "M"

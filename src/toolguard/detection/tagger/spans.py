@@ -1,5 +1,6 @@
 """From one label per token to spans of characters."""
 
+# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +10,7 @@ from toolguard.detection.tagger.tokens import NEWLINE
 
 __all__ = ["spans_of"]
 
-_LEAD: Final = frozenset(" \t\r\n,.;:'’\"()[]{}<>|^-/_=#*&~`\\")
-_TRAIL: Final = _LEAD - {"."}
+_TITLES: Final = frozenset("dr mr mrs ms miss mx prof sr sra srta doña dña".split())
 
 
 def spans_of(
@@ -41,12 +41,16 @@ def spans_of(
         while at < total and labels[at] == "I-" + kind:
             at += 1
         last = at - 1
+        if kind == "PERSON":
+            first = _with_title(words, first)
         start, end = starts[first], ends[last]
-        while start < end and text[start] in _LEAD:
+        opening = "(+" if kind == "PHONE" else ""
+        while start < end and not text[start].isalnum() and text[start] not in opening:
             start += 1
-        while start < end and (text[end - 1] in _TRAIL or (text[end - 1] == "." and kind != "PERSON")):
+        closing = "." if kind == "PERSON" else ""
+        while start < end and not text[end - 1].isalnum() and text[end - 1] not in closing:
             end -= 1
-        if start == end:
+        if not any(map(str.isalnum, text[start:end])):
             continue
         found.append((start, end, kind))
         for index in range(first, at):
@@ -62,6 +66,14 @@ def spans_of(
         ]
         found.sort()
     return found
+
+
+def _with_title(words: Sequence[str], first: int) -> int:
+    """Index of the title before a name, or ``first``: "Dr. Patel" is one mention, so it is hidden as one."""
+    at = first - 1
+    if at > 0 and words[at] == ".":
+        at -= 1
+    return at if at >= 0 and words[at].lower() in _TITLES else first
 
 
 def _repeats(word: str, flags: Mapping[str, str]) -> bool:
