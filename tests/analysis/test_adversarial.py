@@ -84,7 +84,7 @@ SHELL = [
     "psql -c 'DROP TABLE t'",
 ]
 SHELL_DISGUISES = {
-    "case": str.upper,
+    "case": lambda s: s.split(" ", 1)[0].upper() + " " + s.split(" ", 1)[1],
     "lookalikes": lambda s: s.translate(LOOKALIKES),
     "fullwidth": lambda s: s.translate(FULLWIDTH),
     "invisible": scattered,

@@ -126,11 +126,11 @@ def test_facts_for_conditions(text: str, expected: dict[str, object]) -> None:
 def test_a_missing_parser_means_code_nobody_read(monkeypatch: pytest.MonkeyPatch) -> None:
     from toolguard.analysis import shell_parse
 
-    shell_parse._parser.cache_clear()
+    shell_parse._language.cache_clear()
     monkeypatch.setitem(sys.modules, "tree_sitter", None)
     found = classify_shell("ls")
     monkeypatch.undo()
-    shell_parse._parser.cache_clear()
+    shell_parse._language.cache_clear()
     assert found.risk_class.value == "code_execution"
     assert found.level is RiskLevel.HIGH
 

@@ -57,6 +57,9 @@ def read_name(name: str) -> NameReading:
         rest.pop(0)
     joined = ["un" + b if a == "un" else "re" + b if a == "re" else b for a, b in zip(["", *rest], rest, strict=False)]
     rest = [w for i, w in enumerate(joined) if not (w in ("un", "re") and i + 1 < len(joined))]
+    # "deletes_user" is "delete user"; a plural such as "issues" or "users" is no verb.
+    if rest and rest[0] not in VERBS and FORMS.get(rest[0], "") not in WEAK_VERBS:
+        rest[0] = _base(rest[0]) or rest[0]
     head, where = "", -1
     if rest:
         first, last = _base(rest[0]), _base(rest[-1])

@@ -35,9 +35,9 @@ class Args:
                 only_words = True
             elif text.startswith("--"):
                 name, _, value = text.partition("=")
-                flags.add(name)
+                flags.update((name, name.lower()))
                 if value:
-                    values[name] = value
+                    values[name.lower()] = value
             else:
                 flags.add(text.partition("=")[0])
                 flags.update("-" + letter for letter in text[1:] if letter.isalpha())

@@ -120,7 +120,7 @@ def _subject(args: Args) -> list[str]:
     """The words that may be sub-commands: leading positional ones in lower case that look like words."""
     words: list[str] = []
     for word in args.words:
-        text = word.text
+        text = word.text.lower() if word.text.isupper() else word.text
         if text.startswith("-"):
             continue
         if word.dynamic or (word.quoted and " " in text):

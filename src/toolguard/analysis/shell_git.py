@@ -33,7 +33,7 @@ def evidence(args: Args, _: Command) -> Iterator[Evidence]:
     if not words:
         yield note(_SOURCE, READ, LOW, "it only looks")
         return
-    verb = words[0].text
+    verb = words[0].text.lower()
     inner = Args.of(words)
     if verb in _LOOKS:
         if any(w.text.startswith(("--output", "--ext-diff", "--upload-pack")) for w in words):

@@ -7,6 +7,7 @@ the word and marks it ``dynamic``. Constant assignments earlier in the text are 
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -57,18 +58,32 @@ class Script:
 
 
 @cache
-def _parser() -> Any:
+def _language() -> Any:
     import tree_sitter  # here, not above: only tools that take commands need it
     import tree_sitter_bash
 
-    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
+    return tree_sitter.Language(tree_sitter_bash.language())
+
+
+_here = threading.local()  # a parser keeps state while it reads: one for each thread
+
+
+def _parser() -> Any:
+    language = _language()
+    parser = getattr(_here, "parser", None)
+    if parser is None:
+        import tree_sitter
+
+        parser = _here.parser = tree_sitter.Parser(language)
+    return parser
 
 
 def parse_shell(text: str) -> Script:
     """The commands of ``text``. Raises ImportError if the parser is missing."""
-    source = text.encode("utf-8", "surrogatepass")
+    # The parser is native code: it is given valid UTF-8 without NUL, whatever the text holds.
+    source = text.replace("\x00", "\ufffd").encode("utf-8", "replace")
     tree = _parser().parse(source)
-    script = Script(commands=[], ok=not tree.root_node.has_error)
+    script = Script(commands=[], ok=not tree.root_node.has_error and "\x00" not in text)
     _Walk(source, script).node(tree.root_node)
     return script
 
