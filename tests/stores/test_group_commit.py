@@ -41,7 +41,7 @@ def together(store: SqliteStore, jobs: Sequence[Callable[[], object]]) -> list[o
     with store._commits.idle():
         for thread in threads:
             thread.start()
-        while len(store._commits._queue) < len(jobs):
+        while store._commits.waiting < len(jobs):
             pass
     for thread in threads:
         thread.join()

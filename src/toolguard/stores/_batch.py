@@ -1,4 +1,4 @@
-"""Group commit: jobs that wait for the same lock share one transaction, and so one wait for the disk."""
+"""Group commit: jobs that wait for the same file share one transaction, and so one wait for the disk."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ T = TypeVar("T")
 class Ticket(Generic[T]):
     """One job and what became of it."""
 
-    __slots__ = ("done", "error", "job", "value")
+    __slots__ = ("error", "job", "leads", "led", "value", "wake")
 
     def __init__(self, job: Callable[[Any, float], T]) -> None:
         self.job = job
         self.value: T | None = None
         self.error: Exception | None = None
-        self.done = False
+        self.leads = False
+        self.led = False
+        self.wake = threading.Lock()
+        self.wake.acquire()
 
 
 class GroupCommit:
-    """Whoever gets the lock first runs every job that waits; the others find theirs done.
+    """One thread leads: it runs every job that waits, wakes their threads, and hands over to the next in line.
 
     ``run`` carries out tickets in one transaction and sets ``value`` or ``error`` of each; it raises where
     the transaction as a whole failed and nothing of it was written.
@@ -36,24 +39,21 @@ class GroupCommit:
     def __init__(self, run: Callable[[Sequence[Ticket[Any]]], None], *, most: int = 128) -> None:
         self._run = run
         self._most = most
-        self._lock = threading.Lock()
+        self._mutex = threading.Lock()
         self._queue: list[Ticket[Any]] = []
-        self._queue_lock = threading.Lock()
+        self._busy = False  # someone leads; where nobody does, nobody waits
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs have not begun."""
+        return len(self._queue)
 
     def submit(self, job: Callable[[Any, float], T]) -> T:
         """The job's value, once it is durable; its error, or StoreError, if it was not done."""
         ticket = Ticket(job)
-        with self._queue_lock:
-            self._queue.append(ticket)
-        try:
-            with self._lock:
-                while not ticket.done:
-                    self._lead()
-        except BaseException:
-            with self._queue_lock:
-                if ticket in self._queue:
-                    self._queue.remove(ticket)
-            raise
+        with self._turn(ticket):
+            if ticket.leads:
+                self._lead(ticket)
         if ticket.error is not None:
             raise ticket.error
         return cast("T", ticket.value)
@@ -61,21 +61,61 @@ class GroupCommit:
     @contextmanager
     def idle(self) -> Iterator[None]:
         """No transaction runs inside."""
-        with self._lock:
-            yield
+        ticket: Ticket[None] = Ticket(lambda *_: None)
+        with self._turn(ticket):
+            if ticket.leads:
+                with self._mutex:
+                    self._queue.remove(ticket)
+                    ticket.led = True
+                try:
+                    yield
+                finally:
+                    self._hand_over()
+            else:  # carried along in somebody's batch: once more
+                with self.idle():
+                    yield
 
-    def _lead(self) -> None:
-        with self._queue_lock:
+    @contextmanager
+    def _turn(self, ticket: Ticket[Any]) -> Iterator[None]:
+        """Queue up, and wait until the job is done or its thread has to lead. An interrupt leaves the queue."""
+        with self._mutex:
+            self._queue.append(ticket)
+            if not self._busy:
+                self._busy = ticket.leads = True
+        try:
+            if not ticket.leads:
+                ticket.wake.acquire()
+            yield
+        finally:
+            with self._mutex:
+                if ticket in self._queue:
+                    self._queue.remove(ticket)
+            if ticket.leads and not ticket.led:
+                self._hand_over()
+
+    def _lead(self, ticket: Ticket[Any]) -> None:
+        with self._mutex:
             batch, self._queue = self._queue[: self._most], self._queue[self._most :]
+            ticket.led = True
         try:
             self._run(batch)
         except StoreError as error:
-            for ticket in batch:
-                ticket.error = type(error)(*error.args)
+            for each in batch:
+                each.error = type(error)(*error.args)
         except BaseException:
-            for ticket in batch:
-                ticket.error = StoreError("the commit was interrupted; nothing was written")
+            for each in batch:
+                each.error = StoreError("the commit was interrupted; read the store to see what it holds")
             raise
         finally:
-            for ticket in batch:
-                ticket.done = True
+            self._hand_over()
+            for each in batch:
+                if each is not ticket:
+                    each.wake.release()
+
+    def _hand_over(self) -> None:
+        with self._mutex:
+            if self._queue:
+                self._queue[0].leads = True
+                self._queue[0].wake.release()
+            else:
+                self._busy = False
