@@ -65,7 +65,10 @@ def systems(vanilla: bool) -> Iterator[tuple[str, Callable[[], Callable[[str], S
         yield f"toolguard rules in presidio {_version('presidio-analyzer')}", framed
         model = next((m for m in SPACY_MODELS if importlib.util.find_spec(m)), None)
         if vanilla and model:
-            yield f"presidio {_version('presidio-analyzer')} default, {model} {_version(model)}", lambda: _vanilla(model)
+            yield (
+                f"presidio {_version('presidio-analyzer')} default, {model} {_version(model)}",
+                lambda: _vanilla(model),
+            )
 
 
 def _vanilla(model: str) -> Callable[[str], Spans]:
@@ -122,7 +125,9 @@ def score(docs: list[dict[str, Any]], found: Iterable[Spans], years_ok: bool) ->
     }
 
 
-def measure(name: str, make: Callable[[], Callable[[str], Spans]], docs: list[dict[str, Any]], years_ok: bool) -> dict[str, Any]:
+def measure(
+    name: str, make: Callable[[], Callable[[str], Spans]], docs: list[dict[str, Any]], years_ok: bool
+) -> dict[str, Any]:
     began = time.perf_counter()
     run = make()
     run("Warm up: John Smith, 01/02/2003.")
@@ -155,7 +160,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--no-vanilla", action="store_true", help="leave out Presidio as it comes (slow)")
     args = parser.parse_args(argv)
     print(f"python {platform.python_version()} on {platform.machine()}, CPU time")
-    print(f"{'data':22} {'system':52} {'gold':>5} {'recall':>7} {'char prec':>9} {'clean':>6} {'chars/s':>10} {'p95 ms':>7} {'load s':>6}")
+    print(
+        f"{'data':22} {'system':52} {'gold':>5} {'recall':>7} {'char prec':>9} {'clean':>6} {'chars/s':>10} {'p95 ms':>7} {'load s':>6}"
+    )
     for path in args.data:
         docs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         if args.limit:

@@ -73,7 +73,9 @@ class PresidioDetector:
         results = self._engine.analyze(
             text=text, language=self._language, entities=self._entities, score_threshold=self._score_threshold
         )
-        return unite(Span(r.start, r.end, _TYPES.get(r.entity_type, r.entity_type), r.score, "presidio") for r in results)
+        return unite(
+            Span(r.start, r.end, _TYPES.get(r.entity_type, r.entity_type), r.score, "presidio") for r in results
+        )
 
 
 def _stay_offline() -> None:

@@ -68,7 +68,9 @@ class ToolguardRecognizer(EntityRecognizer):
     def load(self) -> None:
         """The lists load themselves at the first text."""
 
-    def analyze(self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None) -> list[RecognizerResult]:
+    def analyze(
+        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
+    ) -> list[RecognizerResult]:
         wanted = set(entities) if entities else TYPES
         return [
             RecognizerResult(

@@ -17,7 +17,19 @@ HL7 = "\r".join(
 
 def test_hl7_segments_are_read_by_field() -> None:
     found = hidden(HL7)
-    for piece in ("PATID1234", "EVERYMAN", "ADAM", "19610615", "2222 HOME STREET", "GREENSBORO", "27401", "(555) 555-2004", "PAT12345", "444333333", "987654"):
+    for piece in (
+        "PATID1234",
+        "EVERYMAN",
+        "ADAM",
+        "19610615",
+        "2222 HOME STREET",
+        "GREENSBORO",
+        "27401",
+        "(555) 555-2004",
+        "PAT12345",
+        "444333333",
+        "987654",
+    ):
         assert any(piece in text for _, text in found), piece
     assert not any("Sodium" in text or text in ("140", "NC", "MR", "III") for _, text in found)
 
@@ -25,11 +37,23 @@ def test_hl7_segments_are_read_by_field() -> None:
 def test_csv_columns_are_read_by_their_header() -> None:
     text = 'name,dob,mrn,phone,diagnosis\nOlga Petrova,1971-02-03,889123,617-555-0101,asthma\n"Nguyen, Minh",1988-11-30,889124,617-555-0102,type 2 diabetes'
     texts = [text for _, text in hidden(text)]
-    assert texts == ["Olga Petrova", "1971-02-03", "889123", "617-555-0101", "Nguyen, Minh", "1988-11-30", "889124", "617-555-0102"]
+    assert texts == [
+        "Olga Petrova",
+        "1971-02-03",
+        "889123",
+        "617-555-0101",
+        "Nguyen, Minh",
+        "1988-11-30",
+        "889124",
+        "617-555-0102",
+    ]
 
 
 def test_markdown_tables_too() -> None:
-    assert [t for _, t in hidden("| Patient | MRN | Dx |\n|---|---|---|\n| Zo Quill | 77812 | gout |")] == ["Zo Quill", "77812"]
+    assert [t for _, t in hidden("| Patient | MRN | Dx |\n|---|---|---|\n| Zo Quill | 77812 | gout |")] == [
+        "Zo Quill",
+        "77812",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,18 @@ def test_what_only_looks_like_an_identifier_is_left(text: str) -> None:
     assert hidden(text) == []
 
 
-@pytest.mark.parametrize("number", ["123-45-6789", "123‑45‑6789", "123 45 6789", "１２３-４５-６７８９", "123\u200b-45-\u200d6789", "987-65-4321", "000-12-3456"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        "123-45-6789",
+        "123‑45‑6789",
+        "123 45 6789",
+        "１２３-４５-６７８９",
+        "123\u200b-45-\u200d6789",
+        "987-65-4321",
+        "000-12-3456",
+    ],
+)
 def test_an_ssn_is_found_however_it_is_written(number: str) -> None:
     text = f"her number is {number}, thanks"
     (finding,) = hidden(text)

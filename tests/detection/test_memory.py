@@ -20,7 +20,12 @@ RECORD = {"patient_name": "Zorvath Quillmere", "mrn": "K-77-8123"}
 def test_a_trusted_record_is_known_in_any_later_text_by_alias() -> None:
     session = DefaultDetector().session()
     session.inspect(RECORD, origin=Origin.TRUSTED)
-    assert [t for _, t in shown(LATER, session.inspect(LATER, origin=Origin.MODEL))] == ["zorvath quillmere", "QUILLMERE", "K-77-8123", "K778123"]
+    assert [t for _, t in shown(LATER, session.inspect(LATER, origin=Origin.MODEL))] == [
+        "zorvath quillmere",
+        "QUILLMERE",
+        "K-77-8123",
+        "K778123",
+    ]
 
 
 @pytest.mark.parametrize("origin", [Origin.RESULT, Origin.MODEL, Origin.SYSTEM])
@@ -28,7 +33,9 @@ def test_untrusted_sources_teach_nothing(origin: Origin) -> None:
     session = DefaultDetector().session()
     session.inspect(RECORD, origin=origin)
     session.inspect("The patient, Zorvath Quillmere, was seen.", origin=origin)
-    assert "quillmere" not in [t for _, t in shown("ask quillmere", session.inspect("ask quillmere", origin=Origin.MODEL))]
+    assert "quillmere" not in [
+        t for _, t in shown("ask quillmere", session.inspect("ask quillmere", origin=Origin.MODEL))
+    ]
 
 
 def test_free_text_of_a_trusted_source_teaches_nothing() -> None:
@@ -123,4 +130,6 @@ def test_no_time_left_withholds_the_value() -> None:
 def test_the_cache_holds_no_text() -> None:
     session = DefaultDetector().session()
     session.inspect("Zorvath Quillmere, SSN 219-09-9999", origin=Origin.RESULT)
-    assert "Quillmere" not in repr(session._cache) and "219-09" not in repr(session._cache)
+    held = repr(session._cache)
+    assert "Quillmere" not in held
+    assert "219-09" not in held

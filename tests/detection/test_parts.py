@@ -61,7 +61,14 @@ def test_field_names(name: str, expected: str | None) -> None:
 
 
 def test_sparsely_populated_zip_areas_become_zeros() -> None:
-    assert [zip3(z) for z in ("60614", "03601", "82109-1234", "821", "", "ab123")] == ["606", "000", "000", "000", "000", "000"]
+    assert [zip3(z) for z in ("60614", "03601", "82109-1234", "821", "", "ab123")] == [
+        "606",
+        "000",
+        "000",
+        "000",
+        "000",
+        "000",
+    ]
 
 
 def test_spans_unite_and_the_one_that_holds_the_other_gives_its_type() -> None:
@@ -72,12 +79,23 @@ def test_spans_unite_and_the_one_that_holds_the_other_gives_its_type() -> None:
 
 
 def test_a_tenants_lists_are_followed() -> None:
-    session = DefaultDetector(allow=["Maria Gonzalez"], deny={"Project Heron": "PROJECT"}, allow_hosts=["intranet.example"]).session()
-    found = session.inspect("Maria Gonzalez leads project heron, see https://intranet.example/x and https://else.example/y", origin=Origin.USER)
+    session = DefaultDetector(
+        allow=["Maria Gonzalez"], deny={"Project Heron": "PROJECT"}, allow_hosts=["intranet.example"]
+    ).session()
+    found = session.inspect(
+        "Maria Gonzalez leads project heron, see https://intranet.example/x and https://else.example/y",
+        origin=Origin.USER,
+    )
     assert [f.type for f in found] == ["PROJECT", "URL"]
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=30), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4), max_leaves=12))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=30),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+        max_leaves=12,
+    )
+)
 def test_any_json_value_is_inspected_with_offsets_inside_its_leaves(value: object) -> None:
     for finding in DefaultDetector().session().inspect(value, origin=Origin.USER):
         item: object = finding.path[-1] if finding.key else value

@@ -16,15 +16,24 @@ from toolguard.ports import Origin
 PATIENT: dict[str, Any] = {
     "resourceType": "Patient",
     "id": "pat-77812",
-    "meta": {"profile": ["http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient"], "security": [{"code": "HTEST", "display": "test health data"}]},
+    "meta": {
+        "profile": ["http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient"],
+        "security": [{"code": "HTEST", "display": "test health data"}],
+    },
     "identifier": [
-        {"type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "SS"}]}, "system": "http://hl7.org/fhir/sid/us-ssn", "value": "572-01-6967"},
+        {
+            "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "SS"}]},
+            "system": "http://hl7.org/fhir/sid/us-ssn",
+            "value": "572-01-6967",
+        },
         {"system": "urn:oid:1.2.3", "value": "0420BBE1"},
     ],
     "name": [{"use": "official", "family": "Placeholt", "given": ["Cato", "May"]}],
     "gender": "female",
     "birthDate": "1963-05-30",
-    "address": [{"line": ["3923 Dean Corners"], "city": "Tracychester", "state": "VA", "postalCode": "80876", "country": "US"}],
+    "address": [
+        {"line": ["3923 Dean Corners"], "city": "Tracychester", "state": "VA", "postalCode": "80876", "country": "US"}
+    ],
     "telecom": [{"system": "phone", "value": "(693) 256-3272"}, {"system": "fax", "value": "693 256 3273"}],
     "photo": [{"contentType": "image/png", "data": "iVBORw0KGgoAAAANSUhEUg"}],
     "generalPractitioner": [{"reference": "Practitioner/9", "display": "Dr. Odalys Brim"}],
@@ -46,7 +55,11 @@ def test_a_fhir_patient_is_read_by_element() -> None:
 
 
 def test_ids_of_patients_stay_where_the_caller_says_so() -> None:
-    reference = {"resourceType": "Observation", "subject": {"reference": "Patient/88213"}, "performer": [{"reference": "Practitioner/9"}]}
+    reference = {
+        "resourceType": "Observation",
+        "subject": {"reference": "Patient/88213"},
+        "performer": [{"reference": "Practitioner/9"}],
+    }
     assert inspect(reference) == [("FHIR_ID", "88213")]
     assert inspect(reference, fhir_ids=False) == []
 
@@ -55,7 +68,10 @@ def test_codes_units_and_displays_stay() -> None:
     observation = {
         "resourceType": "Observation",
         "status": "final",
-        "code": {"coding": [{"system": "http://loinc.org", "code": "2951-2", "display": "Sodium [Moles/volume] in Serum"}], "text": "Sodium [Moles/volume] in Serum"},
+        "code": {
+            "coding": [{"system": "http://loinc.org", "code": "2951-2", "display": "Sodium [Moles/volume] in Serum"}],
+            "text": "Sodium [Moles/volume] in Serum",
+        },
         "subject": {"reference": "urn:uuid:2d241fcc-286b-518c-ae8b-af17d116b4d4"},
         "valueQuantity": {"value": 142, "unit": "mmol/L", "system": "http://unitsofmeasure.org"},
         "effectiveDateTime": "2026",
@@ -103,11 +119,20 @@ def test_a_schema_overrules_the_names_of_fields() -> None:
 
 
 def test_json_in_a_string_is_read_as_json_with_offsets_into_the_string() -> None:
-    inner = {"patient_name": "Zo \"Zed\" Quill é", "mrn": 41608329, "nested": json.dumps({"ssn": "219-09-9999"}), "code": "E11.9"}
+    inner = {
+        "patient_name": 'Zo "Zed" Quill é',
+        "mrn": 41608329,
+        "nested": json.dumps({"ssn": "219-09-9999"}),
+        "code": "E11.9",
+    }
     text = json.dumps(inner, indent=1)
     value = {"payload": text}
     findings = DefaultDetector().session().inspect(value, origin=Origin.RESULT)
-    assert sorted(shown(value, findings)) == [("MRN", "41608329"), ("PERSON", 'Zo \\"Zed\\" Quill \\u00e9'), ("SSN", "219-09-9999")]
+    assert sorted(shown(value, findings)) == [
+        ("MRN", "41608329"),
+        ("PERSON", 'Zo \\"Zed\\" Quill \\u00e9'),
+        ("SSN", "219-09-9999"),
+    ]
     masked = apply_findings(value, [f for f in findings if f.type != "MRN"], lambda f, _: f"<{f.type}_1>")
     assert json.loads(masked["payload"])["patient_name"] == "<PERSON_1>"
 
@@ -117,7 +142,9 @@ def test_a_repeated_key_hides_nothing() -> None:
 
 
 def test_a_name_in_a_field_is_found_in_the_prose_beside_it() -> None:
-    assert ("PERSON", "Quillmere") in inspect({"patient_name": "Zorva Quillmere", "note": "Quillmere tolerated it well"})
+    assert ("PERSON", "Quillmere") in inspect(
+        {"patient_name": "Zorva Quillmere", "note": "Quillmere tolerated it well"}
+    )
 
 
 def test_too_deep_a_value_is_refused() -> None:

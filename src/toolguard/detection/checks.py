@@ -6,9 +6,15 @@ import re
 
 __all__ = ["aba_ok", "dea_ok", "iban_ok", "luhn_ok", "mbi_ok", "npi_ok", "ssn_ok", "vin_ok"]
 
-_VIN_VALUES = dict(zip("0123456789ABCDEFGHJKLMNPRSTUVWXYZ", [*range(10), *range(1, 9), 1, 2, 3, 4, 5, 7, 9, *range(2, 10)], strict=True))
+_VIN_VALUES = dict(
+    zip(
+        "0123456789ABCDEFGHJKLMNPRSTUVWXYZ", [*range(10), *range(1, 9), 1, 2, 3, 4, 5, 7, 9, *range(2, 10)], strict=True
+    )
+)
 _VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
-_MBI = re.compile(r"[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y]\d-?[AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y]\d-?[AC-HJKMNP-RT-Y]{2}\d{2}")
+_MBI = re.compile(
+    r"[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y]\d-?[AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y]\d-?[AC-HJKMNP-RT-Y]{2}\d{2}"
+)
 
 
 def luhn_ok(digits: str) -> bool:
@@ -65,6 +71,9 @@ def mbi_ok(text: str) -> bool:
 def ssn_ok(digits: str) -> bool:
     """A number the US Social Security Administration can have issued."""
     return (
-        len(digits) == 9 and digits[:3] not in ("000", "666") and digits[0] != "9"
-        and digits[3:5] != "00" and digits[5:] != "0000"
+        len(digits) == 9
+        and digits[:3] not in ("000", "666")
+        and digits[0] != "9"
+        and digits[3:5] != "00"
+        and digits[5:] != "0000"
     )

@@ -62,7 +62,9 @@ class DefaultDetector:
         return self._version
 
     def session(self) -> Session:
-        return Session(self._pipeline.spans, self._pipeline.known, fhir_ids=self._fhir_ids, time_budget=self._time_budget)
+        return Session(
+            self._pipeline.spans, self._pipeline.known, fhir_ids=self._fhir_ids, time_budget=self._time_budget
+        )
 
 
 Recognize = Callable[[str], list[Span]]
@@ -76,7 +78,9 @@ class Session:
     agent sends again at every step costs one look-up; a new identifier re-checks old prose for that one only.
     """
 
-    def __init__(self, recognize: Recognize, recall: Recall, *, fhir_ids: bool = True, time_budget: float = 10.0) -> None:
+    def __init__(
+        self, recognize: Recognize, recall: Recall, *, fhir_ids: bool = True, time_budget: float = 10.0
+    ) -> None:
         self._recognize = recognize
         self._recall = recall
         self._fhir_ids = fhir_ids
@@ -169,7 +173,8 @@ class Session:
 
 def _findings(piece: Piece, spans: Iterable[Span]) -> list[Finding]:
     return [
-        Finding(path=piece.path, start=s.start, end=s.end, type=s.type, score=s.score, source=s.source, key=piece.key) for s in spans
+        Finding(path=piece.path, start=s.start, end=s.end, type=s.type, score=s.score, source=s.source, key=piece.key)
+        for s in spans
     ]
 
 

@@ -75,7 +75,13 @@ def _identifier(obj: Mapping[str, Any], resource: str) -> str:
         for part, found in _BY_SYSTEM:
             if part in lowered:
                 return found
-    return {"Patient": "MRN", "Coverage": "HEALTH_PLAN_ID", "Device": "DEVICE", "Claim": "ACCOUNT", "Account": "ACCOUNT"}.get(resource, "ID")
+    return {
+        "Patient": "MRN",
+        "Coverage": "HEALTH_PLAN_ID",
+        "Device": "DEVICE",
+        "Claim": "ACCOUNT",
+        "Account": "ACCOUNT",
+    }.get(resource, "ID")
 
 
 def _display(obj: Mapping[str, Any], parent: str) -> str:
@@ -107,7 +113,13 @@ def element_type(resource: str, parent: str, key: str, obj: Mapping[str, Any], v
         if key in ("prefix", "suffix"):
             return SAFE
     if "line" in obj or "postalCode" in obj or lowered in ("address", "birthPlace"):
-        found = {"line": "ADDRESS", "text": "ADDRESS", "city": "LOCATION", "district": "LOCATION", "postalCode": "ZIP"}.get(key)
+        found = {
+            "line": "ADDRESS",
+            "text": "ADDRESS",
+            "city": "LOCATION",
+            "district": "LOCATION",
+            "postalCode": "ZIP",
+        }.get(key)
         if found:
             return found
         if key in ("state", "country"):

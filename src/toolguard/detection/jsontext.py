@@ -95,7 +95,13 @@ def _moved(finding: Finding, raw: str, begin: int, quoted: bool, path: Path, key
     else:
         start, end = _raw_range(raw, finding.start, finding.end)
     return Finding(
-        path=path, start=begin + start, end=begin + end, type=finding.type, score=finding.score, source=finding.source, key=key
+        path=path,
+        start=begin + start,
+        end=begin + end,
+        type=finding.type,
+        score=finding.score,
+        source=finding.source,
+        key=key,
     )
 
 

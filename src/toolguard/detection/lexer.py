@@ -10,6 +10,7 @@ from toolguard.detection.normalise import fold
 __all__ = ["Lexed"]
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+")
+_BEGIN = re.compile(r"(?:\A|[.!?]\s|\n)[\s\"'(*>#-]{0,4}([^\W\d_])")
 _SAME_LINE = re.compile(r"[^\n|:;=\t]{0,3}")
 
 
@@ -41,7 +42,9 @@ class Lexed:
         self.ends = ends
         self.words = words
         folded = text.lower() if text.isascii() else ""
-        self.folded = [folded[s:e] for s, e in zip(self.starts, ends, strict=True)] if folded else [fold(w) for w in words]
+        self.folded = (
+            [folded[s:e] for s, e in zip(self.starts, ends, strict=True)] if folded else [fold(w) for w in words]
+        )
         get = gazetteer().flags.get
         self.flags = [get(word, 0) for word in self.folded]
         self.caps = [word[0].isupper() for word in words]
@@ -55,8 +58,14 @@ class Lexed:
         """The writer uses no capital letters to speak of, so their absence says nothing."""
         if self._lower_style is None:
             capitals = sum(1 for word, cap in zip(self.words, self.caps, strict=True) if cap and not word.isupper())
-            self._lower_style = capitals * 12 < sum(1 for word in self.folded if word[0] > "9")
+            few = capitals * 12 < sum(1 for word in self.folded if word[0] > "9")
+            self._lower_style = few and self._starts_low()
         return self._lower_style
+
+    def _starts_low(self) -> bool:
+        """Sentences and lines begin with a small letter more often than with a capital."""
+        begins = _BEGIN.findall(self.text)
+        return sum(map(str.islower, begins)) * 2 >= len(begins)
 
     def gap(self, index: int) -> str:
         """What stands between token ``index`` and the next one ('' at the end)."""

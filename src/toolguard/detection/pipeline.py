@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping
 
 from toolguard.detection.allow import AllowList
@@ -53,7 +54,9 @@ class TextPipeline:
         lexed = Lexed(plain.text)
         found = recognize(lexed)
         if self._tagger is not None:
-            guesses = [Span(f.start, f.end, f.type, f.score, f.source or "tagger") for f in self._tagger.tag(plain.text)]
+            guesses = [
+                Span(f.start, f.end, f.type, f.score, f.source or "tagger") for f in self._tagger.tag(plain.text)
+            ]
             found += [guess for guess in guesses if plausible(guess, lexed)]
         found = [s for s in found if s.score >= self._minimum and not self._allow.keeps(s, plain.text)]
         found += self._again(lexed, found)
@@ -69,15 +72,19 @@ class TextPipeline:
 
     def _again(self, lexed: Lexed, found: list[Span]) -> list[Span]:
         """Names found with good evidence in this text, found again in it by alias."""
-        local = KnownTerms(limit=64)
-        count = lexed.folded.count
-        for span in found:
-            if span.type != "PERSON" or span.score < _LOCAL:
-                continue
+        names = [span for span in found if span.type == "PERSON" and span.score >= _LOCAL]
+        if not names:
+            return []
+        local = KnownTerms(limit=512)
+        count = Counter(lexed.folded)
+        for span in names:
             first, last = bisect_left(lexed.starts, span.start), bisect_left(lexed.starts, span.end)
-            if any(len(word) > 2 and count(word) > 1 for word in lexed.folded[first:last]):
+            if any(len(word) > 2 and count[word] > 1 for word in lexed.folded[first:last]):
                 local.add("PERSON", lexed.text[span.start : span.end])
-        return local.find(lexed) if local.generation else []
+        if not local.generation:
+            return []
+        again = local.find(lexed)
+        return again if lexed.lower_style else [s for s in again if lexed.text[s.start].isupper()]
 
     def _denied(self, lexed: Lexed) -> list[Span]:
         out: list[Span] = []

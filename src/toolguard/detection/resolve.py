@@ -12,9 +12,27 @@ from toolguard.detection.spans import Span
 
 __all__ = ["plausible"]
 
-_MEASURE = re.compile(r"[×^/%°<>]|\d\s?(?:mg|mcg|ml|mmhg|degrees|days|weeks|months|years|hours|min|cm|mm|kg|units?)\b", re.IGNORECASE)
+_MEASURE = re.compile(
+    r"[×^/%°<>]|\d\s?(?:mg|mcg|ml|mmhg|degrees|days|weeks|months|years|hours|min|cm|mm|kg|units?)\b", re.IGNORECASE
+)
 _FRACTION = re.compile(r"\d{1,2}/\d{1,2}")
-_CODED = frozenset({"ID", "MRN", "ACCOUNT", "HEALTH_PLAN_ID", "LICENSE", "DEVICE", "VEHICLE", "SSN", "NPI", "DEA", "PHONE", "FAX", "ZIP"})
+_CODED = frozenset(
+    {
+        "ID",
+        "MRN",
+        "ACCOUNT",
+        "HEALTH_PLAN_ID",
+        "LICENSE",
+        "DEVICE",
+        "VEHICLE",
+        "SSN",
+        "NPI",
+        "DEA",
+        "PHONE",
+        "FAX",
+        "ZIP",
+    }
+)
 _PROSE = 4
 
 

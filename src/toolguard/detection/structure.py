@@ -57,7 +57,14 @@ class Walk:
         self._value(value, (), "", {}, "", schema, None)
 
     def _value(
-        self, value: Json, path: Path, key: str, obj: Mapping[str, Any], parent: str, schema: Mapping[str, Json] | None, resource: str | None
+        self,
+        value: Json,
+        path: Path,
+        key: str,
+        obj: Mapping[str, Any],
+        parent: str,
+        schema: Mapping[str, Json] | None,
+        resource: str | None,
     ) -> None:
         if len(path) > MAX_DEPTH:
             raise DetectionError("value is nested too deeply to be inspected, pass a flatter one")
@@ -88,7 +95,9 @@ class Walk:
         else:
             self._number(value, path, key, parent, declared)
 
-    def _text(self, value: str, path: Path, key: str, obj: Mapping[str, Any], parent: str, declared: Any, resource: str | None) -> None:
+    def _text(
+        self, value: str, path: Path, key: str, obj: Mapping[str, Any], parent: str, declared: Any, resource: str | None
+    ) -> None:
         if declared is not None:
             kind = str(declared).strip().upper().replace("-", "_")
             if kind == "NONE":
@@ -170,7 +179,19 @@ class Walk:
             kind = None if kind in ("NONE", "TEXT") else _TYPES.get(kind, kind)
         else:
             kind = field_type(key) if key else None
-            if kind in (SAFE, "DATE", "DATE_OF_BIRTH", "PERSON", "ADDRESS", "LOCATION", "FACILITY", "SECRET", "PHOTO", "URL", "EMAIL"):
+            if kind in (
+                SAFE,
+                "DATE",
+                "DATE_OF_BIRTH",
+                "PERSON",
+                "ADDRESS",
+                "LOCATION",
+                "FACILITY",
+                "SECRET",
+                "PHOTO",
+                "URL",
+                "EMAIL",
+            ):
                 kind = "DATE_OF_BIRTH" if kind == "DATE_OF_BIRTH" and len(text) > 4 else None
             elif kind == "AGE":
                 kind = "AGE" if 89 < value < 140 else None
@@ -235,5 +256,3 @@ def _items(schema: Mapping[str, Json] | None, declared: Any) -> Mapping[str, Jso
     if isinstance(found, Mapping):
         return found if "x-phi" in found or declared is None else {"x-phi": declared, **found}
     return {"x-phi": declared} if declared is not None else None
-
-

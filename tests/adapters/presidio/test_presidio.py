@@ -7,11 +7,11 @@ import socket
 import pytest
 from presidio_analyzer import AnalyzerEngine, Pattern, PatternRecognizer, RecognizerRegistry
 from presidio_analyzer.predefined_recognizers import EmailRecognizer
-from toolguard_presidio import PlainNlpEngine, PresidioDetector, analyzer_engine
 
 from toolguard.detection import DefaultDetector, TextPipeline
 from toolguard.errors import DetectionError
 from toolguard.ports import Detector, Origin
+from toolguard_presidio import PlainNlpEngine, PresidioDetector, analyzer_engine
 
 TEXTS = [
     "Pt Maria Gonzalez, MRN: 00293841, DOB 4/2/1990, call 555-201-3344 or maria.g@example.org.",

@@ -12,9 +12,7 @@ from toolguard.detection.spans import Span
 __all__ = ["emails", "internet", "phones"]
 
 _SOURCE = "contact"
-_EMAIL = re.compile(
-    r"(?<![\w.+%'-])[\w.+%'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}"
-)
+_EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}")
 _EMAIL_SPACED = re.compile(
     r"(?<![\w.+-])[\w.+-]{1,64}\s?(?:[\[({]\s?at\s?[\])}]|\s@\s)\s?"
     r"[\w-]{1,63}(?:\s?(?:[\[({]\s?dot\s?[\])}]|\sdot\s|\.)\s?[a-z][\w-]{1,62}){1,4}(?![\w-])",
@@ -39,7 +37,9 @@ _IPV4 = re.compile(
     r"(?<![\w.-])(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}"
     r"(?:/\d{1,2}|:\d{2,5})?(?![\w-]|\.\d)"
 )
-_IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*:)[0-9A-Fa-f:]{2,39}(?:\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])")
+_IPV6 = re.compile(
+    r"(?<![\w:.])(?=[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*:)[0-9A-Fa-f:]{2,39}(?:\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])"
+)
 _MAC = re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}(?![\w:-])")
 _EXT = r"(?:\s{0,2},?\s?(?:x|ext\.?|extn\.?|extension)\s?:?\s?\d{1,6})?"
 _PHONE = re.compile(
@@ -58,8 +58,13 @@ _FAX = re.compile(r"fa(?:x|csimile)(?:\s(?:number|no))?\W{0,5}(?:is\s|at\s|to\s)
 _TRIM = ".,;:!?)]}>'*_"
 
 
-_CALL_LABEL = re.compile(r"\b(?:tel|telephone|phone|cell|mobile|fax|call|whatsapp|telefono|movil|tlf|ph|contact|pager|text)\b\W{0,4}(?:number|no|is|at|me at)?\W{0,3}((?:\+|\(|0|\d)(?:[ ().-]{0,2}\d){6,14})(?![\w/-])", re.IGNORECASE)
-_CALL_WORDS = frozenset("tel telephone phone cell mobile fax call whatsapp telefono movil tlf contact pager text".split())
+_CALL_LABEL = re.compile(
+    r"\b(?:tel|telephone|phone|cell|mobile|fax|call|whatsapp|telefono|movil|tlf|ph|contact|pager|text)\b\W{0,4}(?:number|no|is|at|me at)?\W{0,3}((?:\+|\(|0|\d)(?:[ ().-]{0,2}\d){6,14})(?![\w/-])",
+    re.IGNORECASE,
+)
+_CALL_WORDS = frozenset(
+    "tel telephone phone cell mobile fax call whatsapp telefono movil tlf contact pager text".split()
+)
 
 
 def emails(lexed: Lexed) -> list[Span]:
@@ -116,7 +121,10 @@ def phones(lexed: Lexed) -> list[Span]:
     text = lexed.text
     out: list[Span] = []
     if not lexed.vocabulary.isdisjoint(_CALL_WORDS):
-        out += [Span(*m.span(1), "FAX" if m[0][:3].lower() == "fax" else "PHONE", 0.8, _SOURCE) for m in _CALL_LABEL.finditer(text)]
+        out += [
+            Span(*m.span(1), "FAX" if m[0][:3].lower() == "fax" else "PHONE", 0.8, _SOURCE)
+            for m in _CALL_LABEL.finditer(text)
+        ]
     for match in _PHONE.finditer(text):
         start, end = match.span()
         digits = sum(c.isdigit() for c in match[0])

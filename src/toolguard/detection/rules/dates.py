@@ -33,7 +33,9 @@ _AFTER_MONTH = re.compile(  # from the month on: "April 12th, 2023", "Apr 12", "
     rf"|(?:,?\s{{1,2}}(?:of\s)?|[-./]){_YEAR}(?!\d)){_TIME}",
     re.IGNORECASE,
 )
-_YEAR_AFTER = re.compile(rf"\.?(?:(?:,?\s{{1,2}}(?:of\s|de\s|del\s)?|[-./]){_YEAR}(?!\d)|-\d\d(?!\d))?{_TIME}", re.IGNORECASE)
+_YEAR_AFTER = re.compile(
+    rf"\.?(?:(?:,?\s{{1,2}}(?:of\s|de\s|del\s)?|[-./]){_YEAR}(?!\d)|-\d\d(?!\d))?{_TIME}", re.IGNORECASE
+)
 _DAY_BEFORE = re.compile(
     rf"(?<![\w./-])(?:{_WEEKDAY}\.?,?\s{{1,2}})?(?:the\s)?{_DAY}(?:\s{{0,2}}(?:and|&|to|-|through)\s{{0,2}}{_DAY})?"
     r"(?:\s{1,2}(?:day\s)?(?:of\s|de\s)?|[-./])$",
@@ -43,9 +45,11 @@ _WEEKDAY_BEFORE = re.compile(rf"(?<!\w){_WEEKDAY}\.?,?\s{{1,2}}$", re.IGNORECASE
 _NUMERIC = re.compile(
     r"(?<![\w./:$-])(?:"
     r"(?:18|19|20)\d\d([-/.])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])"
-    r"|(?:0?[1-9]|1[0-2])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:(?:18|19|20)\d\d|'?\d\d)"
-    r"|(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|1[0-2])\3(?:(?:18|19|20)\d\d|\d\d)"
-    r"|(?:0?[1-9]|1[0-2])([-/.] |[ ])(?:0?[1-9]|[12]\d|3[01])\4(?:19|20)\d\d"
+    r"|(?:0?[1-9]|1[0-2])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:18|19|20)\d\d"
+    r"|(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|1[0-2])\3(?:18|19|20)\d\d"
+    r"|(?:0?[1-9]|1[0-2])([-/])(?:0?[1-9]|[12]\d|3[01])\4'?\d\d|(?:0?[1-9]|[12]\d|3[01])([-/])(?:0?[1-9]|1[0-2])\5\d\d"
+    r"|(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|[12]\d|3[01])\.\d\d"  # of one digit each it is a version
+    r"|(?:0?[1-9]|1[0-2])([-/.] |[ ])(?:0?[1-9]|[12]\d|3[01])\6(?:19|20)\d\d"
     r"|(?:0?[1-9]|1[0-2])/(?:19|20)\d\d"
     r"|(?:19|20)\d\d-(?:0[1-9]|1[0-2])"
     rf")(?![\w/]|[-.]\d){_TIME}"
@@ -58,14 +62,18 @@ _COMPACT = re.compile(
     r"(?<![\w.-])(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[0-2]\d[0-5]\d(?:[0-5]\d)?(?:\.\d{1,4})?(?:[+-]\d{4})?)?(?![\w-]|\.\d)"
 )
 _SHORT = re.compile(
-    r"(?<![\w/.-])(?:0?[1-9]|1[0-2])[/-](?:[12]\d|3[01]|0?[1-9])(?![\w/%]|[.-]\d|\s?(?:mg|ml|mm|of\b|strength|pain|hpf|x\b))", re.IGNORECASE
+    r"(?<![\w/.-])(?:0?[1-9]|1[0-2])[/-](?:[12]\d|3[01]|0?[1-9])(?![\w/%]|[.-]\d|\s?(?:mg|ml|mm|of\b|strength|pain|hpf|x\b))",
+    re.IGNORECASE,
 )
 _SHORT_CUE = re.compile(
     r"(?<![\w/])(?:on|dated?|dob|since|seen|visit|by|due|until|till|from|around|after|before|admitted|discharged|appt|scheduled|starting|started"
     r"|last|next|f/u|dos|through|thru|to|between|d/c|d/c'd|eval|adm|born)\s?:?\s$",
     re.IGNORECASE,
 )
-_BIRTH = re.compile(r"(?:dob|d\.o\.b\.?|birth\s?date|birthday|date of birth|birth|born(?: on)?)[^\w]{1,8}(\d{1,2}[-/.]\d{1,2}[-/.]\d{1,4})(?![\w/])", re.IGNORECASE)
+_BIRTH = re.compile(
+    r"(?:dob|d\.o\.b\.?|birth\s?date|birthday|date of birth|birth|born(?: on)?)[^\w]{1,8}(\d{1,2}[-/.]\d{1,2}[-/.]\d{1,4})(?![\w/])",
+    re.IGNORECASE,
+)
 _RELATIVE = re.compile(
     rf"\b(?:last|next|this|past|coming|on|since|until|by)\s+{_WEEKDAY.replace('|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun', '')}\b"
     r"(?:\s+(?:morning|afternoon|evening|night))?"
@@ -90,7 +98,8 @@ _SPOKEN_YEAR = (
     rf"|two thousand(?: and)?(?: (?:(?:{_TENS})(?:[- ](?:{_ONES}))?|{_TEENS}|{_ONES}))?)"
 )
 _SPOKEN_AFTER = re.compile(
-    rf",?\s(?:of\s)?{_SPOKEN_YEAR}\b|\s(?:the\s)?(?:{_SPOKEN_DAY}\b|{_DAY}\b)(?:,?\s(?:of\s)?(?:{_SPOKEN_YEAR}|{_YEAR})\b)?", re.IGNORECASE
+    rf",?\s(?:of\s)?{_SPOKEN_YEAR}\b|\s(?:the\s)?(?:{_SPOKEN_DAY}\b|{_DAY}\b)(?:,?\s(?:of\s)?(?:{_SPOKEN_YEAR}|{_YEAR})\b)?",
+    re.IGNORECASE,
 )
 _SPOKEN_BEFORE = re.compile(rf"\b(?:the\s)?{_SPOKEN_DAY}\s(?:of\s|day\sof\s)?$", re.IGNORECASE)
 

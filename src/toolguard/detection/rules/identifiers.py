@@ -25,9 +25,13 @@ _IBAN_PARTS = frozenset({2, *range(4, 40)})
 _IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?(?!\w)")
 _CODE = re.compile(r"(?<![\w.])(?=[A-Za-z#/_.:-]{0,20}\d)#?[A-Za-z0-9]{1,40}(?:[-/_.:][A-Za-z0-9]{1,40}){0,8}(?!\w)")
 _GROUPS = re.compile(r"(?: \d{2,6}(?![\w/.%-])){1,4}")
-_FILLER = frozenset("number num no nbr nr is was as of the a with reads listed id identifier code be has under by: ends ending in last four digits de named given on card for file to ref reference show shows".split())
-_SHAPED = re.compile(r"#?(?:[A-Z]{1,6}[-_]?\d{5,12}(?:-\d{1,6}){0,3}|\d{4,10}-[A-Z]{2,4}|\d{5,10}[A-Z]{2,3}|[A-Z]{2,5}(?:-[A-Z0-9]{2,8}){0,2}-\d{3,10}(?:-\d{1,6})?|[A-Z]{1,3}\d{2,4}-\d{3,6}(?:-\d{1,6})?)")
-_NUMBERS = re.compile(r"#?\d{2,6}(?:-\d{2,7}){1,4}|#?\d{7,18}|#\d{5,6}")
+_FILLER = frozenset(
+    "number num no nbr nr is was as of the a with reads listed id identifier code be has under by: ends ending in last four digits de named given on card for file to ref reference show shows".split()
+)
+_SHAPED = re.compile(
+    r"#?(?:[A-Z]{1,6}[-_]?\d{5,12}(?:-\d{1,6}){0,3}|\d{4,10}-[A-Z]{2,4}|\d{5,10}[A-Z]{2,3}|[A-Z]{2,5}(?:-[A-Z0-9]{2,8}){0,2}-\d{3,10}(?:-\d{1,6})?|[A-Z]{1,3}\d{2,4}-\d{3,6}(?:-\d{1,6})?)"
+)
+_NUMBERS = re.compile(r"(?!#?(?:19|20)\d\d-(?:19|20)\d\d$)(?:#?\d{2,6}(?:-\d{2,7}){1,4}|#?\d{7,18}|#\d{6})")
 _VIN = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
 _UDI = re.compile(r"\(01\)\d{14}(?:\(\d{2}\)[A-Za-z0-9/-]{1,20}){0,6}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
@@ -42,7 +46,9 @@ _UNIT = re.compile(
     r"|tablets?|tabs?|capsules?|caps|puffs?|doses?|times|x|beats|lbs?|pounds|kcal|cal|copies|cells|k/|°|degrees|patients|people|participants|subjects|usd|dollars|tokens|ms|seconds|bytes|kb|mb)(?![a-z])",
     re.IGNORECASE,
 )
-_STRONG_SHORT = frozenset({"MRN", "SSN", "NPI", "DEA", "HEALTH_PLAN_ID", "ACCOUNT", "LICENSE", "DEVICE", "VEHICLE", "ID", "SECRET"})
+_STRONG_SHORT = frozenset(
+    {"MRN", "SSN", "NPI", "DEA", "HEALTH_PLAN_ID", "ACCOUNT", "LICENSE", "DEVICE", "VEHICLE", "ID", "SECRET"}
+)
 _WEAK_CODES = frozenset({"MRN", "HEALTH_PLAN_ID", "ACCOUNT", "LICENSE"})
 _LABELLED = frozenset({*_STRONG_SHORT, "PHONE", "FAX", "CREDIT_CARD", "ZIP", "BIOMETRIC"})
 _SAFE_WORDS = frozenset(
@@ -154,7 +160,11 @@ def identifiers(lexed: Lexed) -> list[Span]:
         value = match[0]
         start, end = match.span()
         size = len(value)
-        if size < 4 and text[start - 1 : start] not in (":", "#", "=") and text[start - 2 : start] not in (": ", "# ", "= "):
+        if (
+            size < 4
+            and text[start - 1 : start] not in (":", "#", "=")
+            and text[start - 2 : start] not in (": ", "# ", "= ")
+        ):
             continue
         count = sum(map(str.isdigit, value))
         kind, separated = _label(lexed, bisect_left(lexed.starts, start), count > 3)

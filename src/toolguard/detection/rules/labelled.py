@@ -18,7 +18,9 @@ from toolguard.detection.values import fits
 __all__ = ["labelled"]
 
 _SOURCE = "label"
-_SEPARATOR = re.compile(r"[\"'\])*]{0,3}\s{0,4}(?::=|=>|==?|:|\|+|\.{2,20}|(?: \.){2,20}|(?i:i?like)(?=\s?['\"]))\s{0,4}[\"'\[(*]{0,3}")
+_SEPARATOR = re.compile(
+    r"[\"'\])*]{0,3}\s{0,4}(?::=|=>|==?|:|\|+|\.{2,20}|(?: \.){2,20}|(?i:i?like)(?=\s?['\"]))\s{0,4}[\"'\[(*]{0,3}"
+)
 _MARK = re.compile(r"[:=|]|\.\.|\. \.|(?<=[\w\"]) i?like ['\"]", re.IGNORECASE)
 _LABEL_GAP = frozenset((" ", "_", "-", ".", "'s ", "/", "", " / ", ". ", "'"))
 _LINE = re.compile(r"[^\n|;\t\"<>{}\[\]]{1,120}")
@@ -26,7 +28,22 @@ _NEXT_LABEL = re.compile(r"[,.]?\s{1,4}[A-Za-z][A-Za-z ]{1,24}\s?[:=]")
 _NAME_GAP = frozenset((" ", ", ", ". ", "-", ".", ",", "' ", "^", " ^ "))
 _SENTENCE = re.compile(r"(?:(?<=[\d)])|(?<=[a-z]{5}))\.\s|\.$|\s{3,}|\s-\s")
 _LOGINS = frozenset(["user", "username", "login", "uid", "userid"])
-_PLAIN = frozenset({"PERSON", "FACILITY", "LOCATION", "ADDRESS", "ID", "MRN", "HEALTH_PLAN_ID", "ACCOUNT", "LICENSE", "VEHICLE", "EMAIL", "ZIP"})
+_PLAIN = frozenset(
+    {
+        "PERSON",
+        "FACILITY",
+        "LOCATION",
+        "ADDRESS",
+        "ID",
+        "MRN",
+        "HEALTH_PLAN_ID",
+        "ACCOUNT",
+        "LICENSE",
+        "VEHICLE",
+        "EMAIL",
+        "ZIP",
+    }
+)
 
 
 def labelled(lexed: Lexed) -> list[Span]:
@@ -75,6 +92,8 @@ def _value(lexed: Lexed, i: int, at: int, kind: str, strong: bool, opener: str) 
         close = text.find(opener, at, at + 160)
         if close > at:
             inside = text[at:close].strip("%")
+            if kind == "PERSON" and not strong and not _looks_named(lexed, at, close):
+                return None
             span = fits(kind, inside)
             if span is None or span[1] <= span[0] or "\n" in inside:
                 return None
@@ -110,6 +129,15 @@ def _value(lexed: Lexed, i: int, at: int, kind: str, strong: bool, opener: str) 
     return Span(at + span[0], at + span[1], kind, 0.7, _SOURCE)
 
 
+def _looks_named(lexed: Lexed, start: int, end: int) -> bool:
+    """Whether a quoted value after a weak label (``"name": "search"``) is a person's name."""
+    inside = range(bisect_left(lexed.starts, start), bisect_left(lexed.starts, end))
+    if not inside or any(lexed.flags[i] & CLINICAL or lexed.folded[i] in STOP for i in inside):
+        return False
+    known = [i for i in inside if lexed.flags[i] & (GIVEN | FAMILY) and not lexed.flags[i] & WORD]
+    return bool(known) and (lexed.caps[inside[0]] or len(known) > 1)
+
+
 def _person(lexed: Lexed, j: int, at: int, strong: bool) -> Span | None:
     """The words after a label that make a name, as far as they can."""
     if j >= len(lexed.words) or lexed.starts[j] != at:
@@ -129,7 +157,11 @@ def _person(lexed: Lexed, j: int, at: int, strong: bool) -> Span | None:
         named = bool(flags & (GIVEN | FAMILY)) or not flags & (WORD | REGION)
         if word in STOP or (flags & CLINICAL and not flags & GIVEN):
             break
-        if not initial and not (lexed.caps[k] if (strong and last < 0) or named else False) and not (named and not flags & WORD and len(word) > 2):
+        if (
+            not initial
+            and not (lexed.caps[k] if (strong and last < 0) or named else False)
+            and not (named and not flags & WORD and len(word) > 2)
+        ):
             break
         if not initial and named:
             good += 1

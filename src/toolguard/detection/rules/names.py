@@ -16,7 +16,9 @@ from toolguard.detection.spans import Span
 __all__ = ["STOP", "TITLES", "people"]
 
 _SOURCE = "name"
-TITLES = frozenset("dr mr mrs ms miss mx prof professor sir madam mme mlle herr frau sr sra srta dra señor señora senor senora doctor rev reverend father fr pastor rabbi imam sgt capt lt col maj judge hon dame lady lord".split())
+TITLES = frozenset(
+    "dr mr mrs ms miss mx prof professor sir madam mme mlle herr frau sr sra srta dra señor señora senor senora doctor rev reverend father fr pastor rabbi imam sgt capt lt col maj judge hon dame lady lord".split()
+)
 _SPANNED = frozenset("dr mr mrs ms mx prof mme mlle sr sra srta dra".split())
 _ROLES = frozenset(
     "nurse surgeon attending physician resident intern fellow consultant therapist midwife pharmacist dietitian counselor psychologist psychiatrist "
@@ -33,8 +35,12 @@ _CUES = frozenset(
     "message cc phoned emailed messaged texted greeting i'm im am it's prescribed consulted involving especially particularly specifically se llama llamado llamada con por para nombre meets sig".split()
 )
 _STRONG_CUES = frozenset("named called name i'm im llama llamado llamada nombre attn dear".split())
-_PARTICLES = frozenset("de da do dos das del della di du la le les van von der den ten ter bin binti ibn al el abu y e mac mc o san santa st".split())
-_CREDENTIALS = frozenset("md do rn np pa pac phd lpn lcsw msw dds dmd dpm pharmd facs facp facc crnp aprn cnm ot pt dpt rd lmft psyd cna emt mph bsn msn dnp fnp arnp od dvm jr sr esq mbbs".split())
+_PARTICLES = frozenset(
+    "de da do dos das del della di du la le les van von der den ten ter bin binti ibn al el abu y e mac mc o san santa st".split()
+)
+_CREDENTIALS = frozenset(
+    "md do rn np pa pac phd lpn lcsw msw dds dmd dpm pharmd facs facp facc crnp aprn cnm ot pt dpt rd lmft psyd cna emt mph bsn msn dnp fnp arnp od dvm jr sr esq mbbs".split()
+)
 _NOT_AFTER = frozenset(
     "disease disorder syndrome sign test score scale criteria classification index maneuver manoeuvre reflex phenomenon catheter tube stage staging fracture "
     "procedure operation repair lymphoma sarcoma tumor tumour palsy chorea dementia ataxia contracture esophagus thyroiditis nodule nodes node bodies body "
@@ -117,14 +123,30 @@ class _Names:
             return 2 if len(tail) > 2 else 0
         if shouting or not self.caps[i] or (self.words[i].isupper() and len(word) < 5):
             return 0
-        return 2 if len(word) > 2 and not any(c.isupper() for c in self.words[i][2:-1] if c != "'" and not self.words[i].isupper() and not word.startswith(("mc", "mac", "de", "di", "la", "le"))) else 0
+        return (
+            2
+            if len(word) > 2
+            and not any(
+                c.isupper()
+                for c in self.words[i][2:-1]
+                if c != "'"
+                and not self.words[i].isupper()
+                and not word.startswith(("mc", "mac", "de", "di", "la", "le"))
+            )
+            else 0
+        )
 
     def beside_capitals(self, i: int) -> bool:
         """``LI WEI``, ``COX, ANN``: a short word in capitals is a name only next to one that is longer."""
         for other, gap in ((i - 1, i - 1), (i + 1, i)):
             if 0 <= other < self.count and self.lexed.gap(gap) in (" ", ", ", ","):
                 near = self.words[other]
-                if len(near) > 3 and near.isupper() and self.flags[other] & (GIVEN | FAMILY) and not self.flags[other] & (WORD | CLINICAL):
+                if (
+                    len(near) > 3
+                    and near.isupper()
+                    and self.flags[other] & (GIVEN | FAMILY)
+                    and not self.flags[other] & (WORD | CLINICAL)
+                ):
                     return True
         return False
 
@@ -140,14 +162,25 @@ class _Names:
             if self.initial(nxt) and gap in (" ", ". ", "."):
                 follow = self.lexed.text[self.lexed.ends[nxt] : self.lexed.ends[nxt] + 2]
                 # "Anna S." and "Anna S," are names; "hepatitis A virus" is not
-                if follow[:1] in ("", ".", ",", ")", "'", "?", ";", "\n", "(") or (nxt + 1 < self.count and self.strength(nxt + 1)) or follow[:1] == " ":
+                if (
+                    follow[:1] in ("", ".", ",", ")", "'", "?", ";", "\n", "(")
+                    or (nxt + 1 < self.count and self.strength(nxt + 1))
+                    or follow[:1] == " "
+                ):
                     last = at = nxt
                     taken += 1
                     continue
                 break
-            if gap not in (" ", "-", "  ") and not (gap in (". ", ".") and (self.initial(at) or self.folded[at] in ("jr", "sr", "st", "ma", "mo"))):
+            if gap not in (" ", "-", "  ") and not (
+                gap in (". ", ".") and (self.initial(at) or self.folded[at] in ("jr", "sr", "st", "ma", "mo"))
+            ):
                 break
-            if self.folded[nxt] in _PARTICLES and nxt + 1 < self.count and self.lexed.gap(nxt) in (" ", "-", "'") and not (self.folded[nxt] in ("do", "e", "y", "la", "o", "den", "ten") and not self.lower_particle(nxt)):
+            if (
+                self.folded[nxt] in _PARTICLES
+                and nxt + 1 < self.count
+                and self.lexed.gap(nxt) in (" ", "-", "'")
+                and not (self.folded[nxt] in ("do", "e", "y", "la", "o", "den", "ten") and not self.lower_particle(nxt))
+            ):
                 reach = nxt + 1
                 if self.folded[reach] in _PARTICLES and reach + 1 < self.count and self.lexed.gap(reach) == " ":
                     reach += 1
@@ -156,24 +189,42 @@ class _Names:
                     taken += 1
                     continue
                 break
-            if gap == "-" and not self.caps[nxt] and self.strength(at) >= 2 and self.flags[nxt] & (GIVEN | FAMILY) and len(self.folded[nxt]) < 6:
+            if (
+                gap == "-"
+                and not self.caps[nxt]
+                and self.strength(at) >= 2
+                and self.flags[nxt] & (GIVEN | FAMILY)
+                and len(self.folded[nxt]) < 6
+            ):
                 last = at = nxt  # "Ji-woo"
                 continue
             strength = self.strength(nxt) or self.surname_by_place(at, nxt)
-            if strength < least or (self.lower_style and strength < 2 and not self.caps[nxt] and not self.lower_surname(at, nxt)):
+            if strength < least or (
+                self.lower_style and strength < 2 and not self.caps[nxt] and not self.lower_surname(at, nxt)
+            ):
                 break
             if self.eponym(nxt, gap):
                 self.stopped = nxt
                 break
             last = at = nxt
             taken += 1
-        if last + 1 < self.count and self.folded[last + 1] in ("jr", "sr", "ii", "iii", "iv") and self.lexed.gap(last) in (" ", ", ") and last > i:
+        if (
+            last + 1 < self.count
+            and self.folded[last + 1] in ("jr", "sr", "ii", "iii", "iv")
+            and self.lexed.gap(last) in (" ", ", ")
+            and last > i
+        ):
             last += 1
         return last
 
     def lower_surname(self, i: int, nxt: int) -> bool:
         """``amanda foster`` in a text without capitals: a family name that is a word, after a given name."""
-        return self.strength(i) == 3 and bool(self.flags[nxt] & FAMILY) and len(self.folded[nxt]) > 3 and self.folded[nxt] not in _VERBS
+        return (
+            self.strength(i) == 3
+            and bool(self.flags[nxt] & FAMILY)
+            and len(self.folded[nxt]) > 3
+            and self.folded[nxt] not in _VERBS
+        )
 
     def surname_by_place(self, i: int, nxt: int) -> int:
         """``Tobias Driftwood``: an English word with a capital right after a given name, in the middle of a line."""
@@ -193,7 +244,13 @@ class _Names:
         return 1 if after >= self.count or not self.caps[after] or self.lexed.gap(nxt) != " " else 0
 
     def lower_particle(self, i: int) -> bool:
-        return i > 0 and self.strength(i - 1) >= 2 and i + 1 < self.count and self.caps[i + 1] and self.strength(i + 1) >= 2
+        return (
+            i > 0
+            and self.strength(i - 1) >= 2
+            and i + 1 < self.count
+            and self.caps[i + 1]
+            and self.strength(i + 1) >= 2
+        )
 
     def eponym(self, i: int, gap: str = " ") -> bool:
         """``Wilson disease``, ``Crohn's disease``, ``Babinski negative``: the name of a thing."""
@@ -206,7 +263,11 @@ class _Names:
             return False
         if after in ("positive", "negative", "catheter"):
             return bool(self.flags[i] & EPONYM)
-        return after in _NOT_AFTER and (between == "'s " or bool(self.flags[i] & EPONYM) or after in ("disease", "syndrome", "sign", "lymphoma", "score", "criteria", "classification"))
+        return after in _NOT_AFTER and (
+            between == "'s "
+            or bool(self.flags[i] & EPONYM)
+            or after in ("disease", "syndrome", "sign", "lymphoma", "score", "criteria", "classification")
+        )
 
     def add(self, i: int, j: int, score: float) -> int:
         lexed = self.lexed
@@ -241,12 +302,37 @@ class _Names:
             j += 1
         if j >= self.count:
             return None
-        if title in ("sr", "fr", "lt", "col", "maj", "father", "miss", "sir", "lady", "lord", "dame", "doctor", "judge", "hon", "pastor", "madam", "professor", "capt", "sgt") and not ((self.caps[i] and self.strength(j) >= 1) or (self.lower_style and self.strength(j) == 3)):
+        if title in (
+            "sr",
+            "fr",
+            "lt",
+            "col",
+            "maj",
+            "father",
+            "miss",
+            "sir",
+            "lady",
+            "lord",
+            "dame",
+            "doctor",
+            "judge",
+            "hon",
+            "pastor",
+            "madam",
+            "professor",
+            "capt",
+            "sgt",
+        ) and not ((self.caps[i] and self.strength(j) >= 1) or (self.lower_style and self.strength(j) == 3)):
             return None
         if not self.caps[j]:
             known = self.flags[j] & (GIVEN | FAMILY) and not self.flags[j] & (WORD | CLINICAL)
             unknown = not self.flags[j] and len(self.folded[j]) > 3
-            rare = self.flags[j] & FAMILY and title in _SPANNED and self.lower_style and self.folded[j] not in ("office", "appointment", "visit", "said", "note")
+            rare = (
+                self.flags[j] & FAMILY
+                and title in _SPANNED
+                and self.lower_style
+                and self.folded[j] not in ("office", "appointment", "visit", "said", "note")
+            )
             if not (known or (unknown and self.lower_style) or rare) or (title == "dr" and self.folded[j] in STOP):
                 return None
         elif not self.initial(j):
@@ -263,35 +349,74 @@ class _Names:
         if j >= self.count or not (self.caps[j] or self.lower_style) or not _CONTEXT_GAP.fullmatch(self.lexed.gap(i)):
             return None
         strong = self.folded[i] in _STRONG_CUES
-        if self.folded[i] in ("patient", "pt", "client", "mother", "father", "nurse", "his", "her") and self.folded[j] in ("name", "named", "is", "called"):
+        if self.folded[i] in ("patient", "pt", "client", "mother", "father", "nurse", "his", "her") and self.folded[
+            j
+        ] in ("name", "named", "is", "called"):
             return None
-        if self.initial(j) and self.lexed.gap(j) in (". ", " ", ".") and j + 1 < self.count and self.strength(j + 1) >= 1:
+        if (
+            self.initial(j)
+            and self.lexed.gap(j) in (". ", " ", ".")
+            and j + 1 < self.count
+            and self.strength(j + 1) >= 1
+        ):
             return self.add(j, self.extend(j), 0.8)
         strength = self.strength(j)
         if strength and self.caps[j]:
             done = self.reversed_name(j, labelled=True)
             if done:
                 return done
-        if self.eponym(j) or (strength == 0 and not (strong and self.caps[j] and not self.flags[j] & CLINICAL and self.folded[j] not in STOP and self.folded[j] not in TITLES and self.lexed.gap(i) in (" ", ": "))):
+        if self.eponym(j) or (
+            strength == 0
+            and not (
+                strong
+                and self.caps[j]
+                and not self.flags[j] & CLINICAL
+                and self.folded[j] not in STOP
+                and self.folded[j] not in TITLES
+                and self.lexed.gap(i) in (" ", ": ")
+            )
+        ):
             return None
         last = self.extend(j)
         if (last > j and self.eponym(last)) or self.stopped == last + 1:
             return None
         if last == j:
-            if strength == 1 and not strong and self.lexed.gap(i) == " " and (self.lower_style or self.folded[i] not in ("patient", "nurse", "pt", "dear", "hi", "hello")):
+            if (
+                strength == 1
+                and not strong
+                and self.lexed.gap(i) == " "
+                and (self.lower_style or self.folded[i] not in ("patient", "nurse", "pt", "dear", "hi", "hello"))
+            ):
                 return None
             if not self.caps[j] and not (strength == 3 or (strong and strength == 2)):
                 return None
-            if self.flags[j] & (CITY | REGION | CITY_HEAD) and not strong and self.folded[i] in ("from", "in", "at", "near"):
+            if (
+                self.flags[j] & (CITY | REGION | CITY_HEAD)
+                and not strong
+                and self.folded[i] in ("from", "in", "at", "near")
+            ):
                 return None
-            if strength == 2 and self.folded[i] in _CUES and self.folded[i] not in _ROLES and not strong and self.folded[i] not in ("by", "contact", "ask", "call", "told", "spoke", "notified", "paged", "met", "known"):
+            if (
+                strength == 2
+                and self.folded[i] in _CUES
+                and self.folded[i] not in _ROLES
+                and not strong
+                and self.folded[i]
+                not in ("by", "contact", "ask", "call", "told", "spoke", "notified", "paged", "met", "known")
+            ):
                 return None
         return self.add(j, last, 0.8)
 
     def reversed_name(self, i: int, labelled: bool = False) -> int | None:
         """``Rosefield, Katya`` and ``DOE, JOHN A``."""
         j = i
-        while j + 1 < self.count and self.lexed.gap(j) in (" ", "-") and j - i < 2 and self.strength(j + 1) >= 2 and not self.initial(j + 1):
+        while (
+            j + 1 < self.count
+            and self.lexed.gap(j) in (" ", "-")
+            and j - i < 2
+            and self.strength(j + 1) >= 2
+            and not self.initial(j + 1)
+        ):
             j += 1
         if self.lexed.gap(j) not in (", ", ",") or j + 1 >= self.count:
             return None
@@ -304,17 +429,26 @@ class _Names:
             return None
         if family == 1 and (given < 3 or (self.sentence_start(i) and not self.lexed.shouting(i))):
             return None
-        if family == 1 and ((i and self.caps[i - 1] and self.lexed.gap(i - 1) == " ") or (k + 1 < self.count and self.lexed.gap(k) == " " and self.strength(k + 1))):
+        if family == 1 and (
+            (i and self.caps[i - 1] and self.lexed.gap(i - 1) == " ")
+            or (k + 1 < self.count and self.lexed.gap(k) == " " and self.strength(k + 1))
+        ):
             return None
         if given == 1 and not (self.flags[k] & GIVEN and family >= 2 and (labelled or not self.sentence_start(i))):
             return None
         if given == 2 and self.flags[k] & (CITY | REGION):
             return None
-        if self.initial(k) and not (self.flags[i] & FAMILY and self.lexed.text[self.lexed.ends[k] : self.lexed.ends[k] + 1] == "."):
+        if self.initial(k) and not (
+            self.flags[i] & FAMILY and self.lexed.text[self.lexed.ends[k] : self.lexed.ends[k] + 1] == "."
+        ):
             return None
         if given == 2 and not (self.flags[i] & FAMILY and self.flags[k] & (FAMILY | GIVEN)):
             apart = labelled or self.sentence_start(i)
-            closed = self.lexed.gap(k)[:1] in ("", ";", ")", "\n", "|", "[", ".") or self.lexed.gap(k)[:2] in (" (", " [", " -", " |", " .") or self.folded[k + 1] in ("was", "is", "has")
+            closed = (
+                self.lexed.gap(k)[:1] in ("", ";", ")", "\n", "|", "[", ".")
+                or self.lexed.gap(k)[:2] in (" (", " [", " -", " |", " .")
+                or self.folded[k + 1] in ("was", "is", "has")
+            )
             if not (apart and closed and family == 2 and not self.flags[k] & (CITY | REGION | CLINICAL)):
                 return None
         if self.flags[i] & (CITY | REGION) and not self.flags[i] & (FAMILY | GIVEN):
@@ -345,9 +479,17 @@ class _Names:
             return self.add(i, i, 0.45)
         cased = self.caps[i]
         second = (self.strength(i + 1) or self.surname_by_place(i, i + 1)) if not self.initial(i + 1) else 2
-        dotted = self.initial(last) and last == i + 1 and self.lexed.text[self.lexed.ends[last] : self.lexed.ends[last] + 1] == "."
+        dotted = (
+            self.initial(last)
+            and last == i + 1
+            and self.lexed.text[self.lexed.ends[last] : self.lexed.ends[last] + 1] == "."
+        )
         if self.initial(i + 1) and last == i + 1:
-            if strength == 3 or (strength == 2 and dotted and not self.sentence_start(i)) or (strength == 1 and dotted and flags & GIVEN and not self.sentence_start(i)):
+            if (
+                strength == 3
+                or (strength == 2 and dotted and not self.sentence_start(i))
+                or (strength == 1 and dotted and flags & GIVEN and not self.sentence_start(i))
+            ):
                 return self.add(i, last, 0.8)
             return None
         if strength == 3 and (second >= 1 or last > i + 1):
@@ -378,7 +520,9 @@ class _Names:
         if gap == " " and after in _VERBS and not self.caps[i + 1]:
             if self.folded[i] == "will":
                 return after in ("was", "is", "has", "had", "reports", "reported", "denies", "states", "says", "said")
-            return self.folded[i] not in ("may", "hope", "an", "in", "so", "my", "see", "long", "many") and not (start and after in ("is", "was", "will", "may", "can", "has", "had", "in", "an", "my"))
+            return self.folded[i] not in ("may", "hope", "an", "in", "so", "my", "see", "long", "many") and not (
+                start and after in ("is", "was", "will", "may", "can", "has", "had", "in", "an", "my")
+            )
         if gap == ", " and after in ("her", "his", "their", "my", "who"):
             return True
         if start or self.caps[i + 1] or gap not in (" ", ", ", ". ", "? ", ".") or self.folded[i] in _NEVER_ALONE:
@@ -388,10 +532,22 @@ class _Names:
     def dotted(self, i: int) -> int | None:
         """``kevin.marsh``: a user name made of a given and a family name."""
         nxt = i + 1
-        if nxt >= self.count or self.lexed.gap(i) not in (".", "_") or self.caps[i] or not self.flags[nxt] & FAMILY or len(self.folded[nxt]) < 4:
+        if (
+            nxt >= self.count
+            or self.lexed.gap(i) not in (".", "_")
+            or self.caps[i]
+            or not self.flags[nxt] & FAMILY
+            or len(self.folded[nxt]) < 4
+        ):
             return None
         start, end = self.lexed.starts[i], self.lexed.ends[nxt]
-        if self.lexed.text[start - 1 : start] in (".", "/", "@", "_") or self.lexed.text[end : end + 1] in ("(", ".", "@", "_", "="):
+        if self.lexed.text[start - 1 : start] in (".", "/", "@", "_") or self.lexed.text[end : end + 1] in (
+            "(",
+            ".",
+            "@",
+            "_",
+            "=",
+        ):
             return None
         return self.add(i, nxt, 0.5)
 
@@ -419,13 +575,36 @@ class _Names:
                 while self.initial(j) and j + 1 < self.count and self.lexed.gap(j) in _INITIAL_GAP and j - i < 3:
                     j += 1
                 lexed_before = self.lexed.text[max(0, self.lexed.starts[i] - 4) : self.lexed.starts[i]]
-                alone = i == 0 or self.lexed.gap(i - 1) not in (" ", "-") or self.folded[i - 1] in _CUES or self.folded[i - 1] in _ROLES
-                alone = alone and (i == 0 or (lexed_before[-1:] in " \n\t([\"'" and not lexed_before.rstrip(" ")[-1:].isdigit() and "°" not in lexed_before))
-                worded = alone and self.caps[j] and self.flags[j] & WORD and self.folded[j] not in STOP and (self.flags[j] & FAMILY or (self.lexed.gap(j - 1) == ". " and len(self.folded[j]) > 5))
+                alone = (
+                    i == 0
+                    or self.lexed.gap(i - 1) not in (" ", "-")
+                    or self.folded[i - 1] in _CUES
+                    or self.folded[i - 1] in _ROLES
+                )
+                alone = alone and (
+                    i == 0
+                    or (
+                        lexed_before[-1:] in " \n\t([\"'"
+                        and not lexed_before.rstrip(" ")[-1:].isdigit()
+                        and "°" not in lexed_before
+                    )
+                )
+                worded = (
+                    alone
+                    and self.caps[j]
+                    and self.flags[j] & WORD
+                    and self.folded[j] not in STOP
+                    and (self.flags[j] & FAMILY or (self.lexed.gap(j - 1) == ". " and len(self.folded[j]) > 5))
+                )
                 if (self.strength(j) >= 2 or worded) and not self.initial(j) and self.caps[j]:
                     i = self.add(i, self.extend(j, limit=3), 0.75)
                     continue
-            if not self.caps[i] and not self.lower_style and self.flags[i] & GIVEN and not self.flags[i] & (WORD | CLINICAL):
+            if (
+                not self.caps[i]
+                and not self.lower_style
+                and self.flags[i] & GIVEN
+                and not self.flags[i] & (WORD | CLINICAL)
+            ):
                 done = self.dotted(i)
                 if done:
                     i = done
@@ -443,14 +622,28 @@ class _Names:
         if not self.caps[i] or self.folded[i] in STOP or self.flags[i] & CLINICAL or self.initial(i):
             return None
         j = i
-        while j + 1 < self.count and j - i < 3 and self.lexed.gap(j) in (" ", "-", ". ") and self.caps[j + 1] and self.folded[j + 1] not in STOP and not self.flags[j + 1] & CLINICAL:
+        while (
+            j + 1 < self.count
+            and j - i < 3
+            and self.lexed.gap(j) in (" ", "-", ". ")
+            and self.caps[j + 1]
+            and self.folded[j + 1] not in STOP
+            and not self.flags[j + 1] & CLINICAL
+        ):
             if self.folded[j + 1] in _CREDENTIALS:
                 break
             j += 1
         nxt = j + 1
-        if nxt >= self.count or self.lexed.gap(j) not in (", ", ",", " ") or self.folded[nxt] not in _CREDENTIALS or not self.words[nxt][:1].isupper():
+        if (
+            nxt >= self.count
+            or self.lexed.gap(j) not in (", ", ",", " ")
+            or self.folded[nxt] not in _CREDENTIALS
+            or not self.words[nxt][:1].isupper()
+        ):
             return None
-        if self.folded[nxt] in ("jr", "sr", "ii", "iii", "iv", "pt", "ot", "do", "pa", "od", "rd") and (self.lexed.gap(j) == " " or not self.words[nxt].isupper()):
+        if self.folded[nxt] in ("jr", "sr", "ii", "iii", "iv", "pt", "ot", "do", "pa", "od", "rd") and (
+            self.lexed.gap(j) == " " or not self.words[nxt].isupper()
+        ):
             return None
         if (j == i and not self.strength(i) >= 1) or (self.lexed.gap(j) == " " and self.strength(j) < 2):
             return None

@@ -48,30 +48,46 @@ _STREET = re.compile(
 _STREET_LOWER = re.compile(
     rf"{_HOUSE}(?:[a-z][a-z'-]{{1,20}}\s|\d{{1,3}}(?:st|nd|rd|th)\s){{1,3}}?(?:street|st|avenue|ave|road|rd|drive|dr|lane|ln|boulevard|blvd|court|ct|way|place|terrace|circle|highway|hwy)\b\.?{_UNIT}?"
 )
-_STREET_NAMED = re.compile(rf"\b(?:on|at|from|near|off) ((?:{_CAP}\s){{1,3}}(?:Street|Avenue|Road|Boulevard|Lane|Drive|Terrace|St|Ave|Rd|Blvd|Ln)\b\.?{_TAIL})")
+_STREET_NAMED = re.compile(
+    rf"\b(?:on|at|from|near|off) ((?:{_CAP}\s){{1,3}}(?:Street|Avenue|Road|Boulevard|Lane|Drive|Terrace|St|Ave|Rd|Blvd|Ln)\b\.?{_TAIL})"
+)
 _FOREIGN = re.compile(
     rf"(?<![\w.$/-])(?:\d{{1,5}}[A-Za-z]?,?\s{{1,2}})?(?:(?i:rue|calle|avenida|avenue|via|viale|piazza|plaza|rua|carrera|ulica|ul\.|chemin|boulevard|bd|paseo|camino|strada|allée|impasse|place|cours|c/))\s{{1,2}}"
     rf"(?:(?:de|des|du|la|las|los|le|les|del|della|dei|di|d'|l')\s{{0,2}}){{0,3}}[^\W\d_a-z][\w'-]{{1,24}}(?:\s[^\W\d_a-z][\w'-]{{1,24}}){{0,3}}(?:,?\s{{1,2}}(?:n[°ºo]\.?\s?)?\d{{1,5}}[A-Za-z]?\b)?{_UNIT}?{_TAIL}"
 )
-_GERMANIC = re.compile(rf"(?<!\w)(?:\d{{1,5}}[A-Za-z]?,?\s{{1,2}})?[^\W\d_a-z][\w.-]{{2,24}}(?:straße|strasse|str\.|gasse|weg|platz|allee|straat|laan|gatan|vägen|veien|gata|gade|vej|katu|tie|utca)\b(?:\s{{1,2}}\d{{1,4}}[A-Za-z]?\b)?{_UNIT}?{_TAIL}")
-_LOOSE = re.compile(rf"(?<![\w.$/-])\d{{1,6}},?\s{{1,2}}(?:[^\W\d_][\w'.-]{{0,24}}\s{{1,2}}|\d{{1,4}}\s{{1,2}}){{1,5}}?(?i:apt|apartment|suite|ste|unit)\.?\s{{0,2}}#?\s?\d[\w-]{{0,6}}{_TAIL}")
+_GERMANIC = re.compile(
+    rf"(?<!\w)(?:\d{{1,5}}[A-Za-z]?,?\s{{1,2}})?[^\W\d_a-z][\w.-]{{2,24}}(?:straße|strasse|str\.|gasse|weg|platz|allee|straat|laan|gatan|vägen|veien|gata|gade|vej|katu|tie|utca)\b(?:\s{{1,2}}\d{{1,4}}[A-Za-z]?\b)?{_UNIT}?{_TAIL}"
+)
+_LOOSE = re.compile(
+    rf"(?<![\w.$/-])\d{{1,6}},?\s{{1,2}}(?:[^\W\d_][\w'.-]{{0,24}}\s{{1,2}}|\d{{1,4}}\s{{1,2}}){{1,5}}?(?i:apt|apartment|suite|ste|unit)\.?\s{{0,2}}#?\s?\d[\w-]{{0,6}}{_TAIL}"
+)
 _PO_BOX = re.compile(rf"(?<!\w)(?i:P\.?\s?O\.?\s?Box|Post Office Box|Apartado|Postfach)\s{{1,2}}#?\d{{1,7}}{_TAIL}")
-_MILITARY = re.compile(r"(?<!\w)(?:(?:PSC|CMR|Unit|USS|USNS|USCGC|USNV)\s{1,2}\w{1,20},?\s{1,2}(?:Box\s\d{1,6},?\s{1,2})?)(?:APO|FPO|DPO)\s{0,2},?\s(?:AE|AP|AA)\s{1,2}\d{5}(?:-\d{4})?")
+_MILITARY = re.compile(
+    r"(?<!\w)(?:(?:PSC|CMR|Unit|USS|USNS|USCGC|USNV)\s{1,2}\w{1,20},?\s{1,2}(?:Box\s\d{1,6},?\s{1,2})?)(?:APO|FPO|DPO)\s{0,2},?\s(?:AE|AP|AA)\s{1,2}\d{5}(?:-\d{4})?"
+)
 _STATE_ZIP = re.compile(rf"(?<!\w)({_STATE}),?\s{{1,3}}(\d{{5}}(?:-\d{{4}})?)(?![\w-])")
 _TOWN_STATE = re.compile(rf"(?<![\w])({_TOWN}),\s{{1,2}}({_STATE})\b(?!\s?[-:=])(?:,?\s{{1,3}}\d{{5}}(?:-\d{{4}})?\b)?")
 _CAPITALS = re.compile(r"\s[A-Z]{2,}")
-_LETTERED_POST = re.compile(r"(?<!\w)(?:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[ABCEGHJ-NPRSTVXY]\d[A-Z] \d[A-Z]\d)(?!\w)")  # UK, Canada
+_LETTERED_POST = re.compile(
+    r"(?<!\w)(?:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[ABCEGHJ-NPRSTVXY]\d[A-Z] \d[A-Z]\d)(?!\w)"
+)  # UK, Canada
 _ZIP4 = re.compile(r"(?<![\w-])\d{5}-\d{4}(?![\w-])")
 _SUFFIXES = frozenset(_SUFFIX.split("|"))
-_FOREIGN_WORDS = frozenset("rue calle avenida avenue via viale piazza plaza rua carrera ulica ul chemin boulevard bd paseo camino strada allee impasse place cours c".split())
+_FOREIGN_WORDS = frozenset(
+    "rue calle avenida avenue via viale piazza plaza rua carrera ulica ul chemin boulevard bd paseo camino strada allee impasse place cours c".split()
+)
 _OTHER_STREETS = (
     (_FOREIGN, _FOREIGN_WORDS, 0.7),
     (_LOOSE, frozenset("apt apartment suite ste unit".split()), 0.75),
     (_PO_BOX, frozenset("box apartado postfach".split()), 0.85),
     (_MILITARY, frozenset("apo fpo dpo".split()), 0.85),
 )
-_GERMANIC_TAIL = re.compile(r"[a-z](?:stra(?:ß|ss)e|str\.|gasse|weg|platz|allee|straat|laan|gatan|vägen|veien|gata|gade|vej|katu|tie|utca)\b")
-_NOT_STREET = frozenset("by seen patient pt her his under managed female this that is was has f m yo pain mg mcg ml mmhg year years day days week weeks month months hours hour minutes times patients people male female y yo percent cm mm units doses tablets points old of in on at to and or with for".split())
+_GERMANIC_TAIL = re.compile(
+    r"[a-z](?:stra(?:ß|ss)e|str\.|gasse|weg|platz|allee|straat|laan|gatan|vägen|veien|gata|gade|vej|katu|tie|utca)\b"
+)
+_NOT_STREET = frozenset(
+    "by seen patient pt her his under managed female this that is was has f m yo pain mg mcg ml mmhg year years day days week weeks month months hours hour minutes times patients people male female y yo percent cm mm units doses tablets points old of in on at to and or with for".split()
+)
 
 _NOUNS = frozenset(
     "hospital hospitals hosp clinic clinics infirmary hospice sanatorium pediatrics paediatrics surgery oncology cardiology neurology orthopedics orthopaedics dermatology ophthalmology "
@@ -89,7 +105,9 @@ _ENDINGS = {
     ("medical", "practice"), ("walk-in", "clinic"), ("emergency", "room"), ("medical", "school"), ("high", "school"), ("elementary", "school"), ("middle", "school"), ("general", "practice"), ("medical", "pavilion"),
     ("senior", "living"), ("retirement", "community"), ("nursing", "center"), ("dental", "group"), ("dental", "care"), ("eye", "care"),
 }  # fmt: skip
-_ENDS = frozenset("medical med health general memorial presbyterian methodist va office university practice surgery hospice labs laboratory laboratories diagnostics imaging".split())
+_ENDS = frozenset(
+    "medical med health general memorial presbyterian methodist va office university practice surgery hospice labs laboratory laboratories diagnostics imaging".split()
+)
 _JOIN = frozenset("of and & at for the".split())
 _GENERIC = frozenset(
     "the a an this that our my your their his her its at in to from local nearby outpatient inpatient emergency primary urgent community general rural urban same another other any each every "
@@ -107,7 +125,9 @@ _THINGS = frozenset(
 _THING_HEADS = frozenset("risk coma heart ankle knee equine sleep ethnic stroke pain".split())
 _STREETS = frozenset("street st avenue ave road rd lane drive boulevard blvd way court".split())
 _WHERE = frozenset("at from to in via near by".split())
-_PLACE_CUES = frozenset("in from near at to of living lives resides residing resident residence located outside around visiting visited moved relocated via city town travelling traveling live lived born based staying".split())
+_PLACE_CUES = frozenset(
+    "in from near at to of living lives resides residing resident residence located outside around visiting visited moved relocated via city town travelling traveling live lived born based staying".split()
+)
 _TRUE_PLACE_CUES = frozenset("in near outside around lives resides living reside live".split())
 _VISIT = re.compile(
     r"\b(?:seen|evaluated|treated|admitted|presented|transferred|discharged|referred|visited|hospitali[sz]ed|operated|reviewed|diagnosed|consulted|examined|scheduled|managed|followed|seen|"
@@ -130,9 +150,15 @@ def addresses(lexed: Lexed) -> list[Span]:
         out += [Span(m.start(1), m.end(1), "ADDRESS", 0.7, _SOURCE) for m in _STREET_NAMED.finditer(text)]
     for pattern, needed, score in _OTHER_STREETS:
         if not vocabulary.isdisjoint(needed):
-            out += [Span(*m.span(), "ADDRESS", score, _SOURCE) for m in pattern.finditer(text) if any(map(str.isdigit, m[0]))]
+            out += [
+                Span(*m.span(), "ADDRESS", score, _SOURCE)
+                for m in pattern.finditer(text)
+                if any(map(str.isdigit, m[0]))
+            ]
     if _GERMANIC_TAIL.search(text):
-        out += [Span(*m.span(), "ADDRESS", 0.75, _SOURCE) for m in _GERMANIC.finditer(text) if any(map(str.isdigit, m[0]))]
+        out += [
+            Span(*m.span(), "ADDRESS", 0.75, _SOURCE) for m in _GERMANIC.finditer(text) if any(map(str.isdigit, m[0]))
+        ]
     if 5 in lexed.numbers:
         out += [Span(m.start(2), m.end(2), "ZIP", 0.85, _SOURCE) for m in _STATE_ZIP.finditer(text)]
         out += [Span(*m.span(), "ZIP", 0.5, _SOURCE) for m in _ZIP4.finditer(text)]
@@ -145,9 +171,13 @@ def towns(lexed: Lexed) -> list[Span]:
     text = lexed.text
     out = []
     states = gazetteer().states
-    for match in _TOWN_STATE.finditer(text) if "ZZ" in text or any(len(w) == 2 and w in states for w in lexed.words) else ():
+    for match in (
+        _TOWN_STATE.finditer(text) if "ZZ" in text or any(len(w) == 2 and w in states for w in lexed.words) else ()
+    ):
         head = match[1].split()[0].lower()
-        if head in ("dr", "mr", "mrs", "ms") or (match[2] in ("MD", "PA", "MS", "MA", "DC", "DE", "LA", "CO", "AL") and _is_person(match[1])):
+        if head in ("dr", "mr", "mrs", "ms") or (
+            match[2] in ("MD", "PA", "MS", "MA", "DC", "DE", "LA", "CO", "AL") and _is_person(match[1])
+        ):
             continue
         if match[2] in ("OR", "IN", "ME", "OK", "HI", "AL", "LA", "DE") and _CAPITALS.match(text, match.end()):
             continue
@@ -166,7 +196,13 @@ def towns(lexed: Lexed) -> list[Span]:
                 out.append(Span(lexed.starts[i], lexed.ends[last], "LOCATION", 0.7, _SOURCE))
                 skip = last
                 continue
-        if not flag & CITY or flag & CLINICAL or (len(words[i]) < 4 and words[i] != "nyc") or words[i] in MONTHS or _names_a_thing(lexed, i):
+        if (
+            not flag & CITY
+            or flag & CLINICAL
+            or (len(words[i]) < 4 and words[i] != "nyc")
+            or words[i] in MONTHS
+            or _names_a_thing(lexed, i)
+        ):
             continue
         cue = words[i - 1] if i and lexed.gap(i - 1) == " " else ""
         named = flag & (GIVEN | FAMILY)
@@ -174,8 +210,19 @@ def towns(lexed: Lexed) -> list[Span]:
             if not caps[i] or cue not in _TRUE_PLACE_CUES or lexed.shouting(i):
                 continue
         elif named:
-            placed = i and lexed.gap(i - 1) in (", ", ",") and (words[i - 1] in _NOUNS or words[i - 1] in _CENTRES or words[i - 1] in _STREETS)
-            branch = i + 1 < len(words) and words[i + 1] in ("branch", "office", "campus", "location", "area", "suburbs")
+            placed = (
+                i
+                and lexed.gap(i - 1) in (", ", ",")
+                and (words[i - 1] in _NOUNS or words[i - 1] in _CENTRES or words[i - 1] in _STREETS)
+            )
+            branch = i + 1 < len(words) and words[i + 1] in (
+                "branch",
+                "office",
+                "campus",
+                "location",
+                "area",
+                "suburbs",
+            )
             if not placed and not branch and (cue not in _PLACE_CUES or cue == "of"):
                 continue
             if not caps[i] and cue not in _TRUE_PLACE_CUES:
@@ -186,7 +233,10 @@ def towns(lexed: Lexed) -> list[Span]:
     return out
 
 
-_DWELL = re.compile(r"\b(?:liv(?:es|ing|ed) (?:alone |with [a-z]+ )?(?:in|near|at|outside)|resid(?:es|ing|ent of|ed) (?:in|at|near)?|stay(?:s|ing|ed) (?:in|at|near|with)|born in|moved (?:to|from)|hometown(?: is| of)?|native of|reloca\w+ to|travel+(?:s|ed|ing) (?:to|from)|based in|grew up in|city of|town of|village of|county of|home in|commutes from|visiting(?: from)?)\s(?:the )?$", re.IGNORECASE)
+_DWELL = re.compile(
+    r"\b(?:liv(?:es|ing|ed) (?:alone |with [a-z]+ )?(?:in|near|at|outside)|resid(?:es|ing|ent of|ed) (?:in|at|near)?|stay(?:s|ing|ed) (?:in|at|near|with)|born in|moved (?:to|from)|hometown(?: is| of)?|native of|reloca\w+ to|travel+(?:s|ed|ing) (?:to|from)|based in|grew up in|city of|town of|village of|county of|home in|commutes from|visiting(?: from)?)\s(?:the )?$",
+    re.IGNORECASE,
+)
 _DWELL_ENDS = _PLACE_CUES | {"the", "with", "is"}
 
 
@@ -201,7 +251,13 @@ def _dwelling(lexed: Lexed, out: list[Span]) -> None:
         if not _DWELL.search(text, max(0, start - 40), start):
             continue
         last = i
-        while last + 1 < len(caps) and last - i < 4 and caps[last + 1] and lexed.gap(last) in (" ", "-", ". ") and (lexed.gap(last) != ". " or lexed.folded[last] in ("st", "mt", "ft")):
+        while (
+            last + 1 < len(caps)
+            and last - i < 4
+            and caps[last + 1]
+            and lexed.gap(last) in (" ", "-", ". ")
+            and (lexed.gap(last) != ". " or lexed.folded[last] in ("st", "mt", "ft"))
+        ):
             last += 1
         out.append(Span(start, lexed.ends[last], "LOCATION", 0.65, _SOURCE))
 
@@ -211,7 +267,9 @@ def _names_a_thing(lexed: Lexed, i: int) -> bool:
     if i + 1 >= len(lexed.folded) or lexed.gap(i) not in (" ", "-", "'s "):
         return False
     after = lexed.folded[i + 1 : i + 3]
-    return bool(_THINGS.intersection(after[:1])) or (bool(_THINGS.intersection(after)) and lexed.gap(i + 1) == " " and after[0] in _THING_HEADS)
+    return bool(_THINGS.intersection(after[:1])) or (
+        bool(_THINGS.intersection(after)) and lexed.gap(i + 1) == " " and after[0] in _THING_HEADS
+    )
 
 
 def _is_person(town: str) -> bool:
@@ -245,19 +303,38 @@ def facilities(lexed: Lexed) -> list[Span]:
         word = words[i]
         if _is_noun(lexed, i):
             start = _left(lexed, i)
-            if start is None and caps[i] and i and caps[i - 1] and i + 2 < count and words[i + 1] in ("in", "of") and flags[i + 2] & (CITY | CITY_HEAD):
+            if (
+                start is None
+                and caps[i]
+                and i
+                and caps[i - 1]
+                and i + 2 < count
+                and words[i + 1] in ("in", "of")
+                and flags[i + 2] & (CITY | CITY_HEAD)
+            ):
                 start = i - 1
             if start is not None:
                 out.append(_facility(lexed, start, i, 0.8))
                 continue
         if flags[i] & (FACILITY | FACILITY_HEAD) and (caps[i] or lexed.lower_style):
             last = _phrase(lexed, i, institutions) if flags[i] & FACILITY_HEAD else None
-            if last is None and flags[i] & FACILITY and not (flags[i] & WORD) and (lexed.words[i].isupper() or (caps[i] and word not in ("uw", "nyp"))):
+            if (
+                last is None
+                and flags[i] & FACILITY
+                and not (flags[i] & WORD)
+                and (lexed.words[i].isupper() or (caps[i] and word not in ("uw", "nyp")))
+            ):
                 last = i
             if last is not None and (flags[i] & (GIVEN | FAMILY) == 0 or last > i or not _name_before(lexed, i)):
                 out.append(_facility(lexed, i, last, 0.75))
                 continue
-        if word in ("st", "saint", "mt", "mount", "sankt") and caps[i] and i + 1 < count and caps[i + 1] and lexed.gap(i) in (". ", " ", "."):
+        if (
+            word in ("st", "saint", "mt", "mount", "sankt")
+            and caps[i]
+            and i + 1 < count
+            and caps[i + 1]
+            and lexed.gap(i) in (". ", " ", ".")
+        ):
             possessive = lexed.text[lexed.ends[i + 1] : lexed.ends[i + 1] + 2] == "'s"
             cue = words[i - 1] if i else ""
             if (possessive or cue in _WHERE) and not (i and words[i - 1][0].isdigit()):
@@ -266,7 +343,9 @@ def facilities(lexed: Lexed) -> list[Span]:
     return out
 
 
-_TRIGGERS = frozenset([*_NOUNS, *_CENTRES, *_ENDS, *(last for _, last in _ENDINGS), "st", "saint", "mt", "mount", "sankt"])
+_TRIGGERS = frozenset(
+    [*_NOUNS, *_CENTRES, *_ENDS, *(last for _, last in _ENDINGS), "st", "saint", "mt", "mount", "sankt"]
+)
 
 
 def _name_before(lexed: Lexed, i: int) -> bool:
@@ -279,8 +358,18 @@ def _is_noun(lexed: Lexed, i: int) -> bool:
         return lexed.caps[i] or word in _LOWER_NOUNS
     before = lexed.folded[i - 1] if i else ""
     if word in _CENTRES:
-        return before in _BEFORE_CENTRE or bool(lexed.caps[i] and i and lexed.caps[i - 1]) or bool(i and lexed.flags[i - 1] & CITY and word == "facility")
-    return (before, word) in _ENDINGS or (word in _ENDS and bool(i) and (lexed.caps[i] or word == "office") and lexed.caps[i - 1] and lexed.gap(i - 1) in (" ", "'s ", "-"))
+        return (
+            before in _BEFORE_CENTRE
+            or bool(lexed.caps[i] and i and lexed.caps[i - 1])
+            or bool(i and lexed.flags[i - 1] & CITY and word == "facility")
+        )
+    return (before, word) in _ENDINGS or (
+        word in _ENDS
+        and bool(i)
+        and (lexed.caps[i] or word == "office")
+        and lexed.caps[i - 1]
+        and lexed.gap(i - 1) in (" ", "'s ", "-")
+    )
 
 
 def _left(lexed: Lexed, noun: int) -> int | None:
@@ -301,22 +390,78 @@ def _left(lexed: Lexed, noun: int) -> int | None:
             shout = lexed.shouting(i)
             if word in ("dr", "mr", "mrs") and gap != ". ":
                 break
-            if word in ("the", "at", "in", "to", "from", "our", "a", "this", "see", "seen", "visit", "contact", "call", "when", "after", "before", "by", "hospitals", "facility", "clinic", "admitted", "transfer", "transferred", "discharged", "location", "site"):
+            if word in (
+                "the",
+                "at",
+                "in",
+                "to",
+                "from",
+                "our",
+                "a",
+                "this",
+                "see",
+                "seen",
+                "visit",
+                "contact",
+                "call",
+                "when",
+                "after",
+                "before",
+                "by",
+                "hospitals",
+                "facility",
+                "clinic",
+                "admitted",
+                "transfer",
+                "transferred",
+                "discharged",
+                "location",
+                "site",
+            ):
                 break
-            if shout and lexed.flags[i] & WORD and word not in _BEFORE_CENTRE and word not in _ENDS and not lexed.flags[i] & (FAMILY | CITY):
+            if (
+                shout
+                and lexed.flags[i] & WORD
+                and word not in _BEFORE_CENTRE
+                and word not in _ENDS
+                and not lexed.flags[i] & (FAMILY | CITY)
+            ):
                 break
             start = i
             if word not in _GENERIC and not lexed.flags[i] & CLINICAL and word != "dr":
                 proper = True
         else:
-            joins = word in _JOIN and i and lexed.caps[i - 1] and lexed.folded[i - 1] not in _GENERIC and start is not None
-            belongs = start is None and (word in _BEFORE_CENTRE or word in _ENDS or word in ("downtown", "walk", "urgent", "primary"))
+            joins = (
+                word in _JOIN and i and lexed.caps[i - 1] and lexed.folded[i - 1] not in _GENERIC and start is not None
+            )
+            belongs = start is None and (
+                word in _BEFORE_CENTRE or word in _ENDS or word in ("downtown", "walk", "urgent", "primary")
+            )
             if not joins and not belongs:
                 break
         i -= 1
         steps += 1
     if start is None or not proper:
-        if start is not None and (noun - start) >= 1 and lexed.caps[noun] and lexed.folded[start] in ("general", "county", "city", "central", "children's", "childrens", "community", "university", "veterans", "regional", "women's") and not lexed.shouting(noun):
+        if (
+            start is not None
+            and (noun - start) >= 1
+            and lexed.caps[noun]
+            and lexed.folded[start]
+            in (
+                "general",
+                "county",
+                "city",
+                "central",
+                "children's",
+                "childrens",
+                "community",
+                "university",
+                "veterans",
+                "regional",
+                "women's",
+            )
+            and not lexed.shouting(noun)
+        ):
             return start
         return None
     return start
@@ -335,16 +480,53 @@ def _facility(lexed: Lexed, start: int, last: int, score: float) -> Span:
         gap = lexed.gap(j)
         nxt = j + 1
         word = words[nxt]
-        if (gap in (" ", "-", "'s ", " & ") or (gap == ". " and words[j] in ("hosp", "ctr", "med", "st", "univ"))) and (_is_tail(word) and (caps[nxt] or word in ("clinic", "hospital", "hosp", "center", "office", "facility", "er", "health", "med", "medical", "downtown"))):
+        if (gap in (" ", "-", "'s ", " & ") or (gap == ". " and words[j] in ("hosp", "ctr", "med", "st", "univ"))) and (
+            _is_tail(word)
+            and (
+                caps[nxt]
+                or word
+                in (
+                    "clinic",
+                    "hospital",
+                    "hosp",
+                    "center",
+                    "office",
+                    "facility",
+                    "er",
+                    "health",
+                    "med",
+                    "medical",
+                    "downtown",
+                )
+            )
+        ):
             j = nxt
             end = lexed.ends[j]
-        elif gap == " " and word in ("of", "in") and nxt + 1 < count and caps[nxt + 1] and lexed.gap(nxt) == " " and (lexed.flags[nxt + 1] & (CITY | CITY_HEAD) or (lexed.flags[nxt + 1] & REGION and word == "of")):
+        elif (
+            gap == " "
+            and word in ("of", "in")
+            and nxt + 1 < count
+            and caps[nxt + 1]
+            and lexed.gap(nxt) == " "
+            and (lexed.flags[nxt + 1] & (CITY | CITY_HEAD) or (lexed.flags[nxt + 1] & REGION and word == "of"))
+        ):
             j = nxt + 1
             end = lexed.ends[j]
-            if nxt + 2 < count and lexed.gap(nxt + 1) == " " and caps[nxt + 2] and (f"{words[nxt + 1]} {words[nxt + 2]}" in gazetteer().cities):
+            if (
+                nxt + 2 < count
+                and lexed.gap(nxt + 1) == " "
+                and caps[nxt + 2]
+                and (f"{words[nxt + 1]} {words[nxt + 2]}" in gazetteer().cities)
+            ):
                 j = nxt + 2
                 end = lexed.ends[j]
-        elif gap == " " and caps[nxt] and lexed.flags[nxt] & (CITY | CITY_HEAD) and not lexed.shouting(nxt) and not lexed.flags[nxt] & WORD:
+        elif (
+            gap == " "
+            and caps[nxt]
+            and lexed.flags[nxt] & (CITY | CITY_HEAD)
+            and not lexed.shouting(nxt)
+            and not lexed.flags[nxt] & WORD
+        ):
             j = nxt
             end = lexed.ends[j]
         else:
@@ -353,7 +535,28 @@ def _facility(lexed: Lexed, start: int, last: int, score: float) -> Span:
 
 
 def _is_tail(word: str) -> bool:
-    return word in _NOUNS or word in _CENTRES or word in _BEFORE_CENTRE or word in _ENDS or word in ("er", "icu", "ed", "system", "network", "presbyterian", "sinai", "langone", "downtown", "group", "associates", "partners", "college")
+    return (
+        word in _NOUNS
+        or word in _CENTRES
+        or word in _BEFORE_CENTRE
+        or word in _ENDS
+        or word
+        in (
+            "er",
+            "icu",
+            "ed",
+            "system",
+            "network",
+            "presbyterian",
+            "sinai",
+            "langone",
+            "downtown",
+            "group",
+            "associates",
+            "partners",
+            "college",
+        )
+    )
 
 
 def _after_visit(lexed: Lexed) -> list[Span]:
@@ -363,19 +566,38 @@ def _after_visit(lexed: Lexed) -> list[Span]:
     at_sign = "@" in text
     for i in [i for i, cap in enumerate(caps) if cap and i and (at_sign or words[i - 1] in _WHERE)]:
         before = words[i - 1]
-        if before not in _WHERE and text[max(0, lexed.starts[i] - 2) : lexed.starts[i]].strip() != "@":
+        if before not in _WHERE and text[max(0, lexed.starts[i] - 2) : lexed.starts[i]] != "@ ":
             continue
         start = lexed.starts[i]
-        if len(lexed.words[i]) < 2 or flags[i] & (CLINICAL | REGION) or lexed.shouting(i) or words[i] in _GENERIC or (lexed.words[i].isupper() and len(words[i]) < 5 and not flags[i] & (FACILITY | CITY)):
+        if (
+            len(lexed.words[i]) < 2
+            or flags[i] & (CLINICAL | REGION)
+            or lexed.shouting(i)
+            or words[i] in _GENERIC
+            or (lexed.words[i].isupper() and len(words[i]) < 5 and not flags[i] & (FACILITY | CITY))
+        ):
             continue
         if not _VISIT.search(text, max(0, start - 64), start):
             continue
         last = i
-        while last + 1 < count and last - i < 5 and caps[last + 1] and (lexed.gap(last) in (" ", "-", "'s ") or (lexed.gap(last) == ". " and words[last] in ("st", "mt", "ft"))) and words[last + 1] != "dr":
+        while (
+            last + 1 < count
+            and last - i < 5
+            and caps[last + 1]
+            and (
+                lexed.gap(last) in (" ", "-", "'s ") or (lexed.gap(last) == ". " and words[last] in ("st", "mt", "ft"))
+            )
+            and words[last + 1] != "dr"
+        ):
             last += 1
         if last == i and flags[i] & WORD and before != "at":
             continue
-        if before in ("to", "by", "from", "in") and flags[i] & (GIVEN | FAMILY) and last <= i + 1 and not flags[i] & (CITY | FACILITY):
+        if (
+            before in ("to", "by", "from", "in")
+            and flags[i] & (GIVEN | FAMILY)
+            and last <= i + 1
+            and not flags[i] & (CITY | FACILITY)
+        ):
             continue
         end = lexed.ends[last]
         if text[end : end + 2] == "'s":

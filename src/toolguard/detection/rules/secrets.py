@@ -24,14 +24,18 @@ _SHAPES = re.compile(
     r"|eyJ[A-Za-z0-9_-]{8,4000}\.eyJ[A-Za-z0-9_-]{8,8000}\.[A-Za-z0-9_-]{0,2000}"  # JWT
     r")(?![\w-])"
 )
-_PEM = re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s\\n]{16,10000}-----END [A-Z ]{0,30}PRIVATE KEY-----")
+_PEM = re.compile(
+    r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s\\n]{16,10000}-----END [A-Z ]{0,30}PRIVATE KEY-----"
+)
 _URL_LOGIN = re.compile(r"(?<=://)[^\s/@:\"'<>]{1,128}:([^\s/@\"'<>]{1,256})@")
 _BEARER = re.compile(r"(?i:authorization\s?[:=]\s?)?(?:Bearer|Basic) ([A-Za-z0-9._~+/=-]{16,4000})")
 _ASSIGNED = re.compile(
     r"(?i:(?<![a-z])(?:password|passwd|pwd|secret|api[_-]?key|access[_-]?key|client[_-]?secret|auth[_-]?token|access[_-]?token|passphrase)[\"']?)"
     r"\s?(?::|=|(?i:is)\s)\s?[\"']?([^\s\"',;]{6,256})"
 )
-_ASSIGNED_WORDS = frozenset("password passwd pwd secret key apikey token passphrase accesskey clientsecret accesstoken authtoken".split())
+_ASSIGNED_WORDS = frozenset(
+    "password passwd pwd secret key apikey token passphrase accesskey clientsecret accesstoken authtoken".split()
+)
 
 
 def secrets(lexed: Lexed) -> list[Span]:
@@ -43,7 +47,9 @@ def secrets(lexed: Lexed) -> list[Span]:
     if "://" in text:
         out += [Span(*m.span(1), "SECRET", 0.95, _SOURCE) for m in _URL_LOGIN.finditer(text)]
     if "earer " in text or "Basic " in text:
-        out += [Span(*m.span(1), "SECRET", 0.9, _SOURCE) for m in _BEARER.finditer(text) if any(c.isdigit() for c in m[1])]
+        out += [
+            Span(*m.span(1), "SECRET", 0.9, _SOURCE) for m in _BEARER.finditer(text) if any(c.isdigit() for c in m[1])
+        ]
     if lexed.vocabulary.isdisjoint(_ASSIGNED_WORDS):
         return out
     for match in _ASSIGNED.finditer(text):

@@ -35,11 +35,16 @@ _HL7: dict[str, dict[int, str]] = {
     "TXA": {4: "DATE", 5: "PERSON", 9: "PERSON", 12: "ID"}, "SPM": {2: "ID", 17: "DATE"}, "RXA": {3: "DATE", 10: "PERSON"}, "ZPI": {},
 }  # fmt: skip
 _COMPONENT = re.compile(r"[^|^~&\\]{1,200}")
-_SAFE_PARTS = frozenset("MR AN SS PI VN HOME CELL PRN ORN NET PH CP FX Internet L H B M F U S NPI DL USA US MD DO RN Dr Mr Mrs Ms Jr Sr II III IV NK".split())
+_SAFE_PARTS = frozenset(
+    "MR AN SS PI VN HOME CELL PRN ORN NET PH CP FX Internet L H B M F U S NPI DL USA US MD DO RN Dr Mr Mrs Ms Jr Sr II III IV NK".split()
+)
 _INSERT = re.compile(r"insert\s+into\s+[\w.\"`\[\]]{1,64}\s*\(([^()]{1,2000})\)\s*values\s*", re.IGNORECASE)
 _SQL_VALUE = re.compile(r"\s*(?:'((?:[^']|''){0,400})'|([^,()']{0,80}))\s*(,|\))")
 _DIGIT_WORD = "zero|oh|o|one|two|three|four|five|six|seven|eight|nine|niner|double|triple|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve"
-_SPOKEN = re.compile(rf"(?<![\w-])(?:(?:{_DIGIT_WORD}|dash|hyphen|\d)(?:[\s,.-]{{1,3}}|$)){{4,30}}(?:{_DIGIT_WORD}|\d)(?![\w-])", re.IGNORECASE)
+_SPOKEN = re.compile(
+    rf"(?<![\w-])(?:(?:{_DIGIT_WORD}|dash|hyphen|\d)(?:[\s,.-]{{1,3}}|$)){{4,30}}(?:{_DIGIT_WORD}|\d)(?![\w-])",
+    re.IGNORECASE,
+)
 _SPOKEN_PAIR = re.compile(rf"(?<![\w-])(?:{_DIGIT_WORD})[\s,.-]{{1,3}}(?:{_DIGIT_WORD})(?![\w-])", re.IGNORECASE)
 _DIGIT_WORDS = frozenset(_DIGIT_WORD.split("|")) - {"o"}
 
@@ -68,7 +73,9 @@ def _components(field: str, at: int, kind: str) -> Iterator[Span]:
             continue
         if kind == "ADDRESS" and len(value) == 2:
             continue  # the state stays
-        if (position and kind in ("MRN", "ID", "ACCOUNT", "HEALTH_PLAN_ID", "SSN", "LICENSE")) or (position > 4 and kind == "PERSON"):
+        if (position and kind in ("MRN", "ID", "ACCOUNT", "HEALTH_PLAN_ID", "SSN", "LICENSE")) or (
+            position > 4 and kind == "PERSON"
+        ):
             continue
         if kind in ("DATE", "DATE_OF_BIRTH") and (not value[:6].isdigit() or len(value) < 6):
             continue
@@ -169,6 +176,8 @@ def spoken_numbers(lexed: Lexed) -> list[Span]:
     for match in _SPOKEN.finditer(lexed.text):
         if _SPOKEN_PAIR.search(match[0]):
             before = lexed.text[max(0, match.start() - 40) : match.start()].lower()
-            kind = "PHONE" if any(w in before for w in ("phone", "call", "number is", "cell", "reach", "mobile")) else "ID"
+            kind = (
+                "PHONE" if any(w in before for w in ("phone", "call", "number is", "cell", "reach", "mobile")) else "ID"
+            )
             out.append(Span(*match.span(), kind, 0.75, _SOURCE))
     return out
