@@ -169,7 +169,8 @@ def install(app: FastAPI, page: Page) -> None:
             note(error)
         if request.url.path.startswith(("/inbox", "/signin", "/signout")):
             return page(request, TITLES[code], detail, STATUS[code])
-        return response(code, detail)
+        allow = error.headers if isinstance(error, HTTPException) and error.status_code == 405 else None
+        return response(code, detail, allow)
 
     for kind in (Problem, ToolguardError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, handle)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from authority.ward import Ward, human
-from toolguard._core.approval import Answer, State, move
+from toolguard._core.approval import Answer, Approval, State, move
 from toolguard._core.audit import Kind
 from toolguard._core.policy import ApproverRule
 from toolguard._core.steps import Change, Claim, Update
@@ -141,6 +141,44 @@ def test_an_execution_nobody_heard_of_again_is_indeterminate(ward: Ward) -> None
     kind, body = ward.journal()[-1]
     assert kind is Kind.CALL_INDETERMINATE
     assert body["toolguard.decision.outcome"] == "indeterminate"
+
+
+class Board:
+    """A channel that notes what it is told, and may be down."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, State]] = []
+        self.down = False
+
+    def announce(self, approval: Approval) -> None:
+        if self.down:
+            raise OSError("no route")
+        self.told.append((approval.id, approval.state))
+
+
+def test_channels_hear_of_every_change_and_hold_nothing_up(ward: Ward) -> None:
+    board, other = Board(), Board()
+    board.down = True
+    asked = ward.ask()
+    decided = ward.decide(human("ada"), asked)
+    assert decided.state is State.APPROVED
+    assert ward.authority.deliver([board, other]) == 0
+    board.down = False
+    assert ward.authority.deliver([board, other]) > 0
+    assert ward.authority.deliver([board, other]) == 0
+    assert (asked.id, State.APPROVED) in board.told
+    assert set(board.told) <= set(other.told)
+
+
+def test_without_channels_the_outbox_empties(ward: Ward) -> None:
+    ward.ask()
+    assert ward.authority.deliver([]) == 1
+    assert ward.store.outbox() == ()
+
+
+def test_nothing_that_is_over_is_assigned(ward: Ward) -> None:
+    ward.decide(human("ada"), ward.ask())
+    assert ward.authority.list(human("grace"), states=(State.APPROVED,), assigned=True).approvals == ()
 
 
 def test_a_backlog_longer_than_a_batch_is_swept_whole(ward: Ward) -> None:

@@ -14,6 +14,7 @@ from authority.ward import Ward, human
 from server.visitors import BASE, Visitors
 from toolguard.authority import Answer, Approval, State
 from toolguard.directory import Audience
+from toolguard_server import create_app
 from toolguard_server.inert import inert
 from toolguard_server.words import CONSEQUENCE, HINTS, STATE_WORDS
 
@@ -345,3 +346,20 @@ async def test_a_broken_directory_is_a_plain_page(client: httpx.AsyncClient, war
     reply = await client.get("/inbox")
     assert reply.status_code == 503
     assert "Not available now" in reply.text
+
+
+async def test_over_tls_the_cookie_is_bound_to_host_and_transport(ward: Ward, visitors: Visitors) -> None:
+    base = "https://approvals.example"
+    app = create_app(ward.authority, ward.tokens, ward.directory, hosts=["approvals.example"], https=True)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base) as client:
+        reply = await client.post(
+            "/signin", data={"code": visitors.secret("ada", Audience.LINK)}, headers={"Origin": base}
+        )
+        cookie = reply.headers["set-cookie"]
+        assert cookie.startswith("__Host-toolguard=")
+        assert "Secure" in cookie
+        assert "Path=/" in cookie
+        assert "Domain" not in cookie
+        assert reply.headers["strict-transport-security"]
+        assert (await client.get("/inbox")).status_code == 200
+        assert (await client.get("/inbox", headers={"Host": "127.0.0.1"})).status_code == 421

@@ -80,7 +80,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("service")
     ward = configure(folder)
     process = start(folder, "--port", "0", "--ready-file", str(folder / "ready.json"))
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not (folder / "ready.json").exists():
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < until

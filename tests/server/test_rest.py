@@ -297,6 +297,7 @@ async def test_only_a_post_decides(client: httpx.AsyncClient, ward: Ward, visito
         headers={**visitors.bearer("ada"), "If-Match": '"1"'},
     )
     assert reply.status_code == 405
+    assert reply.headers["allow"] == "POST"
     assert ward.read(asked.id) == asked
 
 

@@ -122,9 +122,13 @@ class Authority:
         """What ``actor`` may see, newest first; with ``assigned`` only what waits for their own answer."""
         person, now = self._whois(actor), self._store.now()
         found: list[Approval] = []
-        scanned = 0
+        scanned, size = 0, min(_PAGE, limit + 1)
+        if assigned:
+            states = (State.PENDING,) if not states or State.PENDING in states else ()
+            if not states:
+                return Page(approvals=())
         while scanned < _SCANNED:
-            batch = self._store.list(actor.tenant, states=states, limit=_PAGE, before=cursor)
+            batch = self._store.list(actor.tenant, states=states, limit=size, before=cursor)
             for approval in batch:
                 cursor = approval.id
                 scanned += 1
@@ -132,7 +136,7 @@ class Authority:
                     found.append(approval)
                     if len(found) == limit:
                         return Page(approvals=tuple(found), cursor=cursor)
-            if len(batch) < _PAGE:
+            if len(batch) < size:
                 return Page(approvals=tuple(found))
         return Page(approvals=tuple(found), cursor=cursor)
 
