@@ -84,17 +84,17 @@ class Hands:
                 return self.clock.now()
             case s.NewId():
                 return self.ids.new()
-            case s.Inspect(value, origin, schema):
-                return self._inspect(value, origin, schema)
-            case s.Analyse(data):
-                return self.analysis.analyse(data)
-            case s.Validate(data):
-                return data if self.validate is None else self._validate(data)
             case s.Commit(change):
                 records = self.store.commit(change)
                 if self.sink is not None:
                     self.sink.emit(records)
                 return records
+            case s.Inspect(value, origin, schema):
+                return self._inspect(value, origin, schema)
+            case s.Validate(data):
+                return data if self.validate is None else self._validate(data)
+            case s.Analyse(data):
+                return self.analysis.analyse(data)
             case s.Allocate(needs):
                 return self.store.allocate(self.session, needs, self.sealer)
             case s.Reveal(tokens):

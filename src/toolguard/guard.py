@@ -209,7 +209,9 @@ class Session:
         self._key = SessionKey(tenant=caller.tenant, session=label(self.id, self._sealer.digest_key))
         self._detector = parts.detector.session()
         self._trace = TraceContext(trace_id=parts.ids.new(), span_id="")
+        self._scope = self._scope_in(self._trace)
         self._calls = 0
+        self._utc_offset = parts.utc_offset()
         if id is not None or run is not None:
             self._recall()
 
@@ -411,14 +413,7 @@ class Session:
         self._calls += 1
         trace = (parts.tracing.current() if parts.tracing else None) or self._trace
         setting = Setting(
-            scope=Scope(
-                caller=self.caller,
-                session=self._key.session,
-                digest_key=self._sealer.digest_key,
-                trace_id=trace.trace_id,
-                parent_id=trace.span_id,
-                detector_version=parts.detector.version,
-            ),
+            scope=self._scope if trace is self._trace else self._scope_in(trace),
             policy=parts.policy,
             plan=known.plan,
             risk=known.analysis.static,
@@ -427,11 +422,11 @@ class Session:
             suspension=Suspension(suspend) if suspend else self.suspension,
             on_wait_timeout=parts.on_wait_timeout,
             shape=bound.shape,
-            utc_offset=parts.utc_offset(),
+            utc_offset=self._utc_offset,
             agent_reason=self._masked_reason(reason),
             session_facts={"id": self.id, "run": self.run, "calls": self._calls},
             replays=replays,
-            pauses=(*DEFAULT_PAUSES, *pauses),
+            pauses=(*DEFAULT_PAUSES, *pauses) if pauses else DEFAULT_PAUSES,
         )
         hands = Hands(
             store=parts.store,
@@ -449,6 +444,16 @@ class Session:
             wait=self.wait,
         )
         return setting, hands
+
+    def _scope_in(self, trace: TraceContext) -> Scope:
+        return Scope.of(
+            self.caller,
+            session=self._key.session,
+            digest_key=self._sealer.digest_key,
+            trace_id=trace.trace_id,
+            parent_id=trace.span_id,
+            detector_version=self.guard.parts.detector.version,
+        )
 
     def _masked_reason(self, reason: str) -> str:
         return str(self.mask(reason[:2000], origin=Origin.MODEL)) if reason else ""

@@ -42,7 +42,7 @@ def setting(risk=LOW, rules=(), tool_rule=None, **more):
         approvals={"default": PRIVACY},
     )
     caller = Caller.of("ana", agent="agent", tenant="t")
-    scope = Scope(caller=caller, session="s", digest_key=b"k" * 32, trace_id="0" * 32, parent_id="")
+    scope = Scope.of(caller, session="s", digest_key=b"k" * 32, trace_id="0" * 32, parent_id="")
     base = {
         "scope": scope,
         "policy": policy,
@@ -209,7 +209,6 @@ def test_an_allowed_call_is_judged_then_recorded_then_run_then_recorded():
         "Commit:call.decided+call.executing",
         "Invoke",
         "Inspect",
-        "Seal",
         "Commit:call.returned",
     ]
 
@@ -239,7 +238,6 @@ def test_an_asked_call_is_recorded_before_it_is_announced_and_runs_only_after_a_
         "Commit:call.executing",
         "Invoke",
         "Inspect",
-        "Seal",
         "Commit:call.returned",
     ]
     assert hand.approval.state is State.EXECUTED
@@ -259,7 +257,7 @@ def test_a_resumed_call_is_one_call_in_the_record():
 def test_the_same_call_again_is_refused_and_with_replays_gives_the_kept_result():
     ran = []
     hand = Hand(tool=lambda p: ran.append(p) or "ok")
-    call(hand)
+    call(hand, the=setting(replays=True))
     with pytest.raises(ReplayError):
         call(hand)
     again = call(hand, the=setting(replays=True))

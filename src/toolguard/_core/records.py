@@ -33,6 +33,38 @@ class Scope:
     trace_id: str
     parent_id: str
     detector_version: str = ""
+    base: Mapping[str, Json] = field(default_factory=dict)
+    """What every record of the session says, worked out once."""
+
+    @classmethod
+    def of(
+        cls,
+        caller: Caller,
+        *,
+        session: str,
+        digest_key: bytes,
+        trace_id: str,
+        parent_id: str,
+        detector_version: str = "",
+    ) -> Scope:
+        base = {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.type": "function",
+            "gen_ai.agent.name": label(caller.agent, digest_key),
+            "toolguard.tenant": caller.tenant,
+            "toolguard.session.id": label(session, digest_key),
+            "toolguard.actor.id": label(caller.person.ref.replace("|", ":"), digest_key),
+            "toolguard.actor.assurance": caller.assurance.value,
+        }
+        return cls(
+            caller=caller,
+            session=session,
+            digest_key=digest_key,
+            trace_id=trace_id,
+            parent_id=parent_id,
+            detector_version=detector_version,
+            base=base,
+        )
 
 
 def label(text: str, key: bytes) -> str:
@@ -59,19 +91,12 @@ class Trail:
 
     @classmethod
     def begin(cls, scope: Scope, tool: Tool, ref: CallRef, *, call: str, started: float) -> Trail:
-        caller, key = scope.caller, scope.digest_key
         base = {
-            "gen_ai.operation.name": "execute_tool",
+            **scope.base,
             "gen_ai.tool.name": tool.name,
-            "gen_ai.tool.type": "function",
-            "gen_ai.tool.call.id": label(ref.call_id, key),
-            "gen_ai.conversation.id": label(ref.run, key),
-            "gen_ai.agent.name": label(caller.agent, key),
+            "gen_ai.tool.call.id": ref.call_id,
+            "gen_ai.conversation.id": ref.run,
             "toolguard.call.id": call,
-            "toolguard.tenant": caller.tenant,
-            "toolguard.session.id": label(scope.session, key),
-            "toolguard.actor.id": label(caller.person.ref.replace("|", ":"), key),
-            "toolguard.actor.assurance": caller.assurance.value,
         }
         return cls(scope=scope, tool=tool, ref=ref, call=call, span_id=call[:16], started=started, base=base)
 

@@ -154,7 +154,7 @@ def _decide(
     sealer = parts.sealer(caller.tenant)
     now = parts.clock.now()
     setting = Setting(
-        scope=Scope(caller=caller, session="explain", digest_key=sealer.digest_key, trace_id="", parent_id=""),
+        scope=Scope.of(caller, session="explain", digest_key=sealer.digest_key, trace_id="", parent_id=""),
         policy=policy,
         plan=policy.plan(tool),
         risk=known.static,

@@ -286,7 +286,9 @@ def _check_grant(setting: Setting, trail: Trail, approval: Approval) -> Flow[Non
         now: float = yield Now()
         yield Commit(Change(tenant=setting.tenant, records=(trail.refused("requester", at=now),)))
         raise DeniedError(
-            f"approval {approval.id!r} was asked for by another person; the call did not run", code="requester", call_id=trail.call
+            f"approval {approval.id!r} was asked for by another person; the call did not run",
+            code="requester",
+            call_id=trail.call,
         )
     else:
         request = replace(approval.request, excluded=approval.request.excluded | requester.excluded)
