@@ -146,3 +146,31 @@ def test_nesting_beyond_the_bound_is_not_read() -> None:
     for _ in range(9):
         text = "bash -c " + "'" + text.replace("'", "'\\''") + "'"
     assert classify_shell(text).level is RiskLevel.HIGH
+
+
+CRASHED_THE_GRAMMAR = "$\u1249\U0001d518\U00109540\u26a5ac\u2744iLE({\U000ee1f9ECT\u1bb3\U000490de@\U0004e9b3"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CRASHED_THE_GRAMMAR,
+        "echo \U0001f600 $(\U0001f600) {\U0010ffff}",
+        "\ud800 | \udfff",
+        "a\x00b",
+        "cat <<\u00c9\nx\n\u00c9\nls",
+    ],
+)
+def test_characters_beyond_ascii_do_not_reach_the_native_scanner(text: str) -> None:
+    from toolguard.analysis.shell_parse import _ascii, parse_shell
+
+    assert len(_ascii(text)) == len(text)
+    assert _ascii(text).isascii()
+    assert parse_shell(text) is not None
+
+
+def test_words_keep_their_own_letters() -> None:
+    from toolguard.analysis.shell_parse import parse_shell
+
+    (command,) = parse_shell("echo 'M\u00fcller \U0001f600' caf\u00e9").commands
+    assert [w.text for w in command.words] == ["echo", "M\u00fcller \U0001f600", "caf\u00e9"]

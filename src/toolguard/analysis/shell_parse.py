@@ -78,25 +78,35 @@ def _parser() -> Any:
     return parser
 
 
+_NOT_ASCII = re.compile(r"[^\x01-\x7f]")
+
+
+def _ascii(text: str) -> bytes:
+    """``text`` with a plain letter for everything beyond ASCII, so that bytes and characters have the same offsets.
+
+    The grammar's scanner is C code that looks characters up in tables made for ASCII: an emoji can crash the
+    process. To a shell such characters are plain letters of a word anyway.
+    """
+    return _NOT_ASCII.sub("x", text).encode("ascii")
+
+
 def parse_shell(text: str) -> Script:
     """The commands of ``text``. Raises ImportError if the parser is missing."""
-    # The parser is native code: it is given valid UTF-8 without NUL, whatever the text holds.
-    source = text.replace("\x00", "\ufffd").encode("utf-8", "replace")
-    tree = _parser().parse(source)
+    tree = _parser().parse(_ascii(text))
     script = Script(commands=[], ok=not tree.root_node.has_error and "\x00" not in text)
-    _Walk(source, script).node(tree.root_node)
+    _Walk(text, script).node(tree.root_node)
     return script
 
 
 class _Walk:
-    def __init__(self, source: bytes, script: Script) -> None:
+    def __init__(self, source: str, script: Script) -> None:
         self.source = source
         self.script = script
         self.constants: dict[str, str] = {}
         self.left = MAX_NODES
 
     def text(self, node: Any) -> str:
-        return self.source[node.start_byte : node.end_byte].decode("utf-8", "replace")
+        return self.source[node.start_byte : node.end_byte]
 
     def node(self, node: Any, pipe: list[Command] | None = None) -> None:
         self.left -= 1
@@ -268,7 +278,7 @@ class _Walk:
         for child in node.children:
             if child.start_byte < at or not child.is_named:
                 continue
-            parts.append(self.source[at : child.start_byte].decode("utf-8", "replace"))
+            parts.append(self.source[at : child.start_byte])
             if child.type == "string_content":
                 parts.append(re.sub(r"\\([$`\"\\\n])", lambda m: "" if m[1] == "\n" else m[1], self.text(child)))
             else:
@@ -276,7 +286,7 @@ class _Walk:
                 dynamic = dynamic or inner.dynamic
                 parts.append(inner.text)
             at = child.end_byte
-        parts.append(self.source[at:end].decode("utf-8", "replace"))
+        parts.append(self.source[at:end])
         return Word(text="".join(parts), dynamic=dynamic, quoted=quoted)
 
     def expansion(self, node: Any, raw: str) -> Word:
