@@ -7,7 +7,7 @@ import re
 from toolguard.detection.gazetteer import CLINICAL, EPONYM, FAMILY, GIVEN, WORD, gazetteer
 from toolguard.detection.lexer import Lexed
 from toolguard.detection.rules.dates import MONTHS
-from toolguard.detection.rules.names import STOP
+from toolguard.detection.rules.name_words import STOP
 from toolguard.detection.spans import Span
 
 __all__ = ["plausible"]

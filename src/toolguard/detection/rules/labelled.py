@@ -11,7 +11,7 @@ from bisect import bisect_left
 from toolguard.detection.fields import field_type, is_weak, type_of_words
 from toolguard.detection.gazetteer import CLINICAL, FAMILY, GIVEN, REGION, WORD
 from toolguard.detection.lexer import Lexed
-from toolguard.detection.rules.names import STOP, TITLES
+from toolguard.detection.rules.name_words import STOP, TITLES
 from toolguard.detection.spans import Span
 from toolguard.detection.values import fits
 

@@ -4,73 +4,32 @@ A capital letter alone is no evidence: it begins sentences, headings, drugs and 
 cue, or the gazetteer; an English word (Grace, Will, Rose) needs a neighbour that is a name as well.
 """
 
-# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
-
-import re
 
 from toolguard.detection.gazetteer import CITY, CITY_HEAD, CLINICAL, EPONYM, FAMILY, GIVEN, REGION, WORD
 from toolguard.detection.lexer import Lexed
+from toolguard.detection.rules.name_words import (
+    CONTEXT_GAP,
+    CREDENTIALS,
+    CUES,
+    INITIAL_GAP,
+    LEADS,
+    NEVER_ALONE,
+    NOT_AFTER,
+    PARTICLES,
+    ROLES,
+    SPANNED,
+    STOP,
+    STRONG_CUES,
+    TITLES,
+    TRIGGERS,
+    VERBS,
+)
 from toolguard.detection.spans import Span
 
-__all__ = ["STOP", "TITLES", "people"]
+__all__ = ["people"]
 
 _SOURCE = "name"
-TITLES = frozenset(
-    "dr mr mrs ms miss mx prof professor sir madam mme mlle herr frau sr sra srta dra señor señora senor senora doctor rev reverend father fr pastor rabbi imam sgt capt lt col maj judge hon dame lady lord".split()
-)
-_SPANNED = frozenset("dr mr mrs ms mx prof mme mlle sr sra srta dra".split())
-_ROLES = frozenset(
-    "nurse surgeon attending physician resident intern fellow consultant therapist midwife pharmacist dietitian counselor psychologist psychiatrist "
-    "cardiologist oncologist neurologist nephrologist radiologist pathologist pediatrician dermatologist hospitalist internist urologist "
-    "patient pt pts client veteran guardian caregiver mother father mom dad son daughter brother sister wife husband spouse partner "
-    "friend neighbor aunt uncle cousin niece nephew grandmother grandfather grandson granddaughter fiance fiancee roommate officer "
-    "member subscriber beneficiary policyholder guarantor donor recipient participant subject employee manager technician caller clinician provider "
-    "professional specialist paramedic coordinator interpreter witness student attn dear hi hello hey cc thanks regards sincerely signed paciente "
-    "señora señor enfermera madre padre hija hijo esposa esposo case".split()
-)
-_CUES = frozenset(
-    "named called name names known as by with like for from per about regarding re contact contacted to and or of ask asked tell told call calls meet met "
-    "notified informed see saw seen spoke under w via is was that said says speaking here on include including patient's considering remind email text page paged "
-    "message cc phoned emailed messaged texted greeting i'm im am it's prescribed consulted involving especially particularly specifically se llama llamado llamada con por para nombre meets sig".split()
-)
-_STRONG_CUES = frozenset("named called name i'm im llama llamado llamada nombre attn dear".split())
-_PARTICLES = frozenset(
-    "de da do dos das del della di du la le les van von der den ten ter bin binti ibn al el abu y e mac mc o san santa st".split()
-)
-_CREDENTIALS = frozenset(
-    "md do rn np pa pac phd lpn lcsw msw dds dmd dpm pharmd facs facp facc crnp aprn cnm ot pt dpt rd lmft psyd cna emt mph bsn msn dnp fnp arnp od dvm jr sr esq mbbs".split()
-)
-_NOT_AFTER = frozenset(
-    "disease disorder syndrome sign test score scale criteria classification index maneuver manoeuvre reflex phenomenon catheter tube stage staging fracture "
-    "procedure operation repair lymphoma sarcoma tumor tumour palsy chorea dementia ataxia contracture esophagus thyroiditis nodule nodes node bodies body "
-    "cell cells point line ulcer hernia duct gland ring position incision clamp forceps drain equation formula method stain law triad tetralogy pentad questionnaire "
-    "inventory assessment exam examination anemia anaemia arteritis granulomatosis encephalopathy angina murmur effect rule staging contraction contractions method "
-    "positive negative".split()
-)
-STOP = frozenset(
-    "hospital clinic center centre medical health healthcare university college school institute department dept unit ward street st avenue ave road rd lane ln drive dr "
-    "boulevard blvd court ct place way suite apt pharmacy laboratory lab labs inc llc ltd corp company foundation association society journal group services service care "
-    "insurance medicare medicaid church park river lake county city town state north south east west new the a an this that these those his her their our my your its "
-    "monday tuesday wednesday thursday friday saturday sunday january february march april june july august september october november december "
-    "date time phone email fax address name dob mrn ssn npi id no yes male female man woman boy girl patient history plan assessment subjective objective "
-    "dose daily tablet capsule english spanish french german chinese african american asian hispanic caucasian jewish muslim christian catholic "
-    "none unknown normal abnormal stable acute chronic mild moderate severe left right".split()
-)
-_INITIAL_GAP = (" ", ". ", ".", ".-", "-")
-_CONTEXT_GAP = re.compile(r"[ \t]{0,3}[:=|,(\"'/-]?[ \t\"'(]{0,3}\n?[ \t]{0,4}")
-
-
-_VERBS = frozenset(
-    "will may can could has had have is was were see seen so in an my long do did does say says said day case call calls called states stated reports reported denies denied "
-    "presents presented complains complained endorses endorsed feels felt wants asked asks needs went came lives takes took moved been being".split()
-)
-_NEVER_ALONE = frozenset(
-    "may april june august major general an in so my see junior king queen prince princess son man many else long loan dot star sun sunday season spring summer winter autumn star alpha "
-    "beta delta sigma omega gamma era china page will hope mark bill grant case chance art echo gene rich young sage rose van don christian male female ward reason".split()
-)
-_LEADS = _ROLES | _CUES
-_TRIGGERS = _LEADS | TITLES
 
 
 class _Names:
@@ -176,13 +135,13 @@ class _Names:
             ):
                 break
             if (
-                self.folded[nxt] in _PARTICLES
+                self.folded[nxt] in PARTICLES
                 and nxt + 1 < self.count
                 and self.lexed.gap(nxt) in (" ", "-", "'")
                 and not (self.folded[nxt] in ("do", "e", "y", "la", "o", "den", "ten") and not self.lower_particle(nxt))
             ):
                 reach = nxt + 1
-                if self.folded[reach] in _PARTICLES and reach + 1 < self.count and self.lexed.gap(reach) == " ":
+                if self.folded[reach] in PARTICLES and reach + 1 < self.count and self.lexed.gap(reach) == " ":
                     reach += 1
                 if self.caps[reach] and self.strength(reach) >= 1:
                     last = at = reach
@@ -223,7 +182,7 @@ class _Names:
             self.strength(i) == 3
             and bool(self.flags[nxt] & FAMILY)
             and len(self.folded[nxt]) > 3
-            and self.folded[nxt] not in _VERBS
+            and self.folded[nxt] not in VERBS
         )
 
     def surname_by_place(self, i: int, nxt: int) -> int:
@@ -263,7 +222,7 @@ class _Names:
             return False
         if after in ("positive", "negative", "catheter"):
             return bool(self.flags[i] & EPONYM)
-        return after in _NOT_AFTER and (
+        return after in NOT_AFTER and (
             between == "'s "
             or bool(self.flags[i] & EPONYM)
             or after in ("disease", "syndrome", "sign", "lymphoma", "score", "criteria", "classification")
@@ -282,7 +241,7 @@ class _Names:
         if i == 0:
             return ""
         gap = self.lexed.gap(i - 1)
-        if len(gap) > 10 or not _CONTEXT_GAP.fullmatch(gap.replace("'s", "")):
+        if len(gap) > 10 or not CONTEXT_GAP.fullmatch(gap.replace("'s", "")):
             return ""
         return self.folded[i - 1]
 
@@ -329,7 +288,7 @@ class _Names:
             unknown = not self.flags[j] and len(self.folded[j]) > 3
             rare = (
                 self.flags[j] & FAMILY
-                and title in _SPANNED
+                and title in SPANNED
                 and self.lower_style
                 and self.folded[j] not in ("office", "appointment", "visit", "said", "note")
             )
@@ -341,14 +300,14 @@ class _Names:
             if self.lexed.shouting(j) and self.flags[j] & WORD and not self.flags[j] & (FAMILY | GIVEN):
                 return None
         last = self.extend(j)
-        return self.add(i if title in _SPANNED else j, last, 0.9)
+        return self.add(i if title in SPANNED else j, last, 0.9)
 
     def role(self, i: int) -> int | None:
         """``patient John Smith``, ``named Anna``, ``seen by R. Patel``: a cue and what follows it."""
         j = i + 1
-        if j >= self.count or not (self.caps[j] or self.lower_style) or not _CONTEXT_GAP.fullmatch(self.lexed.gap(i)):
+        if j >= self.count or not (self.caps[j] or self.lower_style) or not CONTEXT_GAP.fullmatch(self.lexed.gap(i)):
             return None
-        strong = self.folded[i] in _STRONG_CUES
+        strong = self.folded[i] in STRONG_CUES
         if self.folded[i] in ("patient", "pt", "client", "mother", "father", "nurse", "his", "her") and self.folded[
             j
         ] in ("name", "named", "is", "called"):
@@ -398,8 +357,8 @@ class _Names:
                 return None
             if (
                 strength == 2
-                and self.folded[i] in _CUES
-                and self.folded[i] not in _ROLES
+                and self.folded[i] in CUES
+                and self.folded[i] not in ROLES
                 and not strong
                 and self.folded[i]
                 not in ("by", "contact", "ask", "call", "told", "spoke", "notified", "paged", "met", "known")
@@ -516,8 +475,8 @@ class _Names:
         after, gap = self.folded[i + 1], self.lexed.gap(i)
         start = self.sentence_start(i)
         if gap == "'s " and not start:
-            return after not in _NOT_AFTER
-        if gap == " " and after in _VERBS and not self.caps[i + 1]:
+            return after not in NOT_AFTER
+        if gap == " " and after in VERBS and not self.caps[i + 1]:
             if self.folded[i] == "will":
                 return after in ("was", "is", "has", "had", "reports", "reported", "denies", "states", "says", "said")
             return self.folded[i] not in ("may", "hope", "an", "in", "so", "my", "see", "long", "many") and not (
@@ -525,7 +484,7 @@ class _Names:
             )
         if gap == ", " and after in ("her", "his", "their", "my", "who"):
             return True
-        if start or self.caps[i + 1] or gap not in (" ", ", ", ". ", "? ", ".") or self.folded[i] in _NEVER_ALONE:
+        if start or self.caps[i + 1] or gap not in (" ", ", ", ". ", "? ", ".") or self.folded[i] in NEVER_ALONE:
             return False
         return i > 0 and not self.caps[i - 1] and self.lexed.gap(i - 1) == " " and self.words[i - 1][0].isalpha()
 
@@ -556,7 +515,7 @@ class _Names:
         caps, folded, lower, flags = self.caps, self.folded, self.lower_style, self.flags
         while i < self.count:
             word = folded[i]
-            if word not in _TRIGGERS:
+            if word not in TRIGGERS:
                 if not caps[i] and not lower and not flags[i] & GIVEN:
                     i += 1
                     continue
@@ -565,21 +524,21 @@ class _Names:
                 if done:
                     i = done
                     continue
-            if word in _LEADS:
+            if word in LEADS:
                 done = self.role(i)
                 if done:
                     i = done
                     continue
             if self.initial(i) and i + 1 < self.count and self.lexed.gap(i) in (". ", ".", ".-"):
                 j = i + 1
-                while self.initial(j) and j + 1 < self.count and self.lexed.gap(j) in _INITIAL_GAP and j - i < 3:
+                while self.initial(j) and j + 1 < self.count and self.lexed.gap(j) in INITIAL_GAP and j - i < 3:
                     j += 1
                 lexed_before = self.lexed.text[max(0, self.lexed.starts[i] - 4) : self.lexed.starts[i]]
                 alone = (
                     i == 0
                     or self.lexed.gap(i - 1) not in (" ", "-")
-                    or self.folded[i - 1] in _CUES
-                    or self.folded[i - 1] in _ROLES
+                    or self.folded[i - 1] in CUES
+                    or self.folded[i - 1] in ROLES
                 )
                 alone = alone and (
                     i == 0
@@ -630,14 +589,14 @@ class _Names:
             and self.folded[j + 1] not in STOP
             and not self.flags[j + 1] & CLINICAL
         ):
-            if self.folded[j + 1] in _CREDENTIALS:
+            if self.folded[j + 1] in CREDENTIALS:
                 break
             j += 1
         nxt = j + 1
         if (
             nxt >= self.count
             or self.lexed.gap(j) not in (", ", ",", " ")
-            or self.folded[nxt] not in _CREDENTIALS
+            or self.folded[nxt] not in CREDENTIALS
             or not self.words[nxt][:1].isupper()
         ):
             return None

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 
 from toolguard.detection.lexer import Lexed
+from toolguard.detection.rules.addresses import addresses
 from toolguard.detection.rules.contact import emails, internet, phones
 from toolguard.detection.rules.dates import ages, dates
+from toolguard.detection.rules.facilities import facilities
 from toolguard.detection.rules.identifiers import identifiers
 from toolguard.detection.rules.labelled import labelled
 from toolguard.detection.rules.names import people
-from toolguard.detection.rules.places import addresses, facilities, towns
 from toolguard.detection.rules.secrets import secrets
 from toolguard.detection.rules.tables import hl7, spoken_numbers, tables
+from toolguard.detection.rules.towns import towns
 from toolguard.detection.spans import Span
 
 __all__ = ["recognize"]
