@@ -4,7 +4,8 @@ from dataclasses import fields, replace
 
 import pytest
 
-from toolguard._core.audit import GENESIS, Draft, Kind, seal, verify_chain
+from toolguard._core.audit import GENESIS, Draft, Kind, payload, seal, verify_chain
+from toolguard._core.call import canonical
 
 
 def log(n=5):
@@ -59,3 +60,29 @@ def test_a_record_changed_and_hashed_again_breaks_the_chain_after_it():
     (forged,) = seal([replace(records[2].draft, body={"n": 7})], log_id="log", seq=2, prev=records[1].hash)
     records[2] = forged
     assert [(f.seq, f.code) for f in verify_chain(records)[1]] == [(4, "chain")]
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        Draft(kind=Kind.LOG_OPENED, at=1.0, started=0.1),
+        Draft(kind=Kind.CALL_FAILED, at=1e21, started=1e-7, call='"\\\n€', body={"b": 1.5, "a": ["x"], "$c": None}),
+    ],
+)
+def test_the_payload_written_by_hand_is_the_canonical_form(draft):
+    whole = {
+        "v": 1,
+        "log": "l",
+        "seq": 3,
+        "prev": "p",
+        "kind": draft.kind.value,
+        "at": draft.at,
+        "started": draft.started,
+        "call": draft.call,
+        "trace": draft.trace_id,
+        "span": draft.span_id,
+        "parent": draft.parent_id,
+        "link": draft.link_id,
+        "body": draft.body,
+    }
+    assert payload(draft, log_id="l", seq=3, prev="p") == canonical(whole)

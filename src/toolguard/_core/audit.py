@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from toolguard._core.call import Json, canonical
+from toolguard._core.call import Json, canonical, number_text, quoted
 
-__all__ = ["GENESIS", "AuditRecord", "Draft", "Fault", "Kind", "Outcome", "seal", "verify_chain"]
+__all__ = ["GENESIS", "AuditRecord", "Draft", "Fault", "Kind", "Outcome", "payload", "seal", "verify_chain"]
 
 GENESIS = "0" * 64
 FORMAT = 1
@@ -89,25 +89,19 @@ class AuditRecord:
     draft: Draft
 
 
+def payload(draft: Draft, *, log_id: str, seq: int, prev: str) -> bytes:
+    """The canonical bytes (RFC 8785) of a record. Written out by hand: this is on every call's path."""
+    q, number = quoted, number_text
+    return (
+        f'{{"at":{number(draft.at)},"body":{canonical(draft.body).decode()},"call":{q(draft.call)},'
+        f'"kind":{q(draft.kind.value)},"link":{q(draft.link_id)},"log":{q(log_id)},"parent":{q(draft.parent_id)},'
+        f'"prev":{q(prev)},"seq":{seq},"span":{q(draft.span_id)},"started":{number(draft.started)},'
+        f'"trace":{q(draft.trace_id)},"v":{FORMAT}}}'
+    ).encode()
+
+
 def _leaf(draft: Draft, log_id: str, seq: int, prev: str) -> str:
-    payload = canonical(
-        {
-            "v": FORMAT,
-            "log": log_id,
-            "seq": seq,
-            "prev": prev,
-            "kind": draft.kind.value,
-            "at": draft.at,
-            "started": draft.started,
-            "call": draft.call,
-            "trace": draft.trace_id,
-            "span": draft.span_id,
-            "parent": draft.parent_id,
-            "link": draft.link_id,
-            "body": draft.body,
-        }
-    )
-    return hashlib.sha256(b"\x00" + payload).hexdigest()
+    return hashlib.sha256(b"\x00" + payload(draft, log_id=log_id, seq=seq, prev=prev)).hexdigest()
 
 
 def seal(drafts: Iterable[Draft], *, log_id: str, seq: int, prev: str) -> tuple[AuditRecord, ...]:

@@ -37,6 +37,8 @@ __all__ = [
     "canonical",
     "freeze",
     "keyed_digest",
+    "number_text",
+    "quoted",
     "schema_digest",
 ]
 
@@ -46,7 +48,8 @@ Json: TypeAlias = Any
 MAX_DEPTH = 64
 _BIG = 2**53
 _DIGEST_VERSION = "v1"
-_quote: Callable[[str], str] = json.encoder.encode_basestring
+quoted: Callable[[str], str] = json.encoder.encode_basestring
+"""A string as canonical JSON text."""
 
 
 class Assurance(StrEnum):
@@ -217,7 +220,7 @@ def _write(value: Any, depth: int, put: _Put) -> Json:
     """Put the canonical text of ``value``; return its JSON view (a copy)."""
     kind = type(value)
     if kind is str:
-        put(_quote(value))
+        put(quoted(value))
         return value
     if value is None or kind is bool:
         put("null" if value is None else "true" if value else "false")
@@ -232,7 +235,7 @@ def _write(value: Any, depth: int, put: _Put) -> Json:
     if kind is list or kind is tuple:
         return _write_array(value, depth, put)
     if kind is float:
-        put(_number(value))
+        put(number_text(value))
         return value
     return _special(value, depth, put)
 
@@ -280,9 +283,9 @@ def _write_object(value: Mapping[Any, Any], depth: int, put: _Put) -> Json:
     mark = "{"
     for key in keys:
         item = value[key]
-        name = _quote("$" + key if key[:1] == "$" else key)
+        name = quoted("$" + key if key[:1] == "$" else key)
         if type(item) is str:  # most values are
-            put(f"{mark}{name}:{_quote(item)}")
+            put(f"{mark}{name}:{quoted(item)}")
             data[key] = item
         else:
             put(f"{mark}{name}:")
@@ -297,11 +300,11 @@ def _utf16(key: str) -> bytes:
 
 
 def _tag(name: str, text: str, put: _Put) -> Json:
-    put(f'{{"${name}":{_quote(text)}}}')
+    put(f'{{"${name}":{quoted(text)}}}')
     return text
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
     """ECMAScript's Number::toString, as RFC 8785 demands."""
     if not math.isfinite(value):
         raise BadArgumentsError("arguments hold NaN or an infinity; the call did not run")
