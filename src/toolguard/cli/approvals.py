@@ -164,6 +164,9 @@ def list_approvals(
         typer.echo("nothing waits for you" if mine else "no approvals you may see")
         return
     table = Table("id", "state", "tool", "risk", "asked by", "agent", "left")
+    for column in table.columns:
+        column.overflow = "fold"
+    table.columns[0].no_wrap = table.columns[-1].no_wrap = True
     for a in found:
         who = a["requester"]
         left = _left(a["expires"]) if a["state"] == "pending" else ""
