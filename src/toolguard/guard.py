@@ -365,13 +365,13 @@ class Session:
         self, value: Json, *, origin: Origin | str = Origin.USER, schema: Mapping[str, Json] | None = None
     ) -> Json:
         """``value`` (text or any JSON) with every identifier found replaced by its token."""
-        _, hands = self._setting(_NOTHING, _NO_REF, "", False, None)
+        hands = self._hands(_NOTHING, self.guard.know(_REVEAL))
         return drive.run(mask_flow(value, Origin(origin), schema), hands)
 
     async def amask(
         self, value: Json, *, origin: Origin | str = Origin.USER, schema: Mapping[str, Json] | None = None
     ) -> Json:
-        _, hands = self._setting(_NOTHING, _NO_REF, "", False, None)
+        hands = self._hands(_NOTHING, self.guard.know(_REVEAL))
         return await drive.arun(mask_flow(value, Origin(origin), schema), hands)
 
     def reveal(self, text: str, *, purpose: str) -> Clear:
@@ -428,7 +428,11 @@ class Session:
             replays=replays,
             pauses=(*DEFAULT_PAUSES, *pauses) if pauses else DEFAULT_PAUSES,
         )
-        hands = Hands(
+        return setting, self._hands(bound, known)
+
+    def _hands(self, bound: BoundTool, known: _Known) -> Hands:
+        parts = self.guard.parts
+        return Hands(
             store=parts.store,
             clock=parts.clock,
             ids=parts.ids,
@@ -443,7 +447,6 @@ class Session:
             invoke=bound.invoke,
             wait=self.wait,
         )
-        return setting, hands
 
     def _scope_in(self, trace: TraceContext) -> Scope:
         return Scope.of(
@@ -459,5 +462,4 @@ class Session:
         return str(self.mask(reason[:2000], origin=Origin.MODEL)) if reason else ""
 
 
-_NO_REF = CallRef(run="", call_id="")
 _NOTHING = BoundTool(tool=_REVEAL, invoke=lambda passed: None)
