@@ -17,7 +17,7 @@ from toolguard.analysis import shell_redirect
 from toolguard.analysis.notes import CODE, CRITICAL, DESTRUCTIVE, HIGH, LOW, MEDIUM, READ, note, risk_of
 from toolguard.analysis.shell_args import Args
 from toolguard.analysis.shell_cli import ends_something
-from toolguard.analysis.shell_parse import Command, Word, parse_shell
+from toolguard.analysis.shell_parse import MAX_COMMANDS, Command, Word, parse_shell
 from toolguard.analysis.shell_programs import INTERPRETERS, SHELLS, program_evidence
 from toolguard.analysis.shell_wrappers import unwrap
 from toolguard.analysis.words import bag, unmask
@@ -27,7 +27,9 @@ __all__ = ["MAX_SHELL", "classify_shell", "shell_evidence", "shell_facts", "warm
 MAX_SHELL = 20_000
 """Characters. Longer texts are not parsed."""
 MAX_DEPTH = 6
-MAX_COMMANDS = 300
+MAX_OPERATORS = 1_000
+"""Pipes, lists, groups and lines in one text: the grammar's time grows with their square."""
+_OPERATORS = "|;&\n({`<"
 _SOURCE = "args.shell"
 _HIJACKED = bag(
     "LD_PRELOAD LD_LIBRARY_PATH BASH_ENV ENV PROMPT_COMMAND GIT_SSH_COMMAND NODE_OPTIONS PYTHONSTARTUP PERL5OPT"
@@ -124,7 +126,7 @@ def _read_into(text: str, reading: Reading) -> None:
 
 def _script(text: str, reading: Reading, depth: int) -> None:
     """Read ``text`` as a script of its own (the command, or what a shell inside it is given)."""
-    if len(text) > MAX_SHELL or depth > MAX_DEPTH:
+    if len(text) > MAX_SHELL or depth > MAX_DEPTH or sum(map(text.count, _OPERATORS)) > MAX_OPERATORS:
         reading.parsed = False
         reading.say(note(_SOURCE, CODE, HIGH, "the command is too long or too deeply nested and was not read"))
         return

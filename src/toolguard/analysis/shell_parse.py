@@ -15,6 +15,7 @@ from typing import Any
 __all__ = ["Command", "Redirect", "Script", "Word", "parse_shell"]
 
 MAX_NODES = 4_000
+MAX_COMMANDS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ class _Walk:
 
     def node(self, node: Any, pipe: list[Command] | None = None) -> None:
         self.left -= 1
-        if self.left < 0:
+        if self.left < 0 or len(self.script.commands) > MAX_COMMANDS:
             self.script.ok = False
             return
         kind = node.type
@@ -171,7 +172,7 @@ class _Walk:
             for command in new:
                 if before:
                     command.piped_in = True
-                    command.upstream = [c.words for c in everything]
+                    command.upstream = [c.words for c in everything[-20:]]
                     if command.stdin is None and len(before) == 1:
                         command.stdin, command.stdin_dynamic = _printed(before[0])
             before = new

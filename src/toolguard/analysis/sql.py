@@ -27,6 +27,8 @@ __all__ = ["MAX_SQL", "classify_sql", "sql_evidence", "sql_facts", "warm"]
 MAX_SQL = 20_000
 """Characters. Longer texts are not parsed."""
 MAX_STATEMENTS = 50
+MAX_WORDS = 3_000
+"""Words of SQL (a token each). Beyond, no syntax tree is built."""
 _SOURCE = "args.sql"
 _DIALECTS = ("postgres", "mysql", "tsql", "oracle", "snowflake", "bigquery")
 """Tried in this order where the first does not read a text."""
@@ -139,6 +141,10 @@ def _read_as(parser: Any, text: str, dialect: str, reading: Reading) -> None:
     except Exception:  # noqa: BLE001 - whatever the tokenizer trips over, the text is unread: fail closed
         reading.parsed = False
         say(note(_SOURCE, CODE, HIGH, "the SQL cannot be split into words"))
+        return
+    if len(tokens) > MAX_WORDS:
+        reading.parsed = False
+        say(note(_SOURCE, CODE, HIGH, f"the SQL has more than {MAX_WORDS} words and was not read"))
         return
     reading.statements = max(reading.statements, len(statements))
     if len(statements) > MAX_STATEMENTS:
