@@ -88,7 +88,9 @@ def with_session(client: C, session: Session) -> C:
         raise ConfigError("this client is not guarded; pass it through guard_client(client, guard=...) first")
     if guarding.session is session or (guarding.session is None and _is_current(session)):
         return client
-    return _put_guard(cast("C", client.copy()), Guarding(guard=guarding.guard, session=session, allowed=guarding.allowed))
+    return _put_guard(
+        cast("C", client.copy()), Guarding(guard=guarding.guard, session=session, allowed=guarding.allowed)
+    )
 
 
 def _is_current(session: Session) -> bool:

@@ -43,11 +43,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the model gets. ``outcome`` is ``executed`` or the code of the refusal or failure."""
+    """What the model gets. ``outcome`` is ``executed``, ``replayed``, ``failed`` or the code of the refusal."""
 
     text: str
     outcome: str
-    replayed: bool = False
+
+    @property
+    def ran(self) -> bool:
+        """Whether the store holds its result."""
+        return self.outcome in ("executed", "replayed")
 
 
 def prepare(entries: Mapping[str, Entry], asked: Asked) -> tuple[BoundTool, Any]:
@@ -102,7 +106,7 @@ async def agate(session: Session, bound: BoundTool, raw: Any, asked: Asked, *, r
 
 def _answer(done: Done) -> Answer:
     text = done.value if isinstance(done.value, str) else json.dumps(done.value, ensure_ascii=False)
-    return Answer(text=text, outcome="executed", replayed=done.replayed)
+    return Answer(text=text, outcome="replayed" if done.replayed else "executed")
 
 
 def _refused(fault: ToolguardError) -> Answer:

@@ -74,7 +74,7 @@ def go(session: Session, entries: Mapping[str, Entry], at: Conversation, *, resu
                 except Suspended as pause:
                     pending.append(_waiting(asked, pause))
                     continue
-                if answer.outcome != "executed":
+                if not answer.ran:
                     settled[ordinal] = (answer.text, answer.outcome)
                 outputs.append(output_item(call, answer.text))
                 now.append(_report(entries, asked, answer))

@@ -30,7 +30,8 @@ class CallReport(_Frozen):
     call_id: str
     ordinal: int
     outcome: str
-    """``executed``, ``failed``, or the code of the refusal (``denied``, ``unknown_tool``, ``bad_arguments``, …)."""
+    """``executed``; ``replayed`` (it had run, and its recorded result was given again); ``failed``; or the code of
+    the refusal (``denied``, ``unknown_tool``, ``bad_arguments``, …)."""
 
 
 class PendingCall(_Frozen):

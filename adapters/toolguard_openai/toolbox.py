@@ -59,7 +59,7 @@ class ToolBox:
             call: a tool call of a chat message, or an output item of Responses (an SDK object or a dict).
             ordinal: its position among the calls of its message.
             reason: the model's words around it; approvers see them, masked and marked as untrusted.
-            replays: a call that already ran gives its recorded result again.
+            replays: keep the result, and give it again if this very call has run already (it never runs twice).
 
         Raises:
             Suspended: it waits for a person; make the same call again once it is decided.
@@ -217,7 +217,7 @@ class ToolBox:
                     case Model(body):
                         send = self._create(at.api, client)(**body)
                     case Run(bound, raw, asked):
-                        send = gate(session, bound, raw, asked, replays=resumed)
+                        send = gate(session, bound, raw, asked, replays=True)
             except BaseException as raised:  # noqa: BLE001 - the loop decides what a pause or failure means
                 fault = raised
 
@@ -240,7 +240,7 @@ class ToolBox:
                     case Model(body):
                         send = await self._create(at.api, client)(**body)
                     case Run(bound, raw, asked):
-                        send = await agate(session, bound, raw, asked, replays=resumed)
+                        send = await agate(session, bound, raw, asked, replays=True)
             except BaseException as raised:  # noqa: BLE001 - the loop decides what a pause or failure means
                 fault = raised
 

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 import toolguard
-import toolguard_openai
-from adapters.openai.ward import NAME, RAN, USER, Ward, ana, assert_masked, export_all, fails, look_up, send_letter
+from adapters.openai.ward import MRN, NAME, RAN, USER, Ward, ana, assert_masked, export_all, fails, look_up, send_letter
 from toolguard import Guard, Suspended
 from toolguard.errors import ApprovalError, ConfigError, IdentityError
 from toolguard.testing.openai_server import ModelRequest, OpenAIServer, Reply, Use, in_turn, say, use
 from toolguard_openai import RunResult, SuspendedRun, ToolBox
 
+LETTER_IN_CLEAR = f"Dear {NAME}, your record is {MRN}."
 LETTER = {"to": "<PERSON_1>", "body": "Dear <PERSON_1>, your record is <MRN_1>."}
 
 
@@ -44,16 +44,15 @@ def box_of(guard: Guard) -> ToolBox:
 def go_on_elsewhere(ward: Ward, server: OpenAIServer, blob: str) -> dict[str, Any]:
     """Resume in a process of its own."""
     (ward.folder / "blob.json").write_text(blob, "utf-8")
-    paths = [str(Path(m.__file__ or "").parent.parent) for m in (toolguard, toolguard_openai)]
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
         "TG_SEAL": ward.desk.seal_key.line,
         "TG_TRUSTED": ward.desk.trusted[0],
     }
     script = Path(__file__).with_name("other_process.py")
     done = subprocess.run(
-        [sys.executable, str(script), str(ward.folder), server.base_url, ward.api, "sync" if ward.sync else "async"],
+        [sys.executable, str(script), str(ward.folder), server.base_url, "sync" if ward.sync else "async"],
         env=environment,
         capture_output=True,
         text=True,
@@ -65,11 +64,6 @@ def go_on_elsewhere(ward: Ward, server: OpenAIServer, blob: str) -> dict[str, An
     return found
 
 
-def ran_elsewhere(ward: Ward) -> list[str]:
-    path = ward.folder / "ran.txt"
-    return path.read_text("utf-8").splitlines() if path.exists() else []
-
-
 async def suspended(ward: Ward, script: Any = letter) -> tuple[OpenAIServer, Guard, SuspendedRun]:
     server, guard = ward.server(script), ward.guard()
     with ana(guard):
@@ -78,6 +72,7 @@ async def suspended(ward: Ward, script: Any = letter) -> tuple[OpenAIServer, Gua
     return server, guard, paused
 
 
+@pytest.mark.parametrize("ward", ["chat-sync", "responses-async"], indirect=True)
 async def test_s8_s11_s17_a_suspended_run_goes_on_in_another_process_and_runs_exactly_once(ward: Ward) -> None:
     server, _, paused = await suspended(ward)
     assert [(p.tool, p.call_id, p.ordinal) for p in paused.pending] == [("send_letter", "b", 1)]
@@ -88,15 +83,14 @@ async def test_s8_s11_s17_a_suspended_run_goes_on_in_another_process_and_runs_ex
     assert paused.pending[0].call_digest in blob
 
     ward.desk.approve(paused.pending[0].approval_id)
-    first = go_on_elsewhere(ward, server, blob)
-    assert ran_elsewhere(ward) == [f"send_letter {NAME}"], "the sibling that had run gave its recorded result"
-    assert first["calls"] == ["executed", "executed", "denied"]
+    elsewhere = go_on_elsewhere(ward, server, blob)
+    assert elsewhere["ran"] == [["send_letter", NAME, LETTER_IN_CLEAR]], "once, and the sibling not again"
+    first, again = elsewhere["told"]
+    assert first["calls"] == ["replayed", "executed", "denied"]
     assert "<PERSON_1> may go home." in first["text"]
-    assert '"done": "send_letter"' in first["text"]
-
-    again = go_on_elsewhere(ward, server, blob)
-    assert again["text"] == first["text"]
-    assert ran_elsewhere(ward) == [f"send_letter {NAME}"], "a replayed blob gives what is recorded and runs nothing"
+    assert "sent to <PERSON_1>" in first["text"]
+    assert again["text"] == first["text"], "a replayed blob gives what is recorded"
+    assert again["calls"] == ["replayed", "replayed", "denied"]
     assert_masked(server.seen)
 
 
@@ -123,7 +117,7 @@ async def test_the_model_learns_that_a_person_said_no(ward: Ward) -> None:
     with ana(guard, run=paused.run, id=paused.session):
         result = await ward.resume(box_of(guard), ward.client(server, guard), paused.to_json())
     assert "A person reviewed this call and said no." in result.text
-    assert [c.outcome for c in result.calls] == ["executed", "denied_by_person", "denied"]
+    assert [c.outcome for c in result.calls] == ["replayed", "denied_by_person", "denied"]
     assert [name for name, *_ in RAN] == ["look_up"]
 
 
@@ -151,7 +145,7 @@ async def test_s9_arguments_changed_in_the_blob_are_refused_and_the_approval_is_
     blob = change(paused.to_json(), "Dear <PERSON_1>", "Dear <PERSON_1> and everybody")
     with ana(guard, run=paused.run, id=paused.session):
         result = await ward.resume(box_of(guard), ward.client(server, guard), blob)
-        assert [c.outcome for c in result.calls] == ["executed", "invalidated", "denied"]
+        assert [c.outcome for c in result.calls] == ["replayed", "invalidated", "denied"]
         again = await ward.resume(box_of(guard), ward.client(server, guard), paused.to_json())
     assert [c.outcome for c in again.calls][1] == "invalidated", (
         "the approval does not come back with the right arguments"
@@ -182,7 +176,7 @@ async def test_s10_a_blob_that_was_tampered_with_runs_nothing_a_person_did_not_s
             assert isinstance(result, SuspendedRun)
             assert letters == []
         case "tool":
-            assert [c.outcome for c in result.calls] == ["executed", "bad_arguments", "denied"]
+            assert [c.outcome for c in result.calls] == ["replayed", "bad_arguments", "denied"]
             assert letters == []
         case "sibling":
             assert [c.outcome for c in result.calls] == ["replay", "executed", "denied"]
@@ -232,7 +226,7 @@ async def test_s13_an_expired_approval_runs_nothing(ward: Ward) -> None:
     guard = ward.guard(clock=Later())
     with ana(guard, run=paused.run, id=paused.session):
         result = await ward.resume(box_of(guard), ward.client(server, guard), paused.to_json())
-    assert [c.outcome for c in result.calls] == ["executed", "expired", "denied"]
+    assert [c.outcome for c in result.calls] == ["replayed", "expired", "denied"]
     assert [name for name, *_ in RAN] == ["look_up"]
 
 
@@ -266,7 +260,7 @@ async def test_two_calls_that_wait_are_two_approvals_and_each_runs_when_it_may(w
         assert [to for _, to, _ in RAN] == ["archive"]
         ward.desk.approve(paused.pending[0].approval_id)
         whole = await ward.resume(box_of(guard), ward.client(server, guard), half.to_json())
-    assert [c.outcome for c in whole.calls] == ["executed", "executed"]
+    assert [c.outcome for c in whole.calls] == ["executed", "replayed"]
     assert [to for _, to, _ in RAN] == ["archive", NAME]
 
 
@@ -298,7 +292,7 @@ async def test_a_loop_of_ones_own_makes_the_same_call_again_once_it_is_decided(w
         with pytest.raises(Suspended) as pause:
             await ward.execute(box, call)
         ward.desk.approve(pause.value.approval_id)
-        assert ward.said(await ward.execute(box, call)) == "sent to <PERSON_1>"
+        assert ward.said(await ward.execute(box, call, replays=True)) == "sent to <PERSON_1>"
         assert "already been carried out" in ward.said(await ward.execute(box, call))
         assert ward.said(await ward.execute(box, call, replays=True)) == "sent to <PERSON_1>"
     assert RAN == [("send_letter", NAME, "Dear patient")]

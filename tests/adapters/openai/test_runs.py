@@ -149,14 +149,14 @@ async def test_s11_parallel_calls_are_calls_of_their_own(ward: Ward) -> None:
     assert len(server.requests[1].outputs) == 3
 
 
-async def test_s10_the_same_call_id_twice_in_one_message_is_two_calls_and_again_later_a_replay(ward: Ward) -> None:
+async def test_s10_a_call_id_twice_in_one_message_is_two_calls_and_again_later_it_is_the_same_one(ward: Ward) -> None:
     twice = use(Use("look_up", {"mrn": "1"}, id="same"), Use("look_up", {"mrn": "1"}, id="same"))
     server = ward.server(in_turn(twice, use(Use("look_up", {"mrn": "1"}, id="same")), say("ok")))
     guard = ward.guard()
     with ana(guard):
         result = await ward.run(ToolBox(*PLAIN, guard=guard), ward.client(server, guard))
     assert RAN == [("look_up", "1")] * 2
-    assert [c.outcome for c in result.calls] == ["executed", "executed", "replay"]
+    assert [c.outcome for c in result.calls] == ["executed", "executed", "replayed"]
 
 
 async def test_every_kind_of_tool_runs_on_real_values(ward: Ward) -> None:

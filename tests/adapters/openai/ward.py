@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from openai import AsyncOpenAI, OpenAI
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient, DefaultHttpxClient, OpenAI
 from pydantic import BaseModel
 
 from toolguard import Caller, Guard, Session
@@ -154,8 +154,11 @@ class Ward:
 
     def plain_client(self, server: OpenAIServer) -> Any:
         """The SDK's own client, not guarded."""
-        kind = OpenAI if self.sync else AsyncOpenAI
-        client = kind(base_url=server.base_url, api_key="test", max_retries=0)
+        given: dict[str, Any] = {"base_url": server.base_url, "api_key": "test", "max_retries": 0}
+        if self.sync:  # without certificates: loading them takes longer than most tests here
+            client: Any = OpenAI(**given, http_client=DefaultHttpxClient(verify=False))
+        else:
+            client = AsyncOpenAI(**given, http_client=DefaultAsyncHttpxClient(verify=False))
         self.clients.append(client)
         return client
 
