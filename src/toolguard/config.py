@@ -19,6 +19,7 @@ from toolguard._core.policy import Policy
 from toolguard._core.risk import Evidence, Risk
 from toolguard.analysis import Plan, analyser_for, fhir_facts, shell_facts, sql_facts, url_facts
 from toolguard.detection import DefaultDetector
+from toolguard.detection.tagger import CrfTagger
 from toolguard.directory import Audience, FileDirectory, TokenFile
 from toolguard.errors import ConfigError, IdentityError
 from toolguard.keys import KeyRing, PinnedVerifier, Purpose, SecretKey
@@ -283,7 +284,7 @@ def assemble(
         sealer=keys.sealer,
         directory=_directory(directory),
         verifier=PinnedVerifier(trusted),
-        detector=detector or DefaultDetector(),
+        detector=detector or DefaultDetector(tagger=CrfTagger.load()),
         analyser=analyser or RiskAnalyser(),
         clock=clock,
         ids=ids or RandomIds(),

@@ -286,6 +286,32 @@ def test_a_yes_that_is_not_the_signed_one_is_void(change, why):
     assert "Invoke" not in hand.order
 
 
+def test_t4_a_view_that_was_edited_in_the_database_is_void():
+    hand = Hand(risk=HIGH)
+    with pytest.raises(Suspended):
+        call(hand)
+    hand.decide()
+    hand.approval = replace(hand.approval, request=replace(hand.approval.request, view={"path": "/harmless"}))
+    with pytest.raises(InvalidatedError, match="view_changed"):
+        call(hand)
+
+
+def test_a_tool_that_outlives_its_lease_still_ends_as_executed():
+    hand = Hand(risk=HIGH)
+    with pytest.raises(Suspended):
+        call(hand)
+    hand.decide()
+
+    def slow(passed):  # meanwhile the service sweeps what seems lost
+        hand.approval = replace(hand.approval, state=State.INDETERMINATE, version=hand.approval.version + 1)
+        hand.fail = {"Commit:call.returned": ConflictError("version")}
+        return "ok"
+
+    hand.tool = slow
+    assert call(hand).value == "ok"
+    assert hand.approval.state is State.EXECUTED
+
+
 def test_a_forged_signature_is_void():
     hand = Hand(risk=HIGH)
     with pytest.raises(Suspended):

@@ -128,6 +128,9 @@ def has_token(canonical: bytes) -> bool:
 _HINT_BYTES = re.compile(rb"_[Mm]?[0-9]")
 _JOINERS = re.compile(r"[\s.,'’\-]+")
 _NOT_ALNUM = re.compile(r"[\W_]+")
+_TITLES = re.compile(
+    r"^(?:(?:mr|mrs|ms|miss|mx|dr|doctor|prof|professor|sir|dame|rev|fr|sr|sra|herr|frau|mme|nurse|rn|md) )+"
+)
 _NAMELIKE = frozenset({"PERSON", "FACILITY", "LOCATION", "ADDRESS"})
 _CODELIKE = frozenset({"SSN", "MRN", "PHONE", "FAX", "NPI", "DEA", "CREDIT_CARD", "ACCOUNT", "HEALTH_PLAN_ID", "ID"})
 
@@ -136,7 +139,8 @@ def canonical_form(type: str, text: str) -> str:
     """The form under which two spellings are one identifier (``JOHN  SMITH`` and ``John Smith``)."""
     folded = unicodedata.normalize("NFKC", text).casefold().strip()
     if type in _NAMELIKE:
-        return _JOINERS.sub(" ", folded).strip()
+        words = _JOINERS.sub(" ", folded).strip()
+        return (_TITLES.sub("", words) or words) if type == "PERSON" else words
     if type in _CODELIKE:
         return _NOT_ALNUM.sub("", folded) or folded
     return folded

@@ -100,7 +100,7 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
         args_digest=judged.args_digest,
         call_digest=judged.call_digest,
         view=view,
-        view_digest=keyed_digest(scope.digest_key, "toolguard.view", canonical([view, decisive])),
+        view_digest=_view_digest(setting, view, decisive),
         decisive=decisive,
         sealed=sealed,
         requester=scope.caller.person,
@@ -138,6 +138,10 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
             ) from None
         return found
     return Approval(request=request, changed=now)
+
+
+def _view_digest(setting: Setting, view: Json, decisive: Mapping[str, str]) -> str:
+    return keyed_digest(setting.scope.digest_key, "toolguard.view", canonical([view, dict(decisive)]))
 
 
 def _nobody(decision: Decision, requester: Requester | None, setting: Setting) -> str:
@@ -278,6 +282,8 @@ def _check_grant(setting: Setting, trail: Trail, approval: Approval) -> Flow[Non
             yield from invalidate(setting, trail, approval, "signature")
         if approval.grant.payload != resolution_payload(approval):
             yield from invalidate(setting, trail, approval, "signature")
+        if _view_digest(setting, approval.request.view, approval.request.decisive) != approval.request.view_digest:
+            yield from invalidate(setting, trail, approval, "view_changed")
     requester: Requester | None = yield LookUp(setting.scope.caller, approval.request.approver_rules)
     if requester is None:
         yield from invalidate(setting, trail, approval, "requester")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, cast
 
 from toolguard._core.approval import Approval, State, is_expired, move
@@ -19,6 +20,7 @@ from toolguard._core.steps import (
     Change,
     Claim,
     Commit,
+    Find,
     Invoke,
     LedgerRow,
     NewId,
@@ -306,8 +308,20 @@ def _end(
         announce=running.id if running else None,
     )
     try:
-        yield Commit(change)
+        try:
+            yield Commit(change)
+        except ConflictError:
+            yield from _end_after_sweep(setting, running, ended, change)
     except StoreError:
         if kind is Kind.CALL_RETURNED:
             raise _withheld(setting, permit) from None
         raise
+
+
+def _end_after_sweep(setting: Setting, running: Approval | None, ended: Approval | None, change: Change) -> Flow[None]:
+    """The tool outran its lease and was taken for lost meanwhile. It was not: here is how it ended."""
+    swept: Approval | None = (yield Find(setting.ref)) if running else None
+    if swept is None or ended is None or swept.state is not State.INDETERMINATE or ended.state is not State.EXECUTED:
+        raise ConflictError("the call's row was changed while its tool ran; look at the audit trail")
+    after = move(swept, State.EXECUTED, now=ended.changed, outcome=ended.outcome)
+    yield Commit(replace(change, update=_update(swept, after)))
