@@ -164,7 +164,7 @@ def test_a_store_locked_by_another_process_is_given_up_after_a_bound(store: Sqli
     began = time.monotonic()
     with pytest.raises(StoreError, match=r"another process holds it locked.*nothing was written"):
         store.commit(ONE)
-    assert 0.2 < time.monotonic() - began < 3.0
+    assert 0.2 < time.monotonic() - began < 10.0
     assert all_of(store) == before, "reading goes on while another process writes"
     other.execute("ROLLBACK")
     other.close()

@@ -72,7 +72,7 @@ class Receiver(ThreadingHTTPServer):
         self._thread.join()
         self.server_close()
 
-    def wait_for(self, count: int, timeout: float = 10.0) -> None:
+    def wait_for(self, count: int, timeout: float = 60.0) -> None:
         """Until so many distinct spans were taken."""
         until = time.monotonic() + timeout
         while len(self.ids) < count and time.monotonic() < until:

@@ -94,7 +94,7 @@ def test_every_proposed_call_arrives_exactly_once_and_in_the_callers_trace(
             session.call(export, {"name": CANARY}, call_id="x1")
         desk.approve(suspended.value.approval_id)
         session.call(export, {"name": CANARY}, call_id="x1")
-    assert pump.flush(10.0)
+    assert pump.flush(60.0)
     assert trace.get_current_span() is trace.INVALID_SPAN
 
     names = Counter(span.name for span in receiver.taken)
@@ -132,5 +132,5 @@ def test_every_proposed_call_arrives_exactly_once_and_in_the_callers_trace(
         assert piece.encode() not in sent
         assert piece not in kept + caplog.text + "".join(errors)
     assert verify(desk.store).ok
-    assert pump.close()
+    assert pump.close(30.0)
     desk.store.close()
