@@ -173,3 +173,23 @@ def test_evidence_names_no_value() -> None:
     data = {"query": "DELETE FROM jane_doe WHERE ssn = '123-45-6789'", "note": "jane_doe", "url": "http://jane:pw@h/x"}
     for judge in (SQL, SHELL, FHIR, FREE):
         assert not any(secret in e.text for e in judge.applicable(data) for secret in ("jane", "123-45", "pw@"))
+
+
+def test_arguments_that_upset_a_reader_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    def upset(text: str, **_: object) -> None:
+        raise RuntimeError(text)
+
+    judge = plan("fetch_page", url="string")
+    monkeypatch.setattr("toolguard.analysis.plan.url_evidence", upset)
+    assert judge.risk({"url": "https://example.org/"}).level is RiskLevel.HIGH
+
+
+def test_a_judgement_tells_the_arguments_part_apart() -> None:
+    found, own = SQL.judge({"query": "DROP TABLE t"})
+    assert found == SQL.risk({"query": "DROP TABLE t"})
+    assert own == SQL.evidence({"query": "DROP TABLE t"})
+    assert set(own) <= set(found.evidence)
+
+
+def test_a_bulk_limit_counts_where_no_schema_declares_it() -> None:
+    assert plan("search_patients").risk({"limit": 5_000}).risk_class is RiskClass.EXFILTRATION

@@ -73,34 +73,43 @@ class Plan:
     tops: Mapping[str, frozenset[str]]
     reads: bool
 
+    def judge(self, data: Json) -> tuple[Risk, tuple[Evidence, ...]]:
+        """The risk of one call, and what its arguments alone contributed, in one pass."""
+        own = self.evidence(data)
+        return risk_of(self._united(data, own), self.static), own
+
+    def risk(self, data: Json) -> Risk:
+        """The risk of one call."""
+        return self.judge(data)[0]
+
+    def applicable(self, data: Json) -> tuple[Evidence, ...]:
+        """Static evidence that still holds for this call, then the call's own (see `classify_call`)."""
+        return self._united(data, self.evidence(data))
+
     def evidence(self, data: Json) -> tuple[Evidence, ...]:
         """What the arguments of one call show, beyond what the tool alone shows. Empty if nothing stands out."""
         if not data:
             return ()
         found = Findings(reads=self.reads)
+        try:
+            self._arguments(data, found)
+            return found.done()
+        except Exception:  # noqa: BLE001 - arguments that upset a reader are arguments nobody has read
+            found.unread()
+            return tuple(found.evidence)
+
+    def _arguments(self, data: Json, found: Findings) -> None:
         known = self.kinds
         for name, value in data.items() if isinstance(data, Mapping) else (("", data),):
             kinds = known.get(name)
             if kinds is None:
-                if (
-                    type(value) is int
-                    or value is None
-                    or type(value) is bool
-                    or (type(value) is str and len(value) < 3)
-                ):
+                if value is None or type(value) is bool or (type(value) is str and len(value) < 3):
                     continue
                 kinds = _named(name)
             if kinds is not _CLOSED or type(value) in (dict, list, tuple):
                 self._value(value, kinds, found, 0)
-        return found.done()
 
-    def risk(self, data: Json) -> Risk:
-        """The risk of one call: `applicable`, combined."""
-        return risk_of(self.applicable(data), self.static)
-
-    def applicable(self, data: Json) -> tuple[Evidence, ...]:
-        """Static evidence that still holds for this call, then the call's own (see `classify_call`)."""
-        own = self.evidence(data)
+    def _united(self, data: Json, own: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
         static = self.static.evidence
         free = {e.source for e in static if e.risk_class is CODE and e.source.startswith("schema.")}
         if not free:
