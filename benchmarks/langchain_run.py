@@ -62,7 +62,9 @@ class Scripted(BaseChatModel):
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Scripted:
         return self
 
-    def _generate(self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+    def _generate(
+        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
         if isinstance(messages[-1], ToolMessage):
             answer = AIMessage("The letter is ready.")
         else:
@@ -98,7 +100,9 @@ def cases(folder: Path) -> list[Case]:
         return guarded
 
     review = HumanInTheLoopMiddleware(interrupt_on={"another_tool": True})
-    pii = [PIIMiddleware(kind, apply_to_input=True, apply_to_output=True, apply_to_tool_results=True) for kind in PII_TYPES]
+    pii = [
+        PIIMiddleware(kind, apply_to_input=True, apply_to_output=True, apply_to_tool_results=True) for kind in PII_TYPES
+    ]
     made: list[Case] = [
         ("bare agent", runs([noop], [])),
         ("LangChain human in the loop", runs([noop], [review])),
@@ -108,7 +112,11 @@ def cases(folder: Path) -> list[Case]:
     for what, parts, whole in (
         ("guarded tools only, journal in memory", {"detector": NoDetector()}, False),
         ("guarded, no masking, journal in memory", {"detector": NoDetector()}, True),
-        ("guarded, no masking, journal in SQLite", {"detector": NoDetector(), "store": f"sqlite:///{folder}/t.db", "keys": keys}, True),
+        (
+            "guarded, no masking, journal in SQLite",
+            {"detector": NoDetector(), "store": f"sqlite:///{folder}/t.db", "keys": keys},
+            True,
+        ),
         ("guarded, default detector, journal in memory", {}, True),
     ):
         guard = Guard(file, **parts)
@@ -147,10 +155,14 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     rows = measure(options.runs)
     with_versions = {name: version(name) for name in LIBRARIES}
-    print("  ".join(f"{name} {number}" for name, number in with_versions.items()), f"python {platform.python_version()}")
+    print(
+        "  ".join(f"{name} {number}" for name, number in with_versions.items()), f"python {platform.python_version()}"
+    )
     print(f"{'2 model calls + 1 no-op tool':<48}{'wall µs':>10}{'over':>9}{'cpu µs':>10}{'over':>9}")
     for row in rows:
-        print(f"{row['what']:<48}{row['wall_us']:>10.0f}{row['wall_over']:>+9.0f}{row['cpu_us']:>10.0f}{row['cpu_over']:>+9.0f}")
+        print(
+            f"{row['what']:<48}{row['wall_us']:>10.0f}{row['wall_over']:>+9.0f}{row['cpu_us']:>10.0f}{row['cpu_over']:>+9.0f}"
+        )
     if options.json:
         options.json.write_text(json.dumps({"versions": with_versions, "rows": rows}, indent=1), "utf-8")
     return 0

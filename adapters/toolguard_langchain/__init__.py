@@ -1,20 +1,20 @@
 """toolguard for LangChain and LangGraph.
 
-    from toolguard import Caller, Guard
-    from toolguard_langchain import GuardMiddleware, guard_tools
+from toolguard import Caller, Guard
+from toolguard_langchain import GuardMiddleware, guard_tools
 
-    guard = Guard.from_config("toolguard.toml")
-    agent = create_agent(model, guard_tools(tools, guard=guard), middleware=[GuardMiddleware(guard)])
-    with guard.session(caller=Caller.of("ana.ruiz", agent="discharge", tenant="st-elsewhere"), run=thread_id):
-        agent.invoke({"messages": [...]}, {"configurable": {"thread_id": thread_id}})
+guard = Guard.from_config("toolguard.toml")
+agent = create_agent(model, guard_tools(tools, guard=guard), middleware=[GuardMiddleware(guard)])
+with guard.session(caller=Caller.of("ana.ruiz", agent="discharge", tenant="st-elsewhere"), run=thread_id):
+    agent.invoke({"messages": [...]}, {"configurable": {"thread_id": thread_id}})
 """
 
 from toolguard.errors import MissingExtraError
 
 try:
-    import langchain.agents.middleware
-    import langchain_core.tools
-    import langgraph.types  # noqa: F401 - all three are only looked for here
+    import langchain.agents.middleware  # noqa: F401 - only looked for here, as the next two
+    import langchain_core.tools  # noqa: F401
+    import langgraph.types  # noqa: F401
 except ImportError as fault:
     raise MissingExtraError(
         f"toolguard_langchain needs {fault.name!r}; install it with: pip install 'toolguard-middleware[langchain]'"

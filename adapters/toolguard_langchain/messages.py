@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -16,12 +16,14 @@ from pydantic import BaseModel
 
 from toolguard import DeniedError, Origin
 
-__all__ = ["WITHHELD", "is_text_block", "mask_all", "open_message", "origin_of", "plain", "shut_message"]
+__all__ = ["WITHHELD", "Opened", "is_text_block", "open_message", "origin_of", "plain", "shut_message"]
 
 WITHHELD = "(a part of this result is not text and is withheld: nobody can look for identifiers in it)"
 
 _TEXT = frozenset({"text", "input_text", "output_text", "summary_text", "refusal", "json"})
-_CALLS = frozenset({"tool_use", "tool_call", "invalid_tool_call", "function_call", "custom_tool_call", "server_tool_call"})
+_CALLS = frozenset(
+    {"tool_use", "tool_call", "invalid_tool_call", "function_call", "custom_tool_call", "server_tool_call"}
+)
 _RESULTS = frozenset({"tool_result", "server_tool_result", "search_result", "custom_tool_call_output"})
 _THOUGHTS = frozenset({"reasoning", "thinking"})
 _OPAQUE = ("signature", "encrypted_content", "data", "base64", "file_id", "source", "url", "image_url", "file")
@@ -156,7 +158,9 @@ def shut_message(message: BaseMessage, masked: Mapping[str, Any]) -> BaseMessage
 def _shut_content(content: Any, masked: Any) -> Any:
     if isinstance(content, str):
         return masked
-    return [b if m is None else m if isinstance(b, str) else _shut_block(b, m) for b, m in zip(content, masked, strict=True)]
+    return [
+        b if m is None else m if isinstance(b, str) else _shut_block(b, m) for b, m in zip(content, masked, strict=True)
+    ]
 
 
 def _shut_block(block: Mapping[str, Any], masked: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,9 +181,6 @@ def _put_arguments(call: Any, masked: Any) -> Any:
         return {**call, "function": {**function, "arguments": masked}}
     return call if isinstance(call, Mapping) else masked
 
-
-Masker = Callable[[list[Any], Origin], list[Any]]
-"""JSON values and who wrote them → the same values, masked."""
 
 _ORDER = (Origin.USER, Origin.SYSTEM, Origin.RESULT, Origin.MODEL)
 """What a person typed is looked into first: the identifiers it holds are then known in everything else."""
@@ -209,7 +210,9 @@ class Opened:
             if new != old:
                 message = shut_message(message, new if isinstance(new, dict) else {"content": new})
             if isinstance(message, ToolMessage) and message.artifact is not None:
-                message = message.model_copy(update={"artifact": None})  # the model has no use for it, tracers would show it
+                message = message.model_copy(
+                    update={"artifact": None}
+                )  # the model has no use for it, tracers would show it
             self.messages[i] = message
 
 
@@ -217,11 +220,3 @@ def _lean(body: dict[str, Any]) -> Any:
     """Just the text where there is nothing else, so that it reads as text to the detector."""
     content = body.get("content")
     return content if len(body) == 1 and isinstance(content, str) else body
-
-
-def mask_all(messages: Sequence[BaseMessage], allow: frozenset[str], mask: Masker) -> list[BaseMessage]:
-    """The messages as the model may see them."""
-    opened = Opened(messages, allow)
-    for origin, at, values in opened.groups():
-        opened.put(at, values, mask(values, origin))
-    return opened.messages

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, TracePolicy, omit_payload
@@ -17,16 +16,18 @@ from langchain_core.tracers import ConsoleCallbackHandler, LangChainTracer
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 
-from toolguard import BoundTool, DeniedError, Guard, Origin, Session, Tool
+from toolguard import BoundTool, CallRef, DeniedError, Guard, Session, Tool
 from toolguard.errors import ToolguardError, UnknownToolError
-from toolguard_langchain.gate import binding_of, refusal_message
+from toolguard_langchain.attempt import binding_of, refusal_message
 from toolguard_langchain.messages import Opened
 from toolguard_langchain.place import Mode, SessionSource, check_mode, pinned, place, session_for
 from toolguard_langchain.tools import guard_tool
 
 __all__ = ["GuardMiddleware"]
 
-_UNKNOWN = Tool.describe("toolguard.unknown", source="toolguard", description="A tool nobody has; the model made it up.")
+_UNKNOWN = Tool.describe(
+    "toolguard.unknown", source="toolguard", description="A tool nobody has; the model made it up."
+)
 ToolResult = ToolMessage | Command[Any]
 
 
@@ -101,7 +102,8 @@ class GuardMiddleware(AgentMiddleware):
     def _check(self, request: ModelRequest[Any], config: RunnableConfig | None) -> None:
         """Ways past the mask are closed unless they were allowed by name."""
         if "provider_history" not in self._allow and (
-            "previous_response_id" in request.model_settings or getattr(request.model, "use_previous_response_id", False)
+            "previous_response_id" in request.model_settings
+            or getattr(request.model, "use_previous_response_id", False)
         ):
             raise _closed("history kept at the provider bypasses masking", "provider_history")
         for tool in request.tools:
@@ -117,35 +119,41 @@ class GuardMiddleware(AgentMiddleware):
 
     # --- the tools -------------------------------------------------------------------------------------
 
-    def wrap_tool_call(
-        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolResult]
-    ) -> ToolResult:
+    def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolResult]) -> ToolResult:
         """Tools nobody has wrapped are guarded; unknown ones refused."""
         session = self._session(request.runtime.config)
-        if request.tool is None:
+        guarded = self._guarded(request)
+        if guarded is None:
             return self._unknown(request, self._refuse(session, request))
         with _pin(session):
-            return handler(self._guarded(request))
+            return handler(guarded)
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolResult]]
     ) -> ToolResult:
         """`wrap_tool_call` on the event loop."""
         session = self._session(request.runtime.config)
-        if request.tool is None:
+        guarded = self._guarded(request)
+        if guarded is None:
             return self._unknown(request, await self._arefuse(session, request))
         with _pin(session):
-            return await handler(self._guarded(request))
+            return await handler(guarded)
 
-    def _guarded(self, request: ToolCallRequest) -> ToolCallRequest:
+    def _guarded(self, request: ToolCallRequest) -> ToolCallRequest | None:
+        """The request with a guarded tool; None where no tool is known by that name, or another one is."""
         tool = request.tool
-        if tool is None or binding_of(tool) is not None:
+        if tool is None:
+            return None
+        if binding_of(tool) is not None:
             return request
         known = self._wrapped.get(id(tool))
         if known is None or known[0]() is not tool:
-            wrapped = guard_tool(
-                tool, guard=self._guard, session=None, mode=self._mode, source=None, allow=self._allow, seal=False
-            )
+            try:
+                wrapped = guard_tool(
+                    tool, guard=self._guard, session=None, mode=self._mode, source=None, allow=self._allow, seal=False
+                )
+            except UnknownToolError:
+                return None
             known = self._wrapped[id(tool)] = (weakref.ref(tool), wrapped)
         return request.override(tool=known[1])
 
@@ -194,9 +202,9 @@ def _pin(session: Session) -> Iterator[None]:
         pinned.reset(mark)
 
 
-def _ref(session: Session, request: ToolCallRequest) -> Any:
+def _ref(session: Session, request: ToolCallRequest) -> CallRef:
     call = request.tool_call
-    return place(session, request.runtime.config, call["id"], call["name"], call["args"])
+    return place(session, request.runtime.config, call["id"], call["args"])
 
 
 def _no_such_tool(data: Any) -> Any:

@@ -14,7 +14,20 @@ from langgraph.types import interrupt
 from toolguard import CallRef, Guard, Session, current_session
 from toolguard.errors import ConfigError, IdentityError, Suspended
 
-__all__ = ["SESSION_KEY", "GraphSuspended", "Mode", "SessionSource", "check_mode", "pause", "pinned", "place", "session_for"]
+__all__ = [
+    "SESSION_KEY",
+    "GraphSuspended",
+    "Mode",
+    "SessionSource",
+    "check_checkpointer",
+    "check_mode",
+    "in_graph",
+    "leave",
+    "pause",
+    "pinned",
+    "place",
+    "session_for",
+]
 
 Mode: TypeAlias = Literal["block", "interrupt", "raise"]
 """How a call waits for a person: in place and bounded; by LangGraph's own pause; by raising `GraphSuspended`."""
@@ -85,9 +98,7 @@ def _configurable(config: RunnableConfig | None) -> Mapping[str, Any]:
     return (config or {}).get("configurable") or {}
 
 
-def place(
-    session: Session, config: RunnableConfig | None, call_id: str | None, name: str, arguments: object
-) -> CallRef:
+def place(session: Session, config: RunnableConfig | None, call_id: str | None, arguments: object) -> CallRef:
     """Which call this is: thread, AI message and call id, position in the message.
 
     Outside a graph that keeps messages it is the session's run and the call id; without a call id every

@@ -80,7 +80,13 @@ class Parcel:
 
     def _block(self, block: Any) -> Any:
         kind = block.get("type") if isinstance(block, dict) else None
-        if not isinstance(kind, str) or self._passes or kind in self._allow or is_text_block(block) or not _has_payload(block):
+        if (
+            not isinstance(kind, str)
+            or self._passes
+            or kind in self._allow
+            or is_text_block(block)
+            or not _has_payload(block)
+        ):
             return block
         return {"type": "text", "text": WITHHELD}
 

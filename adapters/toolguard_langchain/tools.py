@@ -9,13 +9,15 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool, StructuredTool, tool as as_tool
+from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.tools import Tool as SingleTool
+from langchain_core.tools import tool as as_tool
 from langchain_core.tools.base import FILTERED_ARGS, _get_runnable_config_param, get_all_basemodel_annotations
 
 from toolguard import Annotations, DeniedError, Effect, Guard, Tool
 from toolguard.errors import ConfigError
-from toolguard_langchain.gate import Binding, bind, binding_of, face_of, inside
+from toolguard_langchain.attempt import Binding, binding_of, face_of, inside
+from toolguard_langchain.gate import bind
 from toolguard_langchain.place import Mode, SessionSource, check_mode
 
 __all__ = ["guard_tool", "guard_tools"]
@@ -125,7 +127,12 @@ def _check_kind(given: Any) -> BaseTool:
 
 
 def _binding(
-    tool: BaseTool, guard: Guard, session: SessionSource | None, mode: Mode | None, source: str | None, allow: frozenset[str]
+    tool: BaseTool,
+    guard: Guard,
+    session: SessionSource | None,
+    mode: Mode | None,
+    source: str | None,
+    allow: frozenset[str],
 ) -> Binding:
     described = describe(tool, source)
     injected = _injected(tool)

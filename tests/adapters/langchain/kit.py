@@ -101,7 +101,9 @@ def tool_graph(tools: Sequence[BaseTool], checkpointer: Any = None, **options: A
     return graph.compile(checkpointer=checkpointer)
 
 
-def run_tools(graph: Any, *calls: dict[str, Any], config: dict[str, Any] | None = None, content: str = "") -> dict[str, Any]:
+def run_tools(
+    graph: Any, *calls: dict[str, Any], config: dict[str, Any] | None = None, content: str = ""
+) -> dict[str, Any]:
     given = {"messages": [says(*calls, content=content)], "patient": "bed 7"}
     result: dict[str, Any] = graph.invoke(given, config)
     return result
@@ -146,7 +148,14 @@ def kinds() -> list[Kind]:
         built = make(seen)
         expected = more.pop("expected", f"{ADA} has record {MRN}")
         made.append(
-            Kind(name=built.name, tool=built, arguments=arguments or {"patient": ADA}, expected=expected, seen=seen, **more)
+            Kind(
+                name=built.name,
+                tool=built,
+                arguments=arguments or {"patient": ADA},
+                expected=expected,
+                seen=seen,
+                **more,
+            )
         )
 
     def sync(seen: list[Any]) -> BaseTool:

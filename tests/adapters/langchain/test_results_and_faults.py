@@ -63,7 +63,9 @@ PLAIN: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("what", "value", "content"), PLAIN, ids=[p[0] for p in PLAIN])
-def test_s5_results_of_every_shape_are_masked(what: str, value: Any, content: Any, guard: Guard, session: Session) -> None:
+def test_s5_results_of_every_shape_are_masked(
+    what: str, value: Any, content: Any, guard: Guard, session: Session
+) -> None:
     @tool
     def plain_give(x: int) -> Any:
         """Gives something."""
@@ -88,7 +90,12 @@ def test_models_come_back_as_the_models_they_are(guard: Guard, session: Session)
 
 ARTIFACTS: list[tuple[str, str, Any, Any]] = [
     ("masked", "plain_artifact", {"who": ADA}, {"who": PERSON}),
-    ("documents stay documents", "plain_artifact", [Document(ADA, metadata={"m": MRN})], [Document(PERSON, metadata={"m": RECORD})]),
+    (
+        "documents stay documents",
+        "plain_artifact",
+        [Document(ADA, metadata={"m": MRN})],
+        [Document(PERSON, metadata={"m": RECORD})],
+    ),
     ("withheld where nobody can look into it", "plain_artifact", Opaque, None),
     ("passed by policy", "open_artifact", {"who": ADA}, {"who": ADA}),
     ("passed by policy as it is", "open_artifact", Opaque, Opaque),
@@ -136,12 +143,18 @@ async def test_s5_messages_commands_and_lists_of_them_are_masked(guard: Guard, s
         made = call("plain_update", {"x": 1}, f"{run}1")
         result = await arun_tools(graph, made) if run == "async" else run_tools(graph, made)
         tools = [m for m in result["messages"] if isinstance(m, ToolMessage)]
-        assert [(m.content, m.tool_call_id, m.artifact) for m in tools] == [(f"found {PERSON}", f"{run}1", {"m": RECORD})]
+        assert [(m.content, m.tool_call_id, m.artifact) for m in tools] == [
+            (f"found {PERSON}", f"{run}1", {"m": RECORD})
+        ]
         assert result["patient"] == PERSON
         assert result["messages"][-1].content == PERSON
         made = call("plain_message", {"x": 1}, f"{run}2")
         message = last(await arun_tools(graph, made) if run == "async" else run_tools(graph, made))
-        assert (message.content, message.status, message.additional_kwargs) == (f"found {PERSON}", "error", {"m": RECORD})
+        assert (message.content, message.status, message.additional_kwargs) == (
+            f"found {PERSON}",
+            "error",
+            {"m": RECORD},
+        )
         made = call("plain_list", {"x": 1}, f"{run}3")
         result = await arun_tools(graph, made) if run == "async" else run_tools(graph, made)
         assert (result["patient"], last(result).content) == (PERSON, PERSON)
@@ -155,12 +168,16 @@ def test_what_a_tool_hands_back_untouched_is_no_result(guard: Guard, session: Se
         x: int, id: Annotated[str, InjectedToolCallId], state: Annotated[dict[str, Any], InjectedState]
     ) -> Command[Any]:
         """Hands the history on."""
-        return Command(goto=Send("tools", {"n": ADA}), update={"messages": [*state["messages"], ToolMessage("on", tool_call_id=id)]})
+        return Command(
+            goto=Send("tools", {"n": ADA}),
+            update={"messages": [*state["messages"], ToolMessage("on", tool_call_id=id)]},
+        )
 
     (guarded,) = guard_tools([plain_handoff], guard=guard)
     state = {"messages": [HumanMessage(f"about {token}")]}
     attempt = guarded.invoke(
-        {**call("plain_handoff", {"x": 1, "state": state}), "id": "c9"}, {"configurable": {"__pregel_runtime": object()}}
+        {**call("plain_handoff", {"x": 1, "state": state}), "id": "c9"},
+        {"configurable": {"__pregel_runtime": object()}},
     )
     assert attempt.update["messages"][0] is state["messages"][0]
     assert attempt.goto.arg == {"n": PERSON}
@@ -214,7 +231,12 @@ def test_s5_handle_tool_error_works_with_the_masked_message(
 NODE_HANDLED: list[tuple[str, Any, type[Exception], str | None]] = [
     ("everything", True, ValueError, f"Error: ValueError('no bed for {PERSON}')\n Please fix your mistakes."),
     ("its type", (ValueError,), ValueError, f"Error: ValueError('no bed for {PERSON}')\n Please fix your mistakes."),
-    ("its type, with structure", OSError, ConnectionError, f"Error: ConnectionError('no bed for {PERSON}')\n Please fix your mistakes."),
+    (
+        "its type, with structure",
+        OSError,
+        ConnectionError,
+        f"Error: ConnectionError('no bed for {PERSON}')\n Please fix your mistakes.",
+    ),
     ("another type", (KeyError,), ValueError, None),
     ("nothing", False, ValueError, None),
 ]
@@ -241,7 +263,9 @@ def test_s5_handlers_by_type_still_find_the_type_and_only_masked_text(
 
 
 @pytest.mark.parametrize("error", [UnicodeDecodeError, KeyError])
-def test_exceptions_that_show_their_parts_show_masked_text(error: type[Exception], guard: Guard, session: Session) -> None:
+def test_exceptions_that_show_their_parts_show_masked_text(
+    error: type[Exception], guard: Guard, session: Session
+) -> None:
     (guarded,) = guard_tools([failing(error)], guard=guard)
     with pytest.raises(error) as caught:
         guarded.invoke({"who": session.mask(ADA)})

@@ -66,7 +66,17 @@ def test_s1_a_guarded_tool_looks_like_the_bare_one(name: str, guard: Guard) -> N
     (guarded,) = guard_tools([bare], guard=guard)
     assert isinstance(guarded, type(bare))
     assert type(guarded).__name__ == type(bare).__name__
-    for what in ("name", "description", "args_schema", "return_direct", "response_format", "extras", "tags", "metadata", "args"):
+    for what in (
+        "name",
+        "description",
+        "args_schema",
+        "return_direct",
+        "response_format",
+        "extras",
+        "tags",
+        "metadata",
+        "args",
+    ):
         assert getattr(guarded, what) == getattr(bare, what), what
     assert guarded.is_single_input == bare.is_single_input
     assert convert_to_openai_tool(guarded) == convert_to_openai_tool(bare)
@@ -92,7 +102,11 @@ async def test_s4_s5_the_tool_gets_the_value_and_the_model_and_tracers_only_plac
 
     assert kind.seen == bare.seen  # defaults, coercion and injected arguments included
     assert kind.seen[0][0] == ADA
-    assert (message.tool_call_id, message.name, message.status) == (reference.tool_call_id, reference.name, reference.status)
+    assert (message.tool_call_id, message.name, message.status) == (
+        reference.tool_call_id,
+        reference.name,
+        reference.status,
+    )
     assert message.content == session.mask(kind.expected)
     assert len(tracer.seen) == 2
     for told in (*tracer.seen, repr(message), everything_recorded(guard)):
@@ -125,7 +139,9 @@ async def test_s2_injected_arguments_are_given_and_never_looked_at(
 
 
 @pytest.mark.parametrize(("name", "way"), EACH)
-async def test_s3_a_call_is_classified_once_and_leaves_one_trail(name: str, way: str, guard: Guard, session: Session) -> None:
+async def test_s3_a_call_is_classified_once_and_leaves_one_trail(
+    name: str, way: str, guard: Guard, session: Session
+) -> None:
     kind = kind_called(name)
     (guarded,) = guard_tools([kind.tool], guard=guard)
     await run(way, guarded, kind, kind.arguments)

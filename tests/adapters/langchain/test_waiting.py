@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
@@ -18,8 +18,6 @@ from langgraph.types import Command
 
 from adapters.langchain.kit import (
     ADA,
-    POLICY,
-    WORDS,
     Desk,
     Guard,
     arun_tools,
@@ -34,7 +32,7 @@ from adapters.langchain.kit import (
 )
 from toolguard import Suspended
 from toolguard.errors import ConfigError, InvalidatedError, ReplayError
-from toolguard.testing import FakeClock, WordDetector
+from toolguard.testing import FakeClock
 from toolguard_langchain import GraphSuspended, guard_tools
 
 SENT: list[tuple[str, str]] = []
@@ -57,10 +55,9 @@ def plain_note(text: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def nothing_sent() -> Iterator[None]:
+def nothing_sent() -> None:
     SENT.clear()
     NOTED.clear()
-    yield
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -121,10 +118,16 @@ def test_an_approved_call_resumes_and_runs_exactly_once(office: Desk, saver: Sql
     ]
 
 
-def test_s17_it_resumes_in_another_process_worth_of_objects(office: Desk, saver: SqliteSaver) -> None:
-    _, _, asked = paused(office, saver)
+def test_s17_it_resumes_with_nothing_but_the_two_databases(tmp_path: Path, saver: SqliteSaver) -> None:
+    office = Desk(tmp_path)
+    asker = make_guard(office, store=office.store_url)
+    graph = tool_graph(guard_tools([send_letter, plain_note], guard=asker, mode="interrupt"), saver)
+    with asker.session(caller=caller(), run="thread-1") as session:
+        made = call("send_letter", {"to": session.mask(ADA), "text": "hello"})
+        asked = waiting(run_tools(graph, made, config=CONFIG))
+    asker.close()
     office.approve(asked["approval_id"])
-    guard = make_guard(office)
+    guard = make_guard(office, store=office.store_url)
     graph = tool_graph(guard_tools([send_letter, plain_note], guard=guard, mode="interrupt"), saver)
     assert last(resume(guard, graph)).content == "sent to <PERSON_1>"
     assert SENT == [(ADA, "hello")]
@@ -177,7 +180,9 @@ def test_arguments_swapped_in_the_checkpoint_after_the_approval_are_refused(offi
     assert kept is not None
     kept.checkpoint["channel_values"]["messages"] = [message]
     row = saver.serde.dumps_typed(kept.checkpoint)
-    saver.conn.execute("UPDATE checkpoints SET type = ?, checkpoint = ? WHERE checkpoint_id = ?", (*row, kept.checkpoint["id"]))
+    saver.conn.execute(
+        "UPDATE checkpoints SET type = ?, checkpoint = ? WHERE checkpoint_id = ?", (*row, kept.checkpoint["id"])
+    )
     saver.conn.commit()
     assert graph.get_state(CONFIG).values["messages"][-1].tool_calls[0]["args"]["text"] == "something else"
     answer = last(resume(guard, graph))
@@ -315,11 +320,17 @@ async def test_s8_a_suspension_survives_every_error_handler(way: str, mode: Any,
     made = call("send_letter", {"to": "bob", "text": "x"})
     with guard.session(caller=caller(), run="thread-1"):
         if mode == "interrupt":
-            result = await arun_tools(graph, made, config=CONFIG) if way == "async" else run_tools(graph, made, config=CONFIG)
+            result = (
+                await arun_tools(graph, made, config=CONFIG)
+                if way == "async"
+                else run_tools(graph, made, config=CONFIG)
+            )
             assert waiting(result)["tool"] == "send_letter"
         else:
             with pytest.raises(GraphSuspended, match="waits for approval"):
-                await arun_tools(graph, made, config=CONFIG) if way == "async" else run_tools(graph, made, config=CONFIG)
+                await arun_tools(graph, made, config=CONFIG) if way == "async" else run_tools(
+                    graph, made, config=CONFIG
+                )
     assert SENT == []
     assert kinds_of_records(guard) == ["call.decided", "approval.requested"]
 
@@ -422,8 +433,6 @@ def test_s9_arguments_changed_after_the_decision_do_not_run(desk: Desk) -> None:
 
 
 def test_a_permitted_call_that_never_reaches_its_gate_is_written_down(desk: Desk) -> None:
-    from langchain_core.callbacks import BaseCallbackHandler
-
     class Breaks(BaseCallbackHandler):
         raise_error = True
 
@@ -437,10 +446,3 @@ def test_a_permitted_call_that_never_reaches_its_gate_is_written_down(desk: Desk
     assert kinds_of_records(guard) == ["call.decided", "call.not_run"]
     assert "not_reached" in everything_recorded(guard)
     assert NOTED == []
-
-
-def test_the_kit_is_what_it_says() -> None:
-    assert ADA in WORDS
-    assert "ask-first" in POLICY
-    assert WordDetector(WORDS)
-    assert AIMessage

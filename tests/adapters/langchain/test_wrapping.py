@@ -14,7 +14,19 @@ from langchain_core.tools import BaseTool, StructuredTool, tool
 from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt import InjectedState
 
-from adapters.langchain.kit import ADA, Desk, Guard, Session, call, caller, kinds_of_records, last, make_guard, run_tools, tool_graph
+from adapters.langchain.kit import (
+    ADA,
+    Desk,
+    Guard,
+    Session,
+    call,
+    caller,
+    kinds_of_records,
+    last,
+    make_guard,
+    run_tools,
+    tool_graph,
+)
 from toolguard import DeniedError, IdentityError, Suspended
 from toolguard.errors import ConfigError, NotAllowedError, ReplayError, UnknownToolError
 from toolguard_langchain import GraphSuspended, guard_tools
@@ -153,7 +165,9 @@ def test_the_session_can_be_given_to_the_tools_the_config_or_the_context(guard: 
     ana, lee = guard.session(caller=caller("ana")), guard.session(caller=caller("lee"))
     (tools,) = guard_tools([plain_add], guard=guard, session=ana)
     (by_config,) = guard_tools([plain_add], guard=guard)
-    (by_function,) = guard_tools([plain_add], guard=guard, session=lambda config: {"u1": ana}[config["metadata"]["user"]])
+    (by_function,) = guard_tools(
+        [plain_add], guard=guard, session=lambda config: {"u1": ana}[config["metadata"]["user"]]
+    )
     with lee:
         tools.invoke({"a": 1})
         by_config.invoke({"a": 1})
@@ -193,7 +207,9 @@ def test_s19_calls_in_threads_and_inside_other_tools_are_guarded(guard: Guard, s
         told = []
         for run in (lambda f: f(), ThreadPoolExecutor(1).submit):
             context = contextvars.copy_context()
-            done = run(lambda context=context: context.run(inner.invoke, call("drop_all", {"a": a}, id=f"n{len(told)}")))  # type: ignore[misc]  # the loop's own
+            done = run(
+                lambda context=context: context.run(inner.invoke, call("drop_all", {"a": a}, id=f"n{len(told)}"))
+            )  # type: ignore[misc]  # the loop's own
             told.append((done.result() if hasattr(done, "result") else done).status)
         return " ".join(told)
 
