@@ -177,8 +177,7 @@ class _Analysed:
         self._plan = plan
 
     def analyse(self, data: Json) -> tuple[Risk, tuple[Evidence, ...]]:
-        own = self._plan.evidence(data)
-        return (self._plan.risk(data), own) if own else (self.static, ())
+        return self._plan.judge(data)
 
 
 class NoDirectory:
