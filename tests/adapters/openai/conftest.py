@@ -12,7 +12,8 @@ from toolguard.testing.desk import Desk
 @pytest.fixture(params=["chat-sync", "chat-async", "responses-sync", "responses-async"])
 async def ward(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Ward]:
     api, way = request.param.split("-")
-    ward = open_ward(tmp_path, api, sync=way == "sync")
+    durable = getattr(request.module, "DURABLE", False)
+    ward = open_ward(tmp_path, api, sync=way == "sync", durable=durable)
     yield ward
     await ward.close()
 
@@ -25,6 +26,6 @@ async def quiet_ward(tmp_path: Path) -> AsyncIterator[Ward]:
     await ward.close()
 
 
-def open_ward(folder: Path, api: str, *, sync: bool) -> Ward:
+def open_ward(folder: Path, api: str, *, sync: bool, durable: bool = False) -> Ward:
     RAN.clear()
-    return Ward(folder=folder, desk=Desk(folder), api=api, sync=sync)
+    return Ward(folder=folder, desk=Desk(folder, store=None if durable else "memory:"), api=api, sync=sync)

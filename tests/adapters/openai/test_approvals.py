@@ -15,12 +15,27 @@ from typing import Any
 import pytest
 
 import toolguard
-from adapters.openai.ward import MRN, NAME, RAN, USER, Ward, ana, assert_masked, export_all, fails, look_up, send_letter
+from adapters.openai.ward import (
+    MRN,
+    NAME,
+    POLICY,
+    RAN,
+    USER,
+    Ward,
+    ana,
+    assert_masked,
+    export_all,
+    fails,
+    look_up,
+    send_letter,
+)
 from toolguard import Guard, Suspended
 from toolguard.errors import ApprovalError, ConfigError, IdentityError
 from toolguard.testing.openai_server import ModelRequest, OpenAIServer, Reply, Use, in_turn, say, use
 from toolguard_openai import RunResult, SuspendedRun, ToolBox
 
+DURABLE = True
+"""These tests keep their approvals in SQLite (see conftest.py)."""
 LETTER_IN_CLEAR = f"Dear {NAME}, your record is {MRN}."
 LETTER = {"to": "<PERSON_1>", "body": "Dear <PERSON_1>, your record is <MRN_1>."}
 
@@ -44,6 +59,7 @@ def box_of(guard: Guard) -> ToolBox:
 def go_on_elsewhere(ward: Ward, server: OpenAIServer, blob: str) -> dict[str, Any]:
     """Resume in a process of its own."""
     (ward.folder / "blob.json").write_text(blob, "utf-8")
+    (ward.folder / "policy.yaml").write_text(POLICY, "utf-8")
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),

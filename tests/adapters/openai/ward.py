@@ -12,7 +12,9 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient, DefaultHttpxClient, Ope
 from pydantic import BaseModel
 
 from toolguard import Caller, Guard, Session
+from toolguard._core.policy import Policy
 from toolguard.detection import DefaultDetector
+from toolguard.policyfile import load_policy
 from toolguard.testing.desk import Desk
 from toolguard.testing.openai_server import OpenAIServer, Script
 from toolguard_openai import ToolBox, guard_client
@@ -122,6 +124,19 @@ def export_all(path: str) -> str:
 PLAIN = (look_up, note_outside, search_papers, fails, send_letter, export_all)
 
 
+DETECTOR = DefaultDetector()
+_loaded: list[Policy] = []
+
+
+def loaded(folder: Path) -> Policy:
+    """The policy, read from a file once."""
+    if not _loaded:
+        path = folder / "policy.yaml"
+        path.write_text(POLICY, "utf-8")
+        _loaded.append(load_policy(path))
+    return _loaded[0]
+
+
 @dataclass
 class Ward:
     """Everything of one test. ``api`` is ``chat`` or ``responses``; ``sync`` chooses the client and the methods."""
@@ -143,9 +158,7 @@ class Ward:
         self.desk.store.close()
 
     def guard(self, **parts: Any) -> Guard:
-        policy = self.folder / "policy.yaml"
-        policy.write_text(POLICY, "utf-8")
-        return self.desk.guard(policy, **{"detector": DefaultDetector(), **parts})
+        return self.desk.guard(loaded(self.folder), **{"detector": DETECTOR, **parts})
 
     def server(self, script: Script) -> OpenAIServer:
         server = OpenAIServer(script).start()
