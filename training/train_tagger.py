@@ -22,7 +22,7 @@ from training.generate import VERSION, Document, documents
 __all__ = ["label_tokens", "train"]
 
 SEED: Final = 20_261_122
-COUNT: Final = 30_000
+COUNT: Final = 22_000
 _VIEWS: Final = 4  # the last view sees the whole gazetteer; each other one lacks a third of the listed names
 
 
@@ -85,8 +85,8 @@ def main() -> None:
     parser.add_argument("--gazetteer", type=Path, help="default: gazetteer.z beside the model")
     parser.add_argument("--count", type=int, default=COUNT, help="documents to generate")
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--iterations", type=int, default=120)
-    parser.add_argument("--c1", type=float, default=0.6)
+    parser.add_argument("--iterations", type=int, default=95)
+    parser.add_argument("--c1", type=float, default=0.7)
     parser.add_argument("--c2", type=float, default=0.01)
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()

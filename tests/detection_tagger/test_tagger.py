@@ -40,7 +40,7 @@ def found(tagger: CrfTagger, text: str) -> list[tuple[str, str]]:
         ("Transferred from Maple Grove Nursing Home today.", "FACILITY", "Maple Grove Nursing Home"),
         ("Lives at 212 Cape Breton Rd Apt 5B, Portland, ME 04101 with his son.", "ADDRESS", "212 Cape Breton Rd Apt 5B, Portland, ME 04101"),
         ("Surgery was on March 3rd, 2023 without problems.", "DATE", "March 3rd, 2023"),
-        ("seen on the third of march twenty twenty four for a flare", "DATE", "the third of march twenty twenty four"),
+        ("seen on the third of march twenty twenty four for a flare", "DATE", "third of march twenty twenty four"),
         ("Symptoms got worse in October.", "DATE", "October"),
         ("Updated 2024-05-12T13:22:01Z by the clerk.", "DATE", "2024-05-12T13:22:01Z"),
         ("PID|1||00912837^^^NMH^MR||KOWALCZYK^AGNIESZKA^M||19620911|F", "PERSON", "KOWALCZYK^AGNIESZKA^M"),
@@ -51,9 +51,7 @@ def found(tagger: CrfTagger, text: str) -> list[tuple[str, str]]:
     ],
 )  # fmt: skip
 def test_identifiers_are_found(tagger: CrfTagger, text: str, kind: str, value: str) -> None:
-    got = {span: name for name, span in found(tagger, text)}
-    assert value.removeprefix("the ") in {span.removeprefix("the ") for span in got}, got
-    assert kind in got.values()
+    assert (kind, value) in [(name, span.removeprefix("the ")) for name, span in found(tagger, text)]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +68,8 @@ def test_identifiers_are_found(tagger: CrfTagger, text: str, kind: str, value: s
         "What is the dose of apixaban in an 81-year-old with atrial fibrillation?",
         "A 67-year-old male with COPD, diagnosed in 2019, on tiotropium.",
         "def mean(values: list[float]) -> float:\n    return sum(values) / len(values)",
+        "She is taking Lisinopril and Spiriva, and was switched from Eliquis.",
+        "uuid 123e4567-e89b-12d3-a456-426614174000 generated for the trace",
         "Strength 5/5, reflexes 2/4, vision 20/40, pain 6/10.",
         "",
         "  \n\t ",
@@ -109,14 +109,14 @@ def test_a_name_found_once_is_found_again_in_the_same_text(tagger: CrfTagger) ->
 
 def test_long_texts_are_cut_without_losing_or_moving_anything(tagger: CrfTagger) -> None:
     line = "Patient Agnieszka Kowalczyk was admitted to Fenwick Hospital on March 3, 2023 with gout.\n"
-    text = line * 600
+    text = line * 300
     once = found(tagger, line)
     assert len(once) == 3
-    assert found(tagger, text) == once * 600
+    assert found(tagger, text) == once * 300
 
 
 def test_one_tagger_serves_many_threads_with_the_same_answers(tagger: CrfTagger) -> None:
-    texts = [text for _, text, _ in probes()] * 4
+    texts = [text for _, text, _ in probes()] * 2
     alone = [tagger.tag(text) for text in texts]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(tagger.tag, texts)) == alone

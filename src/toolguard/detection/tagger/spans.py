@@ -3,6 +3,7 @@
 # ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -10,6 +11,7 @@ from toolguard.detection.tagger.tokens import NEWLINE
 
 __all__ = ["spans_of"]
 
+_UUID: Final = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])")
 _TITLES: Final = frozenset("dr mr mrs ms miss mx prof sr sra srta doña dña".split())
 
 
@@ -50,7 +52,7 @@ def spans_of(
         closing = "." if kind == "PERSON" else ""
         while start < end and not text[end - 1].isalnum() and text[end - 1] not in closing:
             end -= 1
-        if not any(map(str.isalnum, text[start:end])):
+        if not any(map(str.isalnum, text[start:end])) or _no_identifier(text, start, end, kind, flags):
             continue
         found.append((start, end, kind))
         for index in range(first, at):
@@ -66,6 +68,17 @@ def spans_of(
         ]
         found.sort()
     return found
+
+
+def _no_identifier(text: str, start: int, end: int, kind: str, flags: Mapping[str, str]) -> bool:
+    """A single word known as a clinical term and not as a name, or a piece of a UUID (which names a record, nobody)."""
+    if kind == "PERSON":
+        known = flags.get(text[start:end].lower(), "")
+        return "M" in known and "F" not in known and "L" not in known
+    if kind in ("ID", "PHONE"):
+        near = max(0, start - 36)
+        return any(m.start() + near <= start and end <= m.end() + near for m in _UUID.finditer(text[near : end + 36]))
+    return False
 
 
 def _with_title(words: Sequence[str], first: int) -> int:
