@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from pydantic import ConfigDict, Field, create_model
@@ -17,15 +17,33 @@ from toolguard.errors import BadArgumentsError, ConfigError
 __all__ = ["PLAIN", "BoundTool", "from_function"]
 
 
-def _as_is(value: Any) -> Any:
-    return value
+def _shown(value: Any) -> Any:
+    """A result as its own classes would show it: a model's dump, without the fields it leaves out."""
+    return _opened(value, {})
+
+
+def _opened(value: Any, done: dict[int, Any]) -> Any:
+    kind = type(value)
+    if kind is str or value is None or kind in (bool, int, float):
+        return value
+    if id(value) not in done:  # what is shared is opened once
+        if isinstance(value, Mapping):
+            done[id(value)] = {key: _opened(item, done) for key, item in value.items()}
+        elif isinstance(value, list | tuple):
+            done[id(value)] = [_opened(item, done) for item in value]
+        elif is_dataclass(value) and not isinstance(value, type):
+            done[id(value)] = {f.name: _opened(getattr(value, f.name), done) for f in fields(value)}
+        else:
+            dump = getattr(kind, "model_dump", None)
+            return value if dump is None else dump(value, mode="python")
+    return done[id(value)]
 
 
 def _masked(value: Any, masked: Json) -> Json:
     return masked
 
 
-PLAIN = ResultShape(open=_as_is, close=_masked)
+PLAIN = ResultShape(open=_shown, close=_masked)
 """Results that are JSON, or objects with ``model_dump``: the masked JSON takes their place."""
 
 
@@ -54,7 +72,7 @@ def from_function(function: Callable[..., Any]) -> BoundTool:
         ConfigError: the function takes positional-only, ``*args`` or ``**kwargs`` parameters.
     """
     name = getattr(function, "__name__", "") or type(function).__name__
-    fields: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     for parameter in inspect.signature(function, eval_str=True).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise ConfigError(
@@ -62,8 +80,8 @@ def from_function(function: Callable[..., Any]) -> BoundTool:
                 "give it named parameters only"
             )
         kind = Any if parameter.annotation is parameter.empty else parameter.annotation
-        fields[parameter.name] = (kind, Field() if parameter.default is parameter.empty else parameter.default)
-    model = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
+        given[parameter.name] = (kind, Field() if parameter.default is parameter.empty else parameter.default)
+    model = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **given)
     schema = model.model_json_schema()
     source = f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', name)}"
 

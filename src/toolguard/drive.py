@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -16,8 +17,10 @@ from typing import Any, TypeVar, assert_never
 
 from toolguard._core import steps as s
 from toolguard._core.approval import Approval, State
+from toolguard._core.audit import AuditRecord
 from toolguard._core.call import Json
 from toolguard._core.flow import Flow
+from toolguard._core.mask import checked
 from toolguard.errors import BadArgumentsError, DetectionError, StoreError, ToolguardError
 from toolguard.ports import (
     Clock,
@@ -35,6 +38,7 @@ from toolguard.ports import (
 __all__ = ["CurrentCall", "Hands", "arun", "current_call", "run"]
 
 T = TypeVar("T")
+log = logging.getLogger("toolguard.drive")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +90,7 @@ class Hands:
                 return self.ids.new()
             case s.Commit(change):
                 records = self.store.commit(change)
-                if self.sink is not None:
-                    self.sink.emit(records)
+                self._tell(records)
                 return records
             case s.Inspect(value, origin, schema):
                 return self._inspect(value, origin, schema)
@@ -120,9 +123,18 @@ class Hands:
         """Whether the step may wait for a disk or another process."""
         return isinstance(step, s.Commit | s.Allocate | s.Reveal | s.Find | s.ReadLedger | s.LookUp)
 
+    def _tell(self, records: tuple[AuditRecord, ...]) -> None:
+        """What is durable has happened, whether or not anyone can be told."""
+        if self.sink is None:
+            return
+        try:
+            self.sink.emit(records)
+        except Exception as fault:  # noqa: BLE001 - a sink may fail in any way, and decides nothing
+            log.warning("a sink could not take records: %s; the journal holds them", type(fault).__name__)
+
     def _inspect(self, value: Json, origin: s.Origin, schema: Mapping[str, Json] | None) -> Any:
         try:
-            return self.detector.inspect(value, origin=origin, schema=schema)
+            return checked(value, self.detector.inspect(value, origin=origin, schema=schema))
         except DetectionError:
             raise
         except Exception as fault:  # noqa: BLE001 - a detector may fail in any way
@@ -190,6 +202,8 @@ def run(flow: Flow[T], hands: Hands) -> T:
         except StopIteration as stop:
             result: T = stop.value
             return result
+        except ToolguardError as refused:
+            raise _bare(refused)
         send, fault = None, None
         try:
             match step:
@@ -207,12 +221,16 @@ async def arun(flow: Flow[T], hands: Hands) -> T:
     """Drive a flow on the running event loop. Cancelling it while the tool runs leaves the call indeterminate."""
     send: Any = None
     fault: BaseException | None = None
+    closing = False
     while True:
         try:
             step = flow.send(send) if fault is None else flow.throw(fault)
         except StopIteration as stop:
             result: T = stop.value
             return result
+        except ToolguardError as refused:
+            raise _bare(refused)
+        closing = closing or isinstance(fault, GeneratorExit)  # nothing can be awaited any more
         send, fault = None, None
         try:
             match step:
@@ -220,12 +238,18 @@ async def arun(flow: Flow[T], hands: Hands) -> T:
                     send = await _aawait(hands, approval_id)
                 case s.Invoke():
                     send = await _ainvoke(hands, step)
-                case _ if hands.blocks(step) and hands.store.blocking:
+                case _ if hands.blocks(step) and hands.store.blocking and not closing:
                     send = await _unbroken(hands, step)
                 case _:
                     send = hands.quick(step)
         except BaseException as raised:  # noqa: BLE001 - the flow decides what a failure means
             fault = raised
+
+
+def _bare(refused: ToolguardError) -> ToolguardError:
+    """The error without what it came from: that may hold values, and error reporters walk the chain."""
+    refused.__context__ = refused.__cause__ = None
+    return refused
 
 
 async def _unbroken(hands: Hands, step: s.Step) -> Any:
@@ -262,7 +286,11 @@ def _invoke(hands: Hands, step: s.Invoke) -> s.Ran:
     assert hands.invoke is not None  # noqa: S101 - narrows the type; a flow that invokes is given a tool
     mark = _current.set(CurrentCall(id=step.call, idempotency_key=step.idempotency_key))
     try:
-        return s.Ran(value=hands.invoke(step.passed))
+        value = hands.invoke(step.passed)
+        if inspect.iscoroutine(value):
+            value.close()
+            return s.Ran(error=TypeError("this tool is asynchronous and was not run; use acall"))
+        return s.Ran(value=value)
     except Exception as error:  # noqa: BLE001 - what the tool raises is its result
         return s.Ran(error=error)
     finally:

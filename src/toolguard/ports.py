@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from toolguard._core.approval import Approval, Grant, State
@@ -67,7 +67,7 @@ class Term:
     """An identifier known to the session, for propagation."""
 
     type: str
-    value: str
+    value: str = field(repr=False)
 
 
 class DetectorSession(Protocol):

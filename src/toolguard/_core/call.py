@@ -46,6 +46,8 @@ Json: TypeAlias = Any
 """A JSON value: None, bool, int, float, str, list[Json] or dict[str, Json]."""
 
 MAX_DEPTH = 64
+MAX_PIECES = 2_000_000
+"""How many pieces of text one value may come to: a small graph of shared lists unfolds without end."""
 _BIG = 2**53
 _DIGEST_VERSION = "v1"
 quoted: Callable[[str], str] = json.encoder.encode_basestring
@@ -190,8 +192,8 @@ class CallRef:
 class Arguments:
     """Arguments frozen once. ``data`` is the JSON view that is judged, ``canonical`` the bytes that are bound."""
 
-    data: Json
-    canonical: bytes
+    data: Json = field(repr=False)
+    canonical: bytes = field(repr=False)
 
 
 def freeze(value: object) -> Arguments:
@@ -201,7 +203,7 @@ def freeze(value: object) -> Arguments:
         BadArgumentsError: the value cannot be written down exactly.
     """
     out: list[str] = []
-    data = _write(value, 0, out.append)
+    data = _write(value, 0, out)
     try:
         return Arguments(data=data, canonical="".join(out).encode())
     except UnicodeEncodeError:
@@ -213,41 +215,47 @@ def canonical(value: object) -> bytes:
     return freeze(value).canonical
 
 
-_Put: TypeAlias = Callable[[str], None]
-
-
-def _write(value: Any, depth: int, put: _Put) -> Json:
+def _write(value: Any, depth: int, out: list[str]) -> Json:
     """Put the canonical text of ``value``; return its JSON view (a copy)."""
     kind = type(value)
     if kind is str:
-        put(quoted(value))
+        out.append(quoted(value))
         return value
     if value is None or kind is bool:
-        put("null" if value is None else "true" if value else "false")
+        out.append("null" if value is None else "true" if value else "false")
         return value
     if kind is int:
-        put(repr(value) if -_BIG < value < _BIG else f'{{"$int":"{value}"}}')
+        out.append(repr(value) if -_BIG < value < _BIG else f'{{"$int":"{_long(value)}"}}')
         return value
     if depth > MAX_DEPTH:
         raise BadArgumentsError(f"arguments are nested more than {MAX_DEPTH} deep; the call did not run")
+    if len(out) > MAX_PIECES:
+        raise BadArgumentsError("arguments have too many parts; pass less at once; the call did not run")
     if kind is dict:
-        return _write_object(value, depth, put)
+        return _write_object(value, depth, out)
     if kind is list or kind is tuple:
-        return _write_array(value, depth, put)
+        return _write_array(value, depth, out)
     if kind is float:
-        put(number_text(value))
+        out.append(number_text(value))
         return value
-    return _special(value, depth, put)
+    return _special(value, depth, out)
 
 
-def _write_array(value: Iterable[Any], depth: int, put: _Put) -> Json:
+def _long(value: int) -> str:
+    try:
+        return str(value)
+    except ValueError:  # Python refuses to write out integers of thousands of digits
+        raise BadArgumentsError("arguments hold an integer of too many digits; the call did not run") from None
+
+
+def _write_array(value: Iterable[Any], depth: int, out: list[str]) -> Json:
     data: list[Json] = []
     mark = "["
     for item in value:
-        put(mark)
-        data.append(_write(item, depth + 1, put))
+        out.append(mark)
+        data.append(_write(item, depth + 1, out))
         mark = ","
-    put("]" if data else "[]")
+    out.append("]" if data else "[]")
     return data
 
 
@@ -269,9 +277,9 @@ def _is_flat(value: dict[Any, Any]) -> bool:
     return True
 
 
-def _write_object(value: Mapping[Any, Any], depth: int, put: _Put) -> Json:
+def _write_object(value: Mapping[Any, Any], depth: int, out: list[str]) -> Json:
     if type(value) is dict and len(value) >= _FLAT_FROM and _is_flat(value):
-        put(_encode_flat(value))
+        out.append(_encode_flat(value))
         return {key: item.copy() if type(item) is list else item for key, item in sorted(value.items())}
     try:
         keys = sorted(value) if all(map(str.isascii, value)) else sorted(value, key=_utf16)
@@ -285,13 +293,13 @@ def _write_object(value: Mapping[Any, Any], depth: int, put: _Put) -> Json:
         item = value[key]
         name = quoted("$" + key if key[:1] == "$" else key)
         if type(item) is str:  # most values are
-            put(f"{mark}{name}:{quoted(item)}")
+            out.append(f"{mark}{name}:{quoted(item)}")
             data[key] = item
         else:
-            put(f"{mark}{name}:")
-            data[key] = _write(item, depth + 1, put)
+            out.append(f"{mark}{name}:")
+            data[key] = _write(item, depth + 1, out)
         mark = ","
-    put("}" if data else "{}")
+    out.append("}" if data else "{}")
     return data
 
 
@@ -299,8 +307,8 @@ def _utf16(key: str) -> bytes:
     return key.encode("utf-16-be")
 
 
-def _tag(name: str, text: str, put: _Put) -> Json:
-    put(f'{{"${name}":{quoted(text)}}}')
+def _tag(name: str, text: str, out: list[str]) -> Json:
+    out.append(f'{{"${name}":{quoted(text)}}}')
     return text
 
 
@@ -331,50 +339,55 @@ def _ecma(value: float) -> str:
     return f"{sign}{text}e{'+' if power >= 0 else '-'}{abs(power)}"
 
 
-def _special(value: Any, depth: int, put: _Put) -> Json:
+def _special(value: Any, depth: int, out: list[str]) -> Json:
     """Types beyond JSON. Exact, or refused."""
     if isinstance(value, Enum):
-        return _write(value.value, depth, put)
+        return _write(value.value, depth, out)
     if isinstance(value, int):
-        return _write(int(value), depth, put)
+        return _write(int.__int__(value), depth, out)
     if isinstance(value, str):
-        return _write(str.__str__(value), depth, put)
+        return _write(str.__str__(value), depth, out)
     if isinstance(value, float):
-        return _write(float(value), depth, put)
+        return _write(float.__float__(value), depth, out)
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise BadArgumentsError("arguments hold a NaN or infinite decimal; the call did not run")
-        return _tag("decimal", str(value), put)
+        return _tag("decimal", str(value), out)
     if isinstance(value, _dt.datetime):
-        return _tag("datetime", value.isoformat(), put)
+        return _tag("datetime", value.isoformat(), out)
     if isinstance(value, _dt.date):
-        return _tag("date", value.isoformat(), put)
+        return _tag("date", value.isoformat(), out)
     if isinstance(value, _dt.time):
-        return _tag("time", value.isoformat(), put)
+        return _tag("time", value.isoformat(), out)
     if isinstance(value, _dt.timedelta):
-        return _tag("timedelta", f"{value.days}d{value.seconds}s{value.microseconds}us", put)
+        return _tag("timedelta", f"{value.days}d{value.seconds}s{value.microseconds}us", out)
     if isinstance(value, bytes | bytearray):
-        return _tag("bytes", base64.b64encode(bytes(value)).decode("ascii"), put)
+        return _tag("bytes", base64.b64encode(bytes(value)).decode("ascii"), out)
     if isinstance(value, set | frozenset):
         frozen = sorted((freeze(item) for item in value), key=lambda a: a.canonical)
-        put(f'{{"$set":[{",".join(a.canonical.decode() for a in frozen)}]}}')
+        out.append(f'{{"$set":[{",".join(a.canonical.decode() for a in frozen)}]}}')
         return [a.data for a in frozen]
     if isinstance(value, Mapping):
-        return _write_object(value, depth, put)
+        return _write_object(value, depth, out)
     if isinstance(value, list | tuple):
-        return _write_array(value, depth, put)
-    return _object(value, depth, put)
+        return _write_array(value, depth, out)
+    return _object(value, depth, out)
 
 
-def _object(value: Any, depth: int, put: _Put) -> Json:
+def _object(value: Any, depth: int, out: list[str]) -> Json:
     kind = type(value)
     if kind.__module__ == "uuid" and kind.__name__ == "UUID":
-        return _tag("uuid", str(value), put)
+        return _tag("uuid", str(value), out)
     if is_dataclass(value) and not isinstance(value, type):
-        return _write_object({f.name: getattr(value, f.name) for f in fields(value)}, depth, put)
+        return _write_object({f.name: getattr(value, f.name) for f in fields(value)}, depth, out)
+    named = getattr(kind, "model_fields", None)
+    if isinstance(named, Mapping):  # as the tool reads it: a dump leaves out and rewrites what its class says
+        held = {name: getattr(value, name) for name in named} | (getattr(value, "__pydantic_extra__", None) or {})
+        root = getattr(kind, "__pydantic_root_model__", False)
+        return _write(held["root"] if root else held, depth + 1, out)
     dump = getattr(kind, "model_dump", None)
     if dump is not None:
-        return _write(dump(value, mode="python"), depth + 1, put)
+        return _write(dump(value, mode="python"), depth + 1, out)
     raise BadArgumentsError(
         f"arguments hold a {kind.__name__!r}, which cannot be written as canonical JSON; "
         "pass plain data (numbers, text, lists, objects); the call did not run"

@@ -6,17 +6,20 @@ a key; ``path`` leads to it from the root. Text is never spliced across leaves, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from toolguard._core.call import Json
+from toolguard.errors import DetectionError
 
 __all__ = [
     "Finding",
     "Leaf",
     "Path",
     "apply_findings",
+    "checked",
     "leaf_text",
     "leaves",
     "merge_findings",
@@ -54,13 +57,17 @@ class Finding:
 class Leaf:
     """A scalar of a JSON value as text; ``kind`` is ``str``, ``number`` or ``key``."""
 
-    path: Path
-    text: str
+    path: Path = field(repr=False)
+    text: str = field(repr=False)
     kind: str
 
 
 def leaves(value: Json, path: Path = ()) -> Iterator[Leaf]:
-    """Every string, number and key of ``value``, depth first. Booleans and null carry no identifier."""
+    """Every string, number and key of ``value``, depth first. Booleans and null carry no identifier.
+
+    Raises:
+        DetectionError: something in it is not JSON, and so might hide anything.
+    """
     if isinstance(value, str):
         yield Leaf(path=path, text=value, kind="str")
     elif isinstance(value, bool) or value is None:
@@ -69,12 +76,23 @@ def leaves(value: Json, path: Path = ()) -> Iterator[Leaf]:
         yield Leaf(path=path, text=str(value), kind="number")
     elif isinstance(value, Mapping):
         for key, item in value.items():
+            if not isinstance(key, str):
+                raise _unseen(key)
             here = (*path, key)
             yield Leaf(path=here, text=key, kind="key")
             yield from leaves(item, here)
-    else:
+    elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from leaves(item, (*path, index))
+    else:
+        raise _unseen(value)
+
+
+def _unseen(value: object) -> DetectionError:
+    return DetectionError(
+        f"a {type(value).__name__!r} cannot be looked into for identifiers, so it is withheld; "
+        "pass JSON (text, numbers, lists, objects with text as keys)"
+    )
 
 
 def merge_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -103,6 +121,54 @@ def merge_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         else:
             merged.append(finding)
     return tuple(merged)
+
+
+def checked(value: Json, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """``findings`` as a detector may give them: each inside its leaf, of a type that a token can carry, none overlapping.
+
+    Raises:
+        DetectionError: one of them is anything else; what a confused detector says is not half believed.
+    """
+    found: tuple[object, ...] = tuple(findings)
+    good: list[Finding] = []
+    reached: dict[tuple[Path, bool], int] = {}
+    apart = True
+    for finding in found:
+        if not isinstance(finding, Finding) or not _TYPE.fullmatch(finding.type) or finding.type in _RESERVED:
+            raise _wrong("something that is no finding, or of a type no token can carry")
+        text = _leaf(value, finding)
+        if text is None or not 0 <= finding.start < finding.end <= len(text):
+            raise _wrong("a finding outside the text it was given")
+        place = (finding.path, finding.key)
+        apart = apart and finding.start >= reached.get(place, 0)
+        reached[place] = finding.end
+        good.append(finding)
+    return tuple(good) if apart else merge_findings(good)
+
+
+_TYPE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z][A-Z0-9]*){0,4}")
+_RESERVED = frozenset({"LITERAL"})  # what stands for token-shaped text goes to every tool: no identifier may
+
+
+def _wrong(what: str) -> DetectionError:
+    return DetectionError(f"the detector gave {what}, so nothing passes; mend or replace the detector")
+
+
+def _leaf(value: Json, finding: Finding) -> str | None:
+    """The text a finding lies in, or None where it points at no leaf."""
+    path = finding.path
+    for step in path[:-1] if finding.key else path:
+        if isinstance(value, Mapping) and isinstance(step, str) and step in value:
+            value = value[step]
+        elif isinstance(value, list | tuple) and type(step) is int and 0 <= step < len(value):
+            value = value[step]
+        else:
+            return None
+    if finding.key:
+        return path[-1] if path and isinstance(value, Mapping) and path[-1] in value else None  # type: ignore[return-value] # keys are text
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def subtract(findings: Iterable[Finding], taken: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -29,7 +29,7 @@ class Scope:
 
     caller: Caller
     session: str
-    digest_key: bytes
+    digest_key: bytes = field(repr=False)
     trace_id: str
     parent_id: str
     detector_version: str = ""

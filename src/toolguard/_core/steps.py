@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -149,7 +149,7 @@ class NewId:
 class Inspect:
     """→ tuple[Finding, ...], not overlapping."""
 
-    value: Json
+    value: Json = field(repr=False)
     origin: Origin
     schema: Mapping[str, Json] | None = None
 
@@ -172,21 +172,21 @@ class Reveal:
 class Validate:
     """→ the objects the tool would get, after its own schema validated and coerced ``data``."""
 
-    data: Json
+    data: Json = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Analyse:
     """→ tuple[Risk, tuple[Evidence, ...]]: the call's risk, and what the arguments alone contributed."""
 
-    data: Json
+    data: Json = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Seal:
     """→ bytes, encrypted and bound to ``context``."""
 
-    plain: bytes
+    plain: bytes = field(repr=False)
     context: str
 
 
@@ -255,15 +255,15 @@ class Commit:
 class Ran:
     """What invoking the tool gave: a value, or the exception it raised."""
 
-    value: Any = None
-    error: Exception | None = None
+    value: Any = field(default=None, repr=False)
+    error: Exception | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Invoke:
     """→ Ran. Cancellation and interrupts are thrown into the flow instead."""
 
-    passed: Any
+    passed: Any = field(repr=False)
     call: str
     idempotency_key: str
 

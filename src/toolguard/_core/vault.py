@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from toolguard._core.call import Json
@@ -75,7 +75,7 @@ class Need:
     """An identifier that needs a token: its type, exact text and namespace."""
 
     type: str
-    text: str
+    text: str = field(repr=False)
     namespace: Namespace = Namespace.PROTECTED
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -10,7 +11,7 @@ from toolguard._core.call import Arguments, Json, args_digest, call_digest, cano
 from toolguard._core.condition import Facts
 from toolguard._core.flow.masking import token_findings, tokenise
 from toolguard._core.flow.setting import Flow, Judged, Setting
-from toolguard._core.mask import Finding, Path, restore_numbers, subtract
+from toolguard._core.mask import Finding, Path, leaves, restore_numbers, subtract
 from toolguard._core.policy import Handling, ToolPlan, decide
 from toolguard._core.risk import Evidence, Risk, RiskClass, combine
 from toolguard._core.steps import Analyse, Inspect, Now, Origin, Reveal, Validate
@@ -27,9 +28,12 @@ def judge(setting: Setting, raw: object) -> Flow[Judged]:
     judged again with that withheld, until the judgement fits the bytes it was made on.
     """
     now: float = yield Now()
-    taken = yield from _take_in(setting, raw)
+    written = freeze(raw)
+    ours = cast("Mapping[Token, str]", (yield Reveal(tokens_in(written.data)))) if has_token(written.canonical) else {}
+    seen = yield from _inspect(setting, written, ours)
     withheld: Mapping[str, Handling] = {}
     for _ in range(4):
+        taken = yield from _take_in(setting, written, seen, ours, withheld)
         judged = yield from _judge_once(setting, taken, withheld, now)
         asked = {k: v for k, v in judged.decision.obligations.args.items() if v is Handling.MASK}
         if asked.keys() <= withheld.keys():
@@ -42,7 +46,10 @@ def judge(setting: Setting, raw: object) -> Flow[Judged]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Taken:
-    """The call as the model wrote it. ``seen``: every identifier found; ``masked``: how many became tokens."""
+    """The call as the model wrote it. ``seen``: every identifier found; ``masked``: how many became tokens.
+
+    ``names`` are the values of the tokens that stand in it: those the model wrote, and those made of what it wrote.
+    """
 
     written: Arguments
     entered: Json
@@ -51,27 +58,40 @@ class _Taken:
     names: Mapping[Token, str]
 
 
-def _take_in(setting: Setting, raw: object) -> Flow[_Taken]:
+def _take_in(
+    setting: Setting,
+    written: Arguments,
+    seen: tuple[Finding, ...],
+    ours: Mapping[Token, str],
+    withheld: Mapping[str, Handling],
+) -> Flow[_Taken]:
     """Identifiers the model wrote itself become tokens of its own namespace."""
-    written = freeze(raw)
-    seen = yield from _inspect(setting, written)
-    to_mask = tuple(f for f in seen if setting.plan.handling(f.path) is not Handling.PASS)
+    plan = setting.plan
+    to_mask = tuple(f for f in seen if plan.handling(f.path) is not Handling.PASS or _is_withheld(f.path, withheld))
     entered = yield from tokenise(written.data, to_mask, Namespace.MODEL)
-    names: Mapping[Token, str] = {}
-    if to_mask or has_token(written.canonical):
-        tokens = tokens_in(entered)
-        if tokens:
-            names = yield Reveal(tokens)
+    names = ours
+    if to_mask:
+        names = yield Reveal(tokens_in(entered))
     return _Taken(written=written, entered=entered, seen=seen, masked=len(to_mask), names=names)
 
 
-def _inspect(setting: Setting, arguments: Arguments) -> Flow[tuple[Finding, ...]]:
-    """Identifiers in the arguments; argument names and tokens are none."""
-    found = cast("tuple[Finding, ...]", (yield Inspect(arguments.data, Origin.MODEL, setting.tool.schema or None)))
+def _is_withheld(path: Path, withheld: Mapping[str, Handling]) -> bool:
+    """Whether a rule that matched withholds what stands at ``path``, by this or a shorter dotted path."""
+    if not withheld:
+        return False
+    names = [str(p) for p in path]
+    return "*" in withheld or any(".".join(names[: n + 1]) in withheld for n in range(len(names)))
+
+
+def _inspect(setting: Setting, arguments: Arguments, ours: Container[Token]) -> Flow[tuple[Finding, ...]]:
+    """Identifiers in the arguments. The names the tool itself gives its arguments are none, and tokens are none."""
+    schema = setting.tool.schema
+    found = cast("tuple[Finding, ...]", (yield Inspect(arguments.data, Origin.MODEL, schema or None)))
     if found:
-        found = tuple(f for f in found if not (f.key and len(f.path) == 1))
+        named = schema.get("properties") or ()
+        found = tuple(f for f in found if not (f.key and len(f.path) == 1 and f.path[0] in named))
     if found and has_token(arguments.canonical):
-        found = subtract(found, [f for f, _ in token_findings(arguments.data)])
+        found = subtract(found, [f for f, t in token_findings(arguments.data) if t in ours])
     return found
 
 
@@ -87,8 +107,12 @@ def _judge_once(setting: Setting, taken: _Taken, withheld: Mapping[str, Handling
     if arguments.canonical == taken.written.canonical:
         revealed = taken.seen
     else:
-        revealed = yield from _inspect(setting, arguments)
-    revealed = (*revealed, *_released_spans(arguments.data, released, names, revealed))
+        revealed = yield from _inspect(setting, arguments, names)
+    if released:
+        placed = _released_spans(arguments.data, released, names)
+        revealed = (*revealed, *(f for f in placed if not any(_covers(g, f) for g in revealed)))
+    shielded = {path for path, token in released if token.namespace is Namespace.PROTECTED}
+    hidden = tuple(f for f in revealed if plan.handling(f.path) is not Handling.PASS or f.path in shielded)
     shaped = token_findings(arguments.data) if has_token(arguments.canonical) else []
     present = (*revealed, *(replace(f, type=t.type) for f, t in shaped))
     risk, own = yield Analyse(arguments.data)
@@ -120,6 +144,7 @@ def _judge_once(setting: Setting, taken: _Taken, withheld: Mapping[str, Handling
         call_digest=call_digest(key, args=asked, ref=setting.ref),
         present=present,
         revealed=revealed,
+        hidden=hidden,
         masked=taken.masked,
         released=tuple(t for _, t in released),
         entered=taken.entered,
@@ -131,31 +156,52 @@ def _may_have(plan: ToolPlan, withheld: Mapping[str, Handling], path: Path, toke
     """Whether the tool may get this token's value here: trusted for its type, and nowhere inside code."""
     if token.type == LITERAL:
         return True
-    name = str(path[0]) if path else ""
     handling = plan.handling(path)
-    if handling is Handling.MASK or name in withheld or "*" in withheld:
+    if handling is Handling.MASK or _is_withheld(path, withheld):
         return False
     if handling is Handling.PASS and token.namespace is Namespace.MODEL:
         return True  # passing means: as the model wrote it, also where the conversation holds its token
     if handling is not Handling.UNMASK and token.type not in plan.rule.trusted_for:
         return False
-    return whole or name in plan.rule.prose or token.namespace is Namespace.MODEL
+    return whole or (bool(path) and str(path[0]) in plan.rule.prose) or token.namespace is Namespace.MODEL
 
 
 def _released_spans(
-    data: Json, released: tuple[tuple[Path, Token], ...], names: Mapping[Token, str], known: tuple[Finding, ...]
+    data: Json, released: tuple[tuple[Path, Token], ...], names: Mapping[Token, str]
 ) -> tuple[Finding, ...]:
-    """Released values as findings, where the detector did not find them again by itself."""
-    seen = {f.path for f in known}
-    spans = []
-    for path, token in released:
-        value = at_path(data, path)
-        if path not in seen and value is not None:
-            text = value if isinstance(value, str) else str(value)
-            at = max(text.find(names[token]), 0)
-            end = min(len(text), at + len(names[token])) or len(text)
-            spans.append(Finding(path=path, start=at, end=end, type=token.type, source="vault"))
+    """Where released values stand now, whatever a detector makes of them there.
+
+    A value its place no longer holds was moved or rewritten by the tool's own schema: then wherever it stands as a
+    word, and the whole of what stands in its place.
+    """
+    spans: list[Finding] = []
+    every = tuple(leaves(data))
+    for path, token in dict.fromkeys(released):
+        value = names[token]
+        own = [leaf for leaf in every if leaf.path == path and leaf.kind != "key"]
+        places = [(leaf, span) for leaf in own for span in _words(leaf.text, value) or _runs(leaf.text, value)]
+        if not places:
+            places = [(leaf, span) for leaf in every for span in _words(leaf.text, value)]
+            places += [(leaf, (0, len(leaf.text))) for leaf in own if leaf.text]
+        spans += [
+            Finding(path=leaf.path, start=start, end=end, type=token.type, source="vault", key=leaf.kind == "key")
+            for leaf, (start, end) in places
+        ]
     return tuple(spans)
+
+
+def _words(text: str, value: str) -> list[tuple[int, int]]:
+    return [m.span() for m in re.finditer(rf"(?<!\w){re.escape(value)}(?!\w)", text)]
+
+
+def _runs(text: str, value: str) -> list[tuple[int, int]]:
+    return [m.span() for m in re.finditer(re.escape(value), text)]
+
+
+def _covers(one: Finding, other: Finding) -> bool:
+    return (one.path, one.key, one.type) == (other.path, other.key, other.type) and (
+        one.start <= other.start and other.end <= one.end
+    )
 
 
 def at_path(data: Json, path: Path) -> Json:

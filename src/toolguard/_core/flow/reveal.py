@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toolguard._core.audit import Kind
 from toolguard._core.flow.execute import authorise
@@ -20,7 +20,7 @@ __all__ = ["Clear", "reveal_text"]
 class Clear:
     """Text in clear, for the person it was released to, and the token-shaped pieces nobody issued."""
 
-    text: str
+    text: str = field(repr=False)
     unknown: tuple[str, ...]
 
 

@@ -64,7 +64,7 @@ class Setting:
     replays: bool = False
     pauses: tuple[type[BaseException], ...] = DEFAULT_PAUSES
     utc_offset: float = 0.0
-    agent_reason: str = ""
+    agent_reason: str = field(default="", repr=False)
     session_facts: Mapping[str, Json] = field(default_factory=dict)
 
     @property
@@ -82,16 +82,18 @@ class Judged:
 
     decision: Decision
     arguments: Arguments
-    passed: Any
+    passed: Any = field(repr=False)
     args_digest: str
     call_digest: str
     present: tuple[Finding, ...]
     revealed: tuple[Finding, ...]
+    hidden: tuple[Finding, ...]
+    """Of ``revealed``, what an approver sees as tokens: all but what the model wrote where the policy passes it."""
     masked: int
     released: tuple[Token, ...]
     entered: Json
     """The arguments as the model wrote them, identifiers replaced by tokens."""
-    names: Mapping[Token, str]
+    names: Mapping[Token, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,6 @@ class Permit:
 class Done:
     """A finished call. ``value`` is masked; ``replayed`` says it came from the ledger and the tool did not run."""
 
-    value: Any
+    value: Any = field(repr=False)
     call: str
     replayed: bool = False
