@@ -191,6 +191,7 @@ class Opened:
 
     def __init__(self, messages: Sequence[BaseMessage], allow: frozenset[str]) -> None:
         self.messages = list(messages)
+        self.changed = False
         self._bodies = [open_message(m, allow) for m in self.messages]
         self._origins = [origin_of(m) for m in self.messages]
 
@@ -206,7 +207,7 @@ class Opened:
     def put(self, at: list[int], before: list[Any], masked: list[Any]) -> None:
         """Put masked values back; a message in which nothing was found stays the object it is."""
         for i, old, new in zip(at, before, masked, strict=True):
-            message = self.messages[i]
+            message = given = self.messages[i]
             if new != old:
                 message = shut_message(message, new if isinstance(new, dict) else {"content": new})
             if isinstance(message, ToolMessage) and message.artifact is not None:
@@ -214,6 +215,7 @@ class Opened:
                     update={"artifact": None}
                 )  # the model has no use for it, tracers would show it
             self.messages[i] = message
+            self.changed = self.changed or message is not given
 
 
 def _lean(body: dict[str, Any]) -> Any:

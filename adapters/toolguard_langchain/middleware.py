@@ -184,6 +184,8 @@ def _closed(what: str, name: str) -> DeniedError:
 
 
 def _masked(request: ModelRequest[Any], opened: Opened) -> ModelRequest[Any]:
+    if not opened.changed:
+        return request
     messages: list[Any] = opened.messages
     if request.system_message is None:
         return request.override(messages=messages)
