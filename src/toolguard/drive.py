@@ -203,7 +203,7 @@ def run(flow: Flow[T], hands: Hands) -> T:
             result: T = stop.value
             return result
         except ToolguardError as refused:
-            raise _bare(refused)
+            raise _bare(refused) from None
         send, fault = None, None
         try:
             match step:
@@ -229,7 +229,7 @@ async def arun(flow: Flow[T], hands: Hands) -> T:
             result: T = stop.value
             return result
         except ToolguardError as refused:
-            raise _bare(refused)
+            raise _bare(refused) from None
         closing = closing or isinstance(fault, GeneratorExit)  # nothing can be awaited any more
         send, fault = None, None
         try:

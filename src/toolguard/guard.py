@@ -423,7 +423,7 @@ class Session:
             on_wait_timeout=parts.on_wait_timeout,
             shape=bound.shape,
             utc_offset=self._utc_offset,
-            agent_reason=self._masked_reason(reason),
+            agent_reason=reason,
             session_facts={"id": self.id, "run": self.run, "calls": self._calls},
             replays=replays,
             pauses=(*DEFAULT_PAUSES, *pauses) if pauses else DEFAULT_PAUSES,
@@ -457,9 +457,6 @@ class Session:
             parent_id=trace.span_id,
             detector_version=self.guard.parts.detector.version,
         )
-
-    def _masked_reason(self, reason: str) -> str:
-        return str(self.mask(reason[:2000], origin=Origin.MODEL)) if reason else ""
 
 
 _NOTHING = BoundTool(tool=_REVEAL, invoke=lambda passed: None)

@@ -233,6 +233,7 @@ def test_an_asked_call_is_recorded_before_it_is_announced_and_runs_only_after_a_
         "Validate",
         "Analyse",
         "Find",
+        "LookUp",
         "CheckGrant",
         "LookUp",
         "Commit:call.executing",

@@ -7,10 +7,10 @@ the verdicts, never counted up. Expiry stands in the predicates: a clock that wa
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 
-from toolguard._core.call import Assurance, CallRef, Json, Person, canonical
+from toolguard._core.call import Assurance, CallRef, Json, Person, canonical, keyed_digest
 from toolguard._core.policy import ApproverRule
 from toolguard.errors import ApprovalError, ConflictError
 
@@ -27,6 +27,7 @@ __all__ = [
     "eligible_for",
     "is_expired",
     "move",
+    "request_digest",
     "resolution_payload",
     "tally",
 ]
@@ -75,7 +76,7 @@ class Request:
     Times are UTC seconds since the epoch. ``excluded`` holds the directory persons who may never decide
     it (requester, delegator, owner of the agent, …). ``agent_reason`` is the agent's own text: untrusted.
     ``decisive`` shows the arguments that decide what happens (recipient, host, target) as far as they may
-    be shown; it is part of what ``view_digest`` covers.
+    be shown. ``view_digest`` covers all of it (`request_digest`).
     """
 
     id: str
@@ -253,6 +254,15 @@ def add_verdict(approval: Approval, verdict: Verdict, voter: Voter, *, now: floa
         return replace(after, version=approval.version + 1, changed=now)
     expires = now + approval.request.claim_ttl if to is State.APPROVED else None
     return move(after, to, now=now, grant_expires=expires, grant=None)
+
+
+def request_digest(key: bytes, request: Request) -> str:
+    """Keyed digest over the whole request: what a person sees and says yes to. It is the request's ``view_digest``.
+
+    Who can write to the store but has no key cannot show an approver another request than the one that was asked.
+    """
+    rest = {f.name: getattr(request, f.name) for f in fields(request) if f.name not in ("view", "view_digest")}
+    return keyed_digest(key, "toolguard.view", canonical(rest), canonical(request.view))
 
 
 def resolution_payload(approval: Approval) -> bytes:

@@ -158,12 +158,12 @@ def _leaf(value: Json, finding: Finding) -> str | None:
     """The text a finding lies in, or None where it points at no leaf."""
     path = finding.path
     for step in path[:-1] if finding.key else path:
-        if isinstance(value, Mapping) and isinstance(step, str) and step in value:
-            value = value[step]
-        elif isinstance(value, list | tuple) and type(step) is int and 0 <= step < len(value):
-            value = value[step]
-        else:
+        there = (isinstance(value, Mapping) and isinstance(step, str) and step in value) or (
+            isinstance(value, list | tuple) and type(step) is int and 0 <= step < len(value)
+        )
+        if not there:
             return None
+        value = value[step]
     if finding.key:
         return path[-1] if path and isinstance(value, Mapping) and path[-1] in value else None  # type: ignore[return-value] # keys are text
     if isinstance(value, str):

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from toolguard._core.approval import Approval, Request, State, is_expired, move, resolution_payload, tally
+from toolguard._core.approval import (
+    Approval,
+    Request,
+    State,
+    is_expired,
+    move,
+    request_digest,
+    resolution_payload,
+    tally,
+)
 from toolguard._core.audit import Draft, Outcome
-from toolguard._core.call import Json, canonical, keyed_digest
+from toolguard._core.call import Json, canonical
 from toolguard._core.flow.judge import at
+from toolguard._core.flow.masking import mask_value
 from toolguard._core.flow.setting import Flow, Judged, Setting, Suspension
 from toolguard._core.mask import Finding, apply_findings, leaf_text, merge_findings
 from toolguard._core.policy import Decision, Handling, ToolPlan
@@ -24,12 +35,21 @@ from toolguard._core.steps import (
     LookUp,
     NewId,
     Now,
+    Origin,
     Requester,
     Seal,
     Update,
 )
 from toolguard._core.vault import Namespace, Need, Token
-from toolguard.errors import ConflictError, DeniedError, InvalidatedError, NotAllowedError, ReplayError, Suspended
+from toolguard.errors import (
+    ConflictError,
+    DeniedError,
+    DetectionError,
+    InvalidatedError,
+    NotAllowedError,
+    ReplayError,
+    Suspended,
+)
 
 __all__ = ["ask", "decided", "expire", "invalidate", "void_after_denial"]
 
@@ -42,9 +62,14 @@ def ask(setting: Setting, trail: Trail, judged: Judged) -> Flow[tuple[Trail, App
         NotAllowedError: it ended in anything but a yes that holds now.
     """
     approval: Approval | None = yield Find(setting.ref)
+    asked = approval is not None
     if approval is None:
         approval = yield from _request(setting, trail, judged)
     trail = _resumed(trail, approval.request)
+    if asked:
+        yield from _requester(setting, trail, approval)
+    if approval.request.view_digest != request_digest(setting.scope.digest_key, approval.request):
+        yield from invalidate(setting, trail, approval, "view_changed")
     if approval.request.call_digest != judged.call_digest:
         yield from invalidate(setting, trail, approval, "arguments_changed")
     if approval.request.approver_rules != judged.decision.approver_rules:
@@ -87,7 +112,8 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
     span: str = yield NewId()
     sealed: bytes = yield Seal(judged.arguments.canonical, f"{setting.tenant}/request/{request_id}")
     decisive = _decisive(setting.plan, judged)
-    view = yield from _view(setting.plan, judged)
+    view = yield from _view(judged)
+    reason = yield from _reason(setting.agent_reason)
     rules = decision.approver_rules
     request = Request(
         id=request_id,
@@ -100,7 +126,7 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
         args_digest=judged.args_digest,
         call_digest=judged.call_digest,
         view=view,
-        view_digest=_view_digest(setting, view, decisive),
+        view_digest="",
         decisive=decisive,
         sealed=sealed,
         requester=scope.caller.person,
@@ -117,7 +143,7 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
         risk_level=decision.risk.level.label,
         evidence=tuple(e.text for e in decision.risk.evidence),
         approver_rules=rules,
-        agent_reason=setting.agent_reason,
+        agent_reason=reason,
         created=now,
         expires=now + min(r.expires for r in rules),
         claim_ttl=min(r.claim_ttl for r in rules),
@@ -125,6 +151,7 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
         span_id=span[:16],
         entities={k: int(n) for k, n in (c.rsplit(":", 1) for c in counts(f.type for f in judged.present))},
     )
+    request = replace(request, view_digest=request_digest(scope.digest_key, request))
     records = (decided(trail, judged, Outcome.PENDING, now), trail.requested(request, span_id=request.span_id))
     try:
         yield Commit(Change(tenant=setting.tenant, records=records, create=request))
@@ -136,12 +163,9 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
                 f"this call of {tool.name!r} was already carried out or tried once; it did not run again",
                 call_id=trail.call,
             ) from None
+        yield from _requester(setting, _resumed(trail, found.request), found)
         return found
     return Approval(request=request, changed=now)
-
-
-def _view_digest(setting: Setting, view: Json, decisive: Mapping[str, str]) -> str:
-    return keyed_digest(setting.scope.digest_key, "toolguard.view", canonical([view, dict(decisive)]))
 
 
 def _nobody(decision: Decision, requester: Requester | None, setting: Setting) -> str:
@@ -161,27 +185,27 @@ def _nobody(decision: Decision, requester: Requester | None, setting: Setting) -
 def _decisive(plan: ToolPlan, judged: Judged) -> dict[str, str]:
     """What decides the call, as far as anyone may see it: in clear where it is no identifier, else host or domain."""
     shown: dict[str, str] = {}
-    touched = {tuple(map(str, f.path)) for f in judged.present if plan.handling(f.path) is not Handling.PASS}
+    touching = [*judged.hidden, *(f for f in judged.present if plan.handling(f.path) is not Handling.PASS)]
     for name in plan.rule.decisive:
         value = at(judged.arguments.data, name)
         path = tuple(name.split("."))
-        hidden = any(t[: len(path)] == path for t in touched)
+        hidden = [f for f in touching if tuple(map(str, f.path[: len(path)])) == path]
         if value is not None:
-            shown[name] = _site(value) if hidden else _short(value)
+            shown[name] = _site(value, hidden) if hidden else _short(value)
     return shown
 
 
-def _view(plan: ToolPlan, judged: Judged) -> Flow[Json]:
+def _view(judged: Judged) -> Flow[Json]:
     """What an approver sees: the very arguments the tool would get, identifiers as the session's tokens.
 
     Arguments the policy passes are no identifiers by its own word, and are shown as they are.
     """
     data = judged.arguments.data
     known = {value: token for token, value in judged.names.items()}
-    found = merge_findings(f for f in judged.revealed if plan.handling(f.path) is not Handling.PASS)
+    found = merge_findings(judged.hidden)
     old = {f: known[text] for f in found if (text := leaf_text(data, f)) in known}
     new: tuple[Finding, ...] = tuple(f for f in found if f not in old)
-    needs = {f: Need(type=f.type, text=leaf_text(data, f), namespace=Namespace.MODEL) for f in new}
+    needs = {f: Need(type=f.type, text=leaf_text(data, f), namespace=Namespace.PROTECTED) for f in new}
     tokens: Mapping[Need, Token] = (yield Allocate(tuple(dict.fromkeys(needs.values())))) if needs else {}
     return apply_findings(data, found, lambda f, _: str(old[f] if f in old else tokens[needs[f]]))
 
@@ -191,16 +215,35 @@ def _short(value: Json) -> str:
     return text if len(text) <= 256 else text[:256] + f"… ({len(text)} characters)"
 
 
-def _site(value: Json) -> str:
-    """The host of a URL or the domain of an address; nothing else of a hidden value is shown."""
-    text = value if isinstance(value, str) else ""
-    _, at, rest = text.rpartition("@")
-    if at and "/" not in rest:
-        return f"…@{rest.strip('<> ')}"
-    scheme, colon, rest = text.partition("://")
-    if colon:
-        return f"{scheme}://{rest.split('/')[0].rpartition('@')[2]}/…"
-    return "(hidden)"
+def _site(value: Json, hidden: Iterable[Finding]) -> str:
+    """The host of a URL or the domain of an address; nothing else of a value that holds identifiers is shown."""
+    place = _PLACE.fullmatch(value) if isinstance(value, str) else None
+    if place is None:
+        return "(hidden)"
+    group = "domain" if place["domain"] else "host"
+    start, end = place.span(group)
+    if any(f.start < end and start < f.end and f.type not in ("EMAIL", "URL") for f in hidden):
+        return "(hidden)"
+    return f"…@{place[group]}" if group == "domain" else f"{place['scheme']}://{place[group]}/…"
+
+
+_NAME = r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*"
+_PLACE = re.compile(
+    rf"[^@]*@(?P<domain>{_NAME})>?\s*"
+    rf"|(?P<scheme>https?|s?ftp|wss?)://(?:[^/@]*@)?(?P<host>{_NAME}(?::[0-9]{{1,5}})?)(?:[/?#].*)?",
+    re.DOTALL,
+)
+
+
+def _reason(written: str) -> Flow[str]:
+    """The agent's own words, masked; withheld where they cannot be."""
+    if not written:
+        return ""
+    try:
+        masked: Json = yield from mask_value(written[:2000], Origin.MODEL)
+    except DetectionError:
+        return "[reason withheld: it could not be checked for identifiers]"
+    return str(masked)
 
 
 def _wait(setting: Setting, trail: Trail, approval: Approval) -> Flow[Approval]:
@@ -271,6 +314,23 @@ def invalidate(setting: Setting, trail: Trail, approval: Approval, why: str) -> 
     )
 
 
+def _requester(setting: Setting, trail: Trail, approval: Approval) -> Flow[Requester]:
+    """Who asks now, if it is who asked then: nobody else runs on their approval, voids it or gets what it gave."""
+    requester: Requester | None = yield LookUp(setting.scope.caller, approval.request.approver_rules)
+    if requester is None:
+        yield from invalidate(setting, trail, approval, "requester")
+    elif requester.person != approval.request.requester_person:
+        now: float = yield Now()
+        yield Commit(Change(tenant=setting.tenant, records=(trail.refused("requester", at=now),)))
+    else:
+        return requester
+    raise DeniedError(
+        f"approval {approval.id!r} was asked for by another person; the call did not run",
+        code="requester",
+        call_id=trail.call,
+    )
+
+
 def _check_grant(setting: Setting, trail: Trail, approval: Approval) -> Flow[None]:
     """The yes must hold without trusting the row it was read from: signed, for this, by persons who may."""
     if approval.grant is None:
@@ -282,24 +342,10 @@ def _check_grant(setting: Setting, trail: Trail, approval: Approval) -> Flow[Non
             yield from invalidate(setting, trail, approval, "signature")
         if approval.grant.payload != resolution_payload(approval):
             yield from invalidate(setting, trail, approval, "signature")
-        if _view_digest(setting, approval.request.view, approval.request.decisive) != approval.request.view_digest:
-            yield from invalidate(setting, trail, approval, "view_changed")
-    requester: Requester | None = yield LookUp(setting.scope.caller, approval.request.approver_rules)
-    if requester is None:
-        yield from invalidate(setting, trail, approval, "requester")
-    elif requester.person != approval.request.requester_person:
-        # it stays as it is for the person who asked; nobody else runs on their approval
-        now: float = yield Now()
-        yield Commit(Change(tenant=setting.tenant, records=(trail.refused("requester", at=now),)))
-        raise DeniedError(
-            f"approval {approval.id!r} was asked for by another person; the call did not run",
-            code="requester",
-            call_id=trail.call,
-        )
-    else:
-        request = replace(approval.request, excluded=approval.request.excluded | requester.excluded)
-        if tally(replace(approval, request=request)) is not State.APPROVED:
-            yield from invalidate(setting, trail, approval, "not_eligible")
+    requester = yield from _requester(setting, trail, approval)
+    request = replace(approval.request, excluded=approval.request.excluded | requester.excluded)
+    if tally(replace(approval, request=request)) is not State.APPROVED:
+        yield from invalidate(setting, trail, approval, "not_eligible")
 
 
 def _transition(
@@ -351,5 +397,8 @@ def void_after_denial(setting: Setting, trail: Trail) -> Flow[None]:
     """The policy now says no: whatever was asked or approved for this call is void."""
     approval: Approval | None = yield Find(setting.ref)
     if approval is not None and approval.state in (State.PENDING, State.APPROVED):
+        requester: Requester | None = yield LookUp(setting.scope.caller, ())
+        if requester is None or requester.person != approval.request.requester_person:
+            return  # a no to one person says nothing about another's call
         with suppress(InvalidatedError):  # the denial itself is raised by the caller
             yield from invalidate(setting, trail, approval, "policy_changed")

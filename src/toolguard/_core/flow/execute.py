@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
@@ -34,15 +35,15 @@ from toolguard._core.steps import (
     Unseal,
     Update,
 )
-from toolguard._core.vault import Namespace
+from toolguard._core.vault import Namespace, canonical_form
 from toolguard.errors import (
-    BadArgumentsError,
     ConflictError,
     DeniedError,
     InvalidatedError,
+    NotAllowedError,
     ReplayError,
     ResultWithheldError,
-    StoreError,
+    Suspended,
     ToolFailedError,
     ToolguardError,
 )
@@ -79,7 +80,13 @@ def authorise(setting: Setting, raw: object) -> Flow[Permit]:
     if decision.effect is Effect.DENY:
         yield from _deny(setting, trail, judged)
     if decision.effect is Effect.REQUIRE_APPROVAL:
-        trail, approval = yield from ask(setting, trail, judged)
+        try:
+            trail, approval = yield from ask(setting, trail, judged)
+        except (NotAllowedError, Suspended):
+            raise  # on record already
+        except ToolguardError as fault:
+            yield from _record_refusal(setting, trail, fault.code)
+            raise
         return Permit(trail=trail, judged=judged, pending=(), approval=approval)
     now: float = yield Now()
     return Permit(trail=trail, judged=judged, pending=(decided(trail, judged, Outcome.ALLOWED, now),))
@@ -113,11 +120,10 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
         ResultWithheldError: the tool ran, but its result cannot be shown or recorded.
     """
     trail, judged, approval = permit.trail, permit.judged, permit.approval
-    try:
-        same = freeze(passed).canonical == judged.arguments.canonical
-    except BadArgumentsError:
-        same = False
-    if not same:
+    if trail.tool.identity != setting.tool.identity or trail.ref != setting.ref:
+        yield from abandon(setting, permit, Outcome.DENIED, "permit")
+        raise InvalidatedError("this permit is for another tool or call; the call did not run", call_id=trail.call)
+    if not _is_judged(judged, passed):
         yield from _changed_after(setting, permit)
     now: float = yield Now()
     if approval is not None and approval.state is State.APPROVED and is_expired(approval, now):
@@ -136,10 +142,14 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
         yield Commit(Change(tenant=setting.tenant, records=records, claim=claim, update=_update(approval, running)))
     except ConflictError:
         return (yield from _already(setting, permit))
+    if not _is_judged(judged, passed):  # while the claim was written, whoever else holds them may have changed them
+        yield from _end(setting, permit, running, span, now, Kind.CALL_FAILED, error="arguments_changed")
+        raise _not_judged(setting, permit)
     try:
         ran: Ran = yield Invoke(passed, trail.call, judged.call_digest)
     except BaseException as fault:
-        yield from _end(setting, permit, running, span, now, Kind.CALL_INDETERMINATE, error=type(fault).__name__)
+        with suppress(Exception):  # a record that cannot be written must not hide the interruption; recovery adds it
+            yield from _end(setting, permit, running, span, now, Kind.CALL_INDETERMINATE, error=type(fault).__name__)
         raise
     if ran.error is not None and isinstance(ran.error, setting.pauses):
         yield from _paused(setting, permit, running, span, now)
@@ -147,6 +157,14 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
     if ran.error is not None:
         yield from _failed(setting, permit, running, span, now, ran.error)
     return (yield from _returned(setting, permit, running, span, now, ran.value))
+
+
+def _is_judged(judged: Judged, passed: object) -> bool:
+    """Whether ``passed`` is, now, exactly what was judged."""
+    try:
+        return freeze(passed).canonical == judged.arguments.canonical
+    except Exception:  # noqa: BLE001 - objects that cannot be read are not the ones that were
+        return False
 
 
 def _update(before: Approval | None, after: Approval | None) -> Update | None:
@@ -165,7 +183,11 @@ def _changed_after(setting: Setting, permit: Permit) -> Flow[None]:
     if permit.approval is not None:
         yield from invalidate(setting, permit.trail, permit.approval, "arguments_changed")
     yield from abandon(setting, permit, Outcome.INVALIDATED, "arguments_changed")
-    raise InvalidatedError(
+    raise _not_judged(setting, permit)
+
+
+def _not_judged(setting: Setting, permit: Permit) -> InvalidatedError:
+    return InvalidatedError(
         f"the arguments of {setting.tool.name!r} changed after they were judged; the call did not run, make a new one",
         call_id=permit.trail.call,
     )
@@ -205,9 +227,9 @@ def _paused(setting: Setting, permit: Permit, running: Approval | None, span: st
 def _failed(
     setting: Setting, permit: Permit, running: Approval | None, span: str, started: float, error: Exception
 ) -> Flow[None]:
-    kind = type(error).__name__
+    kind = _kind(error)
     try:
-        masked, _ = yield from mask(str(error)[:4096], Origin.RESULT, None, keep_tokens=False)
+        masked, _ = yield from mask(str(error)[:4096], Origin.RESULT, None, keep_tokens=False, own=_own(permit))
     except Exception:  # noqa: BLE001 - whatever fails here, the message is withheld
         masked = ""
     yield from _end(setting, permit, running, span, started, Kind.CALL_FAILED, error=kind)
@@ -217,6 +239,18 @@ def _failed(
         masked_message=cast("str", masked),
         original=error,
     )
+
+
+def _kind(error: BaseException) -> str:
+    """An exception's class. One made up at run time may be named after anything."""
+    name = type(error).__name__
+    return name if name.isidentifier() and len(name) <= 64 else "Exception"
+
+
+def _own(permit: Permit) -> frozenset[str]:
+    """What the model wrote itself into this call, in canonical form."""
+    names = permit.judged.names
+    return frozenset(canonical_form(t.type, v) for t, v in names.items() if t.namespace is Namespace.MODEL)
 
 
 def _returned(
@@ -251,7 +285,7 @@ def _mask_result(setting: Setting, permit: Permit, value: Any) -> Flow[tuple[Jso
     if wanted.results is Handling.PASS:
         planted = tuple(f for f, _ in token_findings(plain))
         return (yield from tokenise(plain, planted, Namespace.PROTECTED)), ()
-    return (yield from mask(plain, origin, None, keep_tokens=False))
+    return (yield from mask(plain, origin, None, keep_tokens=False, own=_own(permit)))
 
 
 def _keep(setting: Setting, value: Any, masked: Json) -> Flow[bytes]:
@@ -259,7 +293,7 @@ def _keep(setting: Setting, value: Any, masked: Json) -> Flow[bytes]:
     plain = value is None or isinstance(value, str | int | float | bool | list | dict)
     if not plain or not setting.replays:
         return b""
-    sealed: bytes = yield Seal(canonical(masked), _ledger_context(setting))
+    sealed: bytes = yield Seal(json.dumps(masked).encode(), _ledger_context(setting))
     return sealed
 
 
@@ -312,10 +346,10 @@ def _end(
             yield Commit(change)
         except ConflictError:
             yield from _end_after_sweep(setting, running, ended, change)
-    except StoreError:
-        if kind is Kind.CALL_RETURNED:
-            raise _withheld(setting, permit) from None
-        raise
+    except Exception:
+        if kind is Kind.CALL_INDETERMINATE:
+            raise
+        raise _withheld(setting, permit) from None
 
 
 def _end_after_sweep(setting: Setting, running: Approval | None, ended: Approval | None, change: Change) -> Flow[None]:

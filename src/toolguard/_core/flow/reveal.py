@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from toolguard._core.audit import Kind
-from toolguard._core.flow.execute import authorise
+from toolguard._core.audit import Kind, Outcome
+from toolguard._core.flow.execute import abandon, authorise
 from toolguard._core.flow.setting import Flow, Setting
+from toolguard._core.policy import Effect
 from toolguard._core.records import counts, label
 from toolguard._core.steps import Change, Commit, NewId, Now, Reveal
 from toolguard._core.vault import Token, token_spans, unmask_text
@@ -29,8 +30,9 @@ def reveal_text(setting: Setting, text: str, purpose: str) -> Flow[Clear]:
     tokens = frozenset(span.token for span in token_spans(text))
     types = sorted({t.type for t in tokens})
     permit = yield from authorise(setting, {"purpose": purpose, "types": types})
-    if permit.approval is not None:
-        raise DeniedError("revealing values cannot wait for an approval; allow it by role instead", code="reveal")
+    if permit.judged.decision.would > Effect.MASK:  # also in shadow mode: what is shown cannot be taken back
+        yield from abandon(setting, permit, Outcome.DENIED, "reveal")
+        raise DeniedError("the policy does not let this caller see values in clear; nothing was shown", code="reveal")
     now: float = yield Now()
     span: str = yield NewId()
     body = {
