@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from authority.ward import Ward, human
+from authority.ward import Ward, asked_record, human
 from toolguard._core.approval import Answer, Approval, State, move
 from toolguard._core.audit import Kind
 from toolguard._core.policy import ApproverRule
@@ -129,6 +129,7 @@ def test_an_execution_nobody_heard_of_again_is_indeterminate(ward: Ward) -> None
     ward.store.commit(
         Change(
             tenant="st-marys",
+            records=(replace(asked_record(approved.request), kind=Kind.CALL_EXECUTING),),
             claim=Claim(ref=approved.request.ref, call_digest=approved.request.call_digest, asked=True),
             update=Update(approval=running, from_version=approved.version, from_state=approved.state),
         )

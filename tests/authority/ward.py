@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolguard._core.approval import Answer, Approval, Request
-from toolguard._core.audit import Kind
+from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Assurance, CallRef, Person, canonical, keyed_digest
 from toolguard._core.policy import ApproverRule
+from toolguard._core.records import approval_body
 from toolguard._core.steps import Change
 from toolguard.authority import Authority, Human
 from toolguard.detection import DefaultDetector
@@ -82,6 +83,19 @@ class Ids:
 
 def human(subject: str, *, tenant: str = "st-marys", issuer: str = "local") -> Human:
     return Human(identity=Person(issuer=issuer, tenant=tenant, subject=subject), channel="rest", auth="token:test")
+
+
+def asked_record(request: Request) -> Draft:
+    """The record a guard writes with the request."""
+    return Draft(
+        kind=Kind.APPROVAL_REQUESTED,
+        at=request.created,
+        started=request.created,
+        call=request.call,
+        trace_id=request.trace_id,
+        span_id=request.span_id,
+        body=approval_body(request, Outcome.PENDING),
+    )
 
 
 @dataclass
@@ -162,7 +176,7 @@ class Ward:
             trace_id=secrets.token_hex(16),
             span_id=call[:16],
         )
-        self.store.commit(Change(tenant=tenant, create=request))
+        self.store.commit(Change(tenant=tenant, create=request, records=(asked_record(request),)))
         return self.read(request.id, tenant)
 
     def read(self, approval_id: str, tenant: str = "st-marys") -> Approval:
@@ -182,4 +196,6 @@ class Ward:
         return self.authority.decide(who, approval.id, answer, **given)  # type: ignore[arg-type] # a table fills it in
 
     def journal(self) -> list[tuple[Kind, dict[str, object]]]:
-        return [(r.draft.kind, dict(r.draft.body)) for r in self.store.records() if r.draft.kind is not Kind.LOG_OPENED]
+        """What the service wrote; the log's opening and the guard's request are left out."""
+        skipped = (Kind.LOG_OPENED, Kind.APPROVAL_REQUESTED)
+        return [(r.draft.kind, dict(r.draft.body)) for r in self.store.records() if r.draft.kind not in skipped]

@@ -26,6 +26,7 @@ from toolguard.authority import trail
 from toolguard.authority.access import Actor, Human, answers_for, may_answer, may_see, voter_of
 from toolguard.authority.reason import masked_reason
 from toolguard.errors import ApprovalError, ConflictError, InvalidatedError, NotFoundError
+from toolguard.journal import close_overdue
 from toolguard.ports import Channel, Detector, Directory, DirectoryPerson, GrantVerifier, Ids, Signer, Store
 
 __all__ = ["Authority", "Page"]
@@ -312,17 +313,9 @@ class Authority:
         raise ConflictError("this request is being changed by many at once; nothing was withdrawn; try again")
 
     def sweep(self) -> int:
-        """Make visible what time has ended; how many there were. Nothing depends on it having run.
-
-        What has run out becomes EXPIRED; an execution whose lease is lost becomes INDETERMINATE.
-        """
-        count = 0
-        while batch := self._store.overdue(_PAGE):
-            swept = sum(self._swept(approval) for approval in batch)
-            count += swept
-            if not swept or len(batch) < _PAGE:
-                break
-        return count
+        """Make visible what time has ended; how many there were. Nothing depends on it having run."""
+        closed = close_overdue(self._store)
+        return closed.expired + closed.indeterminate
 
     def deliver(self, channels: Sequence[Channel]) -> int:
         """Tell ``channels`` what has changed, oldest first; how many announcements are done.
@@ -337,24 +330,6 @@ class Authority:
                 self._store.outbox_done(row)
                 done += 1
         return done
-
-    def _swept(self, approval: Approval) -> bool:
-        now = self._store.now()
-        if approval.state is State.EXECUTING:
-            if approval.lease_until is None or now < approval.lease_until:
-                return False
-            after = move(approval, State.INDETERMINATE, now=now)
-            record = trail.indeterminate(after, at=now, span_id=self._span())
-        elif is_expired(approval, now):
-            after = move(approval, State.EXPIRED, now=now)
-            record = trail.resolved(after, reason_code="expired", at=now, span_id=self._span())
-        else:
-            return False
-        try:
-            self._commit(approval, after, (record,), expiring=False)
-        except ConflictError:
-            return False
-        return True
 
     def _commit(self, before: Approval, after: Approval, records: tuple[Draft, ...], *, expiring: bool = True) -> None:
         alive = before.request.expires if before.state is State.PENDING else before.grant_expires

@@ -9,7 +9,7 @@ from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Json
 from toolguard._core.records import approval_body
 
-__all__ = ["OUTCOMES", "indeterminate", "refused", "resolved", "verdict_given"]
+__all__ = ["OUTCOMES", "refused", "resolved", "verdict_given"]
 
 _SAFE = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 
@@ -98,9 +98,3 @@ def resolved(approval: Approval, *, reason_code: str, at: float, span_id: str) -
         "toolguard.approval.wait_s": max(0.0, at - created),
     }
     return _draft(Kind.APPROVAL_RESOLVED, approval.request, at=at, started=created, span_id=span_id, body=body)
-
-
-def indeterminate(approval: Approval, *, at: float, span_id: str) -> Draft:
-    """`Kind.CALL_INDETERMINATE`: it was executing and nobody heard of it again."""
-    body = _body(approval, "lease_lost")
-    return _draft(Kind.CALL_INDETERMINATE, approval.request, at=at, started=at, span_id=span_id, body=body)

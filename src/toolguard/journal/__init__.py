@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from toolguard.journal.recover import Recovered, recover
+from toolguard.journal.recover import Recovered, close_overdue, recover
 from toolguard.journal.timeline import in_time, since, tail, timeline
 from toolguard.journal.verify import LogReport, StateFault, VerifyReport, verify
 
 __all__ = [
     "LogReport",
     "Recovered",
+    "close_overdue",
     "StateFault",
     "VerifyReport",
     "in_time",

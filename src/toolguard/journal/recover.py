@@ -14,7 +14,7 @@ from toolguard.errors import ConflictError
 from toolguard.journal._facts import APPROVAL_ID, OUTCOME, TENANT, Facts
 from toolguard.ports import Store
 
-__all__ = ["Recovered", "recover"]
+__all__ = ["Recovered", "close_overdue", "recover"]
 
 _REASON = "toolguard.decision.reason_code"
 _BATCH = 100
@@ -29,15 +29,33 @@ class Recovered:
 
 
 def recover(store: Store, now: float | None = None, *, stale_after: float = 3600.0) -> Recovered:
-    """Write down what a crash left open.
+    """Write down what a crash left open: `close_overdue`, and allowed calls that began and never ended.
 
-    An execution of an approved call whose lease ran out becomes INDETERMINATE; so does one of an allowed
-    call that began more than ``stale_after`` seconds ago and has no end. A pending or approved request past
-    its time becomes EXPIRED. All are ends that records and approvals then agree on.
+    An execution of an allowed call that began more than ``stale_after`` seconds ago and has no end gets the
+    record that it is indeterminate. Reads the whole journal; run it when a service starts.
 
     Args:
         now: UTC seconds; the store's own time by default.
         stale_after: seconds.
+    """
+    moment = store.now() if now is None else now
+    closed = close_overdue(store, moment)
+    indeterminate = closed.indeterminate
+    facts = Facts()
+    deque(facts.watch(store.records()), maxlen=0)
+    for record in facts.running.values():
+        if not record.draft.body.get(APPROVAL_ID) and record.draft.at + stale_after <= moment:
+            tenant = str(record.draft.body.get(TENANT, ""))
+            store.commit(Change(tenant=tenant, records=(_indeterminate(record, "no_end", moment),)))
+            indeterminate += 1
+    return replace(closed, indeterminate=indeterminate)
+
+
+def close_overdue(store: Store, now: float | None = None) -> Recovered:
+    """Make visible which approvals time has ended, each with its record. Nothing depends on it having run.
+
+    An execution whose lease ran out becomes INDETERMINATE, a pending or approved request past its time
+    EXPIRED. A state that no record led to is left for `verify` to report.
     """
     moment = store.now() if now is None else now
     indeterminate = expired = 0
@@ -47,13 +65,6 @@ def recover(store: Store, now: float | None = None, *, stale_after: float = 3600
         expired += moved.count(State.EXPIRED)
         if not any(moved):
             break
-    facts = Facts()
-    deque(facts.watch(store.records()), maxlen=0)
-    for record in facts.running.values():
-        if not record.draft.body.get(APPROVAL_ID) and record.draft.at + stale_after <= moment:
-            tenant = str(record.draft.body.get(TENANT, ""))
-            store.commit(Change(tenant=tenant, records=(_indeterminate(record, "no_end", moment),)))
-            indeterminate += 1
     return Recovered(indeterminate=indeterminate, expired=expired)
 
 
