@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import unicodedata
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import TracebackType
@@ -53,6 +54,11 @@ def current_session() -> Session:
             "no session: nobody is known to be behind this call; open one with guard.session(caller=...) around it"
         )
     return sessions[-1]
+
+
+def _folded(name: str) -> str:
+    """Tool names that a policy's patterns cannot tell apart, or a reader, are one name."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 class _Known:
@@ -117,13 +123,14 @@ class Guard:
         Raises:
             UnknownToolError: another tool has this name already; a name means one tool in a guard.
         """
-        known = self._known.get(tool.name)
+        name = _folded(tool.name)
+        known = self._known.get(name)
         if known is None:
             with self._lock:
-                known = self._known.get(tool.name)
+                known = self._known.get(name)
                 if known is None:
                     known = _Known(tool, self.parts.policy.plan(tool), self.parts.analyser.tool(tool))
-                    self._known[tool.name] = known
+                    self._known[name] = known
         if known.tool is not tool and known.tool.identity != tool.identity:
             raise UnknownToolError(
                 f"another tool is already known as {tool.name!r}; give one of them a different name, "
@@ -133,8 +140,8 @@ class Guard:
 
     def known(self, name: str) -> Tool | None:
         """The tool this guard knows by ``name``, if it has met one."""
-        found = self._known.get(name)
-        return None if found is None else found.tool
+        found = self._known.get(_folded(name))
+        return None if found is None or found.tool.name != name else found.tool
 
     def tool(self, function: Callable[..., Any]) -> BoundTool:
         """Describe a plain function as a tool: its name, docstring and annotated signature."""
@@ -229,7 +236,11 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _sessions.set(_sessions.get()[:-1])
+        entered = _sessions.get()
+        for place in reversed(range(len(entered))):
+            if entered[place] is self:  # sessions may end in another order than they began
+                _sessions.set((*entered[:place], *entered[place + 1 :]))
+                return
 
     # --- calls ---------------------------------------------------------------------------------------
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from toolguard._core.mask import apply_findings, merge_findings
+from toolguard._core.mask import apply_findings, checked
 from toolguard._core.steps import Origin
-from toolguard.errors import DetectionError
 from toolguard.ports import Detector
 
 __all__ = ["WITHHELD", "masked_reason"]
@@ -18,7 +17,7 @@ def masked_reason(detector: Detector, reason: str) -> str:
     if not text:
         return ""
     try:
-        findings = detector.session().inspect(text, origin=Origin.USER)
-    except DetectionError:
+        findings = checked(text, detector.session().inspect(text, origin=Origin.USER))
+    except Exception:  # noqa: BLE001 - a detector may fail in any way
         return WITHHELD
-    return str(apply_findings(text, merge_findings(findings), lambda finding, _: f"<{finding.type}>"))
+    return str(apply_findings(text, findings, lambda finding, _: f"<{finding.type}>"))

@@ -39,7 +39,7 @@ def load(kind: type[T], text: str, **extra: object) -> T:
     """
     try:
         return _build(kind, json.loads(text), extra)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise StoreError(
             f"a stored {kind.__name__.lower()} cannot be read ({type(error).__name__}); "
             "the store was edited or written by another version"

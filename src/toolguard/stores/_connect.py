@@ -23,6 +23,7 @@ _ADVICE = {
     "SQLITE_PERM": "access was refused; check the owner and mode of the file",
     "SQLITE_IOERR": "the disk failed to read or write; check the disk",
     "SQLITE_CORRUPT": "the file is damaged; keep a copy and restore a backup",
+    "SQLITE_AUTH": "it holds a trigger or view that is not ours, so it was edited; see the audit trail",
     "SQLITE_NOTADB": "the file is no SQLite database; check the path",
 }
 
@@ -65,10 +66,16 @@ def connect(path: str, *, busy_timeout: float, read_only: bool = False) -> sqlit
         _wal(connection, busy_timeout)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.set_authorizer(_ours_alone)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _ours_alone(action: int, one: str | None, two: str | None, database: str | None, within: str | None) -> int:
+    """Statements do what they say: nothing a trigger or view in the file adds to them is carried out."""
+    return sqlite3.SQLITE_OK if within is None else sqlite3.SQLITE_DENY
 
 
 def _create(path: str) -> None:

@@ -72,13 +72,18 @@ def approval_of(row: Row, verdicts: list[str]) -> Approval:
     """
     (id_, tenant, state, version, ref, call_digest, expires, grant_expires, lease_until, outcome, changed) = row[:11]
     payload, signature, key_id, sealed, body = row[11:]
-    request = _codec.load(Request, body, sealed=bytes(sealed))
+    request = _codec.load(Request, body, sealed=_blob(sealed))
     said = (request.id, request.tenant, request.ref.ref, request.call_digest, request.expires)
-    if said != (id_, tenant, ref, call_digest, expires):
-        raise StoreError(f"approval {str(id_)!r} does not fit its own row: the store was edited; see the audit trail")
+    times = (grant_expires, lease_until)
+    if (
+        said != (id_, tenant, ref, call_digest, expires)
+        or not all(t is None or isinstance(t, float) for t in times)
+        or not (isinstance(version, int) and isinstance(outcome, str) and isinstance(changed, float))
+    ):
+        raise StoreError("an approval does not fit its own row: the store was edited; see the audit trail")
     grant = None
     if payload is not None:
-        grant = Grant(payload=bytes(payload), signature=bytes(signature), key_id=str(key_id))
+        grant = Grant(payload=_blob(payload), signature=_blob(signature), key_id=str(key_id))
     try:
         return Approval(
             request=request,
@@ -95,6 +100,13 @@ def approval_of(row: Row, verdicts: list[str]) -> Approval:
         raise StoreError(f"the row of approval {str(id_)!r} cannot be read ({type(error).__name__})") from None
 
 
+def _blob(value: object) -> bytes:
+    """SQLite keeps any type in any column, and ``bytes`` of a number is as many zeros."""
+    if not isinstance(value, bytes):
+        raise StoreError("a stored value is not of its column's type: the store was edited; see the audit trail")
+    return value
+
+
 def ledger_row(row: Row | None) -> tuple[LedgerRow | None, bool]:
     """Where a call stands, and whether an approval made the row."""
     if row is None:
@@ -103,7 +115,7 @@ def ledger_row(row: Row | None) -> tuple[LedgerRow | None, bool]:
         standing = Standing(row[1])
     except ValueError:
         raise StoreError("a ledger row cannot be read: the store was edited; see the audit trail") from None
-    return LedgerRow(call_digest=row[0], standing=standing, result=bytes(row[2])), bool(row[3])
+    return LedgerRow(call_digest=row[0], standing=standing, result=_blob(row[2])), bool(row[3])
 
 
 def record_row(record: AuditRecord) -> Row:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 from toolguard._core.approval import TRANSITIONS, Approval, State, is_expired
+from toolguard._core.audit import Kind, Outcome
 from toolguard._core.steps import Change, Claim, LedgerRow, Settle, Standing, Update
 from toolguard.errors import ConflictError, StoreError
 
-__all__ = ["check_claim", "check_settle", "check_shape", "check_update", "deadline"]
+__all__ = ["check_claim", "check_not_ended", "check_settle", "check_shape", "check_update", "deadline"]
 
 
 def check_shape(change: Change) -> None:
@@ -71,6 +74,20 @@ def check_claim(row: LedgerRow | None, made_by_approval: bool, claim: Claim) -> 
         free = row is None or (row.standing is Standing.FAILED and not made_by_approval)
     if not free or (row is not None and row.call_digest != claim.call_digest):
         raise ConflictError("this call was already claimed or is not the one that was asked; it must not run")
+
+
+def check_not_ended(kind: str, body: str) -> None:
+    """One record of an approved call that is to run. Raises ConflictError if it says that the call ran or may not.
+
+    An approval that ran or was refused never runs later; where its row says otherwise, the row was set back.
+    """
+    try:
+        facts = json.loads(body)
+        outcome = facts.get("toolguard.decision.outcome")
+    except (ValueError, AttributeError, RecursionError):
+        outcome = None
+    if kind != Kind.APPROVAL_RESOLVED or outcome != Outcome.APPROVED:
+        raise ConflictError("the journal says that this call ran already or was refused; it must not run")
 
 
 def check_settle(row: LedgerRow | None, settle: Settle) -> Standing:

@@ -158,6 +158,7 @@ UPDATE = (
 VERDICTS = "SELECT verdict FROM verdicts WHERE approval = ? ORDER BY n"
 ADD_VERDICT = "INSERT INTO verdicts (approval, n, tenant, answer, person, at, verdict) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
+ENDS = "SELECT kind, body FROM records WHERE call = ? AND kind IN (?, ?)"
 LEDGER = "SELECT call_digest, standing, result, asked FROM ledger WHERE tenant = ? AND ref = ?"
 SET_LEDGER = (
     "INSERT INTO ledger (tenant, ref, call_digest, standing, asked, changed) VALUES (?, ?, ?, ?, ?, ?) "
@@ -188,7 +189,7 @@ ADVANCE = (
     "ON CONFLICT (sink, log_id) DO UPDATE SET seq = max(seq, excluded.seq)"
 )
 
-KNOWN = "SELECT idx, variant FROM tokens WHERE tenant = ? AND session = ? AND spelling = ?"
+KNOWN = "SELECT idx, variant, value FROM tokens WHERE tenant = ? AND session = ? AND spelling = ?"
 LAST_VARIANT = (
     "SELECT idx, variant FROM tokens WHERE tenant = ? AND session = ? AND identity = ? "
     "ORDER BY idx DESC, variant DESC LIMIT 1"

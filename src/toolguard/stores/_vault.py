@@ -82,7 +82,10 @@ def _allocate(connection: sqlite3.Connection, key: SessionKey, need: Need, seale
     spelling = _digest(sealer, "toolguard.vault.spelling", key, need, need.text)
     row = connection.execute(_sql.KNOWN, (*where, spelling)).fetchone()
     if row is not None:
-        return Token(type=need.type, index=row[0], namespace=need.namespace, variant=row[1])
+        token = Token(type=need.type, index=row[0], namespace=need.namespace, variant=row[1])
+        if sealer.open(row[2], context=context(key, token)).decode("utf-8", "surrogatepass") != need.text:
+            raise StoreError("a stored token stands for something else than it is filed under: the store was edited")
+        return token
     identity = _digest(sealer, "toolguard.vault.identity", key, need, canonical_form(need.type, need.text))
     row = connection.execute(_sql.LAST_VARIANT, (*where, identity)).fetchone()
     if row is not None and row[1] < MAX_VARIANT:

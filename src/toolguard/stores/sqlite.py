@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from toolguard._core.approval import Approval, State
-from toolguard._core.audit import GENESIS, AuditRecord, seal
+from toolguard._core.audit import GENESIS, AuditRecord, Kind, seal
 from toolguard._core.call import CallRef
 from toolguard._core.steps import Change, Claim, LedgerRow, Settle, Standing, Update
 from toolguard._core.vault import Need, Token
@@ -21,7 +21,7 @@ from toolguard.stores import _codec, _log, _sql, _vault
 from toolguard.stores._batch import GroupCommit, Ticket
 from toolguard.stores._connect import connect, fault, prepare, translated
 from toolguard.stores._rows import approval_of, create_row, ledger_row, record_of, record_row, update_row
-from toolguard.stores._rules import check_claim, check_settle, check_shape, check_update
+from toolguard.stores._rules import check_claim, check_not_ended, check_settle, check_shape, check_update
 from toolguard.stores._time import StoreTime
 
 __all__ = ["SqliteStore"]
@@ -156,6 +156,8 @@ class SqliteStore:
             self._create(db, now, Approval(request=change.create, changed=change.create.created))
         if change.claim is not None:
             self._claim(db, now, tenant, change.claim)
+            if change.claim.asked:
+                self._check_journal(db, change)
         if change.settle is not None:
             self._settle(db, now, tenant, change.settle)
         if change.announce is not None and (change.create is None or change.create.id != change.announce):
@@ -187,6 +189,13 @@ class SqliteStore:
         row, asked = ledger_row(db.execute(_sql.LEDGER, (tenant, claim.ref.ref)).fetchone())
         check_claim(row, asked, claim)
         self._stand(db, now, tenant, claim.ref, claim.call_digest, Standing.EXECUTING, asked=claim.asked)
+
+    def _check_journal(self, db: sqlite3.Connection, change: Change) -> None:
+        """State rows can be set back by whoever writes to the file; the journal then still tells what happened."""
+        for call in {d.call for d in change.records if d.kind is Kind.CALL_EXECUTING}:
+            kinds = (Kind.CALL_EXECUTING.value, Kind.APPROVAL_RESOLVED.value)
+            for kind, body in db.execute(_sql.ENDS, (call, *kinds)):
+                check_not_ended(kind, body)
 
     def _stand(
         self, db: sqlite3.Connection, now: float, tenant: str, ref: CallRef, digest: str, to: Standing, *, asked: bool
