@@ -112,6 +112,7 @@ def test_with_no_key_pinned_nothing_is_believed() -> None:
         SIGNER.public_key.line.replace(SIGNER.public_key.id, OTHER.public_key.id),
         SecretKey.generate(Purpose.SIGN).line,
     ],
+    ids=["empty", "no key", "cut", "another id", "a secret key"],
 )
 def test_a_wrong_public_line_stops_the_start(line: str) -> None:
     with pytest.raises(KeyUnavailableError):
