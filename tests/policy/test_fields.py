@@ -1,0 +1,56 @@
+"""A field a policy file may hold reaches the core and decides something: none is read and then forgotten."""
+
+from dataclasses import fields
+
+import pytest
+
+from policy.support import APPROVALS, decided, facts, found, policy, risk
+from toolguard import Effect
+from toolguard._core.policy import ApproverRule, Defaults, Match, Rule, ToolRule
+from toolguard.policyfile.models import ApprovalModel, DefaultsModel, MatchModel, RuleModel, ToolModel
+
+ONLY_IN_FILES = {"on_expiry"}
+"""A word with one value: it is there for the reader."""
+ONLY_IN_CORE = {"line", "name", "pattern", "said"}
+
+
+@pytest.mark.parametrize(
+    ("model", "kept"),
+    [
+        (MatchModel, Match),
+        (RuleModel, Rule),
+        (ToolModel, ToolRule),
+        (ApprovalModel, ApproverRule),
+        (DefaultsModel, Defaults),
+    ],
+)
+def test_the_file_and_the_core_have_the_same_fields(model, kept):
+    assert set(model.model_fields) - ONLY_IN_FILES == {f.name for f in fields(kept)} - ONLY_IN_CORE
+
+
+FITS = {
+    "tool": ("t*", {}, {"tool": "other"}),
+    "category": ("exfiltration", {"risk": risk("low", "exfiltration")}, {"risk": risk("low", "read")}),
+    "role": ("clinician", {"roles": {"clinician"}}, {"roles": {"clerk"}}),
+    "agent": ("ward-*", {"agent": "ward-assistant"}, {"agent": "billing"}),
+    "data": ("MRN", {"data": {"q": "77"}, "present": found({"q": "77"}, MRN="q")}, {"data": {"q": "77"}}),
+    "environment": ("production", {"environment": "production"}, {"environment": "test"}),
+    "min_risk": ("high", {"risk": risk("high")}, {"risk": risk("medium")}),
+}
+"""Per field of ``match``: a value, a call it fits, and one it does not."""
+
+
+def test_every_field_of_match_is_tried():
+    assert FITS.keys() == MatchModel.model_fields.keys()
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_a_field_of_match_decides(name):
+    value, inside, outside = FITS[name]
+    loaded = policy(
+        APPROVALS
+        + "tools: {t: {}, other: {}}\ndefaults: {by_risk: {high: allow}}\n"
+        + f"rules: [{{id: r, because: b, effect: deny, match: {{{name}: '{value}'}}}}]"
+    )
+    assert decided(loaded, facts(**inside)).effect is Effect.DENY
+    assert decided(loaded, facts(**outside)).effect is Effect.ALLOW
