@@ -180,7 +180,7 @@ class RuleModel(_Model):
     on_error: EffectWord | None = Field(default=None, description="Instead of the policy's on_error, for this rule.")
     args: dict[_Name, HandlingWord] = Field(default_factory=dict, description="Handling of arguments when it matches.")
     results: ResultWord | None = Field(default=None, description="Handling of the result when it matches.")
-    max_result_chars: int | None = Field(default=None, ge=1, description="Cut the result to this length.")
+    max_result_chars: int | None = Field(default=None, ge=1, description="A result longer than this is withheld.")
     shadow: bool = Field(default=False, description="Record what the rule would do, without doing it.")
 
 
