@@ -9,7 +9,6 @@ from __future__ import annotations
 
 __all__ = [
     "ApprovalError",
-    "AuditError",
     "BadArgumentsError",
     "ConfigError",
     "ConflictError",
@@ -108,12 +107,6 @@ class KeyUnavailableError(ConfigError):
     code = "key"
 
 
-class AuditError(ToolguardError):
-    """The journal cannot be written or does not verify."""
-
-    code = "audit"
-
-
 class ApprovalError(ToolguardError):
     """A verdict was refused. ``code`` says why (``self_approval``, ``expired``, ``stale``, …)."""
 
@@ -205,6 +198,9 @@ class Suspended(ToolguardError):  # noqa: N818 - a pause is not a failure, and t
     """
 
     code = "suspended"
+    model_text = (
+        "The call needs a person's approval and has not run. Do not repeat it; tell the user that it is waiting."
+    )
 
     def __init__(self, message: str, *, approval_id: str, call_digest: str, tool: str, expires_at: float) -> None:
         super().__init__(message)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from toolguard._core.call import Json
 from toolguard._core.policy import ApproverRule, Decision, Effect, Policy, Rule
+from toolguard.errors import DeniedError, Suspended
 from toolguard.policyfile.cel import CelCondition
 
 __all__ = ["Explanation", "RuleNote", "explain"]
@@ -31,10 +32,8 @@ _EFFECTS = {
 _MODEL = {
     Effect.ALLOW: "The call is allowed.",
     Effect.MASK: "The call is allowed; identifiers are masked.",
-    Effect.REQUIRE_APPROVAL: (
-        "The call needs a person's approval and has not run. Do not repeat it; tell the user that it is waiting."
-    ),
-    Effect.DENY: "This call was refused by policy and did not run. Do not retry it.",
+    Effect.REQUIRE_APPROVAL: Suspended.model_text,
+    Effect.DENY: DeniedError.model_text,
 }
 
 
