@@ -103,7 +103,7 @@ def _assemble(settings: Config, store: Store, *, hosts: set[str], https: bool) -
     if signer.public_key.line not in settings.keys.trusted:
         typer.echo(
             "warning: the service's own public key is not in [keys] trusted, so guards with this configuration "
-            "will not believe its approvals; add the line 'toolguard keys show' prints",
+            f"will not believe its approvals; add the line 'toolguard keys show {settings.service.signing_key}' prints",
             err=True,
         )
     directory = FileDirectory(settings.at(settings.directory.file))

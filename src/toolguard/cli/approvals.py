@@ -84,7 +84,12 @@ class Service:
             return self.get(f"/v1/approvals/{_hex(name)}")
         found = [a for a in self.all() if a["id"].startswith(_hex(name))]
         if len(found) != 1:
-            _fail(f"{len(found)} approvals you may see begin with {name!r}; give the whole id", MISSING)
+            _fail(
+                f"{len(found)} approvals begin with {name!r}; give more of the id"
+                if found
+                else f"no approval that you may see begins with {name!r}; look at 'toolguard approvals list'",
+                MISSING,
+            )
         return self.get(f"/v1/approvals/{found[0]['id']}")
 
     def all(self, **query: str) -> Iterator[dict[str, Any]]:
@@ -281,7 +286,7 @@ def _print(a: dict[str, Any], *, to_stderr: bool = False) -> None:
         ("state", a["state"] + (f", {_left(a['expires'])} left" if a["state"] == "pending" else "")),
         ("who", f"{who['name']} ({who['assurance']}) through {who['agent']}, run {who['run']}"),
         ("why asked", policy["because"]),
-        ("rule", f"{', '.join(policy['rules'])} (policy {policy['id']} {policy['version']})"),
+        ("rule", f"{', '.join(policy['rules']) or 'default'} (policy {policy['id']} {policy['version']})"),
         ("risk", f"{risk['level']}, {risk['risk_class'].replace('_', ' ')}"),
         *(("", f"- {line}") for line in risk["evidence"]),
         *((f"decides: {name}", value) for name, value in a["decisive"].items()),

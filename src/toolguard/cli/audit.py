@@ -179,7 +179,7 @@ def show(
     with _opened(store, config) as opened:
         records = journal.timeline(opened, _whole_id(opened, call))
         if not records:
-            raise StoreError("the store has no record of this call; check the id and the store")
+            raise StoreError("the store has no record of this call; give at least 6 characters of its id, from 'tail'")
         if as_json:
             _print_records(records, as_json)
             return
@@ -187,6 +187,8 @@ def show(
         console.print(render_trace(records))
         for record in records:
             table = Table(box=None, show_header=False, pad_edge=False)
+            table.add_column(no_wrap=True)
+            table.add_column(overflow="fold")  # what is evidence is never cut
             for key, value in sorted(record.draft.body.items()):
                 table.add_row(Text(f"  {inert(key)}", style="dim"), Text(_shown(value)))
             console.print(
