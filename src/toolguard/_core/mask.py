@@ -137,7 +137,8 @@ def checked(value: Json, findings: Iterable[Finding]) -> tuple[Finding, ...]:
         if not isinstance(finding, Finding) or not _TYPE.fullmatch(finding.type) or finding.type in _RESERVED:
             raise _wrong("something that is no finding, or of a type no token can carry")
         text = _leaf(value, finding)
-        if text is None or not 0 <= finding.start < finding.end <= len(text):
+        whole = type(finding.start) is int and type(finding.end) is int
+        if text is None or not whole or not 0 <= finding.start < finding.end <= len(text):
             raise _wrong("a finding outside the text it was given")
         place = (finding.path, finding.key)
         apart = apart and finding.start >= reached.get(place, 0)
