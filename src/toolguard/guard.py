@@ -61,6 +61,10 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
+_EXPLAINED = CallRef(run="explain", call_id="explain")
+"""`Session.explain` makes no call; it needs no reference of its own."""
+
+
 class _Known:
     """A tool as this guard's policy sees it, worked out once."""
 
@@ -367,7 +371,7 @@ class Session:
     def explain(self, tool: BoundTool | Callable[..., Any], arguments: Mapping[str, Any] | None = None) -> Decision:
         """What would be decided, without asking, running or recording anything."""
         bound = self._bound(tool)
-        setting, hands = self._setting(bound, self.ref(), "", False, None)
+        setting, hands = self._setting(bound, _EXPLAINED, "", False, None)
         return drive.run(judge_flow(setting, arguments or {}), hands).decision
 
     # --- context -------------------------------------------------------------------------------------

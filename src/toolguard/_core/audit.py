@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from toolguard._core.call import Json, canonical, number_text, quoted
+from toolguard._core.call import Json, canonical_text, number_text, quoted
 
 __all__ = ["GENESIS", "AuditRecord", "Draft", "Fault", "Kind", "Outcome", "payload", "seal", "verify_chain"]
 
@@ -93,7 +93,7 @@ def payload(draft: Draft, *, log_id: str, seq: int, prev: str) -> bytes:
     """The canonical bytes (RFC 8785) of a record. Written out by hand: this is on every call's path."""
     q, number = quoted, number_text
     return (
-        f'{{"at":{number(draft.at)},"body":{canonical(draft.body).decode()},"call":{q(draft.call)},'
+        f'{{"at":{number(draft.at)},"body":{canonical_text(dict(draft.body))},"call":{q(draft.call)},'
         f'"kind":{q(draft.kind.value)},"link":{q(draft.link_id)},"log":{q(log_id)},"parent":{q(draft.parent_id)},'
         f'"prev":{q(prev)},"seq":{seq},"span":{q(draft.span_id)},"started":{number(draft.started)},'
         f'"trace":{q(draft.trace_id)},"v":{FORMAT}}}'

@@ -35,6 +35,7 @@ __all__ = [
     "args_digest",
     "call_digest",
     "canonical",
+    "canonical_text",
     "freeze",
     "keyed_digest",
     "number_text",
@@ -213,6 +214,11 @@ def freeze(value: object) -> Arguments:
 def canonical(value: object) -> bytes:
     """The canonical bytes of ``value`` (RFC 8785 after tagging)."""
     return freeze(value).canonical
+
+
+def canonical_text(value: dict[str, Json]) -> str:
+    """`canonical` as text; nothing is copied where ``value`` is flat, as most records are."""
+    return _encode_flat(value) if _is_flat(value) else canonical(value).decode()
 
 
 def _write(value: Any, depth: int, out: list[str]) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import cast
 
 from toolguard._core.call import Arguments, Json, args_digest, call_digest, canonical, freeze
@@ -13,7 +14,7 @@ from toolguard._core.flow.masking import token_findings, tokenise
 from toolguard._core.flow.setting import Flow, Judged, Setting
 from toolguard._core.mask import Finding, Path, leaves, restore_numbers, subtract
 from toolguard._core.policy import Handling, ToolPlan, decide
-from toolguard._core.risk import Evidence, Risk, RiskClass, combine
+from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel, combine
 from toolguard._core.steps import Analyse, Inspect, Now, Origin, Reveal, Validate
 from toolguard._core.vault import LITERAL, Namespace, Token, has_token, release, tokens_in
 from toolguard.errors import DeniedError
@@ -221,12 +222,18 @@ def as_policy_says(plan: ToolPlan, static: Risk, risk: Risk, own: tuple[Evidence
     """The policy's word on a tool replaces what the tool alone suggests; its arguments may still raise it."""
     rule = plan.rule
     if rule.risk is not None:
-        text = f"The policy sets this tool's risk to {rule.risk.label}."
-        said = Evidence(source="policy", risk_class=static.risk_class, level=rule.risk, text=text)
-        risk = combine((said, *own), default=static)
+        said = _policy_word(rule.risk, static.risk_class)
+        risk = combine((said.evidence[0], *own), default=static) if own else said
     if rule.category:
         text = "The policy files this tool under {}."
         classes = sorted(map(RiskClass, rule.category))
         named = (Evidence(source="policy", risk_class=c, level=risk.level, text=text.format(c.value)) for c in classes)
         risk = replace(risk, evidence=(*risk.evidence, *named))
     return risk
+
+
+@lru_cache(maxsize=64)
+def _policy_word(level: RiskLevel, risk_class: RiskClass) -> Risk:
+    text = f"The policy sets this tool's risk to {level.label}."
+    said = Evidence(source="policy", risk_class=risk_class, level=level, text=text)
+    return Risk(risk_class=risk_class, level=level, evidence=(said,))
