@@ -138,7 +138,7 @@ def load_config(path: str | os.PathLike[str]) -> Config:
         told = "; ".join(
             f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in fault.errors(include_input=False)
         )
-        raise ConfigError(f"{file}: {told}; see the configuration reference in the README") from None
+        raise ConfigError(f"{file}: {told}; see docs/configuration.md for every key") from None
 
 
 class SystemClock:

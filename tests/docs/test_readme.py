@@ -6,10 +6,12 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from toolguard import Guard
+from toolguard.config import Config
 from toolguard.testing.openai_server import OpenAIServer, Use, say, use
 from toolguard_demo.agents import EndpointChat
 
@@ -55,11 +57,15 @@ def test_the_examples_are_three():
     assert all(len(code.splitlines()) <= 17 for code in PYTHON)
 
 
-def test_the_langchain_example(place, capsys):
+def test_the_langchain_example(place, capsys, monkeypatch):
     from openai import OpenAI
 
+    monkeypatch.setattr(
+        "langchain.agents.factory.init_chat_model",
+        lambda name: EndpointChat(client=OpenAI(), model=name.removeprefix("openai:")),
+    )
     code = next(c for c in PYTHON if "toolguard_langchain" in c)
-    exec(compile(code, "README.md", "exec"), {"model": EndpointChat(client=OpenAI(), model="x"), "__name__": "readme"})
+    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
     assert re.fullmatch(r"Born <DATE_OF_BIRTH_\d+>\n", capsys.readouterr().out)
     assert "O'Neil" not in place.seen
     assert "1947" not in place.seen
@@ -80,6 +86,12 @@ def test_the_plain_example_suspends_and_runs_once_approved(place, capsys):
     with Guard.from_config() as guard:
         (waiting,) = guard.parts.store.list("general")
         assert waiting.state.value == "pending"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name)
+def test_code_in_the_other_documents_runs(page):
+    for code in re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+        exec(compile(code, page.name, "exec"), {"__name__": "page"})
 
 
 def commands():
@@ -114,9 +126,16 @@ def test_every_link_in_the_documents_leads_somewhere():
                 assert (file.parent / target).exists(), f"{file.name}: {target}"
 
 
+def test_every_key_of_the_configuration_is_explained():
+    told = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    wanted = set()
+    for section, field in Config.model_fields.items():
+        kinds = [k for k in (field.annotation, *get_args(field.annotation)) if hasattr(k, "model_fields")]
+        wanted |= {f"{section}.{name}" for kind in kinds for name in kind.model_fields}
+    assert set(re.findall(r"^\| `([^`]+)` \|", told, re.MULTILINE)) == wanted
+
+
 def test_the_make_targets_exist():
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for target in set(re.findall(r"\bmake (\w+)", README)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
-
-
