@@ -20,7 +20,7 @@ from training.slots import SLOT, Scene, Segment
 
 __all__ = ["VERSION", "Document", "documents"]
 
-VERSION: Final = "9"
+VERSION: Final = "10"
 """Raised whenever templates, word lists or slots change, so that a model card can name what it was trained on."""
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"

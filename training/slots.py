@@ -192,7 +192,9 @@ class Scene:
             ]
             return [(" ".join(digits), label)]
         if slot in ("mrn", "id") and self.random.random() < 0.04:
-            return [(" ".join(spoken_number(self.random.randrange(10)) for _ in range(self.random.randint(5, 8))), label)]
+            return [
+                (" ".join(spoken_number(self.random.randrange(10)) for _ in range(self.random.randint(5, 8))), label)
+            ]
         return [(self.shape(self.random.choice(options)), label)]
 
     # People
