@@ -11,6 +11,7 @@ import inspect
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar, assert_never
@@ -306,4 +307,5 @@ async def _ainvoke(hands: Hands, step: s.Invoke) -> s.Ran:
     except Exception as error:  # noqa: BLE001 - what the tool raises is its result
         return s.Ran(error=error)
     finally:
-        _current.reset(mark)
+        with suppress(ValueError):  # torn down from another context, which never had the mark
+            _current.reset(mark)

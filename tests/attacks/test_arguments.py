@@ -58,6 +58,8 @@ class LyingFloat(float):
 
 
 class LyingText(str):
+    __slots__ = ()
+
     def __str__(self):
         return "/harmless"
 
