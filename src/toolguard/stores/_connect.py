@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from toolguard.errors import ConflictError, StoreError
 from toolguard.stores import _log, _sql
 
-__all__ = ["connect", "fault", "prepare", "translated"]
+__all__ = ["connect", "fault", "prepare", "time_of", "translated"]
 
 _ADVICE = {
     "SQLITE_BUSY": "another process holds it locked; end that process or try again",
@@ -147,6 +148,14 @@ def prepare(connection: sqlite3.Connection, path: str, *, read_only: bool = Fals
     if row is None:
         raise StoreError(f"the store {path!r} has lost its identity; restore a backup")
     return str(row[0])
+
+
+def time_of(connection: sqlite3.Connection) -> float:
+    """The latest time on disk, UTC seconds."""
+    row = connection.execute(_sql.TIME).fetchone()
+    if row is None or not isinstance(row[0], float | int) or not math.isfinite(row[0]):
+        raise StoreError("the store has lost its time: it was edited; restore a backup")
+    return float(row[0])
 
 
 def _version(connection: sqlite3.Connection, path: str) -> int:

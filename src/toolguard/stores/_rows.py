@@ -12,7 +12,7 @@ from toolguard.errors import StoreError
 from toolguard.stores import _codec
 from toolguard.stores._rules import deadline
 
-__all__ = ["approval_of", "create_row", "ledger_row", "record_of", "record_row", "update_row"]
+__all__ = ["approval_of", "blob", "create_row", "ledger_row", "record_of", "record_row", "update_row"]
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -72,7 +72,7 @@ def approval_of(row: Row, verdicts: list[str]) -> Approval:
     """
     (id_, tenant, state, version, ref, call_digest, expires, grant_expires, lease_until, outcome, changed) = row[:11]
     payload, signature, key_id, sealed, body = row[11:]
-    request = _codec.load(Request, body, sealed=_blob(sealed))
+    request = _codec.load(Request, body, sealed=blob(sealed))
     said = (request.id, request.tenant, request.ref.ref, request.call_digest, request.expires)
     times = (grant_expires, lease_until)
     if (
@@ -83,7 +83,7 @@ def approval_of(row: Row, verdicts: list[str]) -> Approval:
         raise StoreError("an approval does not fit its own row: the store was edited; see the audit trail")
     grant = None
     if payload is not None:
-        grant = Grant(payload=_blob(payload), signature=_blob(signature), key_id=str(key_id))
+        grant = Grant(payload=blob(payload), signature=blob(signature), key_id=str(key_id))
     try:
         return Approval(
             request=request,
@@ -100,7 +100,7 @@ def approval_of(row: Row, verdicts: list[str]) -> Approval:
         raise StoreError(f"the row of approval {str(id_)!r} cannot be read ({type(error).__name__})") from None
 
 
-def _blob(value: object) -> bytes:
+def blob(value: object) -> bytes:
     """SQLite keeps any type in any column, and ``bytes`` of a number is as many zeros."""
     if not isinstance(value, bytes):
         raise StoreError("a stored value is not of its column's type: the store was edited; see the audit trail")
@@ -115,7 +115,7 @@ def ledger_row(row: Row | None) -> tuple[LedgerRow | None, bool]:
         standing = Standing(row[1])
     except ValueError:
         raise StoreError("a ledger row cannot be read: the store was edited; see the audit trail") from None
-    return LedgerRow(call_digest=row[0], standing=standing, result=_blob(row[2])), bool(row[3])
+    return LedgerRow(call_digest=row[0], standing=standing, result=blob(row[2])), bool(row[3])
 
 
 def record_row(record: AuditRecord) -> Row:

@@ -12,6 +12,7 @@ from toolguard._core.vault import Namespace, Need, Token, canonical_form
 from toolguard.errors import StoreError
 from toolguard.ports import Sealer, SessionKey
 from toolguard.stores import _sql
+from toolguard.stores._rows import blob
 from toolguard.stores._tokens import MAX_INDEX, MAX_VARIANT
 
 __all__ = ["Cache", "Known", "allocate", "purge", "read_values"]
@@ -83,7 +84,7 @@ def _allocate(connection: sqlite3.Connection, key: SessionKey, need: Need, seale
     row = connection.execute(_sql.KNOWN, (*where, spelling)).fetchone()
     if row is not None:
         token = Token(type=need.type, index=row[0], namespace=need.namespace, variant=row[1])
-        if sealer.open(row[2], context=context(key, token)).decode("utf-8", "surrogatepass") != need.text:
+        if sealer.open(blob(row[2]), context=context(key, token)).decode("utf-8", "surrogatepass") != need.text:
             raise StoreError("a stored token stands for something else than it is filed under: the store was edited")
         return token
     identity = _digest(sealer, "toolguard.vault.identity", key, need, canonical_form(need.type, need.text))
@@ -125,7 +126,7 @@ def read_values(
             if row is not None:
                 sealed[token] = row[0]
     return {
-        token: sealer.open(value, context=context(key, token)).decode("utf-8", "surrogatepass")
+        token: sealer.open(blob(value), context=context(key, token)).decode("utf-8", "surrogatepass")
         for token, value in sealed.items()
     }
 

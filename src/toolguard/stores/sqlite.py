@@ -19,7 +19,7 @@ from toolguard.errors import ConflictError, NotFoundError, StoreError
 from toolguard.ports import Clock, LogHead, Sealer, SessionKey
 from toolguard.stores import _codec, _log, _sql, _vault
 from toolguard.stores._batch import GroupCommit, Ticket
-from toolguard.stores._connect import connect, fault, prepare, translated
+from toolguard.stores._connect import connect, fault, prepare, time_of, translated
 from toolguard.stores._rows import approval_of, create_row, ledger_row, record_of, record_row, update_row
 from toolguard.stores._rules import check_claim, check_not_ended, check_settle, check_shape, check_update
 from toolguard.stores._time import StoreTime
@@ -68,7 +68,7 @@ class SqliteStore:
             db = connect(self._path, busy_timeout=busy_timeout, read_only=read_only)
             try:
                 self._epoch = prepare(db, self._path, read_only=read_only)
-                self._time.read(float(db.execute(_sql.TIME).fetchone()[0]))
+                self._time.read(time_of(db))
             except BaseException:
                 db.close()
                 raise
@@ -123,7 +123,7 @@ class SqliteStore:
             db = self._writer
             db.execute("BEGIN IMMEDIATE")
             try:
-                floor = float(db.execute(_sql.TIME).fetchone()[0])
+                floor = time_of(db)
                 now = self._time.read(floor)
                 if now > floor + _TIME_STEP:
                     db.execute(_sql.SET_TIME, (now,))
