@@ -18,8 +18,7 @@ import typer
 import uvicorn
 
 from toolguard.authority import Authority
-from toolguard.config import Config, RandomIds, SystemClock, load_config
-from toolguard.detection import DefaultDetector
+from toolguard.config import Config, RandomIds, SystemClock, default_detector, load_config
 from toolguard.directory import FileDirectory, TokenFile
 from toolguard.errors import ConfigError, ToolguardError
 from toolguard.keys import Ed25519Signer, PinnedVerifier, Purpose, SecretKey, read_keys
@@ -115,7 +114,7 @@ def _assemble(settings: Config, store: Store, *, hosts: set[str], https: bool) -
         signer,
         RandomIds(),
         verifier=PinnedVerifier(_public(keys)),
-        detector=DefaultDetector(),
+        detector=default_detector(),
     )
     return create_app(authority, tokens, directory, hosts=hosts, https=https)
 

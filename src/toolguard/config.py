@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import secrets
 import time
@@ -40,7 +41,7 @@ from toolguard.ports import (
 )
 from toolguard.stores import open_store
 
-__all__ = ["Config", "Parts", "assemble", "load_config", "load_parts"]
+__all__ = ["PART_NAMES", "Config", "Parts", "assemble", "default_detector", "load_config", "load_parts"]
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -193,6 +194,11 @@ class NoDirectory:
         return ()
 
 
+def default_detector() -> Detector:
+    """The detector of guards and of the approval service: structure, rules and the tagger."""
+    return DefaultDetector(tagger=CrfTagger.load())
+
+
 class Sinks:
     """Several sinks as one."""
 
@@ -283,7 +289,7 @@ def assemble(
         sealer=keys.sealer,
         directory=_directory(directory),
         verifier=PinnedVerifier(trusted),
-        detector=detector or DefaultDetector(tagger=CrfTagger.load()),
+        detector=detector or default_detector(),
         analyser=analyser or RiskAnalyser(),
         clock=clock,
         ids=ids or RandomIds(),
@@ -296,6 +302,10 @@ def assemble(
         verify_token=_no_tokens if tokens is None else _verifier(tokens),
         closers=tuple(closers),
     )
+
+
+PART_NAMES = frozenset(inspect.signature(assemble).parameters) - {"policy"}
+"""What `assemble` takes besides the policy."""
 
 
 def _directory(given: Directory | str | os.PathLike[str] | None) -> Directory:
@@ -322,28 +332,34 @@ def _verifier(tokens: TokenFile) -> Callable[[str], Person]:
     return verify
 
 
-def load_parts(path: str | os.PathLike[str]) -> Parts:
-    """The parts a configuration file describes. Raises ConfigError."""
+def load_parts(path: str | os.PathLike[str], **given: Any) -> Parts:
+    """The parts a configuration file describes; ``given`` ones (of `assemble`) take their place. Raises ConfigError."""
     config = load_config(path)
-    clock = SystemClock()
-    store = open_store(config.store_url, clock=clock)
-    telemetry = _telemetry(config, store)
+    clock = given.pop("clock", None) or SystemClock()
+    store = given.pop("store", None) or open_store(config.store_url, clock=clock)
     tokens = None
     if config.directory and config.directory.tokens:
         tokens = TokenFile(config.at(config.directory.tokens), now=clock.now)
+    policy = config.guard.policy
+    described: dict[str, Any] = {
+        "keys": _keys(config),
+        "directory": config.at(config.directory.file) if config.directory else None,
+        "trusted": config.keys.trusted,
+        "tokens": tokens,
+        "environment": config.guard.environment,
+        "suspend": config.guard.suspend,
+        "wait": config.guard.wait,
+        "on_wait_timeout": config.guard.on_wait_timeout,
+        **_telemetry(config, store),
+    }
+    unknown = sorted(set(given) - PART_NAMES)
+    if unknown:
+        raise ConfigError(f"a guard takes no {unknown[0]!r}; it takes {', '.join(sorted(PART_NAMES))}")
     return assemble(
-        config.at(config.guard.policy),
+        policy if policy.startswith("pack:") else config.at(policy),
         store=store,
-        keys=_keys(config),
-        directory=config.at(config.directory.file) if config.directory else None,
-        trusted=config.keys.trusted,
-        tokens=tokens,
         clock=clock,
-        environment=config.guard.environment,
-        suspend=config.guard.suspend,
-        wait=config.guard.wait,
-        on_wait_timeout=config.guard.on_wait_timeout,
-        **telemetry,
+        **{**described, **given},
     )
 
 

@@ -180,11 +180,15 @@ class ToolFailedError(ToolguardError):
         self.model_text = f"The tool failed: {masked_message}" if masked_message else "The tool failed."
 
 
-class ResultWithheldError(NotAllowedError):
-    """The tool ran, but its result could not be masked and is withheld."""
+class ResultWithheldError(ToolguardError):
+    """The tool ran, but its result could not be masked, may not be shown or could not be recorded."""
 
     code = "result_withheld"
     model_text = "The tool ran, but its result cannot be shown. Do not retry it."
+
+    def __init__(self, message: str, *, call_id: str | None = None) -> None:
+        super().__init__(message)
+        self.call_id = call_id
 
 
 class Suspended(ToolguardError):  # noqa: N818 - a pause is not a failure, and the word is the product's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import unicodedata
@@ -25,7 +26,7 @@ from toolguard._core.policy import Decision, Policy, ToolPlan
 from toolguard._core.records import Scope, label
 from toolguard._core.steps import Change, Origin
 from toolguard.bound import BoundTool, from_function
-from toolguard.config import Parts, assemble, load_parts
+from toolguard.config import PART_NAMES, Parts, assemble, load_parts
 from toolguard.drive import Hands
 from toolguard.errors import ConfigError, IdentityError, UnknownToolError
 from toolguard.ports import SessionKey, Term, ToolAnalysis, TraceContext
@@ -61,6 +62,22 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
+def _suspension(word: str) -> Suspension:
+    try:
+        return Suspension(word)
+    except ValueError:
+        raise ConfigError(
+            f"suspend is {word!r}; use 'block' or 'raise' (LangGraph's own pause is mode='interrupt' of guard_tools)"
+        ) from None
+
+
+def _origin(word: Origin | str) -> Origin:
+    try:
+        return Origin(word)
+    except ValueError:
+        raise ConfigError(f"origin is {word!r}; use one of {', '.join(repr(o.value) for o in Origin)}") from None
+
+
 _EXPLAINED = CallRef(run="explain", call_id="explain")
 """`Session.explain` makes no call; it needs no reference of its own."""
 
@@ -84,13 +101,19 @@ class Guard:
     """
 
     def __init__(self, policy: Policy | str | os.PathLike[str], **parts: Any) -> None:
+        unknown = sorted(set(parts) - PART_NAMES)
+        if unknown:
+            raise ConfigError(f"Guard takes no {unknown[0]!r}; it takes {', '.join(sorted(PART_NAMES))}")
         self._begin(assemble(policy, **parts))
 
     @classmethod
-    def from_config(cls, path: str | os.PathLike[str] = "toolguard.toml") -> Guard:
-        """The guard that a ``toolguard.toml`` describes. Raises ConfigError with the file and key at fault."""
+    def from_config(cls, path: str | os.PathLike[str] = "toolguard.toml", **parts: Any) -> Guard:
+        """The guard that a ``toolguard.toml`` describes. Raises ConfigError with the file and key at fault.
+
+        ``parts`` take the place of what the file says or leaves out: a ``detector``, ``sinks``, …
+        """
         guard = cls.__new__(cls)
-        guard._begin(load_parts(path))
+        guard._begin(load_parts(path, **parts))
         return guard
 
     def _begin(self, parts: Parts) -> None:
@@ -214,14 +237,17 @@ class Session:
         self.caller = caller
         self.run = run or parts.ids.new()
         self.id = id or self.run
-        self.suspension = Suspension(suspend or parts.suspend)
+        self.suspension = _suspension(suspend or parts.suspend)
         self.wait = parts.wait if wait is None else wait
+        if self.wait < 0:
+            raise ConfigError(f"wait is {self.wait!r} seconds; give a bound that is not negative")
         self._sealer = parts.sealer(caller.tenant)
         self._key = SessionKey(tenant=caller.tenant, session=label(self.id, self._sealer.digest_key))
         self._detector = parts.detector.session()
         self._trace = TraceContext(trace_id=parts.ids.new(), span_id="")
         self._scope = self._scope_in(self._trace)
         self._calls = 0
+        self._numbers = itertools.count(1)
         self._utc_offset = parts.utc_offset()
         if id is not None or run is not None:
             self._recall()
@@ -318,6 +344,7 @@ class Session:
         suspend: str | None = None,
     ) -> Permit:
         """The first half of a call: a permit to run it once, or an error that says why not."""
+        self._count()
         setting, hands = self._setting(bound, ref, reason, replays, suspend)
         return drive.run(authorise_flow(setting, raw), hands)
 
@@ -331,6 +358,7 @@ class Session:
         replays: bool = False,
         suspend: str | None = None,
     ) -> Permit:
+        self._count()
         setting, hands = self._setting(bound, ref, reason, replays, suspend)
         return await drive.arun(authorise_flow(setting, raw), hands)
 
@@ -381,13 +409,13 @@ class Session:
     ) -> Json:
         """``value`` (text or any JSON) with every identifier found replaced by its token."""
         hands = self._hands(_NOTHING, self.guard.know(_REVEAL))
-        return drive.run(mask_flow(value, Origin(origin), schema), hands)
+        return drive.run(mask_flow(value, _origin(origin), schema), hands)
 
     async def amask(
         self, value: Json, *, origin: Origin | str = Origin.USER, schema: Mapping[str, Json] | None = None
     ) -> Json:
         hands = self._hands(_NOTHING, self.guard.know(_REVEAL))
-        return await drive.arun(mask_flow(value, Origin(origin), schema), hands)
+        return await drive.arun(mask_flow(value, _origin(origin), schema), hands)
 
     def reveal(self, text: str, *, purpose: str) -> Clear:
         """``text`` in clear for the person behind this session, if the policy allows ``toolguard.reveal`` for it.
@@ -425,7 +453,6 @@ class Session:
     ) -> tuple[Setting, Hands]:
         parts = self.guard.parts
         known = self.guard.know(bound.tool)
-        self._calls += 1
         trace = (parts.tracing.current() if parts.tracing else None) or self._trace
         setting = Setting(
             scope=self._scope if trace is self._trace else self._scope_in(trace),
@@ -434,7 +461,7 @@ class Session:
             risk=known.analysis.static,
             ref=self._kept(ref),
             environment=parts.environment,
-            suspension=Suspension(suspend) if suspend else self.suspension,
+            suspension=_suspension(suspend) if suspend else self.suspension,
             on_wait_timeout=parts.on_wait_timeout,
             shape=bound.shape,
             utc_offset=self._utc_offset,
@@ -462,6 +489,10 @@ class Session:
             invoke=bound.invoke,
             wait=self.wait,
         )
+
+    def _count(self) -> None:
+        """One more call in this session and process; what a policy reads as ``session.calls``."""
+        self._calls = next(self._numbers)
 
     def _scope_in(self, trace: TraceContext) -> Scope:
         return Scope.of(

@@ -367,6 +367,19 @@ def test_invariant_9_a_policy_that_became_stricter_voids_the_yes():
     assert hand.approval.state is State.INVALIDATED
 
 
+def test_a_replay_of_an_approved_call_is_on_record_each_time():
+    hand = Hand(risk=HIGH)
+    with pytest.raises(Suspended):
+        call(hand)
+    hand.decide()
+    call(hand)
+    for _ in range(2):
+        with pytest.raises(ReplayError):
+            call(hand)
+    told = [r.body["toolguard.decision.reason_code"] for r in hand.records if r.kind is Kind.CALL_NOT_RUN]
+    assert told == ["replay", "replay"]
+
+
 def test_a_no_is_final():
     hand = Hand(risk=HIGH)
     with pytest.raises(Suspended):
@@ -375,6 +388,8 @@ def test_a_no_is_final():
     with pytest.raises(DeniedError) as refused:
         call(hand)
     assert refused.value.code == "denied_by_person"
+    assert hand.records[-1].kind is Kind.CALL_NOT_RUN
+    assert hand.records[-1].body["toolguard.decision.reason_code"] == "already_denied"
     assert "Do not retry" in refused.value.model_text
 
 

@@ -61,6 +61,7 @@ def test_verify_of_nothing_says_there_is_no_evidence(tmp_path: Path) -> None:
     SqliteStore(tmp_path / "empty.db").close()
     done = RUN.invoke(app, ["verify", "--store", f"sqlite:///{tmp_path}/empty.db"])
     assert "no evidence" in done.output
+    assert done.exit_code == 2
 
 
 @pytest.mark.parametrize("url", ["sqlite:////no/such/store.db", "nonsense:", "sqlite:///{folder}/not-a-store"])

@@ -79,7 +79,7 @@ def test_what_nobody_touched_holds_together(path: Path) -> None:
 
 def test_an_empty_store_says_none_rather_than_all_well(tmp_path: Path) -> None:
     found = verify(MemoryStore())
-    assert (found.records, found.logs, found.ok) == (0, (), True)
+    assert (found.records, found.logs, found.incomplete, found.exit_code) == (0, (), True, 2)
     SqliteStore(tmp_path / "empty.db").close()
     assert report(tmp_path / "empty.db").records == 0
 

@@ -77,8 +77,8 @@ def test_a_condition_knows_who_asks_when_where_and_in_what_state() -> None:
 
 
 def test_a_missing_session_fact_counts_as_an_error() -> None:
-    assert holds("session.tainted == true") == "missing_argument"
-    assert holds("has(session.tainted) && session.tainted == true") is False
+    assert holds("session.calls > 2") == "missing_argument"
+    assert holds("has(session.calls) && session.calls > 2") is False
 
 
 class TestFunctionsAboutTheArguments:

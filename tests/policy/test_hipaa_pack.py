@@ -104,16 +104,9 @@ def test_every_case_that_asks_names_somebody_who_can_answer() -> None:
             assert call(tool, data, reaching).approver_rules
 
 
-def test_each_rule_is_reached_by_a_case_or_a_session_fact() -> None:
+def test_each_rule_is_reached_by_a_case() -> None:
     fired = {r for tool, data, reaching, _, _ in CASES for r in call(tool, data, reaching).rule_ids}
-    fired |= set(call("send_email", {"to": "x"}, {}, session={"tainted": True}).rule_ids)
-    fired |= set(call("ehr.get_chart", {"patient": "p"}, {}, session={"patients": 51}).rule_ids)
     assert fired == {r.id for r in PACK.rules}
-
-
-def test_untrusted_content_read_before_makes_a_message_ask() -> None:
-    assert call("send_email", {"to": "x"}, {}, session={"tainted": True}).effect is ASK
-    assert call("send_email", {"to": "x"}, {}, session={"tainted": False}).effect is ALLOW
 
 
 def test_results_are_masked_and_bounded_when_records_are_read() -> None:

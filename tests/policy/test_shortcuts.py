@@ -19,7 +19,7 @@ SOURCES = [
     "has(args.limit) && args.limit > 100",
     'has(args.limit) && args.limit > 100 || has(args.to) && args.to == "x"',
     "has(args.limit) || has(args.to)",
-    "has(session.tainted) && session.tainted == true",
+    "has(session.calls) && session.calls == 2",
     "reveals(args).size() > 0 && args.limit > 3",
     "size(phi(args.to)) > 0 || secrets(args).size() > 0",
     'mentions(args, "x") && args.limit > 3',
@@ -47,7 +47,7 @@ FINDINGS = st.lists(
     data=st.dictionaries(NAMES, VALUES, max_size=3),
     present=FINDINGS,
     revealed=FINDINGS,
-    session=st.sampled_from([{}, {"tainted": True}, {"tainted": None}, {"patients": 60}]),
+    session=st.sampled_from([{}, {"calls": 2}, {"calls": None}, {"run": "r"}]),
 )
 @settings(max_examples=30, deadline=None)
 def test_what_a_shortcut_denies_the_engine_denies(

@@ -36,7 +36,7 @@ class Facts:
         risk: the risk of this call, with evidence.
         hour: local hour of day, 0–23.
         environment: ``production``, ``development``, …
-        session: facts about the session so far (``calls``, ``tainted``, …).
+        session: facts about the session so far: ``id``, ``run``, ``calls`` (made in this process).
         memo: what conditions worked out on the way, so that several rules don't repeat it; dies with the facts.
     """
 

@@ -75,8 +75,8 @@ class VerifyReport:
 
     @property
     def incomplete(self) -> bool:
-        """Something is not there that once was."""
-        return any(fault.code in _INCOMPLETE for fault in self.faults)
+        """Something is not there that once was; no record at all is no evidence of anything."""
+        return not self.records or any(fault.code in _INCOMPLETE for fault in self.faults)
 
     @property
     def ok(self) -> bool:

@@ -51,6 +51,7 @@ VARIABLES: Mapping[str, Any] = {
 FIELDS: Mapping[str, frozenset[str]] = {
     "caller": frozenset({"subject", "issuer", "tenant", "agent", "roles", "assurance", "verified"}),
     "risk": frozenset({"class", "classes", "level", "rank"}),
+    "session": frozenset({"id", "run", "calls"}),
 }
 """Fields of the variables whose fields are fixed."""
 

@@ -83,6 +83,7 @@ def ask(setting: Setting, trail: Trail, judged: Judged) -> Flow[tuple[Trail, App
     if approval.state is State.EXECUTED and setting.replays:
         return trail, approval
     if approval.state is not State.APPROVED:
+        yield from _record_repeat(setting, trail, approval)
         raise _refusal(setting, approval, trail.call)
     yield from _check_grant(setting, trail, approval)
     return trail, approval
@@ -362,6 +363,16 @@ def _transition(
             announce=approval.id,
         )
     )
+
+
+def _record_repeat(setting: Setting, trail: Trail, approval: Approval) -> Flow[None]:
+    """The call came again although it is over: an agent in a loop, or a replay, is visible."""
+    ran = approval.state in (State.EXECUTING, State.EXECUTED, State.INDETERMINATE)
+    now: float = yield Now()
+    span: str = yield NewId()
+    why = "replay" if ran else f"already_{approval.state.value}"
+    record = trail.not_run(Outcome.DENIED, why, at=now, span_id=span[:16])
+    yield Commit(Change(tenant=setting.tenant, records=(record,)))
 
 
 def _refusal(setting: Setting, approval: Approval, call: str) -> NotAllowedError:

@@ -264,7 +264,7 @@ def _returned(
         yield from _end(
             setting, permit, running, span, started, Kind.CALL_RETURNED, withheld=True, error=type(fault).__name__
         )
-        raise _withheld(setting, permit) from None
+        raise (fault if isinstance(fault, ResultWithheldError) else _withheld(setting, permit)) from None
     yield from _end(setting, permit, running, span, started, Kind.CALL_RETURNED, found=found, result=kept)
     return Done(value=shown, call=permit.trail.call)
 
@@ -280,7 +280,11 @@ def _mask_result(setting: Setting, permit: Permit, value: Any) -> Flow[tuple[Jso
     plain = freeze(setting.shape.open(value)).data
     wanted = permit.judged.decision.obligations
     if wanted.max_result_chars is not None and len(canonical(plain)) > wanted.max_result_chars:
-        raise ResultWithheldError("the result is larger than the policy allows")
+        raise ResultWithheldError(
+            f"tool {setting.tool.name!r} ran, but its result is longer than the {wanted.max_result_chars} characters "
+            "the policy allows and is withheld; ask for less, or raise max_result_chars",
+            call_id=permit.trail.call,
+        )
     origin = Origin.TRUSTED if setting.plan.rule.trusted_results else Origin.RESULT
     if wanted.results is Handling.PASS:
         planted = tuple(f for f, _ in token_findings(plain))
