@@ -22,7 +22,7 @@ tools:
   send: {risk: low}
   relay: {risk: low, trusted_for: [PERSON, MRN], args: {body: pass}}
   raw: {risk: low, results: pass}
-  export: {risk: high, trusted_for: [PERSON, MRN], prose: [text], decisive: [to]}
+  export: {risk: high, trusted_for: [PERSON, MRN, EMAIL], prose: [text], decisive: [to]}
   wipe: {risk: critical}
   toolguard.reveal: {risk: low}
 rules:

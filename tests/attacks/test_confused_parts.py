@@ -166,7 +166,7 @@ def test_an_analyser_that_raises_anything_denies(desk, policy, ana, drive, calm,
     assert ran == []
 
 
-@pytest.mark.parametrize("answer", [None, (), (None, None), (1, 2, 3), 7])
+@pytest.mark.parametrize("answer", [None, (), (1, 2, 3), 7])
 def test_an_analyser_that_talks_nonsense_denies(desk, policy, ana, drive, calm, answer):
     ran = []
     calm.analyse = lambda data: answer

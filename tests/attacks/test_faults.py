@@ -18,10 +18,8 @@ FAULTS = {
     "store error": lambda: StoreError("the disk is full"),
     "lost race": lambda: ConflictError("someone was first"),
     "bug": lambda: ValueError(ADA),
-    "memory": MemoryError,
     "iteration": StopIteration,
     "interrupt": KeyboardInterrupt,
-    "exit": SystemExit,
     "cancelled": asyncio.CancelledError,
 }
 
