@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -13,7 +14,15 @@ from langchain_core.tools import BaseTool
 from langgraph.errors import GraphBubbleUp
 
 from toolguard import BoundTool, DeniedError, Done, Guard, Permit, ResultShape, Session, Tool, ToolguardError
-from toolguard.errors import BadArgumentsError, ConfigError, IdentityError, Suspended, ToolFailedError, UnknownToolError
+from toolguard.errors import (
+    BadArgumentsError,
+    ConfigError,
+    IdentityError,
+    NotAllowedError,
+    Suspended,
+    ToolFailedError,
+    UnknownToolError,
+)
 from toolguard_langchain.faults import ToolFault, masked_fault
 from toolguard_langchain.place import (
     Mode,
@@ -28,6 +37,8 @@ from toolguard_langchain.place import (
 from toolguard_langchain.results import Parcel
 
 __all__ = ["BINDING", "Attempt", "Binding", "binding_of", "current", "face_of", "inside", "refusal_message"]
+
+_log = logging.getLogger("toolguard.langchain")
 
 BINDING = "__toolguard__"
 _PAUSES: tuple[type[BaseException], ...] = (GraphBubbleUp,)
@@ -272,7 +283,9 @@ class Attempt:
 
 
 def refusal_message(fault: ToolguardError, call_id: str | None, name: str) -> ToolMessage:
-    """Constant text for the model; the machine-readable reason for the application."""
+    """Constant text for the model; the machine-readable reason for the application, and a broken part in its log."""
+    if not isinstance(fault, NotAllowedError | ToolFailedError | Suspended) or fault.code == "internal_error":
+        _log.warning("%s", fault)
     return ToolMessage(
         content=fault.model_text,
         name=name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,7 @@ from toolguard.errors import (
     BadArgumentsError,
     ConfigError,
     IdentityError,
+    NotAllowedError,
     ToolFailedError,
     ToolguardError,
     UnknownToolError,
@@ -20,6 +22,8 @@ from toolguard_openai.entries import Entry
 from toolguard_openai.texts import parse_arguments
 
 __all__ = ["Answer", "Asked", "agate", "gate", "prepare"]
+
+_log = logging.getLogger("toolguard.openai")
 
 _ALOUD = (Suspended, IdentityError, ConfigError)
 """What the application must see: a pause, nobody behind the call, a mistake in the set-up."""
@@ -110,6 +114,9 @@ def _answer(done: Done) -> Answer:
 
 
 def _refused(fault: ToolguardError) -> Answer:
+    # the model hears a constant text: a broken store or detector must be told to whoever runs the application
+    if not isinstance(fault, NotAllowedError | ToolFailedError) or fault.code == "internal_error":
+        _log.warning("%s", fault)
     outcome = "failed" if isinstance(fault, ToolFailedError) else fault.code
     return Answer(text=fault.model_text, outcome=outcome)
 
