@@ -7,16 +7,16 @@ they are. Parts that no text masker can look into are refused unless they are al
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic import BaseModel
 
-from toolguard import DeniedError, Origin
+from toolguard import Origin
+from toolguard_langchain.allow import part_word, refusal_of
 
-__all__ = ["WITHHELD", "Opened", "is_text_block", "open_message", "origin_of", "plain", "shut_message"]
+__all__ = ["WITHHELD", "Opened", "closed_part", "is_text_block", "open_message", "origin_of", "plain", "shut_message"]
 
 WITHHELD = "(a part of this result is not text and is withheld: nobody can look for identifiers in it)"
 
@@ -28,7 +28,6 @@ _RESULTS = frozenset({"tool_result", "server_tool_result", "search_result", "cus
 _THOUGHTS = frozenset({"reasoning", "thinking"})
 _OPAQUE = ("signature", "encrypted_content", "data", "base64", "file_id", "source", "url", "image_url", "file")
 _FRAME = frozenset({"type", "id", "index", "call_id", "tool_call_id", "tool_use_id", "status", "role", "name"})
-_SAFE = re.compile(r"[a-z][a-z0-9_\-]{0,40}")
 
 
 def origin_of(message: BaseMessage) -> Origin:
@@ -60,19 +59,25 @@ def _blocks(value: Any) -> list[Mapping[str, Any]]:
     return [b for b in value if isinstance(b, Mapping) and "type" in b] if isinstance(value, list) else []
 
 
-def _check(block: Mapping[str, Any], allow: frozenset[str]) -> bool:
-    """Whether to look into this part; raises where it can be neither looked into nor allowed."""
+def closed_part(block: Mapping[str, Any], allow: frozenset[str]) -> tuple[object, str | None] | None:
+    """The first part of ``block`` that may not pass: its type, and the word that would allow it. None if all may."""
     kind = block.get("type")
     if is_text_block(block):
-        return True
-    if kind in allow:
-        return kind in _RESULTS or kind in _THOUGHTS
-    named = kind if isinstance(kind, str) and _SAFE.fullmatch(kind) else "unknown"
-    raise DeniedError(
-        f"a message holds a part of type {named!r}, which nobody can look into for identifiers, so nothing was sent to "
-        f"the model; remove the part, or allow it by name with GuardMiddleware(..., allow={{{named!r}}})",
-        code="unmaskable_part",
-    )
+        return None
+    if kind in _RESULTS:
+        inner = [b for key in ("content", "output") for b in _blocks(block.get(key))]
+        return next((found for b in inner if (found := closed_part(b, allow)) is not None), None)
+    word = part_word(kind)
+    return None if word in allow else (kind, word)
+
+
+def _check(block: Mapping[str, Any], allow: frozenset[str]) -> bool:
+    """Whether to look into this part; raises where it can be neither looked into nor allowed."""
+    closed = closed_part(block, allow)
+    if closed is not None:
+        raise refusal_of(*closed)
+    kind = block.get("type")
+    return is_text_block(block) or kind in _RESULTS or kind in _THOUGHTS
 
 
 def open_message(message: BaseMessage, allow: frozenset[str], *, strict: bool = True) -> dict[str, Any]:

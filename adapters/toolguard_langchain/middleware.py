@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, TracePolicy, omit_payload
+from langchain_core.callbacks import FileCallbackHandler
 from langchain_core.messages import AnyMessage, BaseMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
@@ -18,6 +19,7 @@ from langgraph.types import Command
 
 from toolguard import BoundTool, CallRef, DeniedError, Guard, Session, Tool
 from toolguard.errors import ToolguardError, UnknownToolError
+from toolguard_langchain.allow import check_allow, tool_word
 from toolguard_langchain.attempt import binding_of, refusal_message
 from toolguard_langchain.messages import Opened
 from toolguard_langchain.place import Mode, SessionSource, check_mode, pinned, place, session_for
@@ -29,6 +31,10 @@ _UNKNOWN = Tool.describe(
     "toolguard.unknown", source="toolguard", description="A tool nobody has; the model made it up."
 )
 ToolResult = ToolMessage | Command[Any]
+_TRACERS = (LangChainTracer, ConsoleCallbackHandler, FileCallbackHandler)
+_CORE_TRACERS = "langchain_core.tracers."
+_OWN_RUN = tuple(f"langchain_core.tracers.{name}" for name in ("event_stream", "log_stream", "root_listeners"))
+"""Handlers that give the application the events of its own run (``astream_events``); they write nothing anywhere."""
 
 
 class GuardMiddleware(AgentMiddleware):
@@ -43,8 +49,11 @@ class GuardMiddleware(AgentMiddleware):
         guard: the guard.
         session: see `guard_tools`.
         mode: see `guard_tools`; for tools that are guarded here.
-        allow: types of message parts (``image``, ``reasoning``, …), types of provider tools, ``provider_history``,
-            ``tracers``.
+        allow: what may pass although nobody can look into it: ``images``, ``audio``, ``files``, ``reasoning``,
+            ``history``, ``tracers``, and provider tools by type (``web_search``, …).
+
+    Raises:
+        ConfigError: ``mode`` or a word in ``allow`` is not known.
     """
 
     trace_policy = TracePolicy(process_inputs=omit_payload, process_outputs=omit_payload)
@@ -63,7 +72,7 @@ class GuardMiddleware(AgentMiddleware):
         self._guard = guard
         self._source = session
         self._mode: Mode | None = mode
-        self._allow = frozenset(allow)
+        self._allow = check_allow(allow)
         self._wrapped: dict[int, tuple[weakref.ref[BaseTool], BaseTool]] = {}
 
     def _session(self, config: RunnableConfig | None) -> Session:
@@ -101,20 +110,21 @@ class GuardMiddleware(AgentMiddleware):
 
     def _check(self, request: ModelRequest[Any], config: RunnableConfig | None) -> None:
         """Ways past the mask are closed unless they were allowed by name."""
-        if "provider_history" not in self._allow and (
-            "previous_response_id" in request.model_settings
+        if "history" not in self._allow and (
+            {"previous_response_id", "conversation"} & request.model_settings.keys()
             or getattr(request.model, "use_previous_response_id", False)
         ):
-            raise _closed("history kept at the provider bypasses masking", "provider_history")
+            raise _closed("history kept at the provider bypasses masking", "history")
         for tool in request.tools:
             if isinstance(tool, dict):
-                kind = str(tool.get("type", "function"))
-                if kind not in ("function", "custom") and kind not in self._allow:
-                    raise _closed(f"a tool of type {kind!r} runs at the provider, where no guard stands", kind)
+                kind = _kind_of(tool)
+                word = tool_word(kind)
+                if kind not in ("function", "custom") and word not in self._allow:
+                    raise _closed(f"a tool of type {kind!r} runs at the provider, where no guard stands", word)
         if "tracers" not in self._allow:
             handlers = getattr((config or {}).get("callbacks"), "handlers", None) or ()
             for each in handlers:
-                if isinstance(each, LangChainTracer | ConsoleCallbackHandler):
+                if _is_tracer(each):
                     raise _closed(f"the tracer {type(each).__name__!r} writes the graph's raw state down", "tracers")
 
     # --- the tools -------------------------------------------------------------------------------------
@@ -175,10 +185,25 @@ class GuardMiddleware(AgentMiddleware):
         return refusal_message(fault, request.tool_call["id"], request.tool_call["name"])
 
 
-def _closed(what: str, name: str) -> DeniedError:
+def _kind_of(tool: dict[str, Any]) -> str:
+    """The type of a tool given as a dict. Without one it is a function if it has a name, else what its one key says."""
+    if "type" in tool:
+        return str(tool["type"])
+    return "function" if "name" in tool else str(next(iter(tool), "unknown"))
+
+
+def _is_tracer(handler: object) -> bool:
+    """Whether a handler is known to write down what it hears, of which the graph's raw state is part."""
+    module = type(handler).__module__
+    if module.startswith(_OWN_RUN):
+        return False
+    return isinstance(handler, _TRACERS) or module.split(".")[0] == "langsmith" or module.startswith(_CORE_TRACERS)
+
+
+def _closed(what: str, name: str | None) -> DeniedError:
+    mend = f", or allow it by name with GuardMiddleware(..., allow={{{name!r}}})" if name else "; no name allows it"
     return DeniedError(
-        f"{what}, so nothing was sent to the model; leave it out, or allow it by name with "
-        f"GuardMiddleware(..., allow={{{name!r}}})",
+        f"{what}, so nothing was sent to the model; leave it out{mend}",
         code="unmaskable",
     )
 

@@ -16,7 +16,7 @@ from langgraph.types import Command, Overwrite, Send
 from pydantic import BaseModel, ValidationError
 
 from toolguard.errors import BadArgumentsError
-from toolguard_langchain.messages import WITHHELD, is_text_block, open_message, plain, shut_message
+from toolguard_langchain.messages import WITHHELD, closed_part, open_message, plain, shut_message
 
 __all__ = ["Parcel"]
 
@@ -33,7 +33,7 @@ class Parcel:
     Args:
         pair: the tool's ``response_format`` is ``content_and_artifact``.
         passes: the policy lets results through as they are.
-        allow: kinds of content parts that may pass though nobody can look into them.
+        allow: kinds of content parts that may pass though nobody can look into them (see `toolguard_langchain.allow`).
         known: ids of objects the tool was given from the graph's state; returned as they are, they are no result.
     """
 
@@ -83,8 +83,7 @@ class Parcel:
         if (
             not isinstance(kind, str)
             or self._passes
-            or kind in self._allow
-            or is_text_block(block)
+            or closed_part(block, self._allow) is None
             or not _has_payload(block)
         ):
             return block

@@ -16,6 +16,7 @@ from langchain_core.tools.base import FILTERED_ARGS, _get_runnable_config_param,
 
 from toolguard import Annotations, DeniedError, Effect, Guard, Tool
 from toolguard.errors import ConfigError
+from toolguard_langchain.allow import check_allow
 from toolguard_langchain.attempt import Binding, binding_of, face_of, inside
 from toolguard_langchain.gate import bind
 from toolguard_langchain.place import Mode, SessionSource, check_mode
@@ -51,20 +52,21 @@ def guard_tools(
         source: where the tools come from, such as ``mcp:fhir-server``; trust binds to it. Default: the module and
             name of the function or class. Say it for tools that other programs describe: their functions all
             come from one client library.
-        allow: kinds of content parts (``image``, ``file``) in results that may pass although nobody can look into them.
+        allow: kinds of content parts in results that may pass although nobody can look into them: ``images``,
+            ``audio``, ``files``, ``reasoning``.
         seal: also refuse direct calls of the originals and of their ``.func`` and ``.coroutine``.
 
     Raises:
-        ConfigError: a tool is of a kind that cannot be guarded; the reason is in the message.
+        ConfigError: a tool is of a kind that cannot be guarded, or a word in ``allow`` is not known; the reason is in
+            the message.
         UnknownToolError: two different tools have one name.
     """
     check_mode(mode)
+    allowed = check_allow(allow)
     guarded: list[BaseTool] = []
     names: set[str] = set()
     for each in tools:
-        done = guard_tool(
-            each, guard=guard, session=session, mode=mode, source=source, allow=frozenset(allow), seal=seal
-        )
+        done = guard_tool(each, guard=guard, session=session, mode=mode, source=source, allow=allowed, seal=seal)
         if done.name in names:
             raise ConfigError(f"two tools are called {done.name!r}; give one of them a different name")
         names.add(done.name)

@@ -130,6 +130,6 @@ def _refusing(bound: BoundTool, fault: ToolguardError) -> BoundTool:
 
 _NEVER: Callable[[Any], Any] = lambda _: None  # noqa: E731 - the refusal comes before it
 _STRANGE = BoundTool(
-    tool=Tool.describe("openai.unknown_tool", source="toolguard_openai", description="A tool that does not exist."),
+    tool=Tool.describe("toolguard.unknown", source="toolguard", description="A tool nobody has; the model made it up."),
     invoke=_NEVER,
 )

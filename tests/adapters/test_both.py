@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai import OpenAI
 
 from toolguard import Caller, Guard, Risk, RiskClass, RiskLevel
-from toolguard.errors import StoreError
+from toolguard.errors import ConfigError, StoreError
 from toolguard.testing import BrokenDetector, WordDetector
 from toolguard.testing.desk import Desk
-from toolguard_langchain import guard_tools
-from toolguard_openai import ToolBox
+from toolguard_langchain import GuardMiddleware, guard_tools, middleware
+from toolguard_langchain import allow as langchain_allow
+from toolguard_openai import ToolBox, gate, guard_client
+from toolguard_openai import allow as openai_allow
 
 CANARY = "Ada Byron 219-09-9999"
 POLICY = """\
@@ -129,3 +132,46 @@ def test_answers_refusals_and_failing_tools_are_no_news(
         assert answer in ADAPTERS[adapter](guard, name, {"patient": CANARY})
     assert [r for r in caplog.records if r.name == f"toolguard.{adapter}"] == []
     assert "Ada" not in caplog.text
+
+
+WORDS = ["images", "audio", "files", "reasoning", "history", "web_search", "mcp", "code_interpreter"]
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_what_passes_has_one_name(name: str, desk: Desk) -> None:
+    guard = desk.guard(desk.folder / "policy.yaml")
+    guard_client(OpenAI(api_key="x"), guard=guard, allow={name})
+    GuardMiddleware(guard, allow={name})
+    guard_tools([find], guard=guard, allow={name})
+
+
+def test_provider_tools_have_one_name() -> None:
+    assert openai_allow._HOSTED <= langchain_allow.HOSTED
+    for kind in ("web_search_preview_2025_03_11", "local_shell", "computer_use_preview", "mcp", "code_interpreter"):
+        assert langchain_allow.tool_word(kind) == openai_allow.hosted_kind(kind)
+
+
+@pytest.mark.parametrize("name", ["image", "provider_history", "tracer", "", "web_serch"])
+def test_a_misspelt_name_is_refused_at_once_with_the_known_ones(name: str, desk: Desk) -> None:
+    guard = desk.guard(desk.folder / "policy.yaml")
+    for make in (
+        lambda: guard_client(OpenAI(api_key="x"), guard=guard, allow={name}),
+        lambda: GuardMiddleware(guard, allow={name}),
+        lambda: guard_tools([find], guard=guard, allow={name}),
+    ):
+        with pytest.raises(ConfigError, match=r"none of.*history, image_generation, images") as refused:
+            make()
+        assert repr(name) in str(refused.value)
+
+
+def test_one_text_is_no_set_of_names(desk: Desk) -> None:
+    guard = desk.guard(desk.folder / "policy.yaml")
+    for make in (guard_client, GuardMiddleware):
+        given = {"client": OpenAI(api_key="x")} if make is guard_client else {}
+        with pytest.raises(ConfigError, match="is one text"):
+            make(**given, guard=guard, allow="images")
+
+
+def test_a_tool_nobody_has_is_recorded_under_one_name() -> None:
+    assert gate._STRANGE.tool.identity == middleware._UNKNOWN.identity
+    assert gate._STRANGE.tool.identity.name == "toolguard.unknown"

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import copy
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, HumanInTheLoopMiddleware, ToolRetryMiddleware
+from langchain_core.callbacks import BaseCallbackHandler, FileCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
-from langchain_core.tracers import ConsoleCallbackHandler
+from langchain_core.tracers import ConsoleCallbackHandler, LangChainTracer
+from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
+from langsmith import Client
 
 from adapters.langchain.kit import (
     ADA,
@@ -153,35 +157,41 @@ async def test_masking_again_changes_nothing_and_costs_one_look_at_each_new_text
     assert ADA not in seen(model)
 
 
-REFUSED_PARTS: list[tuple[str, dict[str, Any]]] = [
-    ("image_url", {"type": "image_url", "image_url": {"url": "data:image/png;base64,aaaa"}}),
-    ("image", {"type": "image", "base64": "aaaa", "mime_type": "image/png"}),
-    ("audio", {"type": "audio", "base64": "aaaa", "mime_type": "audio/wav"}),
-    ("file", {"type": "file", "base64": "aaaa", "mime_type": "application/pdf"}),
-    ("text-plain", {"type": "text-plain", "base64": "aaaa", "mime_type": "text/plain"}),
-    ("video", {"type": "video", "file_id": "f1"}),
-    ("non_standard", {"type": "non_standard", "value": {}}),
-    ("redacted_thinking", {"type": "redacted_thinking", "data": "aaaa"}),
-    ("thinking", {"type": "thinking", "thinking": "hm", "signature": "aaaa"}),
+REFUSED_PARTS: list[tuple[str, str | None, dict[str, Any]]] = [
+    ("image_url", "images", {"type": "image_url", "image_url": {"url": "data:image/png;base64,aaaa"}}),
+    ("image", "images", {"type": "image", "base64": "aaaa", "mime_type": "image/png"}),
+    ("audio", "audio", {"type": "audio", "base64": "aaaa", "mime_type": "audio/wav"}),
+    ("file", "files", {"type": "file", "base64": "aaaa", "mime_type": "application/pdf"}),
+    ("text-plain", "files", {"type": "text-plain", "base64": "aaaa", "mime_type": "text/plain"}),
+    ("video", "files", {"type": "video", "file_id": "f1"}),
+    ("redacted_thinking", "reasoning", {"type": "redacted_thinking", "data": "aaaa"}),
+    ("thinking", "reasoning", {"type": "thinking", "thinking": "hm", "signature": "aaaa"}),
+    ("web_search_call", "web_search", {"type": "web_search_call", "action": {"query": "aaaa"}}),
     (
-        "tool_result",
+        "image",
+        "images",
         {"type": "tool_result", "tool_use_id": "c0", "content": [{"type": "image", "source": {"data": "aaaa"}}]},
     ),
-    ("unknown", {"type": f"Of {ADA}", "x": 1}),
+    ("non_standard", None, {"type": "non_standard", "value": {}}),
+    ("unknown", None, {"type": f"Of {ADA}", "x": 1}),
 ]
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-@pytest.mark.parametrize(("kind", "part"), REFUSED_PARTS, ids=[p[0] for p in REFUSED_PARTS])
+@pytest.mark.parametrize(("kind", "word", "part"), REFUSED_PARTS, ids=[f"{p[2]['type']}" for p in REFUSED_PARTS])
 async def test_t14_parts_nobody_can_look_into_are_refused_unless_allowed(
-    kind: str, part: dict[str, Any], way: str, guard: Guard, session: Session
+    kind: str, word: str | None, part: dict[str, Any], way: str, guard: Guard, session: Session
 ) -> None:
     model = Script(lines=[AIMessage("fine")])
     with pytest.raises(DeniedError, match=f"a part of type '{kind}'") as caught:
         await ask(create_agent(model, [], middleware=[GuardMiddleware(guard)]), way, HumanMessage([part]))
     assert ADA not in str(caught.value)
     assert model.shown == []
-    agent = create_agent(model, [], middleware=[GuardMiddleware(guard, allow={str(part["type"])})])
+    if word is None:
+        assert "no name allows it" in str(caught.value)
+        return
+    assert f"allow={{'{word}'}}" in str(caught.value)
+    agent = create_agent(model, [], middleware=[GuardMiddleware(guard, allow={word})])
     await ask(agent, way, HumanMessage([part, {"type": "text", "text": ADA}]))
     assert model.shown[0][0].content == [part, {"type": "text", "text": "<PERSON_1>"}]
 
@@ -193,40 +203,106 @@ def test_readable_reasoning_is_masked_like_other_text(guard: Guard, session: Ses
     assert model.shown[0][1].content[0] == {"type": "reasoning", "reasoning": "about <PERSON_M1>"}
 
 
-def test_t14_history_kept_at_the_provider_is_refused(guard: Guard, session: Session) -> None:
+@pytest.mark.parametrize("setting", ["previous_response_id", "conversation"])
+def test_t14_history_kept_at_the_provider_is_refused(setting: str, guard: Guard, session: Session) -> None:
     class Settings(AgentMiddleware):
         def wrap_model_call(self, request: Any, handler: Any) -> Any:
-            return handler(request.override(model_settings={"previous_response_id": "r1"}))
+            return handler(request.override(model_settings={setting: "r1"}))
 
     model = Script(lines=[AIMessage("fine")])
-    with pytest.raises(DeniedError, match="provider_history"):
+    with pytest.raises(DeniedError, match=r"allow=\{'history'\}"):
         create_agent(model, [], middleware=[Settings(), GuardMiddleware(guard)]).invoke(
             {"messages": [HumanMessage("x")]}
         )
     assert model.shown == []
 
 
-def test_t14_tools_that_run_at_the_provider_are_refused(guard: Guard, session: Session) -> None:
+PROVIDER_TOOLS: list[tuple[str | None, dict[str, Any]]] = [
+    ("web_search", {"type": "web_search"}),
+    ("web_search", {"type": "web_search_20250305", "name": "web_search"}),
+    ("google_search", {"google_search": {}}),
+    (None, {"type": "telepathy"}),
+]
+
+
+@pytest.mark.parametrize(("word", "offered"), PROVIDER_TOOLS)
+def test_t14_tools_that_run_at_the_provider_are_refused_unless_allowed(
+    word: str | None, offered: dict[str, Any], guard: Guard, session: Session
+) -> None:
     model = Script(lines=[AIMessage("fine")])
-    with pytest.raises(DeniedError, match="'web_search' runs at the provider"):
-        create_agent(model, [{"type": "web_search"}], middleware=[GuardMiddleware(guard)]).invoke(
-            {"messages": [HumanMessage("x")]}
-        )
-    agent = create_agent(model, [{"type": "web_search"}], middleware=[GuardMiddleware(guard, allow={"web_search"})])
+    with pytest.raises(DeniedError, match="runs at the provider") as caught:
+        create_agent(model, [offered], middleware=[GuardMiddleware(guard)]).invoke({"messages": [HumanMessage("x")]})
+    if word is None:
+        assert "no name allows it" in str(caught.value)
+        return
+    agent = create_agent(model, [offered], middleware=[GuardMiddleware(guard, allow={word})])
     agent.invoke({"messages": [HumanMessage("x")]})
     assert len(model.shown) == 1
 
 
+def test_tools_described_as_functions_do_not_run_at_the_provider(guard: Guard, session: Session) -> None:
+    model = Script(lines=[AIMessage("fine")])
+    offered = {"name": "note", "description": "Note.", "input_schema": {"type": "object"}}
+    create_agent(model, [offered], middleware=[GuardMiddleware(guard)]).invoke({"messages": [HumanMessage("x")]})
+    assert len(model.shown) == 1
+
+
+def to_langsmith(folder: Path) -> BaseCallbackHandler:
+    class Elsewhere(BaseCallbackHandler):
+        """Stands for a handler of a package that need not be installed."""
+
+    Elsewhere.__module__ = "langsmith.callbacks"
+    return Elsewhere()
+
+
+WRITERS: list[tuple[str, Callable[[Path], BaseCallbackHandler]]] = [
+    ("LangChainTracer", lambda folder: LangChainTracer(client=Client(api_url="http://127.0.0.1:9", api_key="none"))),
+    ("ConsoleCallbackHandler", lambda folder: ConsoleCallbackHandler()),
+    ("FileCallbackHandler", lambda folder: FileCallbackHandler(str(folder / "log"))),
+    ("RunCollectorCallbackHandler", lambda folder: RunCollectorCallbackHandler()),
+    ("Elsewhere", to_langsmith),
+]
+
+
+@pytest.mark.parametrize(("name", "make"), WRITERS, ids=[w[0] for w in WRITERS])
+@pytest.mark.filterwarnings("ignore:Direct instantiation of FileCallbackHandler:DeprecationWarning")
+@pytest.mark.filterwarnings(
+    "ignore:.*FileCallbackHandler.*:langchain_core._api.deprecation.LangChainDeprecationWarning"
+)
 def test_t14_tracers_of_raw_state_are_refused(
-    guard: Guard, session: Session, capsys: pytest.CaptureFixture[str]
+    name: str, make: Callable[[Path], BaseCallbackHandler], tmp_path: Path, guard: Guard, session: Session
 ) -> None:
     model = Script(lines=[AIMessage("fine")])
-    config: Any = {"callbacks": [ConsoleCallbackHandler()]}
-    with pytest.raises(DeniedError, match="'ConsoleCallbackHandler' writes the graph's raw state"):
-        create_agent(model, [], middleware=[GuardMiddleware(guard)]).invoke({"messages": [HumanMessage("x")]}, config)
+    agent = create_agent(model, [], middleware=[GuardMiddleware(guard)])
+    with pytest.raises(DeniedError, match=f"'{name}' writes the graph's raw state"):
+        agent.invoke({"messages": [HumanMessage("x")]}, {"callbacks": [make(tmp_path)]})
+    assert model.shown == []
+
+
+def test_a_tracer_runs_where_it_is_allowed(guard: Guard, session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    model = Script(lines=[AIMessage("fine")])
     agent = create_agent(model, [], middleware=[GuardMiddleware(guard, allow={"tracers"})])
-    agent.invoke({"messages": [HumanMessage("x")]}, config)
+    agent.invoke({"messages": [HumanMessage("x")]}, {"callbacks": [ConsoleCallbackHandler()]})
     assert len(model.shown) == 1
+    assert capsys.readouterr().out
+
+
+class Counter(BaseCallbackHandler):
+    """An application's own handler."""
+
+    heard = 0
+
+    def on_chain_start(self, *args: Any, **kwargs: Any) -> None:
+        self.heard += 1
+
+
+async def test_an_applications_own_handlers_and_events_are_its_own_business(guard: Guard, session: Session) -> None:
+    counter = Counter()
+    agent = create_agent(Script(lines=[AIMessage("fine")]), [], middleware=[GuardMiddleware(guard)])
+    given = {"messages": [HumanMessage("x")]}
+    events = [e["event"] async for e in agent.astream_events(given, {"callbacks": [counter]}, version="v2")]
+    assert "on_chat_model_end" in events
+    assert counter.heard
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
