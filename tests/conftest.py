@@ -1,0 +1,31 @@
+"""What ``make check`` leaves to ``make test``: tests that start processes, wait for clocks, or say a thing a second way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+SLOW = (
+    "attacks/test_arguments.py",  # megabytes of hostile input
+    "attacks/test_database.py",  # a database per edit
+    "attacks/test_faults.py",  # a fault at every step in turn
+    "detection/test_time.py",  # texts of a megabyte
+    "detection_tagger/test_training.py",  # trains
+    "docs/",  # starts the command for every line of the documents
+    "guard/test_processes.py",  # processes that are killed
+    "server/test_process.py",  # the service as a process
+    "shape/",  # imports in fresh interpreters
+    "stores/test_sqlite_processes.py",  # processes that are killed
+    "telemetry/test_otlp.py",  # receivers that are slow or down
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        place = item.path.relative_to(ROOT).as_posix()
+        # the OpenAI suite runs every test through both APIs; the second is the same gate behind other shapes
+        second = place.startswith("adapters/openai/") and "responses" in item.name
+        if second or place.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
