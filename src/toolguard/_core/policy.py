@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from functools import reduce
-from itertools import groupby
-from typing import Any
 
 from toolguard._core.call import Tool
 from toolguard._core.condition import Condition, ConditionError, Facts
 from toolguard._core.risk import Risk, RiskLevel
+from toolguard._core.toolrule import Handling, ToolRule, glob_matches, identity_fits, merge, stricter
 
 __all__ = [
     "ApproverRule",
@@ -44,19 +41,6 @@ class Effect(IntEnum):
     @property
     def label(self) -> str:
         return self.name.lower()
-
-
-class Handling(StrEnum):
-    """What happens to identifiers in one argument.
-
-    ``pass``: left as the model wrote them; ``mask``: tokens, never released; ``unmask``: tokens are
-    released to the tool; ``default``: released only for the types the tool is trusted for.
-    """
-
-    PASS = "pass"  # noqa: S105 - a word of the policy language
-    MASK = "mask"
-    UNMASK = "unmask"
-    DEFAULT = "default"
 
 
 class Mode(StrEnum):
@@ -128,37 +112,6 @@ class Rule:
     max_result_chars: int | None = None
     shadow: bool = False
     line: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolRule:
-    """What the policy says of the tools that ``pattern`` names.
-
-    Trust binds to the tool's identity: where ``source`` or ``digest`` is given, a tool of that name from
-    elsewhere, or one that changed what it says it is, is refused. ``said`` names fields that count as said
-    although they hold their default (``trusted_for: []`` takes back the trust of a wider pattern).
-    """
-
-    pattern: str
-    source: str | None = None
-    digest: str | None = None
-    risk: RiskLevel | None = None
-    category: frozenset[str] = frozenset()
-    trusted_for: frozenset[str] = frozenset()
-    args: Mapping[str, Handling] = field(default_factory=dict)
-    prose: frozenset[str] = frozenset()
-    decisive: tuple[str, ...] = ()
-    results: Handling = Handling.MASK
-    trusted_results: bool = False
-    said: frozenset[str] = frozenset()
-
-    def says(self, name: str) -> bool:
-        """Whether this rule speaks about field ``name``."""
-        return name in self.said or (bool(getattr(self, name)) and getattr(self, name) != _UNSAID.get(name))
-
-
-_UNSAID: Mapping[str, object] = {"results": Handling.MASK}
-_SETTINGS = ("risk", "category", "trusted_for", "prose", "decisive", "results", "trusted_results")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,88 +254,14 @@ class Policy:
     def plan(self, tool: Tool) -> ToolPlan:
         """The policy as it concerns ``tool``. Cost grows with the policy; `decide` on a plan does not."""
         named = [t for t in self.tools if glob_matches(t.pattern, tool.name)]
-        fitting = [t for t in named if _identity_fits(t, tool)]
+        fitting = [t for t in named if identity_fits(t, tool)]
         drifted = bool(named) and len(fitting) < len(named)
-        merged = _merge(fitting, self.defaults)
+        merged = merge(fitting, self.defaults.results)
         rules = tuple(
             r for r in self.rules if not r.match.tool or any(glob_matches(g, tool.name) for g in r.match.tool)
         )
         default = Handling.DEFAULT if merged.trusted_for else self.defaults.args
         return ToolPlan(tool=tool, known=bool(named), drifted=drifted, rule=merged, rules=rules, default=default)
-
-
-def _identity_fits(rule: ToolRule, tool: Tool) -> bool:
-    return (rule.source is None or glob_matches(rule.source, tool.identity.source)) and (
-        rule.digest is None or rule.digest == tool.identity.digest
-    )
-
-
-def _merge(rules: list[ToolRule], defaults: Defaults) -> ToolRule:
-    """Settings of every pattern that names a tool: the more specific pattern wins field by field.
-
-    Of two equally specific patterns the stricter setting wins, so that order never matters.
-    """
-    merged = ToolRule(pattern="", results=defaults.results)
-    ordered = sorted(rules, key=_specificity)
-    for _, group in groupby(ordered, key=_specificity):
-        level = reduce(_stricter_rule, group)
-        changes = {name: getattr(level, name) for name in _SETTINGS if level.says(name)}
-        merged = replace(
-            merged,
-            pattern=level.pattern,
-            source=level.source or merged.source,
-            digest=level.digest or merged.digest,
-            args={**merged.args, **level.args},
-            **changes,
-        )
-    return merged
-
-
-def _specificity(rule: ToolRule) -> tuple[bool, int]:
-    return (not _is_glob(rule.pattern), len(rule.pattern))
-
-
-def _stricter_rule(one: ToolRule, other: ToolRule) -> ToolRule:
-    """Both rules at once, the stricter wherever both speak."""
-
-    def both(name: str, combine: Callable[[Any, Any], Any]) -> Any:
-        if one.says(name) and other.says(name):
-            return combine(getattr(one, name), getattr(other, name))
-        return getattr(one if one.says(name) else other, name)
-
-    args = dict(one.args)
-    for name, handling in other.args.items():
-        args[name] = _stricter(args.get(name, handling), handling)
-    return ToolRule(
-        pattern=min(one.pattern, other.pattern),
-        source=one.source or other.source,
-        digest=one.digest or other.digest,
-        risk=both("risk", max),
-        category=both("category", frozenset.union),
-        trusted_for=both("trusted_for", frozenset.intersection),
-        args=args,
-        prose=both("prose", frozenset.intersection),
-        decisive=both("decisive", lambda a, b: tuple(sorted({*a, *b}))),
-        results=both("results", _stricter),
-        trusted_results=both("trusted_results", lambda a, b: a and b),
-        said=frozenset(name for name in _SETTINGS if one.says(name) or other.says(name)),
-    )
-
-
-def _is_glob(pattern: str) -> bool:
-    return "*" in pattern or "?" in pattern
-
-
-def glob_matches(pattern: str, name: str) -> bool:
-    """``*`` any run, ``?`` one character, case-insensitive; everything else is literal."""
-    compiled = _GLOBS.get(pattern)
-    if compiled is None:
-        text = "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
-        compiled = _GLOBS.setdefault(pattern, re.compile(text, re.IGNORECASE | re.DOTALL))
-    return compiled.fullmatch(name) is not None
-
-
-_GLOBS: dict[str, re.Pattern[str]] = {}
 
 
 def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
@@ -444,22 +323,15 @@ def _fire(rule: Rule, facts: Facts) -> Fired | None:
     return Fired(id=rule.id, because=rule.because, effect=effect, line=rule.line, shadow=rule.shadow, error=error)
 
 
-_STRICTER = {Handling.MASK: 3, Handling.DEFAULT: 2, Handling.UNMASK: 1, Handling.PASS: 0}
-
-
-def _stricter(one: Handling, other: Handling) -> Handling:
-    return max(one, other, key=_STRICTER.__getitem__)
-
-
 def _obligations(plan: ToolPlan, matched: list[Rule]) -> Obligations:
     args: dict[str, Handling] = {}
     results = plan.rule.results
     limit: int | None = None
     for rule in matched:
         for name, handling in rule.args.items():
-            args[name] = _stricter(args.get(name, handling), handling)
+            args[name] = stricter(args.get(name, handling), handling)
         if rule.results is not None:
-            results = _stricter(results, rule.results)
+            results = stricter(results, rule.results)
         if rule.max_result_chars is not None:
             limit = min(limit or rule.max_result_chars, rule.max_result_chars)
     return Obligations(args=args, results=results, max_result_chars=limit)
