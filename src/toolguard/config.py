@@ -276,16 +276,16 @@ def assemble(
         ConfigError: the policy does not load, or a durable store has no key.
     """
     clock = clock or SystemClock()
-    opened = open_store(store, clock=clock) if isinstance(store, str) else store
     if keys is None:
-        if opened.blocking:
+        if store.partition(":")[0] != "memory" if isinstance(store, str) else store.blocking:
             raise ConfigError(
                 "a durable store needs a key that outlives this process; run 'toolguard keys init' and set [keys]"
             )
         keys = KeyRing([SecretKey.generate(Purpose.SEAL)])
+    loaded = policy if isinstance(policy, Policy) else _policy(policy)
     return Parts(
-        policy=policy if isinstance(policy, Policy) else _policy(policy),
-        store=opened,
+        policy=loaded,
+        store=open_store(store, clock=clock) if isinstance(store, str) else store,
         sealer=keys.sealer,
         directory=_directory(directory),
         verifier=PinnedVerifier(trusted),
@@ -336,7 +336,18 @@ def load_parts(path: str | os.PathLike[str], **given: Any) -> Parts:
     """The parts a configuration file describes; ``given`` ones (of `assemble`) take their place. Raises ConfigError."""
     config = load_config(path)
     clock = given.pop("clock", None) or SystemClock()
-    store = given.pop("store", None) or open_store(config.store_url, clock=clock)
+    store = given.pop("store", None)
+    if store is not None:
+        return _described(config, store, clock, given)
+    opened = open_store(config.store_url, clock=clock)
+    try:
+        return _described(config, opened, clock, given)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]) -> Parts:
     tokens = None
     if config.directory and config.directory.tokens:
         tokens = TokenFile(config.at(config.directory.tokens), now=clock.now)

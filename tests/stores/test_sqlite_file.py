@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import contextlib
 import sqlite3
 import stat
 import tempfile
@@ -125,7 +126,8 @@ def test_another_applications_database_is_left_alone(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(StoreError, match="another application's database"):
         SqliteStore(path)
-    assert sqlite3.connect(path).execute("SELECT name FROM sqlite_schema").fetchall() == [("meta",)]
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT name FROM sqlite_schema").fetchall() == [("meta",)]
     assert len(before) == path.stat().st_size
 
 
