@@ -13,8 +13,8 @@ from toolguard.errors import MissingExtraError
 
 try:
     import langchain.agents.middleware  # noqa: F401 - only looked for here, as the next two
-    import langchain_core.tools  # noqa: F401
-    import langgraph.types  # noqa: F401
+    import langchain_core.tools  # noqa: F401 - as above
+    import langgraph.types  # noqa: F401 - as above
 except ImportError as fault:
     raise MissingExtraError(
         f"toolguard_langchain needs {fault.name!r}; install it with: pip install 'toolguard-middleware[langchain]'"

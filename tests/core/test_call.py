@@ -188,5 +188,5 @@ def test_identity_has_no_default(missing):
 
 def test_a_person_is_not_a_string():
     with pytest.raises(IdentityError):
-        Caller(person="ana", agent="a", tenant="t")  # type: ignore[arg-type]
+        Caller(person="ana", agent="a", tenant="t")  # type: ignore[arg-type]  # the mistake this is about
     assert Person(issuer="i", tenant="t", subject="s").ref == "i|t|s"

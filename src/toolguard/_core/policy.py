@@ -79,11 +79,7 @@ class Match:
     min_risk: RiskLevel | None = None
 
     def holds(self, facts: Facts) -> bool:
-        """Whether the dynamic fields hold (``tool`` is indexed beforehand)."""
-        return (not self.category or not self.category.isdisjoint(facts.risk.classes)) and self.rest_holds(facts)
-
-    def rest_holds(self, facts: Facts) -> bool:
-        """`holds` apart from ``category``, by which a plan finds the rules."""
+        """Whether the rest holds; by ``tool`` and ``category`` a plan has found the rule already."""
         return (
             (not self.role or not self.role.isdisjoint(facts.caller.roles))
             and (not self.agent or any(glob_matches(g, facts.caller.agent) for g in self.agent))
@@ -272,7 +268,7 @@ def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
     """
     hits: list[tuple[Rule, Fired]] = []
     for rule in plan.candidates(facts.risk.classes):
-        if rule.match.rest_holds(facts):
+        if rule.match.holds(facts):
             hit = _fire(rule, facts)
             if hit is not None:
                 hits.append((rule, hit))

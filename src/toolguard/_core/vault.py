@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -24,7 +24,6 @@ __all__ = [
     "TokenSpan",
     "canonical_form",
     "has_token",
-    "needs_of",
     "release",
     "token_spans",
     "tokens_in",
@@ -227,8 +226,3 @@ def tokens_in(data: Json) -> frozenset[Token]:
 
     visit(data)
     return frozenset(found)
-
-
-def needs_of(pairs: Iterable[tuple[str, str]], namespace: Namespace) -> tuple[Need, ...]:
-    """Distinct needs for (type, text) pairs, in order."""
-    return tuple(dict.fromkeys(Need(type=t, text=x, namespace=namespace) for t, x in pairs))

@@ -6,19 +6,14 @@ import json
 from functools import cache
 from importlib import resources
 
-__all__ = ["zip3", "zip3_table_version"]
+__all__ = ["zip3"]
 
 
 @cache
-def _table() -> tuple[str, frozenset[str]]:
+def _table() -> frozenset[str]:
     raw = resources.files("toolguard.detection").joinpath("data", "zip3_restricted.json").read_bytes()
     data = json.loads(raw)
-    return str(data["version"]), frozenset(data["zip3"])
-
-
-def zip3_table_version() -> str:
-    """Which census lists the table of sparsely populated areas unites."""
-    return _table()[0]
+    return frozenset(data["zip3"])
 
 
 def zip3(code: str) -> str:
@@ -28,6 +23,6 @@ def zip3(code: str) -> str:
     three digits in front gives ``000``.
     """
     head = code.strip()[:3]
-    if len(head) < 3 or not (head.isascii() and head.isdigit()) or head in _table()[1]:
+    if len(head) < 3 or not (head.isascii() and head.isdigit()) or head in _table():
         return "000"
     return head
