@@ -12,6 +12,7 @@ __all__ = [
     "BadArgumentsError",
     "ConfigError",
     "ConflictError",
+    "DatasetError",
     "DeniedError",
     "DetectionError",
     "IdentityError",
@@ -81,6 +82,12 @@ class DetectionError(ToolguardError):
     """A detector failed or ran out of time; what it should have looked at is withheld."""
 
     code = "detection"
+
+
+class DatasetError(ToolguardError):
+    """A data set cannot be masked as asked; what was masked before stays, and nothing unmasked was written."""
+
+    code = "dataset"
 
 
 class StoreError(ToolguardError):

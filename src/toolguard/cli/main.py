@@ -19,6 +19,7 @@ _OWN = {
     "approvals": "See what waits for a person, and decide it.",
     "audit": "Verify and read the audit trail.",
     "keys": "Make, show and rotate keys.",
+    "mask": "Mask text, JSONL, CSV and Parquet files.",
     "people": "Who may decide, and their personal tokens.",
     "policy": "Check and explain policies.",
 }
