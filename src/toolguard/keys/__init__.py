@@ -1,5 +1,6 @@
 """Keys: sealing per tenant, and signatures over resolutions."""
 
+from toolguard.keys.operate import operator_keys
 from toolguard.keys.seal import KeyRing, TenantSealer
 from toolguard.keys.secret import Purpose, SecretKey, read_keys, write_key
 from toolguard.keys.sign import Ed25519Signer, PinnedVerifier, PublicKey
@@ -12,6 +13,7 @@ __all__ = [
     "Purpose",
     "SecretKey",
     "TenantSealer",
+    "operator_keys",
     "read_keys",
     "write_key",
 ]

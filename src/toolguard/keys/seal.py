@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from toolguard.errors import KeyUnavailableError, StoreError
 from toolguard.keys.secret import Purpose, SecretKey, read_keys
 
-__all__ = ["KeyRing", "TenantSealer"]
+__all__ = ["KeyRing", "TenantSealer", "derive"]
 
 _VERSION = 1
 _NONCE = 12
@@ -31,7 +31,8 @@ def _framed(*parts: str) -> bytes:
     return b"".join(b"%d:%b," % (len(part), part) for part in encoded)
 
 
-def _derive(key: SecretKey, purpose: str, tenant: str) -> bytes:
+def derive(key: SecretKey, purpose: str, tenant: str) -> bytes:
+    """32 bytes for one purpose of one tenant."""
     info = _framed("toolguard.v1", purpose, tenant)
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(key.secret)
 
@@ -47,8 +48,8 @@ class TenantSealer:
             raise KeyUnavailableError("sealing needs a tenant; its name is empty")
         self._tenant = tenant
         self._newest = keys[-1].id
-        self._ciphers = {key.id: AESGCM(_derive(key, "seal", tenant)) for key in keys}
-        self._digest_key = _derive(keys[0], "digest", tenant)
+        self._ciphers = {key.id: AESGCM(derive(key, "seal", tenant)) for key in keys}
+        self._digest_key = derive(keys[0], "digest", tenant)
 
     @property
     def digest_key(self) -> bytes:
@@ -100,6 +101,11 @@ class KeyRing:
     def load(cls, reference: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None) -> KeyRing:
         """From a path, ``file:PATH`` or ``env:NAME``."""
         return cls(read_keys(reference, purpose=Purpose.SEAL, environ=environ))
+
+    @property
+    def oldest(self) -> SecretKey:
+        """The key that digests and operators are keyed from."""
+        return self._keys[0]
 
     @property
     def ids(self) -> tuple[str, ...]:
