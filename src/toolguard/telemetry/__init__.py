@@ -1,4 +1,7 @@
-"""Telemetry: audit records as OpenTelemetry spans. The journal is the truth, spans are its projection."""
+"""Telemetry: audit records as OpenTelemetry spans. The journal is the truth, spans are its projection.
+
+`ScrubProcessor` and `ScrubExporter` keep identifiers out of the spans that *others* make.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolguard.telemetry.otlp import OtlpPump
+    from toolguard.telemetry.scrub import ScrubExporter, ScrubProcessor
     from toolguard.telemetry.spans import spans_of
     from toolguard.telemetry.tracer import CurrentSpan, TracerSink
 
-__all__ = ["CurrentSpan", "OtlpPump", "TracerSink", "spans_of"]
+__all__ = ["CurrentSpan", "OtlpPump", "ScrubExporter", "ScrubProcessor", "TracerSink", "spans_of"]
 
-_HOMES = {"CurrentSpan": "tracer", "OtlpPump": "otlp", "TracerSink": "tracer", "spans_of": "spans"}
+_HOMES = {
+    "CurrentSpan": "tracer",
+    "OtlpPump": "otlp",
+    "ScrubExporter": "scrub",
+    "ScrubProcessor": "scrub",
+    "TracerSink": "tracer",
+    "spans_of": "spans",
+}
 
 
 def __getattr__(name: str) -> Any:
