@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 __all__ = ["Written", "read_date", "year_of"]
 
-_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october")
-_MONTHS += ("november", "december")
+_MONTHS: tuple[str, ...] = ("january", "february", "march", "april", "may", "june")
+_MONTHS += ("july", "august", "september", "october", "november", "december")
 _WORD = r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 _DAY = r"(?P<day>[0-3]?[0-9])(?P<nth>st|nd|rd|th|)"
 _YEAR = r"(?P<year>[12][0-9]{3})"

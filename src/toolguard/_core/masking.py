@@ -10,9 +10,17 @@ from typing import Literal, TypeAlias
 
 from toolguard._core.operators import Operator
 
-__all__ = ["Masking", "Profile", "Shape", "Typed"]
+__all__ = ["TYPES", "Masking", "Profile", "Shape", "Typed"]
 
 Profile: TypeAlias = Literal["fast", "accurate"]
+
+
+TYPES = frozenset(
+    {"ACCOUNT", "ADDRESS", "AGE", "BIOMETRIC", "CREDIT_CARD", "DATE", "DATE_OF_BIRTH", "DEA", "DEVICE", "EMAIL"}
+    | {"FACILITY", "FAX", "FHIR_ID", "HEALTH_PLAN_ID", "ID", "IP_ADDRESS", "LICENSE", "LOCATION", "MRN", "NPI"}
+    | {"PERSON", "PHONE", "PHOTO", "SECRET", "SSN", "URL", "VEHICLE", "ZIP"}
+)
+"""Identifier types that are known without being declared."""
 
 
 class Typed(StrEnum):
@@ -29,7 +37,7 @@ class Shape:
     Attributes:
         name: what the rule is called; stands in findings as their source.
         type: the identifier type found, ``[A-Z][A-Z0-9_]*``.
-        pattern: a regular expression (no back-reference, no look-around, no repeat of a repeat, so that it ends soon).
+        pattern: a regular expression in RE2's syntax (no back-reference, no look-around), matched in linear time.
         labels: words of which one must stand before it in the same line; empty: it needs none.
         score: confidence of a finding, in (0, 1].
     """
@@ -50,6 +58,7 @@ class Masking:
         deny: text that is always an identifier (found as whole words, any case) -> its type.
         allow: text that never is one (whole findings, any case).
         fields: field name (any case) -> type; what stands in such a field is an identifier whatever it looks like.
+        types: further identifier types, which a detector of the application's own finds.
         operators: identifier type -> what takes its place; a type that is not listed becomes a token.
         typed: what becomes of an identifier where a schema leaves no room for a token.
         profile: how identifiers are found.
@@ -59,6 +68,7 @@ class Masking:
     deny: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     allow: tuple[str, ...] = ()
     fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    types: frozenset[str] = frozenset()
     operators: Mapping[str, Operator] = field(default_factory=lambda: MappingProxyType({}))
     typed: Typed = Typed.SURROGATE
     profile: Profile = "fast"

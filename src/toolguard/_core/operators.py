@@ -93,7 +93,7 @@ def undo(type: str, text: str, *, keys: Keys) -> str | None:
 Apply = Callable[[str, str, Keys, str], str | None]
 
 
-def _pseudonym(type: str, text: str, keys: Keys, _: str) -> str:
+def _pseudonym(type: str, text: str, keys: Keys, subject: str) -> str:
     number = int.from_bytes(_digest(keys, "pseudonym", type, text)[:10], "big")
     word = ""
     for _ in range(16):

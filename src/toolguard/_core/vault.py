@@ -14,10 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from toolguard._core import surrogate
 from toolguard._core.call import Json
 
 __all__ = [
     "LITERAL",
+    "RESERVED",
+    "SLOTS",
     "Namespace",
     "Need",
     "Token",
@@ -32,6 +35,10 @@ __all__ = [
 
 LITERAL = "LITERAL"
 """Type of token-shaped text that was not ours: escaped at ingress, so that it resolves only to itself."""
+SLOTS = frozenset(form.value for form in surrogate.Form)
+"""Types under which surrogates are numbered. The value of such a token is the token the surrogate stands for."""
+RESERVED = SLOTS | {LITERAL}
+"""Types no detector may give."""
 
 
 class Namespace(StrEnum):
@@ -103,9 +110,10 @@ _HINT = re.compile(r"_[Mm]?[0-9]")
 
 
 def token_spans(text: str) -> list[TokenSpan]:
-    """Everything in ``text`` that reads as a token, written exactly or mangled, in order."""
+    """Everything in ``text`` that reads as a token, written exactly, mangled or as a surrogate, in order."""
+    stand_ins = _surrogates(text) if surrogate.hints(text) else []
     if _HINT.search(text) is None:
-        return []
+        return stand_ins
     spans = []
     for match in _SHAPES.finditer(text):
         n = next(n for n in "1234" if match["t" + n] is not None)
@@ -116,12 +124,22 @@ def token_spans(text: str) -> list[TokenSpan]:
             variant=_variant(match["v" + n]),
         )
         spans.append(TokenSpan(start=match.start(), end=match.end(), token=token))
-    return spans
+    if not stand_ins:
+        return spans
+    apart = [s for s in stand_ins if not any(t.start < s.end and s.start < t.end for t in spans)]
+    return sorted([*spans, *apart], key=lambda span: span.start)
+
+
+def _surrogates(text: str) -> list[TokenSpan]:
+    return [
+        TokenSpan(start=f.start, end=f.end, token=Token(type=f.form.value, index=f.number))
+        for f in surrogate.find(text)
+    ]
 
 
 def has_token(canonical: bytes) -> bool:
-    """A fast and safe no: False only if no text in the canonical bytes can hold a token."""
-    return _HINT_BYTES.search(canonical) is not None
+    """A fast and safe no: False only if nothing in the canonical bytes can hold a token."""
+    return _HINT_BYTES.search(canonical) is not None or surrogate.hints(canonical.decode("utf-8", "replace"))
 
 
 _HINT_BYTES = re.compile(rb"_[Mm]?[0-9]")
@@ -210,12 +228,14 @@ def unmask_text(text: str, lookup: Mapping[Token, str]) -> tuple[str, tuple[Toke
 
 
 def tokens_in(data: Json) -> frozenset[Token]:
-    """Every token-shaped piece of every string in ``data``, keys included."""
+    """Every token-shaped piece of every string and number in ``data``, keys included."""
     found: set[Token] = set()
 
     def visit(value: Json) -> None:
         if isinstance(value, str):
             found.update(span.token for span in token_spans(value))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found.update(span.token for span in _surrogates(str(value)))
         elif isinstance(value, Mapping):
             for key, item in value.items():
                 visit(key)

@@ -28,9 +28,9 @@ def operator_keys(key: SecretKey, tenant: str, *, year: int) -> Keys:
         return hmac.digest(digest_key, framed.encode("utf-8", "surrogatepass"), "sha256")
 
     def encrypt(digits: str, tweak: str) -> str:
-        return ff1.encrypt(fpe_key, tweak.encode("utf-8", "surrogatepass").hex(), _DIGITS, digits)
+        return str(ff1.encrypt(fpe_key, tweak.encode("utf-8", "surrogatepass").hex(), _DIGITS, digits))
 
     def decrypt(digits: str, tweak: str) -> str:
-        return ff1.decrypt(fpe_key, tweak.encode("utf-8", "surrogatepass").hex(), _DIGITS, digits)
+        return str(ff1.decrypt(fpe_key, tweak.encode("utf-8", "surrogatepass").hex(), _DIGITS, digits))
 
     return Keys(digest=digest, encrypt=encrypt, decrypt=decrypt, year=year)
