@@ -8,7 +8,7 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check race format bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ check: $(VENV)/.dev  ## what every commit must pass: format, lint, types, import
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m pytest -n 2 -q -m "not slow"
+
+race: $(VENV)/.dev  ## race 10,000 approvals over killed processes, on every store (RACE_ARGS="--seed 7 -n 500")
+	@cd tests && ../$(BIN)/python -m race $(RACE_ARGS)
 
 format: $(VENV)/.dev  ## format and mend what can be mended by machine
 	@$(BIN)/ruff format .

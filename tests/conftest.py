@@ -15,6 +15,8 @@ SLOW = (
     "detection_tagger/test_training.py",  # trains
     "docs/",  # starts the command for every line of the documents
     "guard/test_processes.py",  # processes that are killed
+    "race/test_faults.py",  # processes that are killed, disks that are full
+    "race/test_race.py",  # processes that race
     "server/test_process.py",  # the service as a process
     "shape/",  # imports in fresh interpreters
     "stores/test_sqlite_processes.py",  # processes that are killed

@@ -1,0 +1,160 @@
+"""What is raced: the people, the policy, and how many requests of which kind. All of it follows from the seed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolguard import Caller
+from toolguard._core.call import Person
+from toolguard._core.policy import Policy
+from toolguard.authority import Authority, Human
+from toolguard.config import RandomIds
+from toolguard.directory import FileDirectory
+from toolguard.guard import Guard
+from toolguard.keys import Ed25519Signer, KeyRing, PinnedVerifier, Purpose, SecretKey
+from toolguard.policyfile import load_policy
+from toolguard.ports import Store
+from toolguard.stores import open_store
+from toolguard.testing.fakes import NoDetector
+
+TENANT, ANA = "general", Caller.of("ana", agent="race-agent", tenant="general")
+DESK = ("chen", "diaz", "evans", "fox")
+
+DIRECTORY = (
+    """\
+version: 1
+persons:
+"""
+    + "".join(
+        f"  - {{id: {p}, name: {p.title()}, identities: [{{issuer: local, tenant: {TENANT}, subject: {p}}}]}}\n"
+        for p in ("ana", "noor", *DESK)
+    )
+    + f"""\
+groups: [{{name: desk, tenant: {TENANT}, members: [{", ".join(("ana", *DESK))}]}}]
+agents: [{{name: race-agent, tenant: {TENANT}, owners: [noor]}}]
+"""
+)
+
+POLICY = """\
+apiVersion: toolguard/v1
+kind: ToolPolicy
+metadata: {name: race, version: 1, owner: race@general.example}
+approvals:
+  default: {approvers: ["group:desk"], quorum: 1, expires: 1h, claim_ttl: 15m}
+  both: {approvers: ["group:desk"], quorum: 2, expires: 1h, claim_ttl: 15m}
+  short: {approvers: ["group:desk"], quorum: 1, expires: 1s, claim_ttl: 15m}
+  fleeting: {approvers: ["group:desk"], quorum: 1, expires: 1h, claim_ttl: 0.05s}
+tools:
+  free: {risk: low}
+  plain: {risk: high}
+  hasty: {risk: high}
+  pair: {risk: high}
+  brief: {risk: high}
+  fading: {risk: high}
+rules:
+  - {id: pair, because: "Two people.", match: {tool: pair}, effect: require_approval, approval: both}
+  - {id: brief, because: "Soon or never.", match: {tool: brief}, effect: require_approval, approval: short}
+  - {id: fading, because: "A yes that fades.", match: {tool: fading}, effect: require_approval, approval: fleeting}
+"""
+
+KINDS = {"free": 10, "plain": 45, "hasty": 10, "pair": 15, "brief": 10, "fading": 10}
+"""Tools and their share. ``free`` needs no approval; ``hasty`` is called by a guard that soon takes it back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One race. Times in seconds.
+
+    Attributes:
+        guards, threads: guard processes, and the lanes in each; every request runs in two lanes.
+        dawdle: chance of a pause before a commit, so that others come in between.
+        die: chance at each boundary that a worker ends itself by SIGKILL there.
+        kill_every: mean time between SIGKILLs from outside, at any moment; 0: none.
+        lease: how long an execution is believed in.
+    """
+
+    folder: Path
+    store: str
+    seed: int
+    requests: int
+    guards: int = 2
+    threads: int = 2
+    deciders: int = 2
+    dawdle: float = 0.05
+    die: float = 0.0005
+    kill_every: float = 0.5
+    lease: float = 2.0
+    bound: float = 900.0
+    mutant: str = ""
+
+    @property
+    def lanes(self) -> int:
+        return self.guards * self.threads
+
+    @property
+    def run(self) -> str:
+        return f"race-{self.seed}"
+
+    def kind(self, number: int) -> str:
+        """The tool that request ``number`` calls."""
+        chance = random.Random(f"{self.seed}/kind/{number}")
+        return chance.choices(list(KINDS), list(KINDS.values()))[0]
+
+    def left_alone(self, number: int) -> bool:
+        """Nobody answers this one, so that its time runs out."""
+        return self.kind(number) == "brief" and random.Random(f"{self.seed}/left/{number}").random() < 0.7
+
+    def lanes_of(self, number: int) -> tuple[int, ...]:
+        """The two lanes that make this call: of one guard or of two."""
+        return tuple(random.Random(f"{self.seed}/lanes/{number}").sample(range(self.lanes), 2))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The keys and files of one race, made once and inherited by every worker."""
+
+    plan: Plan
+    ring: KeyRing
+    signer: Ed25519Signer
+    policy: Policy
+
+    @classmethod
+    def make(cls, plan: Plan) -> Desk:
+        (plan.folder / "directory.yaml").write_text(DIRECTORY, "utf-8")
+        return cls(
+            plan=plan,
+            ring=KeyRing([SecretKey.generate(Purpose.SEAL)]),
+            signer=Ed25519Signer(SecretKey.generate(Purpose.SIGN)),
+            policy=load_policy(POLICY, name="race"),
+        )
+
+    @property
+    def verifier(self) -> PinnedVerifier:
+        return PinnedVerifier([self.signer.public_key])
+
+    def open(self) -> Store:
+        return open_store(self.plan.store)
+
+    def directory(self) -> FileDirectory:
+        return FileDirectory(self.plan.folder / "directory.yaml")
+
+    def guard(self, store: Store) -> Guard:
+        return Guard(
+            self.policy,
+            store=store,
+            keys=self.ring,
+            directory=self.directory(),
+            trusted=(self.signer.public_key.line,),
+            detector=NoDetector(),
+        )
+
+    def authority(self, store: Store) -> Authority:
+        return Authority(
+            store, self.directory(), self.signer, RandomIds(), verifier=self.verifier, detector=NoDetector()
+        )
+
+
+def human(name: str) -> Human:
+    return Human(identity=Person(issuer="local", tenant=TENANT, subject=name), channel="race", auth="race")

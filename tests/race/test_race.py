@@ -1,0 +1,67 @@
+"""Processes race for the same approvals and are killed; a store without its guarantees is found out.
+
+The full race (10,000 requests a store) is ``make race``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TESTS = Path(__file__).parent.parent
+
+
+def race(store: str, *options: object) -> tuple[int, dict[str, Any]]:
+    """Exit code and result of a race in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "race", "--store", store, "--json", *map(str, options)],
+        cwd=TESTS,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        | {"PYTHONPATH": os.pathsep.join([str(TESTS), *(p for p in sys.path if p)])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode in (0, 1, 3), done.stderr
+    (result,) = json.loads(done.stdout)
+    return done.returncode, result
+
+
+STORES = ["sqlite"]
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_invariants_4_to_8_hold_while_processes_race_and_are_killed(store: str) -> None:
+    code, result = race(store, "--seed", 20261122, "-n", 500, "--bound", 35)
+    counts = result["counts"]
+    assert result["faults"] == [], f"seed {result['seed']}"
+    assert code in (0, 3)
+    assert counts["requests"] >= 100, "a machine this busy has raced too little to say anything"
+    hard = ("kills", "executions", "vetoes of a yes", "expired", "withdrawn", "conflicts", "verdicts refused")
+    assert min(counts[name] for name in hard) > 0, counts
+
+
+BROKEN = {
+    "no-checks": {"double execution", "double claim"},
+    "no-compare-and-set": {"lost update", "illegal transition"},
+    "no-claim-check": {"double execution", "again"},
+    "effect-first": {"effect before claim", "double execution"},
+    "lost-write": {"lost update"},
+    "veto-dropped": {"lost veto", "tally", "verdicts"},
+}
+
+
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize(("mutant", "faults"), BROKEN.items(), ids=BROKEN)
+def test_a_store_without_one_guarantee_is_found_out(store: str, mutant: str, faults: set[str]) -> None:
+    """The race's own proof: it fails where it has to."""
+    code, result = race(store, "--mutant", mutant, "--seed", 7, "-n", 80, "--dawdle", 0.5, "--bound", 60)
+    assert code == 1
+    assert {fault["code"] for fault in result["faults"]} >= faults
