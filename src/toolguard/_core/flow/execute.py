@@ -289,7 +289,8 @@ def _mask_result(setting: Setting, permit: Permit, value: Any) -> Flow[tuple[Jso
     if wanted.results is Handling.PASS:
         planted = tuple(f for f, _ in token_findings(plain))
         return (yield from tokenise(plain, planted, Namespace.PROTECTED)), ()
-    return (yield from mask(plain, origin, None, keep_tokens=False, own=_own(permit)))
+    schema, masking = setting.shape.schema, setting.policy.masking
+    return (yield from mask(plain, origin, schema, keep_tokens=False, own=_own(permit), masking=masking))
 
 
 def _keep(setting: Setting, value: Any, masked: Json) -> Flow[bytes]:

@@ -11,6 +11,7 @@ from typing import cast
 from toolguard._core.call import Arguments, Json, args_digest, call_digest, canonical, freeze
 from toolguard._core.condition import Facts
 from toolguard._core.flow.masking import token_findings, tokenise
+from toolguard._core.flow.typed import as_numbers, with_surrogates, with_tokens
 from toolguard._core.flow.setting import Flow, Judged, Setting
 from toolguard._core.mask import Finding, Path, leaves, restore_numbers, subtract
 from toolguard._core.policy import Handling, ToolPlan, decide
@@ -29,13 +30,12 @@ def judge(setting: Setting, raw: object) -> Flow[Judged]:
     judged again with that withheld, until the judgement fits the bytes it was made on.
     """
     now: float = yield Now()
-    written = freeze(raw)
-    ours = cast("Mapping[Token, str]", (yield Reveal(tokens_in(written.data)))) if has_token(written.canonical) else {}
+    written, ours, numbers = yield from with_tokens(freeze(raw))
     seen = yield from _inspect(setting, written, ours)
     withheld: Mapping[str, Handling] = {}
     for _ in range(4):
         taken = yield from _take_in(setting, written, seen, ours, withheld)
-        judged = yield from _judge_once(setting, taken, withheld, now)
+        judged = yield from _judge_once(setting, taken, withheld, now, numbers)
         asked = {k: v for k, v in judged.decision.obligations.args.items() if v is Handling.MASK}
         if asked.keys() <= withheld.keys():
             return judged
@@ -96,26 +96,29 @@ def _inspect(setting: Setting, arguments: Arguments, ours: Container[Token]) -> 
     return found
 
 
-def _judge_once(setting: Setting, taken: _Taken, withheld: Mapping[str, Handling], now: float) -> Flow[Judged]:
+def _judge_once(
+    setting: Setting, taken: _Taken, withheld: Mapping[str, Handling], now: float, numbers: frozenset[Path]
+) -> Flow[Judged]:
     plan, tool, caller = setting.plan, setting.tool, setting.scope.caller
     names, resolved = taken.names, taken.entered
     released: tuple[tuple[Path, Token], ...] = ()
     if names:
         resolved, released = release(resolved, names, lambda p, t, whole: _may_have(plan, withheld, p, t, whole))
-        resolved = restore_numbers(resolved, taken.written.data)
+        resolved = as_numbers(restore_numbers(resolved, taken.written.data), numbers)
+    resolved, stands = yield from with_surrogates(resolved, tool.schema, names, setting.policy.masking)
     passed = yield Validate(resolved)
     arguments = freeze(passed)
     if arguments.canonical == taken.written.canonical:
         revealed = taken.seen
     else:
-        revealed = yield from _inspect(setting, arguments, names)
+        revealed = yield from _inspect(setting, arguments, {**names, **stands})
     if released:
         placed = _released_spans(arguments.data, released, names)
         revealed = (*revealed, *(f for f in placed if not any(_covers(g, f) for g in revealed)))
     shielded = {path for path, token in released if token.namespace is Namespace.PROTECTED}
     hidden = tuple(f for f in revealed if plan.handling(f.path) is not Handling.PASS or f.path in shielded)
     shaped = token_findings(arguments.data) if has_token(arguments.canonical) else []
-    present = (*revealed, *(replace(f, type=t.type) for f, t in shaped))
+    present = (*revealed, *(replace(f, type=stands.get(t, t).type) for f, t in shaped))
     risk, own = yield Analyse(arguments.data)
     risk = as_policy_says(plan, setting.risk, risk, own)
     decision = decide(
@@ -150,6 +153,7 @@ def _judge_once(setting: Setting, taken: _Taken, withheld: Mapping[str, Handling
         released=tuple(t for _, t in released),
         entered=taken.entered,
         names=names,
+        stands=stands,
     )
 
 

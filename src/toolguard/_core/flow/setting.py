@@ -35,10 +35,14 @@ class Suspension(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultShape:
-    """How a tool's result becomes JSON and back. ``close`` puts masked JSON into the result's own shape."""
+    """How a tool's result becomes JSON and back. ``close`` puts masked JSON into the result's own shape.
+
+    ``schema`` is the JSON Schema of what ``open`` gives, where the tool declares one.
+    """
 
     open: Callable[[Any], Json]
     close: Callable[[Any, Json], Any]
+    schema: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,8 @@ class Judged:
     entered: Json
     """The arguments as the model wrote them, identifiers replaced by tokens."""
     names: Mapping[Token, str] = field(repr=False)
+    stands: Mapping[Token, Token] = field(default_factory=dict)
+    """Surrogates in ``arguments``, and the tokens they stand for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from toolguard._core.call import Json, canonical
 from toolguard._core.flow.judge import at
-from toolguard._core.flow.masking import mask_value
+from toolguard._core.flow.masking import mask_value, token_findings
 from toolguard._core.flow.setting import Flow, Judged
 from toolguard._core.mask import Finding, apply_findings, leaf_text, merge_findings
 from toolguard._core.policy import Handling, ToolPlan
@@ -48,7 +48,9 @@ def view(judged: Judged) -> Flow[Json]:
     new: tuple[Finding, ...] = tuple(f for f in found if f not in old)
     needs = {f: Need(type=f.type, text=leaf_text(data, f), namespace=Namespace.PROTECTED) for f in new}
     tokens: Mapping[Need, Token] = (yield Allocate(tuple(dict.fromkeys(needs.values())))) if needs else {}
-    return apply_findings(data, found, lambda f, _: str(old[f] if f in old else tokens[needs[f]]))
+    if judged.stands:
+        old |= {f: judged.stands[t] for f, t in token_findings(data) if t in judged.stands}
+    return apply_findings(data, (*old, *new), lambda f, _: str(old[f] if f in old else tokens[needs[f]]))
 
 
 def _short(value: Json) -> str:
