@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from toolguard._core.call import Json
+from toolguard._core.vault import RESERVED
 from toolguard.errors import DetectionError
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "merge_findings",
     "restore_numbers",
     "subtract",
+    "whole_leaf",
 ]
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -134,7 +136,8 @@ def checked(value: Json, findings: Iterable[Finding]) -> tuple[Finding, ...]:
     reached: dict[tuple[Path, bool], int] = {}
     apart = True
     for finding in found:
-        if not isinstance(finding, Finding) or not _TYPE.fullmatch(finding.type) or finding.type in _RESERVED:
+        # what stands for token-shaped text goes to every tool, and what numbers surrogates is no value: no identifier may
+        if not isinstance(finding, Finding) or not _TYPE.fullmatch(finding.type) or finding.type in RESERVED:
             raise _wrong("something that is no finding, or of a type no token can carry")
         text = _leaf(value, finding)
         whole = type(finding.start) is int and type(finding.end) is int
@@ -147,8 +150,7 @@ def checked(value: Json, findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(good) if apart else merge_findings(good)
 
 
-_TYPE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z][A-Z0-9]*){0,4}")
-_RESERVED = frozenset({"LITERAL"})  # what stands for token-shaped text goes to every tool: no identifier may
+_TYPE = re.compile(r"(?=.{1,64}\Z)[A-Z][A-Z0-9]*(?:_[A-Z][A-Z0-9]*){0,4}")
 
 
 def _wrong(what: str) -> DetectionError:
@@ -199,11 +201,16 @@ def _cut(finding: Finding, start: int, end: int) -> Finding:
 
 def leaf_text(value: Json, finding: Finding) -> str:
     """The clear text a finding covers in ``value``."""
+    return whole_leaf(value, finding)[finding.start : finding.end]
+
+
+def whole_leaf(value: Json, finding: Finding) -> str:
+    """The text of the leaf a finding lies in."""
     if finding.key:
-        return str(finding.path[-1])[finding.start : finding.end]
+        return str(finding.path[-1])
     for step in finding.path:
         value = value[step]
-    return (value if isinstance(value, str) else str(value))[finding.start : finding.end]
+    return value if isinstance(value, str) else str(value)
 
 
 def restore_numbers(data: Json, original: Json) -> Json:
@@ -217,8 +224,8 @@ def restore_numbers(data: Json, original: Json) -> Json:
     return data
 
 
-Replace: TypeAlias = Callable[[Finding, str], str]
-"""Given a finding and the clear text it covers, the text to put there."""
+Replace: TypeAlias = Callable[[Finding, str], Json]
+"""Given a finding and the clear text it covers, the text to put there; or any scalar in place of a whole value."""
 
 
 def apply_findings(value: Json, findings: Iterable[Finding], put: Replace) -> Json:
@@ -253,13 +260,16 @@ def _rewrite(value: Json, path: Path, by_leaf: Mapping[tuple[Path, bool], list[F
     spans = by_leaf.get((path, False))
     if not spans:
         return value
-    return _splice(value if isinstance(value, str) else str(value), spans, put)
+    text = value if isinstance(value, str) else str(value)
+    if len(spans) == 1 and (spans[0].start, spans[0].end) == (0, len(text)):
+        return put(spans[0], text)
+    return _splice(text, spans, put)
 
 
 def _splice(text: str, spans: Iterable[Finding], put: Replace) -> str:
     parts: list[str] = []
     at = 0
     for finding in sorted(spans, key=lambda f: f.start):
-        parts += [text[at : finding.start], put(finding, text[finding.start : finding.end])]
+        parts += [text[at : finding.start], str(put(finding, text[finding.start : finding.end]))]
         at = finding.end
     return "".join([*parts, text[at:]])

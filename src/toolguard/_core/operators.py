@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from string import ascii_lowercase, ascii_uppercase, digits
+from typing import Never
 
 from toolguard._core.dates import read_date, year_of
 from toolguard._core.fakes import fake
 from toolguard._core.safe_harbor import zip3
 from toolguard._core.vault import canonical_form
 
-__all__ = ["FPE_DOMAIN", "Keys", "Operator", "apply", "redacted", "undo"]
+__all__ = ["FPE_DOMAIN", "ONE_WAY", "Keys", "Operator", "apply", "one_way", "redacted", "undo"]
 
 FPE_DOMAIN = 1_000_000
 """Values an identifier's form must allow at least, for format-preserving encryption (NIST SP 800-38G rev. 1)."""
@@ -47,6 +48,10 @@ class Operator(StrEnum):
     """The first three digits of a US ZIP code, ``000`` for areas of few people."""
     KEEP = "keep"
     """The text itself."""
+
+
+ONE_WAY = frozenset({Operator.REDACT, Operator.YEAR, Operator.AGE_BIN, Operator.ZIP3})
+"""What nothing turns back, not even the vault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +88,15 @@ def apply(operator: Operator, type: str, text: str, *, keys: Keys, subject: str 
             one subject for everything.
     """
     return _TABLE[operator](type, text, keys, subject) or redacted(type)
+
+
+def one_way(operator: Operator, type: str, text: str, *, year: int) -> str:
+    """`apply` for an operator of `ONE_WAY`, which needs no key. ``year``: this one."""
+    return apply(operator, type, text, keys=Keys(digest=_no_key, encrypt=_no_key, decrypt=_no_key, year=year))
+
+
+def _no_key(*_: str) -> Never:
+    raise AssertionError("an operator without a key asked for one")
 
 
 def undo(type: str, text: str, *, keys: Keys) -> str | None:

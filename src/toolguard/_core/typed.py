@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from toolguard._core.call import Json
 from toolguard._core.surrogate import Form, spell
 
-__all__ = ["FREE", "NOTHING", "Room", "room_at"]
+__all__ = ["FREE", "NOTHING", "Room", "room_at", "room_like"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,18 @@ class Room:
         made = None if self.form is None else spell(self.form, number, time=self.time)
         return str(made) if self.digits and made is not None else made
 
+    def nearest(self, text: str) -> Json:
+        """What says as much as ``text`` (a year, the first of ten years of age) where a token cannot stand; no value
+        of anybody's, where it says nothing. Where the field holds nothing of the kind, ``text`` itself.
+        """
+        number = re.match(r"([1-9][0-9]{3})(?: or before)?\Z|([0-9]{1,3})(?:-[0-9]+|\+)\Z", text)
+        if self.form is Form.DATE and number and number[1]:
+            return f"{number[1]}-01-01" + "T00:00:00Z" * self.time
+        if self.form is Form.INTEGER and number:
+            return number[1] or number[2] if self.digits else int(number[1] or number[2])
+        made = self.spelled(0)
+        return made if made is not None or self.null else text
+
 
 FREE = Room(token=True)
 NOTHING = Room()
@@ -46,6 +58,26 @@ def room_at(schema: Mapping[str, Json] | None, path: tuple[str | int, ...], toke
     What a schema does not say is not forbidden: a place it does not describe holds any token.
     """
     return FREE if not schema else _room(schema, schema, path, token, 0)
+
+
+def room_like(text: str) -> Room:
+    """The field that ``text`` looks as if it stood in: a date for a date; `FREE` for what has no form of its own."""
+    return next((room for pattern, room in _LIKE if pattern.fullmatch(text)), FREE)
+
+
+_LIKE: tuple[tuple[re.Pattern[str], Room], ...] = tuple(
+    (re.compile(pattern), room)
+    for pattern, room in (
+        (r"[0-9]{4}-[0-9]{2}-[0-9]{2}", Room(form=Form.DATE)),
+        (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(?:Z|[+-][0-9:]+)?", Room(form=Form.DATE, time=True)),
+        (r"[0-9]{4,}", Room(form=Form.INTEGER, digits=True)),
+        (r"[^@\s]+@[^@\s]+\.[^@\s]+", Room(form=Form.EMAIL)),
+        (r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", Room(form=Form.UUID)),
+        (r"https?://\S+", Room(form=Form.URI)),
+        (r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}", Room(form=Form.IPV4)),
+        (r"[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*", Room(form=Form.IPV6)),
+    )
+)
 
 
 def _room(root: Mapping[str, Json], node: Json, path: tuple[str | int, ...], token: str, depth: int) -> Room:
@@ -115,7 +147,7 @@ _CLOSED = frozenset({"time", "duration", "json-pointer", "regex", "byte", "binar
 
 
 def _text(node: Mapping[str, Json], token: str) -> Room:
-    word = node.get("format")
+    word = str(node.get("format"))
     if word in _FORMS:
         form, time = _FORMS[word]
         made = str(spell(form, _SAMPLE, time=time))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from toolguard._core.audit import Kind, Outcome
 from toolguard._core.flow.execute import abandon, authorise
+from toolguard._core.flow.masking import Meanings, meanings
 from toolguard._core.flow.setting import Flow, Setting
 from toolguard._core.policy import Effect
 from toolguard._core.records import counts, label
-from toolguard._core.steps import Change, Commit, NewId, Now, Reveal
+from toolguard._core.steps import Change, Commit, NewId, Now
 from toolguard._core.vault import Token, token_spans, unmask_text
 from toolguard.errors import DeniedError
 
-__all__ = ["Clear", "reveal_text"]
+__all__ = ["Clear", "disclose", "reveal_text"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +27,19 @@ class Clear:
 
 def reveal_text(setting: Setting, text: str, purpose: str) -> Flow[Clear]:
     """Values for the tokens in ``text``, if the policy lets this caller see them for this purpose. Recorded first."""
-    tokens = frozenset(span.token for span in token_spans(text))
-    types = sorted({t.type for t in tokens})
+    known = yield from disclose(setting, frozenset(span.token for span in token_spans(text)), purpose)
+    shown, unknown = unmask_text(text, known.values)
+    return Clear(text=shown, unknown=tuple(str(t) for t in unknown))
+
+
+def disclose(setting: Setting, tokens: frozenset[Token], purpose: str) -> Flow[Meanings]:
+    """What ``tokens`` stand for, for the person behind the session; one decision and one record.
+
+    Raises:
+        DeniedError: the policy does not let this caller see it; nothing is given out.
+    """
+    known = yield from meanings(tokens)
+    types = sorted({known.type_of(t) for t in tokens})
     permit = yield from authorise(setting, {"purpose": purpose, "types": types})
     if permit.judged.decision.would > Effect.MASK:  # also in shadow mode: what is shown cannot be taken back
         yield from abandon(setting, permit, Outcome.DENIED, "reveal")
@@ -36,11 +47,9 @@ def reveal_text(setting: Setting, text: str, purpose: str) -> Flow[Clear]:
     now: float = yield Now()
     span: str = yield NewId()
     body = {
-        "toolguard.phi.released": counts(t.type for t in tokens),
+        "toolguard.phi.released": counts(known.type_of(t) for t in tokens),
         "toolguard.reveal.purpose": label(purpose, setting.scope.digest_key),
     }
     record = permit.trail.draft(Kind.VALUES_REVEALED, at=now, started=now, span_id=span[:16], body=body)
     yield Commit(Change(tenant=setting.tenant, records=(*permit.pending, record)))
-    values: Mapping[Token, str] = yield Reveal(tokens)
-    shown, unknown = unmask_text(text, values)
-    return Clear(text=shown, unknown=tuple(str(t) for t in unknown))
+    return known

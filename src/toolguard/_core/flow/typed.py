@@ -1,0 +1,101 @@
+"""Surrogates in arguments: back to tokens when the model passes them, and in the place of tokens where a tool's schema
+wants a date, a number or an address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
+
+from toolguard._core.call import Arguments, Json, freeze
+from toolguard._core.flow.masking import meanings, slot_need, token_findings
+from toolguard._core.flow.setting import Flow
+from toolguard._core.mask import Finding, Path, apply_findings, whole_leaf
+from toolguard._core.masking import Masking, Typed
+from toolguard._core.steps import Allocate
+from toolguard._core.typed import Room, room_at
+from toolguard._core.vault import Need, Token, has_token, tokens_in
+from toolguard.errors import BadArgumentsError
+
+__all__ = ["as_numbers", "with_surrogates", "with_tokens"]
+
+
+def with_tokens(written: Arguments) -> Flow[tuple[Arguments, Mapping[Token, str], frozenset[Path]]]:
+    """The arguments with the session's surrogates as the tokens they stand for.
+
+    Returns:
+        The arguments, the values of the tokens in them, and where numbers stood.
+    """
+    if not has_token(written.canonical):
+        return written, {}, frozenset()
+    known = yield from meanings(tokens_in(written.data))
+    values = {t: v for t, v in known.values.items() if t not in known.stands}
+    if not known.stands:
+        return written, values, frozenset()
+    found = {f: known.stands[t] for f, t in token_findings(written.data) if t in known.stands and not f.key}
+    numbers = frozenset(f.path for f in found if not isinstance(_at(written.data, f.path), str))
+    data = apply_findings(written.data, tuple(found), lambda f, _: str(found[f]))
+    return freeze(data), values, numbers
+
+
+def _at(data: Json, path: Path) -> Json:
+    for step in path:
+        data = data[step]
+    return data
+
+
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+
+
+def as_numbers(data: Json, places: frozenset[Path], here: Path = ()) -> Json:
+    """``data`` with the text of an integer at any of ``places`` as that integer: there stood one."""
+    if not places:
+        return data
+    if isinstance(data, Mapping):
+        return {key: as_numbers(item, places, (*here, key)) for key, item in data.items()}
+    if isinstance(data, list | tuple):
+        return [as_numbers(item, places, (*here, i)) for i, item in enumerate(data)]
+    return int(data) if here in places and isinstance(data, str) and _INTEGER.fullmatch(data) else data
+
+
+def with_surrogates(
+    data: Json, schema: Mapping[str, Json], names: Mapping[Token, str], masking: Masking
+) -> Flow[tuple[Json, Mapping[Token, Token]]]:
+    """``data`` with surrogates for tokens where ``schema`` leaves no room for one, and what each stands for.
+
+    A token that may not be resolved here and for which no surrogate fits either stays: the tool's own schema refuses it.
+
+    Raises:
+        BadArgumentsError: a surrogate would be needed, and the policy refuses them.
+    """
+    if not names or not schema:
+        return data, {}
+    rooms: dict[Finding, tuple[Token, Room]] = {}
+    for finding, token in token_findings(data):
+        if finding.key or token not in names:
+            continue
+        text = whole_leaf(data, finding)
+        if text.strip() == text[finding.start : finding.end]:
+            room = room_at(schema, finding.path, text)
+            if not room.token:
+                rooms[replace(finding, start=0, end=len(text))] = token, room
+    if not rooms:
+        return data, {}
+    if masking.typed is Typed.REFUSE:
+        raise BadArgumentsError(
+            "an argument needs a protected value that this tool may not receive, and its type leaves no room for a "
+            "token; the tool did not run. Trust the tool for that type, or set masking.typed to surrogate"
+        )
+    needs = {f: slot_need(room.form, token) for f, (token, room) in rooms.items() if room.form is not None}
+    slots = cast("Mapping[Need, Token]", (yield Allocate(tuple(dict.fromkeys(needs.values()))))) if needs else {}
+    put: dict[Finding, Json] = {}
+    stands: dict[Token, Token] = {}
+    for finding, need in needs.items():
+        token, room = rooms[finding]
+        made = room.spelled(slots[need].index)
+        if made is not None:
+            put[finding] = made
+            stands[slots[need]] = token
+    return apply_findings(data, tuple(put), lambda f, _: put[f]), stands
