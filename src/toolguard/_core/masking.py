@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from toolguard._core.operators import Operator
 
-__all__ = ["TYPES", "Masking", "Profile", "Shape", "Typed"]
+__all__ = ["TYPES", "UNSAID", "Masking", "Profile", "Shape", "Typed"]
 
 Profile: TypeAlias = Literal["fast", "accurate"]
 
@@ -72,3 +72,7 @@ class Masking:
     operators: Mapping[str, Operator] = field(default_factory=lambda: MappingProxyType({}))
     typed: Typed = Typed.SURROGATE
     profile: Profile = "fast"
+
+
+UNSAID = Masking()
+"""What holds where a policy says nothing of masking."""

@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 
 from toolguard._core.call import Tool
 from toolguard._core.condition import Condition, ConditionError, Facts
-from toolguard._core.masking import Masking
+from toolguard._core.masking import UNSAID, Masking
 from toolguard._core.risk import Risk, RiskLevel
 from toolguard._core.toolrule import Handling, ToolRule, glob_matches, identity_fits, merge, stricter
 
@@ -247,7 +247,7 @@ class Policy:
     approvals: Mapping[str, ApproverRule] = field(default_factory=dict)
     tools: tuple[ToolRule, ...] = ()
     rules: tuple[Rule, ...] = ()
-    masking: Masking = Masking()
+    masking: Masking = UNSAID
 
     def plan(self, tool: Tool) -> ToolPlan:
         """The policy as it concerns ``tool``. Cost grows with the policy; `decide` on a plan does not."""

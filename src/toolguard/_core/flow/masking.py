@@ -10,7 +10,7 @@ from typing import cast
 from toolguard._core.call import Json
 from toolguard._core.flow.setting import Flow
 from toolguard._core.mask import Finding, Path, apply_findings, leaf_text, leaves, merge_findings, subtract, whole_leaf
-from toolguard._core.masking import Masking, Typed
+from toolguard._core.masking import UNSAID, Masking, Typed
 from toolguard._core.operators import ONE_WAY, Operator, one_way
 from toolguard._core.steps import Allocate, Inspect, Now, Origin, Reveal
 from toolguard._core.surrogate import Form
@@ -18,11 +18,7 @@ from toolguard._core.typed import FREE, Room, room_at, room_like
 from toolguard._core.vault import LITERAL, SLOTS, Namespace, Need, Token, canonical_form, token_spans
 from toolguard.errors import DetectionError
 
-__all__ = ["UNSAID", "Meanings", "mask", "mask_value", "meanings", "slot_need", "token_findings", "tokenise"]
-
-UNSAID = Masking()
-"""A policy that says nothing of masking."""
-
+__all__ = ["Meanings", "mask", "mask_value", "meanings", "slot_need", "token_findings", "tokenise"]
 
 def mask_value(
     value: Json, origin: Origin, schema: Mapping[str, Json] | None = None, masking: Masking = UNSAID
