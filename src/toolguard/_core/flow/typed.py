@@ -15,6 +15,7 @@ from toolguard._core.flow.setting import Flow
 from toolguard._core.mask import Finding, Path, apply_findings, whole_leaf
 from toolguard._core.masking import Masking, Typed
 from toolguard._core.steps import Allocate
+from toolguard._core.surrogate import Form
 from toolguard._core.typed import Room, room_at
 from toolguard._core.vault import Need, Token, has_token, tokens_in
 from toolguard.errors import BadArgumentsError
@@ -65,10 +66,10 @@ def with_surrogates(
 ) -> Flow[tuple[Json, Mapping[Token, Token]]]:
     """``data`` with surrogates for tokens where ``schema`` leaves no room for one, and what each stands for.
 
-    A token that may not be resolved here and for which no surrogate fits either stays: the tool's own schema refuses it.
+    A number gets none: it may be an amount or a limit, and no tool is to work with a made-up one.
 
     Raises:
-        BadArgumentsError: a surrogate would be needed, and the policy refuses them.
+        BadArgumentsError: a surrogate would be needed, and none fits or the policy refuses them.
     """
     if not names or not schema:
         return data, {}
@@ -83,19 +84,27 @@ def with_surrogates(
                 rooms[replace(finding, start=0, end=len(text))] = token, room
     if not rooms:
         return data, {}
-    if masking.typed is Typed.REFUSE:
-        raise BadArgumentsError(
-            "an argument needs a protected value that this tool may not receive, and its type leaves no room for a "
-            "token; the tool did not run. Trust the tool for that type, or set masking.typed to surrogate"
-        )
-    needs = {f: slot_need(room.form, token) for f, (token, room) in rooms.items() if room.form is not None}
-    slots = cast("Mapping[Need, Token]", (yield Allocate(tuple(dict.fromkeys(needs.values()))))) if needs else {}
+    needs = {f: slot_need(room.form, token) for f, (token, room) in rooms.items() if room.form and _is_text(room)}
+    if masking.typed is Typed.REFUSE or len(needs) < len(rooms):
+        raise _refused()
+    slots = cast("Mapping[Need, Token]", (yield Allocate(tuple(dict.fromkeys(needs.values())))))
     put: dict[Finding, Json] = {}
     stands: dict[Token, Token] = {}
     for finding, need in needs.items():
         token, room = rooms[finding]
-        made = room.spelled(slots[need].index)
-        if made is not None:
-            put[finding] = made
-            stands[slots[need]] = token
+        put[finding] = room.spelled(slots[need].index)
+        if put[finding] is None:  # more dates than there are days
+            raise _refused()
+        stands[slots[need]] = token
     return apply_findings(data, tuple(put), lambda f, _: put[f]), stands
+
+
+def _is_text(room: Room) -> bool:
+    return room.form is not Form.INTEGER or room.digits
+
+
+def _refused() -> BadArgumentsError:
+    return BadArgumentsError(
+        "an argument needs a protected value that this tool may not receive, and its type leaves no room for a "
+        "token; the tool did not run. Trust the tool for that type, or let masking.typed give it a surrogate"
+    )
