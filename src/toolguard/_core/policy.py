@@ -279,6 +279,7 @@ def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
     effect, reason = _default(policy, plan, facts.risk)
     if any(f.effect is Effect.ALLOW for f in live) and reason == "default":
         effect = Effect.ALLOW
+    default = effect
     top = max((f.effect for f in live), default=effect)
     if live and top >= effect:
         reason = "rule_error" if any(f.error and f.effect is top for f in live) else "rule"
@@ -291,7 +292,7 @@ def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
         reason_code=reason_code,
         risk=facts.risk,
         fired=tuple(sorted(fired, key=lambda f: (-f.effect, f.id))),
-        obligations=_obligations(plan, [r for r, f in hits if not f.shadow]),
+        obligations=_obligations(plan, [h for h in hits if not h[1].shadow], default),
         approver_rules=_approvers(policy, hits) if enforced is Effect.REQUIRE_APPROVAL else (),
         policy_id=policy.id,
         policy_version=policy.version,
@@ -321,15 +322,26 @@ def _fire(rule: Rule, facts: Facts) -> Fired | None:
     return Fired(id=rule.id, because=rule.because, effect=effect, line=rule.line, shadow=rule.shadow, error=error)
 
 
-def _obligations(plan: ToolPlan, matched: list[Rule]) -> Obligations:
+def _obligations(plan: ToolPlan, matched: list[tuple[Rule, Fired]], default: Effect) -> Obligations:
+    """What the matching rules and the default ask for, together.
+
+    Where the effect is ``mask`` the result is masked, and the arguments that are named are withheld; if neither
+    arguments nor the result are named, every argument is.
+    """
     args: dict[str, Handling] = {}
     results = plan.rule.results
     limit: int | None = None
-    for rule in matched:
+    if default is Effect.MASK:
+        args["*"] = results = Handling.MASK
+    for rule, fired in matched:
         for name, handling in rule.args.items():
             args[name] = stricter(args.get(name, handling), handling)
         if rule.results is not None:
             results = stricter(results, rule.results)
+        if fired.effect is Effect.MASK:
+            results = Handling.MASK
+            if not rule.args and rule.results is None:
+                args["*"] = Handling.MASK
         if rule.max_result_chars is not None:
             limit = min(limit or rule.max_result_chars, rule.max_result_chars)
     return Obligations(args=args, results=results, max_result_chars=limit)

@@ -23,6 +23,7 @@ from toolguard.policyfile.cel import CelEngine
 from toolguard.policyfile.cel_functions import Analysis
 from toolguard.policyfile.document import MAX_BYTES, read_document
 from toolguard.policyfile.faults import Problem, did_you_mean, refuse
+from toolguard.policyfile.masking import build_masking, check_masking, declared_types
 from toolguard.policyfile.packs import pack_names, read_pack
 from toolguard.policyfile.shape import Parts, check_shape
 
@@ -62,6 +63,9 @@ def load_policy(
         built.problems.extend(check_approvals(each))
         built.tools.extend(build_tools(each))
         built.rules.extend(build_rules(each, engine, known, on_error, built.problems))
+    declared = frozenset[str]().union(*(declared_types(each.parts.masking) for each in everything))
+    for each in everything:
+        built.problems.extend(check_masking(each.parts.masking, each.document, declared))
     defaults = merge_defaults(everything)
     if isinstance(main.document.data, dict) and not any(p.path.startswith(_SETTLED) for p in built.problems):
         built.problems.extend(_check_default_approval(main, defaults, built.rules, known, default))
@@ -83,6 +87,7 @@ def load_policy(
         approvals=approvals,
         tools=tuple(built.tools),
         rules=tuple(built.rules),
+        masking=build_masking(each.parts.masking for each in everything),
     )
 
 

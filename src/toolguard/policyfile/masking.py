@@ -16,7 +16,7 @@ from toolguard._core.vault import RESERVED
 from toolguard.policyfile.document import At, Document
 from toolguard.policyfile.faults import Problem, did_you_mean
 
-__all__ = ["MaskingModel", "ShapeModel", "build_masking", "check_masking"]
+__all__ = ["MaskingModel", "ShapeModel", "build_masking", "check_masking", "declared_types"]
 
 OperatorWord: TypeAlias = Literal[
     "token", "redact", "pseudonym", "fpe", "surrogate", "date_shift", "year", "age_bin", "zip3", "keep"

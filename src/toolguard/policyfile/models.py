@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from toolguard.policyfile.masking import MaskingModel
+
 __all__ = [
     "API_VERSION",
     "KIND",
@@ -48,6 +50,14 @@ def _seconds(value: Any) -> Any:
     return seconds
 
 
+def _withholding(value: Any) -> Any:
+    if value in ("pass", "unmask", "default"):
+        raise ValueError(
+            f"a rule can only withhold, so {value!r} would do nothing here; write mask, or say {value} under tools"
+        )
+    return value
+
+
 def _word(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
@@ -56,6 +66,7 @@ def _strings(item: dict[str, Any]) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
 
 
+MaskWord: TypeAlias = Annotated[Literal["mask"], BeforeValidator(_withholding)]
 _Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
 Id = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Names = Annotated[
@@ -178,8 +189,8 @@ class RuleModel(_Model):
     when: Annotated[str, Field(min_length=1)] | None = Field(default=None, description="A condition in CEL.")
     approval: Id | None = Field(default=None, description="Which approval; with effect require_approval.")
     on_error: EffectWord | None = Field(default=None, description="Instead of the policy's on_error, for this rule.")
-    args: dict[_Name, HandlingWord] = Field(default_factory=dict, description="Handling of arguments when it matches.")
-    results: ResultWord | None = Field(default=None, description="Handling of the result when it matches.")
+    args: dict[_Name, MaskWord] = Field(default_factory=dict, description="Arguments withheld when it matches.")
+    results: MaskWord | None = Field(default=None, description="The result is masked when it matches.")
     max_result_chars: int | None = Field(default=None, ge=1, description="A result longer than this is withheld.")
     shadow: bool = Field(default=False, description="Record what the rule would do, without doing it.")
 
@@ -209,4 +220,5 @@ class PolicyModel(_Model):
     defaults: DefaultsModel = DefaultsModel()
     approvals: dict[Id, ApprovalModel] = Field(default_factory=dict, description="Approvals by name.")
     tools: dict[_Name, ToolModel | None] = Field(default_factory=dict, description="Tools by name or pattern.")
+    masking: MaskingModel = Field(default=MaskingModel(), description="What is an identifier, and what takes its place.")
     rules: list[RuleModel] = Field(default_factory=list, description="The rules; their order never matters.")

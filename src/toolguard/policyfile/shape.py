@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from toolguard.policyfile.document import At, Document
 from toolguard.policyfile.faults import Problem, did_you_mean
+from toolguard.policyfile.masking import MaskingModel, ShapeModel
 from toolguard.policyfile.models import (
     API_VERSION,
     KIND,
@@ -31,6 +32,7 @@ _PATTERNS = {
     "^(group|person):\\S+$": "must be 'group:NAME' or 'person:ID'",
     "^[A-Z][A-Z0-9_]*$": "must be an identifier type in capitals, such as PERSON or DATE_OF_BIRTH",
     "^[0-9a-f]{64}$": "must be the 64 hex digits of a SHA-256",
+    "^[A-Z][A-Z0-9]*(_[A-Z][A-Z0-9]*){0,4}$": "must be an identifier type in capitals, such as PERSON or DATE_OF_BIRTH",
     "^pack:[a-z0-9][a-z0-9_-]*$": "must be 'pack:NAME', such as pack:hipaa",
     "\\S": "must not be empty; say in words for people why this holds",
     "^\\S(.*\\S)?$": "must not be empty or have white space around it",
@@ -54,6 +56,7 @@ class Parts:
         self.tools: dict[str, ToolModel] = {}
         self.rules: list[tuple[int, RuleModel]] = []
         self.defaults: DefaultsModel = DefaultsModel()
+        self.masking: MaskingModel = MaskingModel()
         self.head: PolicyModel | None = None
 
 
@@ -86,6 +89,8 @@ def check_shape(document: Document) -> tuple[Parts, list[Problem]]:
             head[key] = dict.fromkeys(value)
         elif key == "defaults" and isinstance(value, dict):
             parts.defaults = _one(DefaultsModel, value, (key,), document, problems) or parts.defaults
+        elif key == "masking" and isinstance(value, dict):
+            parts.masking = _one(MaskingModel, value, (key,), document, problems) or parts.masking
         else:
             head[key] = value
     parts.head = _one(PolicyModel, head, (), document, problems)
@@ -175,10 +180,12 @@ _NESTED: Mapping[str, type[BaseModel]] = {
     "match": MatchModel,
     "metadata": MetadataModel,
     "defaults": DefaultsModel,
+    "masking": MaskingModel,
+    "shapes": ShapeModel,
 }
 
 
 def _known_keys(model: type[BaseModel], place: At) -> list[str]:
-    parent = place[-2] if len(place) > 1 else None
-    inner = _NESTED.get(parent) if isinstance(parent, str) else None
+    parent = next((step for step in reversed(place[:-1]) if isinstance(step, str)), "")
+    inner = _NESTED.get(parent)
     return [f.alias or name for name, f in (inner or model).model_fields.items()]
