@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import tldextract
 from presidio_analyzer import AnalyzerEngine
 
-from toolguard.detection import Session, Span, TextPipeline, unite
+from toolguard.detection import AllowList, Check, Session, Shape, Span, TextPipeline, in_windows, name_words, unite
 
 __all__ = ["PresidioDetector"]
 
@@ -38,7 +40,7 @@ class PresidioDetector:
         language: the language it is asked for.
         entities: the entity types asked for; None for all.
         score_threshold: results below it are dropped; None for the engine's own.
-        fhir_ids, time_budget: as for `toolguard.detection.DefaultDetector`.
+        allow, deny, shapes, fields, fhir_ids, time_budget: as for `toolguard.detection.DefaultDetector`.
     """
 
     def __init__(
@@ -48,6 +50,10 @@ class PresidioDetector:
         language: str = "en",
         entities: list[str] | None = None,
         score_threshold: float | None = None,
+        allow: Iterable[str] = (),
+        deny: Mapping[str, str] | None = None,
+        shapes: Iterable[Shape] = (),
+        fields: Mapping[str, str] | None = None,
         fhir_ids: bool = True,
         time_budget: float = 30.0,
     ) -> None:
@@ -57,7 +63,12 @@ class PresidioDetector:
         self._score_threshold = score_threshold
         self._fhir_ids = fhir_ids
         self._time_budget = time_budget
-        self._recall = TextPipeline().known
+        self._allow = AllowList(allow)
+        self._fields = {name_words(name): type for name, type in (fields or {}).items()}
+        own = TextPipeline(allow=self._allow, deny=deny, shapes=shapes)
+        self._recall = own.known
+        self._denied = own.always
+        self._own = own.has_own
         _stay_offline()
 
     @property
@@ -67,15 +78,25 @@ class PresidioDetector:
         return f"presidio-analyzer/{version('presidio-analyzer')}"
 
     def session(self) -> Session:
-        return Session(self._spans, self._recall, fhir_ids=self._fhir_ids, time_budget=self._time_budget)
+        return Session(
+            self._spans,
+            self._recall,
+            always=self._denied if self._own else None,
+            allow=self._allow,
+            fields=self._fields,
+            fhir_ids=self._fhir_ids,
+            time_budget=self._time_budget,
+        )
 
-    def _spans(self, text: str) -> list[Span]:
+    def _spans(self, text: str, check: Check) -> list[Span]:
+        found = in_windows(text, self._analyze, check)
+        return unite(s for s in [*found, *self._denied(text)] if not self._allow.keeps(s, text))
+
+    def _analyze(self, text: str) -> list[Span]:
         results = self._engine.analyze(
             text=text, language=self._language, entities=self._entities, score_threshold=self._score_threshold
         )
-        return unite(
-            Span(r.start, r.end, _TYPES.get(r.entity_type, r.entity_type), r.score, "presidio") for r in results
-        )
+        return [Span(r.start, r.end, _TYPES.get(r.entity_type, r.entity_type), r.score, "presidio") for r in results]
 
 
 def _stay_offline() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 
-from toolguard.detection import TYPES, AllowList, Lexed, Tagger, TextPipeline
+from toolguard.detection import TYPES, AllowList, Lexed, Profile, Shape, Tagger, TextPipeline, tagger_of
 
 __all__ = ["PlainNlpEngine", "ToolguardRecognizer", "analyzer_engine"]
 
@@ -91,19 +91,21 @@ class ToolguardRecognizer(EntityRecognizer):
 def analyzer_engine(
     *,
     tagger: Tagger | None = None,
+    profile: Profile | None = None,
     allow: Iterable[str] = (),
     deny: Mapping[str, str] | None = None,
+    shapes: Iterable[Shape] = (),
     recognizers: Iterable[EntityRecognizer] = (),
     languages: Sequence[str] = ("en",),
 ) -> AnalyzerEngine:
     """A ready ``AnalyzerEngine`` with toolguard's recognizers, no model, no network.
 
     Args:
-        tagger, allow, deny: as for `toolguard.detection.DefaultDetector`.
+        tagger, profile, allow, deny, shapes: as for `toolguard.detection.DefaultDetector`.
         recognizers: the user's own, run beside ours (also through ``engine.registry.add_recognizer``).
         languages: the languages the engine accepts; our recognizers run for each.
     """
-    pipeline = TextPipeline(tagger=tagger, allow=AllowList(allow), deny=deny)
+    pipeline = TextPipeline(tagger=tagger_of(tagger, profile), allow=AllowList(allow), deny=deny, shapes=shapes)
     ours = [ToolguardRecognizer(pipeline, language=language) for language in languages]
     registry = RecognizerRegistry(recognizers=[*ours, *recognizers], supported_languages=list(languages))
     return AnalyzerEngine(registry=registry, nlp_engine=PlainNlpEngine(languages), supported_languages=list(languages))

@@ -80,7 +80,7 @@ def test_history_sent_again_is_not_recognized_again_but_checked_for_new_terms() 
     seen: list[str] = []
     pipeline = TextPipeline()
 
-    def recognize(text: str) -> list:  # type: ignore[type-arg]  # spans
+    def recognize(text: str, _check: object) -> list:  # type: ignore[type-arg]  # spans
         seen.append(text)
         return pipeline.spans(text)
 

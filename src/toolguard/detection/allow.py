@@ -14,6 +14,7 @@ _HOSTS = frozenset(
     "hl7.org loinc.org snomed.info unitsofmeasure.org w3.org dicom.nema.org who.int nih.gov cdc.gov fda.gov cms.gov hhs.gov healthit.gov "
     "ihe.net fhir.org ihtsdo.org rxnorm.info icd10data.com doi.org orcid.org pubmed.gov clinicaltrials.gov cochrane.org uptodate.com "
     "schema.org json-schema.org ietf.org iana.org iso.org nema.org ama-assn.org va.gov nice.org.uk nhs.uk ema.europa.eu "
+    "localhost ghcr.io docker.io quay.io gcr.io k8s.io registry.k8s.io mcr.microsoft.com huggingface.co readthedocs.io rust-lang.org crates.io golang.org ubuntu.com debian.org apache.org "
     "github.com pypi.org python.org npmjs.com opentelemetry.io openai.com anthropic.com mozilla.org wikipedia.org".split()
 )
 _HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(?:[^/@\s]*@)?([a-z0-9.-]+)(?::\d+)?", re.IGNORECASE)
@@ -25,18 +26,25 @@ class AllowList:
     Args:
         words: the tenant's own, for instance the name of its product or of its pharmacy chain.
         hosts: further hosts, with their sub-domains, whose URLs identify nobody.
+
+    Attributes:
+        words: the tenant's own texts, case folded.
     """
 
     def __init__(self, words: Iterable[str] = (), hosts: Iterable[str] = ()) -> None:
-        self._words = frozenset(word.casefold() for word in words)
+        self.words = frozenset(word.casefold() for word in words)
         self._hosts = _HOSTS | {host.casefold() for host in hosts}
 
     def keeps(self, span: Span, text: str) -> bool:
         """Whether ``span`` of ``text`` stays in clear."""
         piece = text[span.start : span.end]
-        if self._words and piece.casefold() in self._words:
+        if self.words and self.word(piece):
             return True
         return span.type == "URL" and self._public(piece)
+
+    def word(self, piece: str) -> bool:
+        """Whether the tenant's list holds this text."""
+        return piece.strip().casefold() in self.words
 
     def _public(self, url: str) -> bool:
         match = _HOST.match(url)

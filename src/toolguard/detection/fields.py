@@ -23,7 +23,7 @@ _TABLE: dict[str, str] = {
         referring provider|referring physician|referring|ordering provider|primary care provider|performer|author name
         caller|caller name|contact name|contact person|emergency contact|emergency contact name|next of kin|nok|guardian
         guardian name|mother|father|mother name|father name|mothers maiden name|spouse|spouse name|partner name|son|daughter|brother|sister
-        wife|husband|relative|caregiver|employee name|user full name|display name|nickname|fname|lname|mname|firstname|lastname
+        wife|husband|relative|caregiver|employee name|user full name|display name|nickname|pt first|pt last|patient first|patient last|first nm|last nm|patient nm|pat name|pat nm|patnm|ptnm|pt nm|fname|lname|mname|poc|point of contact|coordinator|study coordinator|pi|principal investigator|sponsor contact|proband|client|claimant|insured|vet|resident name|teacher|parent|parent name|petitioner|respondent|plaintiff|defendant|decedent|informant|aka|f k a|formerly|signer|collector|phlebotomist|submitting|submitting physician|submitted by|read by|verified by|called to|notified|firstname|lastname
         middlename|fullname|patientname|signed by|signed|seen by|reviewed by|dictated by|electronically signed by|prepared by
         authored by|recipient name|sender name|account holder|card holder|cardholder|cardholder name|customer name|customer
         person|person name|witness|interpreter|student name|driver name|assigned to|requested by|ordered by|referred by
@@ -47,7 +47,7 @@ _TABLE: dict[str, str] = {
         iban|routing|routing number|aba|aba number|swift|bic|sort code|csn|har|guarantor account|guarantor number|payment id|transaction id
         transaction|order confirmation|bill number""",
     "CREDIT_CARD": "credit card|credit card number|card number|card no|debit card|cc number|card|pan|ccn",
-    "LICENSE": """license|licence|license number|licence number|license no|driver license|drivers license|driver licence|driver license number
+    "LICENSE": """badge no|clia|clia number|clia no|medical license no|rn license|license|licence|license number|licence number|license no|driver license|drivers license|driver licence|driver license number
         drivers license number|dl|dl number|dln|certificate number|certificate|medical license|state license|license id|lic|lic no""",
     "NPI": "npi|npi number|provider npi|national provider identifier",
     "DEA": "dea|dea number|dea no|dea registration",
@@ -57,15 +57,18 @@ _TABLE: dict[str, str] = {
         implant serial|implant serial number|lot number|mac|mac address|pacemaker serial|pump serial|hardware id|advertising id|idfa""",
     "BIOMETRIC": "biometric|biometric id|fingerprint|fingerprint id|voiceprint|voice print|retina scan|iris scan|faceprint|face id template",
     "PHOTO": "photo|photograph|picture|headshot|face image|portrait|patient photo|avatar",
-    "SSN": """ssn|s s n|social|social security|social security number|social security no|ss number|soc sec|soc sec number|ssn last4|ssn last 4|last4 ssn
+    "SSN": """ssn|s s n|social|social security|social security number|social security no|ss number|soc sec|soc sec number|last4|last 4|last four|ssn last four|ssn last4|ssn last 4|last4 ssn
         tax id|tin|itin|sin|national id|national identification number""",
     "ID": """id number|patient id|patient identifier|patient number|patient no|pt id|client id|client number|person id|case number|case no|case id|encounter id
         encounter number|visit id|visit number|specimen id|specimen|specimen number|accession|accession number|accession no|sample id|order number|order no
-        order id|rx number|rx no|prescription number|prescription id|referral number|referral id|referral|ref code|reference code|confirmation number|confirmation code|confirmation
+        order id|order|ord|order ref|po number|po|rx|rx no|prescription|kit|kit number|kit no|kit id|tech id|operator id|requisition id|req|req no|req number|req id|acc no|acc|acc id|accn
+        conf|conf no|conf code|conf number|confirmation id|ref|ref no|your ref|our ref|reference|reference id|sample|sample number|sample no|barcode|slide|block|cassette|ticket|ticket no|ticket id|task id|enc id|enc no|encounter|fin|fin number
+        dispatch number|incident number|incident no|incident|run number|pcr number|screening number|screening no|randomization number|rand no|subj|subj no|subject number|subject no|subject|proband id|family id|pedigree id|edipi|dod id|employee no|emp id|staff id|staff no
+        rx number|rx no|prescription number|prescription id|referral number|referral id|referral|ref code|reference code|confirmation number|confirmation code|confirmation
         ticket number|passport|passport number|passport no|visa number|badge number|badge|employee id|employee number|student id|study id|subject id
         participant id|user id|userid|user|username|user name|login|login name|screen name|enrollment id|donor id|registration number|appointment id|beneficiary uid|user id number|external id|identifier|requisition
         requisition number|tracking number|reference number|ref no|ref number|military id|voter id|union number|dni|nie|curp|cpf|aadhaar|pan number|site id|id no|id""",
-    "PHONE": """phone|phone number|phone no|telephone|telephone number|tel|mobile|mobile number|mobile phone|cell|cell phone|cell number|home phone|work phone
+    "PHONE": """phone|phone number|phone no|cb|call back|tel no|ext|xtn|ph|fon|telephone|telephone number|tel|mobile|mobile number|mobile phone|cell|cell phone|cell number|home phone|work phone
         callback|callback number|call back number|contact number|contact phone|contact no|day phone|evening phone|pager|pager number|beeper|sms|text number
         whatsapp|landline|desk|phone home|phone work|phone mobile|telefono|telephone no|emergency phone|office phone|movil|tlf|hotline|extension""",
     "FAX": "fax|fax number|fax no|facsimile",
@@ -80,14 +83,14 @@ _TABLE: dict[str, str] = {
     "FACILITY": """facility|facility name|hospital|hospital name|clinic|clinic name|practice name|site name|care site|lieu de soins|medical center|pharmacy
         pharmacy name|lab name|nursing home|admitting facility|referring facility|employer|employer name|school|school name|organization name
         hospital de|centro de salud|krankenhaus""",
-    "AGE": "age|patient age|age years|age in years|edad|alter",
+    "AGE": "age|pt age|age yrs|age at death|patient age|age years|age in years|edad|alter",
     "SECRET": """password|passwd|pwd|secret|client secret|api key|apikey|api token|access token|refresh token|auth token|bearer token|id token|token secret
         private key|secret key|access key|session token|passphrase|authorization|x api key|connection string|credentials|pin code""",
     SAFE: """icd|icd9|icd10|icd 10|icd10 code|cpt|hcpcs|loinc|snomed|snomed code|rxnorm|rxcui|ndc|cvx|unii|code|codes|system|display|unit|units|status|state code
         resource type|resourcetype|type|version|version id|language|lang|mime type|content type|priority|intent|mode|severity|gender|sex|model|temperature
         max tokens|tool|tool name|tools|function|function name|method|schema|format|currency|locale|timezone|tz|encoding|operation|op|action name
         diagnosis code|procedure code|drug code|modifier|value unit|linkid|profile|country|country code|nct|nct id|pmid|pmcid|doi|isbn|page|page size|limit|offset|sort|score
-        schedule|event type|event|level|log level|http status|status code|port|trace id|span id|traceparent|commit|sha|checksum|hash|digest|uuid|guid|tool call id|call id|request id|run id""",
+        schedule|event type|event|level|log level|http status|status code|port|trace id|span id|traceparent|batch|batch size|width|height|seed|port|pid|retry|retries|attempt|duration|elapsed|latency|commit|sha|checksum|hash|digest|uuid|guid|tool call id|call id|request id|run id""",
 }  # fmt: skip
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -102,7 +105,7 @@ for _type, _names in _TABLE.items():
 _WEAK = frozenset(
     "name first last user patient pt dr provider record rec chart home date visit id identifier member policy insurance ins plan card account claim office "
     "device school social vehicle nurse mother father son daughter brother sister wife husband partner mail desk birth born "
-    "confirmation referral specimen transaction case person customer contact operator reporter author admitted discharged extension token "
+    "confirmation conf ref reference rx kit acc req order ord po sample barcode slide block cassette ticket encounter fin incident subject subj prescription ph cb ext tech referral specimen transaction case person customer contact operator reporter author admitted discharged extension token "
     "state session facility clinic hospital pharmacy photo picture badge order address line region code type pan bic sin lic mac tag certificate "
     "signed medicare medicaid hmo hp appointment referring consultant doctor physician guardian caller relative event model system tool level "
     "schedule method function op mode".split()

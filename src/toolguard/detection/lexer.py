@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 from toolguard.detection.gazetteer import gazetteer
 from toolguard.detection.normalise import fold
@@ -26,6 +27,7 @@ class Lexed:
         caps: whether a token begins with a capital letter.
         vocabulary: the distinct folded words: a rule whose words are not among them has nothing to look for.
         numbers: the lengths of the numbers.
+        fences: ranges that hold codes by their place (fields of a message), in order; set by the rules that know.
     """
 
     def __init__(self, text: str) -> None:
@@ -50,8 +52,14 @@ class Lexed:
         self.caps = [word[0].isupper() for word in words]
         self.vocabulary = frozenset(self.folded)
         self.numbers = frozenset([len(word) for word in self.vocabulary if word[0] <= "9"])
+        self.fences: list[tuple[int, int]] = []
         self._lower_style: bool | None = None
         self._shouts: frozenset[int] | None = None
+
+    def fenced(self, start: int, end: int) -> bool:
+        """Whether a range touches a fence."""
+        at = bisect_left(self.fences, (end, 0)) - 1
+        return at >= 0 and self.fences[at][1] > start
 
     @property
     def lower_style(self) -> bool:

@@ -1,8 +1,9 @@
 """Text as a recognizer should see it, with the way back to the text as it was written.
 
 Full-width and other scripts' digits, typographic hyphens, quotes and spaces, ligatures and characters of no
-width hide identifiers from patterns (``123‑45‑6789`` with U+2011). `normalise` removes the disguise (NFKC and
-a few mappings); `Normalised.original` maps a range of the result back. Plain ASCII is returned as it is.
+width hide identifiers from patterns (``123‑45‑6789`` with U+2011), as do letters of other scripts that look like
+Latin ones. `normalise` removes the disguise (NFKC and a few mappings); `Normalised.original` maps a range of the
+result back. Plain ASCII is returned as it is.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import unicodedata
 from array import array
 from dataclasses import dataclass
 from functools import lru_cache
+
+from toolguard.detection.confusables import latin_doubles
 
 __all__ = ["Normalised", "fold", "normalise"]
 
@@ -28,7 +31,11 @@ _INVISIBLE = frozenset(
         4448,
         6068,
         6069,
+        6155,
+        6156,
+        6157,
         6158,
+        8419,
         12644,
         65279,
         65440,
@@ -36,7 +43,7 @@ _INVISIBLE = frozenset(
         *range(8234, 8239),
         *range(8288, 8304),
         *range(65024, 65040),
-        *range(917504, 917632),
+        *range(917504, 918000),
     ]
 )
 _STROKES = str.maketrans(
@@ -105,6 +112,10 @@ def normalise(text: str) -> Normalised:
                     ends[-1] = index + 1
                     changed = True
                     continue
+                if out[-1][-1].isascii() and out[-1][-1].isalnum():
+                    ends[-1] = index + 1  # struck through or heaped with marks: the letter under them counts
+                    changed = True
+                    continue
             if len(plain) != 1:
                 changed = True
             out.append(plain) if plain else None
@@ -113,7 +124,7 @@ def normalise(text: str) -> Normalised:
                 ends.append(index + 1)
         at = stop
     out.append(text[at:])
-    result = "".join(out)
+    result = latin_doubles("".join(out))
     if not changed:
         return Normalised(result)
     starts.extend(range(at, len(text)))

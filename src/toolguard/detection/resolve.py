@@ -1,77 +1,69 @@
-"""Which of a tagger's findings are believed: a model guesses, and some guesses cannot be right."""
+"""Rules and tagger side by side: whose word counts where they differ.
 
+What a rule is sure of stands. What a rule merely suspects (a capital letter after a given name) needs the tagger to
+have seen something there too. Of the tagger's findings only those are refused that cannot be right: quantities,
+states and countries, words no one is called by. Numbers in words, bare weekdays and fractions of a line that are
+dates are the tagger's to tell; rules cannot.
+"""
+
+# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 
-from toolguard.detection.gazetteer import CLINICAL, EPONYM, FAMILY, GIVEN, WORD, gazetteer
+from toolguard.detection.gazetteer import CLINICAL, FAMILY, GIVEN, WORD, gazetteer
 from toolguard.detection.lexer import Lexed
-from toolguard.detection.rules.dates import MONTHS
-from toolguard.detection.rules.name_words import STOP
 from toolguard.detection.spans import Span
 
-__all__ = ["plausible"]
+__all__ = ["believed"]
 
+_SURE = 0.5
+"""Rules below this score need the tagger's support."""
 _MEASURE = re.compile(
-    r"[×^/%°<>]|\d\s?(?:mg|mcg|ml|mmhg|degrees|days|weeks|months|years|hours|min|cm|mm|kg|units?)\b", re.IGNORECASE
+    r"[×^%°<>]|\d\s?(?:mg|mcg|ml|mmhg|degrees|hours|min|cm|mm|kg|units?|mmol|meq|bpm)\b|\d\s?(?:mg|ml|g|l)/",
+    re.IGNORECASE,
 )
-_FRACTION = re.compile(r"\d{1,2}/\d{1,2}")
-_CODED = frozenset(
-    {
-        "ID",
-        "MRN",
-        "ACCOUNT",
-        "HEALTH_PLAN_ID",
-        "LICENSE",
-        "DEVICE",
-        "VEHICLE",
-        "SSN",
-        "NPI",
-        "DEA",
-        "PHONE",
-        "FAX",
-        "ZIP",
-    }
+_SINGLE = re.compile(r"\w\.?")
+_COMMON = frozenset(
+    "the a an this that these those our my your his her their its country street city town village place area center centre office clinic hospital".split()
 )
-_PROSE = 4
 
 
-def plausible(span: Span, lexed: Lexed) -> bool:
-    """Whether a statistical finding can be what it says; the rules' own findings are not asked."""
+def believed(rules: list[Span], guesses: Sequence[Span], lexed: Lexed) -> list[Span]:
+    """Both recognizers' spans without those that do not hold against the other or against the text."""
+    kept = [guess for guess in guesses if _possible(guess, lexed)]
+    starts = [guess.start for guess in guesses]
+    out = [rule for rule in rules if rule.score >= _SURE or _seen(rule, guesses, starts)]
+    return out + kept
+
+
+def _seen(rule: Span, guesses: Sequence[Span], starts: list[int]) -> bool:
+    """Whether a guess overlaps the rule's span (guesses are in order and do not overlap)."""
+    at = bisect_right(starts, rule.start) - 1
+    return any(guess.start < rule.end and rule.start < guess.end for guess in guesses[max(at, 0) : at + 2])
+
+
+def _possible(span: Span, lexed: Lexed) -> bool:
     text = lexed.text[span.start : span.end]
-    inside = [i for i, start in enumerate(lexed.starts) if span.start <= start < span.end]
-    if not inside:
+    if _SINGLE.fullmatch(text) or (lexed.fences and lexed.fenced(span.start, span.end)):
         return False
-    digits = any(map(str.isdigit, text))
-    short = len(lexed.words) < _PROSE
-    if span.type in _CODED:
-        return digits and not _MEASURE.search(text) and not (short and len(text) < 5)
-    if span.type in ("DATE", "DATE_OF_BIRTH"):
-        if _FRACTION.fullmatch(text):
-            return False
-        return digits or any(lexed.folded[i] in MONTHS or lexed.folded[i].endswith("day") for i in inside)
-    if span.type == "ADDRESS":
-        return len(inside) > 1 and not (digits and _MEASURE.search(text))
+    first, last = bisect_left(lexed.starts, span.start), bisect_left(lexed.starts, span.end)
+    words, flags = lexed.folded[first:last], lexed.flags[first:last]
     if span.type in ("PERSON", "LOCATION", "FACILITY"):
-        return _named(span, lexed, inside, short) and not (digits and _MEASURE.search(text))
-    return True
-
-
-def _named(span: Span, lexed: Lexed, inside: list[int], short: bool) -> bool:
-    names = [i for i in inside if _can_name(lexed, i, span.type == "PERSON")]
-    if not names:
-        return False
-    if short and (span.type != "PERSON" or len(names) < 2):
-        return False
-    if span.type == "LOCATION" and " ".join(lexed.folded[i] for i in inside) in gazetteer().regions:
-        return False
-    return span.type == "PERSON" or lexed.lower_style or any(lexed.caps[i] for i in names)
-
-
-def _can_name(lexed: Lexed, i: int, person: bool) -> bool:
-    word, flags = lexed.folded[i], lexed.flags[i]
-    if not word[0].isalpha() or len(word) < 2 or word in STOP or flags & CLINICAL:
-        return False
-    if person:
-        return not flags & WORD or (bool(flags & (GIVEN | FAMILY)) and not (flags & EPONYM and not lexed.caps[i]))
-    return not flags & WORD or lexed.caps[i]
+        if span.type == "LOCATION" and " ".join(words) in gazetteer().regions:
+            return False
+        if all(word in _COMMON for word in words):
+            return False
+        if (
+            span.type == "PERSON"
+            and len(words) == 1
+            and flags[0] & (WORD | CLINICAL)
+            and not flags[0] & (GIVEN | FAMILY)
+        ):
+            return False
+        return not _MEASURE.search(text)
+    if span.type in ("DATE", "DATE_OF_BIRTH", "AGE", "EMAIL", "URL"):
+        return not all(word in _COMMON for word in words)
+    return not _MEASURE.search(text)

@@ -1,7 +1,8 @@
 """A JSON value taken apart: which leaves are identifiers by their place, which are codes, which are prose.
 
-The order of evidence: the schema's ``x-phi``, FHIR's element table, the name of the field. What is left is prose
-and goes to the rules. A hint is believed only as far as the value can be what it says (`toolguard.detection.values.fits`).
+The order of evidence: the schema's ``x-phi``, the tenant's own fields, FHIR's element table, the schema's ``format``
+and ``enum``, the name of the field. What is left is prose and goes to the rules. A hint is believed only as far as
+the value can be what it says (`toolguard.detection.values.fits`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from typing import Any, NamedTuple
 from toolguard._core.call import Json
 from toolguard._core.mask import Finding, Path
 from toolguard.detection import fhir
-from toolguard.detection.fields import SAFE, field_type
+from toolguard.detection.fields import SAFE, field_type, name_words
 from toolguard.detection.jsontext import looks_like_json, parse
+from toolguard.detection.schema import NEVER, PROSE, declared, item, listed, member, resolved
+from toolguard.detection.siblings import LONGEST, Part, joined, named_key
 from toolguard.detection.values import fits
+from toolguard.detection.windows import Check
 from toolguard.errors import DetectionError
 
 __all__ = ["Piece", "Walk"]
@@ -37,19 +41,34 @@ class Piece(NamedTuple):
 
 
 class Walk:
-    """One walk over one value: ``findings`` by structure, and ``prose`` for the rules.
+    """One walk over one value: ``findings`` by structure, and what others must read.
 
     Args:
         fhir_ids: report logical ids of patients (``Patient/123``) as ``FHIR_ID``.
+        nested: how many JSON texts lie around this value.
+        fields: the tenant's own fields, by `name_words`.
+        check: called now and then; raises when time is up.
+
+    Attributes:
+        findings: identifiers by their place.
+        prose: leaves and keys to look into.
+        embedded: leaves that are JSON themselves, with the value they hold.
+        fenced: leaves declared to hold none; only what the session knows counts there.
+        safe: leaves that are codes by their place.
     """
 
-    def __init__(self, *, fhir_ids: bool, nested: int = 0) -> None:
+    def __init__(
+        self, *, fhir_ids: bool, nested: int = 0, fields: Mapping[str, str] | None = None, check: Check | None = None
+    ) -> None:
         self.findings: list[Finding] = []
         self.prose: list[Piece] = []
-        self.embedded: list[tuple[Piece, Json, str | None]] = []
+        self.embedded: list[tuple[Piece, Json]] = []
         self.fenced: list[Piece] = []
+        self.safe: list[Piece] = []
         self._fhir_ids = fhir_ids
         self._nested = nested
+        self._fields = fields or {}
+        self._check = check
         self._root: Mapping[str, Json] = {}
 
     def walk(self, value: Json, schema: Mapping[str, Json] | None = None) -> None:
@@ -66,57 +85,136 @@ class Walk:
         schema: Mapping[str, Json] | None,
         resource: str | None,
     ) -> None:
-        if len(path) > MAX_DEPTH:
-            raise DetectionError("value is nested too deeply to be inspected, pass a flatter one")
-        declared: Any = None
-        if schema:
-            schema = _resolved(schema, self._root)
-            declared = schema.get("x-phi")
-        if isinstance(value, Mapping):
-            kind = value.get("resourceType")
-            if isinstance(kind, str):
-                resource = kind
-            for name, item in value.items():
-                here = (*path, name)
-                if not isinstance(name, str):
-                    raise DetectionError("an object has a key that is not a string, use strings as keys")
-                if not _SIMPLE_KEY.fullmatch(name):
-                    self.prose.append(Piece(here, name, True))
-                self._value(item, here, name, value, key or parent, _member(schema, name, declared), resource)
-        elif isinstance(value, list | tuple):
-            item_schema = _items(schema, declared)
-            for index, item in enumerate(value):
-                self._value(item, (*path, index), key, obj, parent, item_schema, resource)
+        if isinstance(value, str):
+            if value:
+                self._text(value, path, key, obj, parent, resolved(schema, self._root) if schema else None, resource)
         elif value is None or isinstance(value, bool):
             return
-        elif isinstance(value, str):
-            if value:
-                self._text(value, path, key, obj, parent, declared, resource)
+        elif isinstance(value, Mapping):
+            self._object(value, path, key or parent, schema, resource)
+        elif isinstance(value, list | tuple):
+            self._deeper(path)
+            if schema:
+                schema = resolved(schema, self._root)
+            begun = len(self.prose)
+            for index, element in enumerate(value):
+                inner = item(schema, index) if schema else None
+                self._value(element, (*path, index), key, obj, parent, inner, resource)
+            if len(value) > 1 and resource is None:
+                self._siblings(begun, len(path) + 1, value)
+        elif isinstance(value, int | float):
+            self._number(value, path, key, parent, resolved(schema, self._root) if schema else None)
         else:
-            self._number(value, path, key, parent, declared)
+            raise DetectionError(
+                f"a {type(value).__name__!r} cannot be looked into for identifiers, so it is withheld; "
+                "pass JSON (text, numbers, lists, objects with text as keys)"
+            )
+
+    def _object(
+        self, value: Mapping[str, Any], path: Path, parent: str, schema: Mapping[str, Json] | None, resource: str | None
+    ) -> None:
+        self._deeper(path)
+        if schema:
+            schema = resolved(schema, self._root)
+        kind = value.get("resourceType")
+        if isinstance(kind, str):
+            resource = kind
+        begun = len(self.prose)
+        for name, element in value.items():
+            if not isinstance(name, str):
+                raise DetectionError("an object has a key that is not a string, use strings as keys")
+            here = (*path, name)
+            if not _SIMPLE_KEY.fullmatch(name):
+                self.prose.append(Piece(here, name, True))
+            elif resource is None and named_key(name):
+                self.findings.append(
+                    Finding(path=here, start=0, end=len(name), type="PERSON", score=0.7, source="key", key=True)
+                )
+            inner = member(schema, name) if schema else None
+            self._value(element, here, name, value, parent, inner, resource)
+        if value and resource is None:
+            self._siblings(begun, len(path) + 1, value)
+
+    def _deeper(self, path: Path) -> None:
+        if len(path) > MAX_DEPTH:
+            raise DetectionError("value is nested too deeply to be inspected, pass a flatter one")
+        if self._check is not None:
+            self._check()
+
+    def _siblings(self, begun: int, depth: int, value: Mapping[str, Any] | list[Any] | tuple[Any, ...]) -> None:
+        """Identifiers in parts among the short leaves that nothing else has placed."""
+        open_leaves = {piece.path for piece in self.prose[begun:] if len(piece.path) == depth and not piece.key}
+        if not open_leaves:
+            return
+        parts: list[Part] = []
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        single = isinstance(value, Mapping) and len(open_leaves) <= 4
+        base = next(iter(open_leaves))[:-1]
+        for name, leaf in items:
+            here = (*base, name)
+            if single and isinstance(name, str) and name[:1].isupper() and len(name) <= LONGEST:
+                parts.append(Part(here, name, True, False))
+            if here in open_leaves and isinstance(leaf, str) and len(leaf) <= LONGEST:
+                parts.append(Part(here, leaf, False, False))
+            else:
+                parts.append(Part(here, "", False, True))
+        if len(parts) > 1:
+            for part, type in joined(parts):
+                self.findings.append(
+                    Finding(
+                        path=part.path, start=0, end=len(part.text), type=type, score=0.7, source="parts", key=part.key
+                    )
+                )
 
     def _text(
-        self, value: str, path: Path, key: str, obj: Mapping[str, Any], parent: str, declared: Any, resource: str | None
+        self,
+        value: str,
+        path: Path,
+        key: str,
+        obj: Mapping[str, Any],
+        parent: str,
+        schema: Mapping[str, Json] | None,
+        resource: str | None,
     ) -> None:
-        if declared is not None:
-            kind = str(declared).strip().upper().replace("-", "_")
-            if kind == "NONE":
-                self.fenced.append(Piece(path, value, False))
-                return
-            if kind != "TEXT":
-                self._add(path, 0, len(value), _TYPES.get(kind, kind), 1.0, "schema")
-                return
-        elif resource is not None:
-            if self._fhir(value, path, key, obj, parent, resource):
-                return
-        elif key and self._hinted(value, path, key, obj, parent):
+        kind = declared(schema) if schema else None
+        if kind is None and self._fields and key:
+            kind = self._fields.get(name_words(key))
+        if kind == NEVER:
+            self.fenced.append(Piece(path, value, False))
             return
+        if kind is not None and kind != PROSE:
+            self._add(path, 0, len(value), kind, 1.0, "schema")
+            return
+        if kind is None:
+            if resource is not None:
+                if self._fhir(value, path, key, obj, parent, resource):
+                    self.safe.append(Piece(path, value, False))
+                    return
+            elif (schema and self._formatted(value, path, schema)) or (
+                key and self._hinted(value, path, key, obj, parent)
+            ):
+                self.safe.append(Piece(path, value, False))
+                return
         if self._nested < _NESTED and looks_like_json(value):
             inner = parse(value)
             if inner is not None:
-                self.embedded.append((Piece(path, value, False), inner, resource))
+                self.embedded.append((Piece(path, value, False), inner))
                 return
         self.prose.append(Piece(path, value, False))
+
+    def _formatted(self, value: str, path: Path, schema: Mapping[str, Json]) -> bool:
+        """Place a leaf by the ``format`` or ``enum`` of its schema."""
+        kind = listed(schema, value)
+        if kind is None:
+            return False
+        if kind == NEVER:
+            return True
+        span = fits(kind, value)
+        if span is None:
+            return False
+        if span[1] > span[0]:
+            self._add(path, *span, kind, 0.95, "schema")
+        return True
 
     def _add(self, path: Path, start: int, end: int, type: str, score: float, source: str) -> None:
         self.findings.append(Finding(path=path, start=start, end=end, type=type, score=score, source=source))
@@ -171,88 +269,34 @@ class Walk:
             self._add(path, *span, kind, 0.95, "field")
         return True
 
-    def _number(self, value: float, path: Path, key: str, parent: str, declared: Any) -> None:
+    def _number(self, value: float, path: Path, key: str, parent: str, schema: Mapping[str, Json] | None) -> None:
         text = str(value)
-        kind: str | None
-        if declared is not None:
-            kind = str(declared).strip().upper().replace("-", "_")
-            kind = None if kind in ("NONE", "TEXT") else _TYPES.get(kind, kind)
-        else:
-            kind = field_type(key) if key else None
-            if kind in (
-                SAFE,
-                "DATE",
-                "DATE_OF_BIRTH",
-                "PERSON",
-                "ADDRESS",
-                "LOCATION",
-                "FACILITY",
-                "SECRET",
-                "PHOTO",
-                "URL",
-                "EMAIL",
-            ):
-                kind = "DATE_OF_BIRTH" if kind == "DATE_OF_BIRTH" and len(text) > 4 else None
-            elif kind == "AGE":
-                kind = "AGE" if 89 < value < 140 else None
-            elif key.lower() in _TOO_WEAK or sum(map(str.isdigit, text)) < 4:
-                kind = None
-        if kind:
+        kind = declared(schema) if schema else None
+        if kind is None and self._fields and key:
+            kind = self._fields.get(name_words(key))
+        if kind is None:
+            if schema and listed(schema, value) == NEVER:
+                return
+            kind = _of_number(value, text, key, parent)
+        if kind and kind not in (NEVER, PROSE):
             self._add(path, 0, len(text), kind, 0.95, "field")
 
 
-_TYPES = {
-    "NAME": "PERSON", "PATIENT": "PERSON", "DOB": "DATE_OF_BIRTH", "BIRTH_DATE": "DATE_OF_BIRTH", "CITY": "LOCATION", "STREET": "ADDRESS",
-    "MEMBER_ID": "HEALTH_PLAN_ID", "IP": "IP_ADDRESS", "VIN": "VEHICLE", "LICENCE": "LICENSE", "CARD": "CREDIT_CARD", "HOSPITAL": "FACILITY",
-    "TRUE": "ID", "YES": "ID", "EMAIL_ADDRESS": "EMAIL", "PHONE_NUMBER": "PHONE", "DATE_TIME": "DATE",
-}  # fmt: skip
+_NOT_NUMBERS = frozenset({SAFE, "DATE", "PERSON", "ADDRESS", "LOCATION", "FACILITY", "SECRET", "PHOTO", "URL", "EMAIL"})
 
 
-def _resolved(schema: Mapping[str, Json], root: Mapping[str, Json]) -> Mapping[str, Json]:
-    """The schema behind a local ``$ref`` and inside ``anyOf`` / ``oneOf`` / ``allOf``; the first that says ``x-phi`` wins."""
-    for _ in range(8):
-        reference = schema.get("$ref")
-        if not isinstance(reference, str) or not reference.startswith("#"):
-            break
-        target: Any = root
-        for part in reference[1:].strip("/").split("/"):
-            if part:
-                target = target.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(target, Mapping) else None
-        if not isinstance(target, Mapping):
-            return {}
-        schema = {**target, **{k: v for k, v in schema.items() if k != "$ref"}}
-    if "x-phi" in schema:
-        return schema
-    for union in ("anyOf", "oneOf", "allOf"):
-        options = schema.get(union)
-        if isinstance(options, list):
-            merged: dict[str, Json] = dict(schema)
-            for option in options:
-                if isinstance(option, Mapping):
-                    for name, item in _resolved({k: v for k, v in option.items() if k != union}, root).items():
-                        if name == "properties" and isinstance(item, Mapping) and isinstance(merged.get(name), Mapping):
-                            merged[name] = {**item, **merged[name]}
-                        else:
-                            merged.setdefault(name, item)
-            return merged
-    return schema
-
-
-def _member(schema: Mapping[str, Json] | None, name: str, declared: Any) -> Mapping[str, Json] | None:
-    if schema is None:
+def _of_number(value: float, text: str, key: str, parent: str) -> str | None:
+    """The type of a number by the name of its field."""
+    kind = field_type(key) if key else None
+    if key and parent and (kind is None or key.lower() in _TOO_WEAK):
+        kind = field_type(f"{parent} {key}") or kind
+    digits = sum(map(str.isdigit, text))
+    if kind in _NOT_NUMBERS:
         return None
-    properties = schema.get("properties")
-    found = properties.get(name) if isinstance(properties, Mapping) else None
-    if found is None:
-        extra = schema.get("additionalProperties")
-        found = extra if isinstance(extra, Mapping) else None
-    if isinstance(found, Mapping):
-        return found if "x-phi" in found or declared is None else {"x-phi": declared, **found}
-    return {"x-phi": declared} if declared is not None else None
-
-
-def _items(schema: Mapping[str, Json] | None, declared: Any) -> Mapping[str, Json] | None:
-    found = schema.get("items") if schema else None
-    if isinstance(found, Mapping):
-        return found if "x-phi" in found or declared is None else {"x-phi": declared, **found}
-    return {"x-phi": declared} if declared is not None else None
+    if kind == "DATE_OF_BIRTH":
+        return kind if len(text) > 4 else None
+    if kind == "AGE":
+        return kind if 89 < value < 140 else None
+    if kind is None or (digits < 4 and kind not in ("SSN", "MRN")) or not text.lstrip("-").isdigit():
+        return None
+    return None if field_type(f"{parent} {key}") != kind and key.lower() in _TOO_WEAK else kind

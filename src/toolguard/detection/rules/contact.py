@@ -55,6 +55,13 @@ _PHONE = re.compile(
     r")(?![\w@]|-\d|\.\d)"
 )
 _FAX = re.compile(r"fa(?:x|csimile)(?:\s(?:number|no))?\W{0,5}(?:is\s|at\s|to\s)?\W{0,3}$", re.IGNORECASE)
+_NOBODY = ("127.", "0.0.0.0", "255.255.")  # noqa: S104 - this machine, any, a mask: nothing is bound
+_QUERY = re.compile(r"(?<![\w:/])/[\w./%~-]{0,300}\?[^\s\"'<>]{0,1000}", re.IGNORECASE)
+_ABOUT = re.compile(
+    r"[?&;](?:patient|pt|name|first|last|fname|lname|dob|birth\w*|mrn|ssn|email|phone|user|member|subject)\w{0,12}=[^&]",
+    re.IGNORECASE,
+)
+_EXTENSION = re.compile(r"(?<![\w.])(?:x|ext\.?\s?)(\d{4,5})(?![\w.%])")
 _TRIM = ".,;:!?)]}>'*_"
 
 
@@ -94,6 +101,8 @@ def internet(text: str) -> list[Span]:
         for match in _URL.finditer(text):
             start, end = match.span()
             out.append(Span(start, _url_end(text, start, end), "URL", 0.9, _SOURCE))
+    if "?" in text and "=" in text:
+        out += [Span(*m.span(), "URL", 0.85, _SOURCE) for m in _QUERY.finditer(text) if _ABOUT.search(m[0])]
     if _DOTTED.search(text):
         for match in _DOMAIN.finditer(text):
             start, end = match.span()
@@ -101,7 +110,9 @@ def internet(text: str) -> list[Span]:
     if text.count(".") > 2:
         for match in _IPV4.finditer(text):
             before = text[max(0, match.start() - 10) : match.start()].lower().rstrip(" :=")
-            if not before.endswith(("version", "ver", "v", "release", "section", "build")):
+            if not before.endswith(("version", "ver", "v", "release", "section", "build")) and not match[0].startswith(
+                _NOBODY
+            ):
                 out.append(Span(*match.span(), "IP_ADDRESS", 0.9, _SOURCE))
     if text.count(":") >= 2:
         for match in _IPV6.finditer(text):
@@ -125,6 +136,8 @@ def phones(lexed: Lexed) -> list[Span]:
             Span(*m.span(1), "FAX" if m[0][:3].lower() == "fax" else "PHONE", 0.8, _SOURCE)
             for m in _CALL_LABEL.finditer(text)
         ]
+    if "x" in text and lexed.numbers & {4, 5}:
+        out += [Span(*m.span(), "PHONE", 0.55, _SOURCE) for m in _EXTENSION.finditer(text)]
     for match in _PHONE.finditer(text):
         start, end = match.span()
         digits = sum(c.isdigit() for c in match[0])

@@ -12,7 +12,7 @@ import re
 from toolguard.detection.lexer import Lexed
 from toolguard.detection.spans import Span
 
-__all__ = ["ages", "dates"]
+__all__ = ["AGE_WORDS", "MONTHS", "ages", "dates"]
 
 _SOURCE = "date"
 _MONTHS = (
@@ -65,9 +65,29 @@ _SHORT = re.compile(
     r"(?<![\w/.-])(?:0?[1-9]|1[0-2])[/-](?:[12]\d|3[01]|0?[1-9])(?![\w/%]|[.-]\d|\s?(?:mg|ml|mm|of\b|strength|pain|hpf|x\b))",
     re.IGNORECASE,
 )
+_SHORT_NOT = re.compile(
+    r"(?:pain|strength|score|scored|apgars?|bipap|cpap|vision|acuity|ratio|bp|reflexes|pulses?|lungs?|grade|stage|power|motor|scale|rass|gcs|mmse|moca|phq\S{0,3}|gad\S{0,3}|audit\S{0,3}|nodes?|psa|os|od|ou|va|peep|settings?|drop|factor"
+    r"|gleason|epworth|audits?|burden|of|a|an|about|every|each|only|the|x|times|block|step|part|page|by|is|was|to|or|=|:|[\d.])\s?[:=]?\s?$",
+    re.IGNORECASE,
+)
+_SHORT_THEN = re.compile(
+    r"\s?(?:nodes?|lymph|ln|positive|pos\b|negative|neg\b|cores?|systolic|murmur|in\s?(?:strength|severity)|intensity|pain|on\s(?:the\s)?(?:scale|pain)|points?|criteria|strength|bilat|throughout|cc\b|hours?|days?|weeks?|split|tablets?|tabs?|pills?|inch|\"|cup|tsp|tbsp)",
+    re.IGNORECASE,
+)
+_ORDINAL = re.compile(
+    r"(?<![\w/])(?:on|the|this|coming|by|until|til|till|since|from|before|after)\s(?:the\s)?((?:1st|2nd|3rd|[4-9]th|1\dth|2[04-9]th|21st|22nd|23rd|30th|31st))"
+    r"(?=\s?[?.!,;)]|\s{0,2}(?:\n|$)|\s(?:inst|at|and|for|around|before|after|from|w/|with|of\s(?:this|last|next|the)\s(?:month)?)\b)",
+    re.IGNORECASE,
+)
+_SPOKEN_BOTH = re.compile(
+    r"\b(?:the\s)?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth"
+    r"|(?:twenty|thirty)[- ](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth))\sof\s(?:the\s)?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth)"
+    r"(?:,?\s(?:(?:nineteen|twenty)\s)?(?:oh\s)?(?:(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?|\d{2,4}))?\b",
+    re.IGNORECASE,
+)
 _SHORT_CUE = re.compile(
     r"(?<![\w/])(?:on|dated?|dob|since|seen|visit|by|due|until|till|from|around|after|before|admitted|discharged|appt|scheduled|starting|started"
-    r"|last|next|f/u|dos|through|thru|to|between|d/c|d/c'd|eval|adm|born)\s?:?\s$",
+    r"|last|next|f/u|dos|filled|fill|refill|refilled|rtc|had|moved|out|back|resched|rescheduled|appointment|postponed|cancell?ed|coll|collected|rec'd|received|dc|disch|eff|effective|exp|expires|written|lmp|start|end|stop|review|return|returns|coming|signed|sent|faxed|through|thru|to|between|d/c|d/c'd|eval|adm|born)\s?:?\s$",
     re.IGNORECASE,
 )
 _BIRTH = re.compile(
@@ -75,9 +95,9 @@ _BIRTH = re.compile(
     re.IGNORECASE,
 )
 _RELATIVE = re.compile(
-    rf"\b(?:last|next|this|past|coming|on|since|until|by)\s+{_WEEKDAY.replace('|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun', '')}\b"
+    rf"\b(?:(?:last|next|this|past|coming)\s+|(?<=\bon )|(?<=\bsince )|(?<=\buntil )|(?<=\bby )){_WEEKDAY.replace('|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun', '')}\b"
     r"(?:\s+(?:morning|afternoon|evening|night))?"
-    r"|\b(?:on|since|until|by|before|after|around|over|last|next|this)\s+(?:christmas|thanksgiving|new year's|easter|halloween|labor day|memorial day"
+    r"|\b(?:(?:last|next|this)\s+|(?<=\bon )|(?<=\bsince )|(?<=\buntil )|(?<=\bbefore )|(?<=\bafter )|(?<=\baround )|(?<=\bover ))(?:christmas|thanksgiving|new year's|easter|halloween|labor day|memorial day"
     r"|independence day|valentine's day|mother's day|father's day)(?:\s(?:eve|day))?\b",
     re.IGNORECASE,
 )
@@ -112,14 +132,29 @@ _AGE_LABEL = re.compile(
     r"\b(?:age[ds]?|aged|edad|âge|turn(?:ed|ing|s)|alter)(?:\s(?:is|was|of|at|now))?\s?[:=|]?\s?(9\d|1[0-3]\d)(?![\w/%]|[.-]\d)(?!\s?(?:days|months|weeks|hours|mg|min))",
     re.IGNORECASE,
 )
+_AGE_ASIDE = re.compile(r"(?<=[A-Za-z)], )(9\d|1[01]\d)(?=[,.;](?:\s|$))(?![,.]\d)")
+_AGE_AT = re.compile(
+    r"\b(?:died|dead|deceased|passed(?: away)?|lived|dx(?:'d)?|diagnosed)\s(?:at|to)\s(?:age\s)?(9\d|1[01]\d)(?![\w/%]|[.-]\d)(?!\s(?:days|weeks|months|hours|home|mg))",
+    re.IGNORECASE,
+)
+_AGE_SAID = re.compile(
+    rf"(?<=[a-z], )(ninety(?:[- ](?:{_ONES}))?|a hundred(?: and (?:{_ONES}))?)(?=[,.;](?:\s|$))"
+    rf"|\b(?:(?:cumpli[oó]|tiene|de)\s(noventa(?: y (?:uno?|dos|tres|cuatro|cinco|seis|siete|ocho|nueve))?|cien|ciento (?:uno?|dos|tres|cuatro|cinco))\b)"
+    rf"|\b(?:age[ds]?|turn(?:ed|ing|s)|i'm|he's|she's|is|am)\s(ninety(?:[- ](?:{_ONES}))?|(?:one|a) hundred(?: and (?:{_ONES}))?)(?=[,.;?!]|\s(?:now|and|this|next|years|in|last)\b|$)",
+    re.IGNORECASE,
+)
 _AGE_WORDS = re.compile(
     rf"\b(ninety(?:[- ](?:{_ONES}))?|(?:one|a) hundred(?:(?: and)?[- ](?:{_ONES}|{_TEENS}))?)(?=[- ](?:years?|year)[- ](?:old|of age)|[- ]?y/?o\b)",
     re.IGNORECASE,
 )
 
 
+AGE_WORDS = frozenset(("ninety", "hundred", "noventa", "cien", "ciento"))
 _AGES = frozenset(map(str, range(90, 140)))
 _BIRTH_WORDS = frozenset("dob d birth birthdate birthday born".split())
+_ORDINALS = frozenset(
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth".split()
+)
 _COMPACT_LENGTHS = frozenset({8, 12, 14})
 _RELATIVE_WORDS = frozenset(
     "monday tuesday wednesday thursday friday saturday sunday christmas thanksgiving year's easter halloween labor memorial independence valentine mother father new".split()
@@ -147,6 +182,8 @@ def _month_dates(lexed: Lexed) -> list[Span]:
         weekday = _WEEKDAY_BEFORE.search(text, max(0, start - 12), start)
         begin = weekday.start() if weekday else start
         after = _AFTER_MONTH.match(text, end)
+        if after and lexed.words[index].isupper() and len(word) < 5 and text[end] == "-" and after.end() - end < 4:
+            after = None  # "SEP-1" is a code
         if after:
             out.append(Span(begin, after.end(), "DATE", 0.9, _SOURCE))
             continue
@@ -185,14 +222,26 @@ def dates(lexed: Lexed, digits: bool) -> list[Span]:
         out += [Span(*m.span(), "DATE", 0.85, _SOURCE) for m in _NUMERIC.finditer(text)]
         if "/" in text or "-" in text:
             for match in _SHORT.finditer(text):
-                if _SHORT_CUE.search(text, max(0, match.start() - 16), match.start()):
+                before = max(0, match.start() - 16)
+                if _SHORT_CUE.search(text, before, match.start()):
                     out.append(Span(*match.span(), "DATE", 0.6, _SOURCE))
+                elif (
+                    int(re.split("[/-]", match[0])[1]) > 12
+                    and "/" in match[0]
+                    and not _SHORT_NOT.search(text, before, match.start())
+                    and not _SHORT_THEN.match(text, match.end())
+                ):
+                    out.append(Span(*match.span(), "DATE", 0.5, _SOURCE))
         if not vocabulary.isdisjoint(_BIRTH_WORDS):
             out += [Span(*m.span(1), "DATE_OF_BIRTH", 0.95, _SOURCE) for m in _BIRTH.finditer(text)]
         if "T" in text and (4 in numbers or 8 in numbers):
             out += [Span(*m.span(), "DATE", 0.9, _SOURCE) for m in _ISO_T.finditer(text)]
         if numbers & _COMPACT_LENGTHS:
             out += [Span(*m.span(), "DATE", 0.6, _SOURCE) for m in _COMPACT.finditer(text)]
+        if 1 in numbers or 2 in numbers:
+            out += [Span(*m.span(1), "DATE", 0.5, _SOURCE) for m in _ORDINAL.finditer(text)]
+    if "of" in lexed.vocabulary and not lexed.vocabulary.isdisjoint(_ORDINALS):
+        out += [Span(*m.span(), "DATE", 0.7, _SOURCE) for m in _SPOKEN_BOTH.finditer(text)]
     if not lexed.vocabulary.isdisjoint(_RELATIVE_WORDS):
         out += [Span(*m.span(), "DATE", 0.5, _SOURCE) for m in _RELATIVE.finditer(text)]
     return out
@@ -205,6 +254,9 @@ def ages(lexed: Lexed) -> list[Span]:
     if not vocabulary.isdisjoint(_AGES):
         out += [Span(*m.span(1), "AGE", 0.8, _SOURCE) for m in _AGE.finditer(text)]
         out += [Span(*m.span(1), "AGE", 0.85, _SOURCE) for m in _AGE_LABEL.finditer(text)]
-    if "ninety" in vocabulary or "hundred" in vocabulary:
+        out += [Span(*m.span(1), "AGE", 0.6, _SOURCE) for m in _AGE_ASIDE.finditer(text)]
+        out += [Span(*m.span(1), "AGE", 0.7, _SOURCE) for m in _AGE_AT.finditer(text)]
+    if not vocabulary.isdisjoint(AGE_WORDS):
         out += [Span(*m.span(1), "AGE", 0.8, _SOURCE) for m in _AGE_WORDS.finditer(text)]
+        out += [Span(*m.span(m.lastindex or 0), "AGE", 0.7, _SOURCE) for m in _AGE_SAID.finditer(text)]
     return out

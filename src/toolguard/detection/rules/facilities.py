@@ -47,6 +47,9 @@ _GENERIC = frozenset(
     "admission discharge history reports labs lab research radiation infectious disease physical occupational speech therapy fertility memory weight loss travel vaccine vaccination flu covid bone "
     "marrow spine hand foot ankle vein vascular thoracic endocrine endocrinology renal kidney liver hepatology lipid hypertension asthma allergy epilepsy headache movement disorders stepdown".split()
 )
+_SITES = frozenset(
+    "village villages center centre hospital clinic residence residences commons gardens care house manor home homes lodge place".split()
+)
 _WHERE = frozenset("at from to in via near by".split())
 _VISIT = re.compile(
     r"\b(?:seen|evaluated|treated|admitted|presented|transferred|discharged|referred|visited|hospitali[sz]ed|operated|reviewed|diagnosed|consulted|examined|scheduled|managed|followed|seen|"
@@ -148,10 +151,14 @@ def _left(lexed: Lexed, noun: int) -> int | None:
         if gap == ". " and word not in ("st", "mt", "ste", "med", "dr", "ft", "univ"):
             break
         lower_ok = lexed.lower_style and not lexed.flags[i] & WORD
+        if word == "at" and not (i and lexed.folded[i - 1] in _SITES):
+            break
         if lexed.caps[i] or lower_ok:
             shout = lexed.shouting(i)
-            if word in ("dr", "mr", "mrs") and gap != ". ":
-                break
+            if word in ("dr", "mr", "mrs", "ms", "doctor"):
+                return None
+            if gap in ("'s ", "' ") and noun == i + 1 and lexed.folded[noun] == "office":
+                return None  # somebody's office: the name is a person's
             if word in (
                 "the",
                 "at",
@@ -179,6 +186,11 @@ def _left(lexed: Lexed, noun: int) -> int | None:
                 "discharged",
                 "location",
                 "site",
+                "called",
+                "calling",
+                "calls",
+                "office",
+                "service",
             ):
                 break
             if (

@@ -31,12 +31,14 @@ _FILLER = frozenset(
 _SHAPED = re.compile(
     r"#?(?:[A-Z]{1,6}[-_]?\d{5,12}(?:-\d{1,6}){0,3}|\d{4,10}-[A-Z]{2,4}|\d{5,10}[A-Z]{2,3}|[A-Z]{2,5}(?:-[A-Z0-9]{2,8}){0,2}-\d{3,10}(?:-\d{1,6})?|[A-Z]{1,3}\d{2,4}-\d{3,6}(?:-\d{1,6})?)"
 )
-_NUMBERS = re.compile(r"(?!#?(?:19|20)\d\d-(?:19|20)\d\d$)(?:#?\d{2,6}(?:-\d{2,7}){1,4}|#?\d{7,18}|#\d{6})")
+_NUMBERS = re.compile(r"(?!#?(?:19|20)\d\d-(?:19|20)\d\d$)(?:#?\d{1,12}(?:-\d{1,8}){1,4}|#?\d{7,18}|#\d{5,6})")
+_RANGE = re.compile(r"(\d+)-(\d+)")
+_LEAST_DIGITS = 7  # of an unlabelled number in groups: shorter ones are ranges, ratios and procedure codes
 _VIN = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
 _UDI = re.compile(r"\(01\)\d{14}(?:\(\d{2}\)[A-Za-z0-9/-]{1,20}){0,6}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _PUBLIC = re.compile(
-    r"(?:NCT\d{8}|PMID\d+|PMC\d+|CVE-\d{4}-\d+|RFC-?\d+|ISO-?\d+|IEC-?\d+|GSE\d+|GSM\d+|RS\d+|CHEMBL\d+|DOI\S+|UTF-\d+|SHA-?\d+"
+    r"(?:[VRS]CV\d{6,12}(?:\.\d+)?|HGNC:?\d+|OMIM:?\d+|ENS[A-Z]\d+|[NX][MPRC]_\d+(?:\.\d+)?|UMLS\S*|MESH\S*|EUDRACT\S*|ISRCTN\d+|NIHMS\d+|[CDGJ]\d{4}|\d{5}-[A-Z0-9]{2}|NCT\d{8}|PMID\d+|PMC\d+|CVE-\d{4}-\d+|RFC-?\d+|ISO-?\d+|IEC-?\d+|GSE\d+|GSM\d+|RS\d+|CHEMBL\d+|DOI\S+|UTF-\d+|SHA-?\d+"
     r"|AES-\d+|COVID-\d+|ICD-\d+\S*|SARS-\S+|CPT-?\d+|LOINC\S*|SNOMED\S*|HL7\S*|NDC\S*|MM-?DD\S*|YYYY\S*|F\d{2}\.\d+|[A-TV-Z]\d{2}(?:\.[0-9A-Z]{1,4})?"
     r"|\d{4,5}-\d{3,4}-\d{2}|\d{1,5}-\d|B-?\d{1,2}|CD\d+|IL-?\d+|H\dN\d)",
     re.IGNORECASE,
@@ -52,7 +54,7 @@ _STRONG_SHORT = frozenset(
 _WEAK_CODES = frozenset({"MRN", "HEALTH_PLAN_ID", "ACCOUNT", "LICENSE"})
 _LABELLED = frozenset({*_STRONG_SHORT, "PHONE", "FAX", "CREDIT_CARD", "ZIP", "BIOMETRIC"})
 _SAFE_WORDS = frozenset(
-    "icd cpt hcpcs loinc snomed rxnorm rxcui ndc cvx nct pmid pmcid doi isbn version ver v stage grade grades class type level room bed page p fig figure table "
+    "icd cpt hcpcs loinc snomed rxnorm rxcui ndc clinvar omim hgnc ensembl transcript exon codon variant chr chromosome locus rs cvx nct pmid pmcid doi isbn version ver v stage grade grades class type level room bed page p fig figure table "
     "chapter section step line score scale dose q every x code codes dsm gold nyha asa rev build commit port pid uid trace span sha hash model step lot build sct "
     "uuid guid checksum error http status exit offset limit row rows column total count sum amount price cost usd eur gauge size french fr ph sp rs cd il".split()
 )
@@ -136,9 +138,22 @@ def _by_shape(value: str) -> tuple[str, float] | None:
             return "DEVICE", 0.7
     if len(bare) == 9 and bare[:2].isalpha() and bare[:2].isupper() and checks.dea_ok(bare):
         return "DEA", 0.85
-    if _SHAPED.fullmatch(value) or _NUMBERS.fullmatch(value):
+    if _SHAPED.fullmatch(value) or (_NUMBERS.fullmatch(value) and not _is_range(bare)):
         return "ID", 0.5
     return None
+
+
+def _is_range(bare: str) -> bool:
+    """``136-145``, ``99214-25``: too few digits for an identifier, or two numbers of which the second is the larger."""
+    digits = sum(map(str.isdigit, bare))
+    if "-" not in bare:
+        return False
+    if digits < _LEAST_DIGITS and bare.count("-") < 2:
+        return True
+    match = _RANGE.fullmatch(bare)
+    return bool(
+        match and len(match[1]) < 5 and len(match[2]) < 5 and int(match[1]) < int(match[2]) and digits < _LEAST_DIGITS
+    )
 
 
 def identifiers(lexed: Lexed) -> list[Span]:

@@ -34,6 +34,7 @@ ROLES = frozenset(
     "friend neighbor aunt uncle cousin niece nephew grandmother grandfather grandson granddaughter fiance fiancee roommate officer "
     "member subscriber beneficiary policyholder guarantor donor recipient participant subject employee manager technician caller clinician provider "
     "professional specialist paramedic coordinator interpreter witness student attn dear hi hello hey cc thanks regards sincerely signed paciente "
+    "poc teacher grandson stepson stepdaughter stepmother stepfather nephew girlfriend boyfriend ex-wife ex-husband abuela abuelo tia tio suegra hermano hermana vet proband client "
     "señora señor enfermera madre padre hija hijo esposa esposo case".split()
 )
 CUES = frozenset(
@@ -62,7 +63,8 @@ STOP = frozenset(
     "monday tuesday wednesday thursday friday saturday sunday january february march april june july august september october november december "
     "date time phone email fax address name dob mrn ssn npi id no yes male female man woman boy girl patient history plan assessment subjective objective "
     "dose daily tablet capsule english spanish french german chinese african american asian hispanic caucasian jewish muslim christian catholic "
-    "none unknown normal abnormal stable acute chronic mild moderate severe left right".split()
+    "none unknown normal abnormal stable acute chronic mild moderate severe left right home band ilike like re reviewer pain mgmt management offered called proband asa hola yeah yes ok okay "
+    "sure well so micro subj union european sir madam team staff whom it may colleague colleagues doctor office everyone all there again today tomorrow tonight yesterday".split()
 )
 INITIAL_GAP = (" ", ". ", ".", ".-", "-")
 CONTEXT_GAP = re.compile(r"[ \t]{0,3}[:=|,(\"'/-]?[ \t\"'(]{0,3}\n?[ \t]{0,4}")

@@ -13,9 +13,12 @@ CAP = r"[^\W\d_a-z][\w'-]{1,24}"
 TOWN = rf"(?:(?:St|Ft|Mt|Pt)\.?\s)?{CAP}(?:[ -](?:of\s|on\s|de\s|la\s|upon\s)?{CAP}){{0,3}}"
 NOUNS = frozenset(
     "hospital hospitals hosp clinic clinics infirmary hospice sanatorium pediatrics paediatrics surgery oncology cardiology neurology orthopedics orthopaedics dermatology ophthalmology "
-    "pharmacy healthcare rehabilitation rehab polyclinic dispensary hôpital klinik krankenhaus clinica clínica".split()
+    "dialysis urology podiatry orthodontics dentistry endodontics radiology imaging gastroenterology rheumatology nephrology endocrinology pulmonology hospice "
+    "pharmacy pharmacies healthcare rehabilitation rehab polyclinic dispensary hôpital klinik krankenhaus clinica clínica".split()
 )
-CENTRES = frozenset("center centre ctr institute pavilion facility foundation campus unit branch".split())
+CENTRES = frozenset(
+    "center centre ctr institute pavilion facility foundation campus unit branch residence residences".split()
+)
 
 
 def phrase(lexed: Lexed, i: int, known: frozenset[str]) -> int | None:

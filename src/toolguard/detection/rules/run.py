@@ -7,13 +7,14 @@ import re
 from toolguard.detection.lexer import Lexed
 from toolguard.detection.rules.addresses import addresses
 from toolguard.detection.rules.contact import emails, internet, phones
-from toolguard.detection.rules.dates import ages, dates
+from toolguard.detection.rules.dates import AGE_WORDS, ages, dates
 from toolguard.detection.rules.facilities import facilities
+from toolguard.detection.rules.hl7 import hl7
 from toolguard.detection.rules.identifiers import identifiers
 from toolguard.detection.rules.labelled import labelled
 from toolguard.detection.rules.names import people
 from toolguard.detection.rules.secrets import secrets
-from toolguard.detection.rules.tables import hl7, spoken_numbers, tables
+from toolguard.detection.rules.tables import spoken_numbers, tables
 from toolguard.detection.rules.towns import towns
 from toolguard.detection.spans import Span
 
@@ -34,17 +35,20 @@ def recognize(lexed: Lexed) -> list[Span]:
         out += secrets(lexed)
         if any(mark in text for mark in (":", "=", "|", "..", ". .", " like ", " LIKE ")):
             out += labelled(lexed)
-        if "|" in text:
-            out += hl7(text)
         out += tables(text)
         out += spoken_numbers(lexed)
         out += emails(lexed)
     out += dates(lexed, digits)
     out += internet(text)
-    if digits or "ninety" in lexed.vocabulary or "hundred" in lexed.vocabulary:
+    if digits or not lexed.vocabulary.isdisjoint(AGE_WORDS):
         out += ages(lexed)
     if digits:
         out += phones(lexed)
         out += identifiers(lexed)
         out += addresses(lexed)
+    if "|" in text:
+        fields, lexed.fences = hl7(text)
+        if lexed.fences:
+            out = [span for span in out if not lexed.fenced(span.start, span.end)]
+            out += fields
     return out

@@ -1,6 +1,5 @@
-"""Tables in prose: HL7 v2 segments, CSV and Markdown with a header line, SQL ``insert``; and numbers in words."""
+"""Tables in prose: CSV and Markdown with a header line, SQL ``insert``; and numbers in words."""
 
-# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 import re
@@ -11,33 +10,9 @@ from toolguard.detection.lexer import Lexed
 from toolguard.detection.spans import Span
 from toolguard.detection.values import fits
 
-__all__ = ["hl7", "spoken_numbers", "tables"]
+__all__ = ["spoken_numbers", "tables"]
 
 _SOURCE = "table"
-_SEGMENT = re.compile(r"(?:^|(?<=[\r\n\x0b]))[ \t]{0,4}([A-Z][A-Z][A-Z0-9])\|([^\r\n]{0,8000})")
-# HL7 v2.5.1 fields that identify, by segment; components are masked one by one, so the structure survives
-_HL7: dict[str, dict[int, str]] = {
-    "PID": {2: "ID", 3: "MRN", 4: "MRN", 5: "PERSON", 6: "PERSON", 7: "DATE_OF_BIRTH", 9: "PERSON", 11: "ADDRESS", 12: "LOCATION", 13: "PHONE",
-            14: "PHONE", 18: "ACCOUNT", 19: "SSN", 20: "LICENSE", 21: "ID", 23: "LOCATION", 29: "DATE"},
-    "NK1": {2: "PERSON", 4: "ADDRESS", 5: "PHONE", 6: "PHONE", 16: "DATE_OF_BIRTH", 30: "PERSON", 31: "PHONE", 32: "ADDRESS", 37: "SSN"},
-    "GT1": {3: "PERSON", 5: "ADDRESS", 6: "PHONE", 7: "PHONE", 8: "DATE_OF_BIRTH", 12: "SSN", 19: "ID"},
-    "IN1": {2: "HEALTH_PLAN_ID", 8: "HEALTH_PLAN_ID", 16: "PERSON", 18: "DATE_OF_BIRTH", 19: "ADDRESS", 36: "HEALTH_PLAN_ID", 49: "HEALTH_PLAN_ID"},
-    "IN2": {1: "ID", 2: "SSN", 6: "HEALTH_PLAN_ID", 8: "HEALTH_PLAN_ID"},
-    "PV1": {3: "FACILITY", 7: "PERSON", 8: "PERSON", 9: "PERSON", 17: "PERSON", 19: "ACCOUNT", 44: "DATE", 45: "DATE", 52: "PERSON"},
-    "PD1": {4: "PERSON"},
-    "ORC": {2: "ID", 3: "ID", 9: "DATE", 10: "PERSON", 12: "PERSON", 15: "DATE"},
-    "OBR": {2: "ID", 3: "ID", 6: "DATE", 7: "DATE", 8: "DATE", 14: "DATE", 16: "PERSON", 22: "DATE", 32: "PERSON"},
-    "OBX": {14: "DATE", 16: "PERSON"},
-    "EVN": {2: "DATE", 5: "PERSON", 6: "DATE"},
-    "MSH": {4: "FACILITY", 6: "FACILITY", 7: "DATE", 10: "ID"},
-    "SCH": {1: "ID", 11: "DATE", 12: "PERSON", 16: "PERSON"},
-    "DG1": {5: "DATE", 16: "PERSON"}, "PR1": {5: "DATE", 8: "PERSON", 11: "PERSON"}, "AL1": {6: "DATE"}, "MRG": {1: "MRN", 7: "PERSON"}, "ROL": {4: "PERSON"},
-    "TXA": {4: "DATE", 5: "PERSON", 9: "PERSON", 12: "ID"}, "SPM": {2: "ID", 17: "DATE"}, "RXA": {3: "DATE", 10: "PERSON"}, "ZPI": {},
-}  # fmt: skip
-_COMPONENT = re.compile(r"[^|^~&\\]{1,200}")
-_SAFE_PARTS = frozenset(
-    "MR AN SS PI VN HOME CELL PRN ORN NET PH CP FX Internet L H B M F U S NPI DL USA US MD DO RN Dr Mr Mrs Ms Jr Sr II III IV NK".split()
-)
 _INSERT = re.compile(r"insert\s+into\s+[\w.\"`\[\]]{1,64}\s*\(([^()]{1,2000})\)\s*values\s*", re.IGNORECASE)
 _SQL_VALUE = re.compile(r"\s*(?:'((?:[^']|''){0,400})'|([^,()']{0,80}))\s*(,|\))")
 _DIGIT_WORD = "zero|oh|o|one|two|three|four|five|six|seven|eight|nine|niner|double|triple|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve"
@@ -47,41 +22,6 @@ _SPOKEN = re.compile(
 )
 _SPOKEN_PAIR = re.compile(rf"(?<![\w-])(?:{_DIGIT_WORD})[\s,.-]{{1,3}}(?:{_DIGIT_WORD})(?![\w-])", re.IGNORECASE)
 _DIGIT_WORDS = frozenset(_DIGIT_WORD.split("|")) - {"o"}
-
-
-def hl7(text: str) -> list[Span]:
-    """Identifying components of HL7 v2 segments."""
-    out: list[Span] = []
-    for match in _SEGMENT.finditer(text):
-        fields = _HL7.get(match[1])
-        if fields is None:
-            continue
-        at = match.start(2)
-        # MSH counts its own separator as field 1
-        for index, field in enumerate(match[2].split("|"), start=2 if match[1] == "MSH" else 1):
-            kind = fields.get(index)
-            if kind and field:
-                out += _components(field, at, kind)
-            at += len(field) + 1
-    return out
-
-
-def _components(field: str, at: int, kind: str) -> Iterator[Span]:
-    for position, part in enumerate(_COMPONENT.finditer(field)):
-        value = part[0].strip()
-        if len(value) < 2 or value in _SAFE_PARTS or (kind == "LOCATION" and len(value) < 3):
-            continue
-        if kind == "ADDRESS" and len(value) == 2:
-            continue  # the state stays
-        if (position and kind in ("MRN", "ID", "ACCOUNT", "HEALTH_PLAN_ID", "SSN", "LICENSE")) or (
-            position > 4 and kind == "PERSON"
-        ):
-            continue
-        if kind in ("DATE", "DATE_OF_BIRTH") and (not value[:6].isdigit() or len(value) < 6):
-            continue
-        if kind == "PHONE" and not any(c.isdigit() or c == "@" for c in value):
-            continue
-        yield Span(at + part.start(), at + part.end(), "EMAIL" if "@" in value else kind, 0.9, _SOURCE)
 
 
 def tables(text: str) -> list[Span]:

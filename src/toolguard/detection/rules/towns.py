@@ -65,6 +65,7 @@ def towns(lexed: Lexed) -> list[Span]:
             or (len(words[i]) < 4 and words[i] != "nyc")
             or words[i] in MONTHS
             or _names_a_thing(lexed, i)
+            or (caps[i] and not lexed.words[i][1:].islower() and not lexed.words[i].isupper())
         ):
             continue
         cue = words[i - 1] if i and lexed.gap(i - 1) == " " else ""
