@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from pydantic import ConfigDict, Field, create_model
+from pydantic import ConfigDict, Field, TypeAdapter, create_model
 
 from toolguard._core.call import Json, Tool
 from toolguard._core.flow.setting import ResultShape
@@ -73,7 +73,8 @@ def from_function(function: Callable[..., Any]) -> BoundTool:
     """
     name = getattr(function, "__name__", "") or type(function).__name__
     given: dict[str, Any] = {}
-    for parameter in inspect.signature(function, eval_str=True).parameters.values():
+    signature = inspect.signature(function, eval_str=True)
+    for parameter in signature.parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise ConfigError(
                 f"tool {name!r} has the parameter {parameter.name!r} that cannot be passed by name; "
@@ -95,4 +96,15 @@ def from_function(function: Callable[..., Any]) -> BoundTool:
         return function(**passed)
 
     tool = Tool.describe(name, source=source, description=inspect.getdoc(function) or "", schema=schema)
-    return BoundTool(tool=tool, invoke=invoke, validate=validate)
+    shape = ResultShape(open=_shown, close=_masked, schema=_result_schema(signature.return_annotation))
+    return BoundTool(tool=tool, invoke=invoke, validate=validate, shape=shape)
+
+
+def _result_schema(annotation: Any) -> Mapping[str, Json] | None:
+    """The JSON Schema of what a function says it returns; None where it says nothing, or nothing JSON can show."""
+    if annotation in (inspect.Signature.empty, Any, None, str):
+        return None
+    try:
+        return TypeAdapter(annotation).json_schema(mode="serialization")
+    except Exception:  # noqa: BLE001 - an annotation may be anything; without a schema any token may stand anywhere
+        return None

@@ -409,13 +409,13 @@ class Session:
     ) -> Json:
         """``value`` (text or any JSON) with every identifier found replaced by its token."""
         hands = self._hands(_NOTHING, self.guard.know(_REVEAL))
-        return drive.run(mask_flow(value, _origin(origin), schema), hands)
+        return drive.run(mask_flow(value, _origin(origin), schema, self.guard.parts.policy.masking), hands)
 
     async def amask(
         self, value: Json, *, origin: Origin | str = Origin.USER, schema: Mapping[str, Json] | None = None
     ) -> Json:
         hands = self._hands(_NOTHING, self.guard.know(_REVEAL))
-        return await drive.arun(mask_flow(value, _origin(origin), schema), hands)
+        return await drive.arun(mask_flow(value, _origin(origin), schema, self.guard.parts.policy.masking), hands)
 
     def reveal(self, text: str, *, purpose: str) -> Clear:
         """``text`` in clear for the person behind this session, if the policy allows ``toolguard.reveal`` for it.

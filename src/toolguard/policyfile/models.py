@@ -220,5 +220,7 @@ class PolicyModel(_Model):
     defaults: DefaultsModel = DefaultsModel()
     approvals: dict[Id, ApprovalModel] = Field(default_factory=dict, description="Approvals by name.")
     tools: dict[_Name, ToolModel | None] = Field(default_factory=dict, description="Tools by name or pattern.")
-    masking: MaskingModel = Field(default=MaskingModel(), description="What is an identifier, and what takes its place.")
+    masking: MaskingModel = Field(
+        default=MaskingModel(), description="What is an identifier, and what takes its place."
+    )
     rules: list[RuleModel] = Field(default_factory=list, description="The rules; their order never matters.")
