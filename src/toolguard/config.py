@@ -16,11 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toolguard._core.audit import AuditRecord
 from toolguard._core.call import Json, Person, Tool
+from toolguard._core.masking import UNSAID, Masking
 from toolguard._core.policy import Policy
 from toolguard._core.risk import Evidence, Risk
 from toolguard.analysis import Plan, analyser_for, fhir_facts, shell_facts, sql_facts, url_facts
 from toolguard.detection import DefaultDetector
-from toolguard.detection.tagger import CrfTagger
 from toolguard.directory import Audience, FileDirectory, TokenFile
 from toolguard.errors import ConfigError, IdentityError
 from toolguard.keys import KeyRing, PinnedVerifier, Purpose, SecretKey
@@ -194,9 +194,15 @@ class NoDirectory:
         return ()
 
 
-def default_detector() -> Detector:
-    """The detector of guards and of the approval service: structure, rules and the tagger."""
-    return DefaultDetector(tagger=CrfTagger.load())
+def default_detector(masking: Masking = UNSAID) -> Detector:
+    """The detector of guards and of the approval service: structure, rules and the tagger, and what a policy adds."""
+    return DefaultDetector(
+        profile=masking.profile,
+        allow=masking.allow,
+        deny=masking.deny,
+        shapes=masking.shapes,
+        fields=masking.fields,
+    )
 
 
 class Sinks:
@@ -289,7 +295,7 @@ def assemble(
         sealer=keys.sealer,
         directory=_directory(directory),
         verifier=PinnedVerifier(trusted),
-        detector=detector or default_detector(),
+        detector=detector or default_detector(loaded.masking),
         analyser=analyser or RiskAnalyser(),
         clock=clock,
         ids=ids or RandomIds(),
