@@ -17,12 +17,13 @@ from toolguard._core.mask import Finding
 from toolguard._core.policy import Decision, Effect
 from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel
 from toolguard._core.steps import Origin
-from toolguard.errors import DeniedError, IdentityError, Suspended, ToolguardError
+from toolguard.errors import CredentialError, DeniedError, IdentityError, Suspended, ToolguardError
 
 if TYPE_CHECKING:
     from toolguard.bound import BoundTool, from_function
-    from toolguard.drive import CurrentCall, current_call
+    from toolguard.credentials import Credential
     from toolguard.guard import Guard, Session, current_session
+    from toolguard.running import CurrentCall, acredential, credential, current_call
 
 __all__ = [
     "Annotations",
@@ -31,6 +32,8 @@ __all__ = [
     "CallRef",
     "Caller",
     "Clear",
+    "Credential",
+    "CredentialError",
     "CurrentCall",
     "Decision",
     "DeniedError",
@@ -52,6 +55,8 @@ __all__ = [
     "Tool",
     "ToolIdentity",
     "ToolguardError",
+    "acredential",
+    "credential",
     "current_call",
     "current_session",
     "from_function",
@@ -72,10 +77,13 @@ _refuse_clash()
 
 _LATER = {
     "BoundTool": "toolguard.bound",
-    "CurrentCall": "toolguard.drive",
+    "Credential": "toolguard.credentials",
+    "CurrentCall": "toolguard.running",
     "Guard": "toolguard.guard",
     "Session": "toolguard.guard",
-    "current_call": "toolguard.drive",
+    "acredential": "toolguard.running",
+    "credential": "toolguard.running",
+    "current_call": "toolguard.running",
     "current_session": "toolguard.guard",
     "from_function": "toolguard.bound",
 }

@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +20,7 @@ from toolguard._core.masking import UNSAID, Masking
 from toolguard._core.policy import Policy
 from toolguard._core.risk import Evidence, Risk
 from toolguard.analysis import Plan, analyser_for, fhir_facts, shell_facts, sql_facts, url_facts
+from toolguard.credentials import check_credentials, open_providers
 from toolguard.detection import DefaultDetector
 from toolguard.directory import Audience, FileDirectory, TokenFile
 from toolguard.errors import ConfigError, IdentityError
@@ -28,17 +29,20 @@ from toolguard.policyfile import load_policy, pack_names, read_pack
 from toolguard.ports import (
     Analyser,
     Clock,
+    CredentialProvider,
     Detector,
     Directory,
     DirectoryPerson,
     GrantVerifier,
     Ids,
+    ReferenceReader,
     Sealer,
     Sink,
     Store,
     ToolAnalysis,
     Tracing,
 )
+from toolguard.references import Contents, open_readers
 from toolguard.stores import open_store
 
 __all__ = ["PART_NAMES", "Config", "Parts", "assemble", "default_detector", "load_config", "load_parts"]
@@ -96,6 +100,14 @@ class TelemetrySection(_Section):
     headers: dict[str, str] = {}
 
 
+class ReferencesSection(_Section):
+    """``[references]``: how much of what arguments refer to is read, and readers beside ``file``."""
+
+    max_bytes: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024
+    seconds: Seconds = 20.0
+    readers: dict[str, str] = {}
+
+
 class Config(_Section):
     """A whole ``toolguard.toml``. Paths are resolved against the folder it stands in (`at`)."""
 
@@ -105,6 +117,8 @@ class Config(_Section):
     directory: DirectorySection | None = None
     service: ServiceSection = ServiceSection()
     telemetry: TelemetrySection = TelemetrySection()
+    references: ReferencesSection = ReferencesSection()
+    credentials: dict[str, str] = {}
     folder: Path = Path()
 
     def at(self, path: str) -> Path:
@@ -180,6 +194,9 @@ class _Analysed:
     def analyse(self, data: Json) -> tuple[Risk, tuple[Evidence, ...]]:
         return self._plan.judge(data)
 
+    def pointers(self, data: Json) -> tuple[str, ...]:
+        return self._plan.pointers(data)
+
 
 class NoDirectory:
     """A directory without persons: nobody can ask for an approval, and nobody can give one."""
@@ -231,6 +248,8 @@ class Parts:
     ids: Ids
     sink: Sink | None = None
     tracing: Tracing | None = None
+    credentials: Mapping[str, CredentialProvider] = field(default_factory=dict)
+    contents: Contents
     environment: str = "production"
     suspend: str = "block"
     wait: float = 900.0
@@ -249,6 +268,8 @@ class Parts:
     def close(self) -> None:
         for closer in self.closers:
             closer()
+        for provider in self.credentials.values():
+            provider.close()
         self.store.close()
 
 
@@ -274,6 +295,8 @@ def assemble(
     suspend: str = "block",
     wait: float = 900.0,
     on_wait_timeout: str = "withdraw",
+    credentials: Mapping[str, str | CredentialProvider] | None = None,
+    references: Mapping[str, str | ReferenceReader] | Contents | None = None,
     closers: Sequence[Callable[[], None]] = (),
 ) -> Parts:
     """Put the parts together, with the defaults for what is not given.
@@ -289,6 +312,10 @@ def assemble(
             )
         keys = KeyRing([SecretKey.generate(Purpose.SEAL)])
     loaded = policy if isinstance(policy, Policy) else _policy(policy)
+    contents = references if isinstance(references, Contents) else Contents(open_readers(references or {}), clock=clock)
+    _check_readers(loaded, contents)
+    check_credentials(loaded.tools, credentials or {})
+    providers = open_providers(credentials or {})
     return Parts(
         policy=loaded,
         store=open_store(store, clock=clock) if isinstance(store, str) else store,
@@ -301,6 +328,8 @@ def assemble(
         ids=ids or RandomIds(),
         sink=Sinks(sinks) if sinks else None,
         tracing=tracing,
+        credentials=providers,
+        contents=contents,
         environment=environment,
         suspend=suspend,
         wait=wait,
@@ -329,6 +358,16 @@ def _policy(source: str | os.PathLike[str]) -> Policy:
         except KeyError:
             raise ConfigError(f"there is no pack {name!r}; there are {', '.join(pack_names())}") from None
     return load_policy(Path(name), functions=ANALYSES)
+
+
+def _check_readers(policy: Policy, contents: Contents) -> None:
+    for tool in policy.tools:
+        for argument, reader in sorted(tool.references.items()):
+            if reader not in contents.names:
+                raise ConfigError(
+                    f"the policy reads {argument!r} of {tool.pattern!r} with {reader!r}, and there is no such reader; "
+                    f"use one of {', '.join(map(repr, sorted(contents.names)))}, or add it under [references.readers]"
+                )
 
 
 def _verifier(tokens: TokenFile) -> Callable[[str], Person]:
@@ -367,6 +406,12 @@ def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]
         "suspend": config.guard.suspend,
         "wait": config.guard.wait,
         "on_wait_timeout": config.guard.on_wait_timeout,
+        "references": Contents(
+            open_readers(config.references.readers),
+            max_bytes=config.references.max_bytes,
+            seconds=config.references.seconds,
+            clock=clock,
+        ),
         **_telemetry(config, store),
     }
     unknown = sorted(set(given) - PART_NAMES)

@@ -12,8 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, assert_never
 
 from toolguard._core import steps as s
@@ -22,9 +21,11 @@ from toolguard._core.audit import AuditRecord
 from toolguard._core.call import Json
 from toolguard._core.flow import Flow
 from toolguard._core.mask import checked
-from toolguard.errors import BadArgumentsError, DetectionError, StoreError, ToolguardError
+from toolguard.credentials import Keychain, scrub_error
+from toolguard.errors import BadArgumentsError, ContentError, DetectionError, StoreError, ToolguardError
 from toolguard.ports import (
     Clock,
+    CredentialProvider,
     DetectorSession,
     Directory,
     GrantVerifier,
@@ -35,27 +36,13 @@ from toolguard.ports import (
     Store,
     ToolAnalysis,
 )
+from toolguard.references import Contents
+from toolguard.running import CurrentCall, current
 
-__all__ = ["CurrentCall", "Hands", "arun", "current_call", "run"]
+__all__ = ["Hands", "arun", "run"]
 
 T = TypeVar("T")
 log = logging.getLogger("toolguard.drive")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurrentCall:
-    """What a running tool may know of its call. ``idempotency_key`` is the same however often it is tried."""
-
-    id: str
-    idempotency_key: str
-
-
-_current: ContextVar[CurrentCall | None] = ContextVar("toolguard_current_call", default=None)
-
-
-def current_call() -> CurrentCall | None:
-    """The guarded call this code runs in, or None."""
-    return _current.get()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +66,8 @@ class Hands:
     sink: Sink | None = None
     validate: Callable[[Json], Any] | None = None
     invoke: Callable[[Any], Any] | None = None
+    providers: Mapping[str, CredentialProvider] = field(default_factory=dict)
+    contents: Contents | None = None
     wait: float = 0.0
     poll: float = 0.1
 
@@ -115,6 +104,8 @@ class Hands:
                 return self.store.ledger(self.session.tenant, ref)
             case s.CheckGrant(grant):
                 return self.verifier.verify(grant)
+            case s.Digest(references):
+                return self._contents().digests(references, self.sealer.digest_key)
             case s.Await() | s.Invoke():
                 raise AssertionError("waiting and running are the driver's own")
             case _ as never:
@@ -122,7 +113,7 @@ class Hands:
 
     def blocks(self, step: s.Step) -> bool:
         """Whether the step may wait for a disk or another process."""
-        return isinstance(step, s.Commit | s.Allocate | s.Reveal | s.Find | s.ReadLedger | s.LookUp)
+        return isinstance(step, s.Commit | s.Allocate | s.Reveal | s.Find | s.ReadLedger | s.LookUp | s.Digest)
 
     def _tell(self, records: tuple[AuditRecord, ...]) -> None:
         """What is durable has happened, whether or not anyone can be told."""
@@ -174,6 +165,47 @@ class Hands:
                     able.update(p.id for p in self.directory.members(caller.tenant, name, at=now) if p.human)
             reachable[rule.name] = len(able - excluded)
         return s.Requester(person=person.id, excluded=excluded, reachable=reachable)
+
+    def _contents(self) -> Contents:
+        if self.contents is None:
+            raise ContentError(
+                "this guard reads no references; make it with Guard(...) or from_config", code="content_not_bound"
+            )
+        return self.contents
+
+    def _begin(self, step: s.Invoke) -> tuple[CurrentCall, Keychain | None]:
+        """The call as the tool sees it, and the credentials it may ask for."""
+        reach = step.reach
+        if reach is None:
+            return CurrentCall(id=step.call, idempotency_key=step.idempotency_key), None
+        keychain = Keychain(
+            reach,
+            call=step.call,
+            providers=self.providers,
+            inside=lambda: current.get() is call,
+            now=self.clock.now,
+            new_id=self.ids.new,
+            record=lambda draft: self._tell(self.store.commit(s.Change(tenant=reach.tenant, records=(draft,)))),
+        )
+        call = CurrentCall(
+            id=step.call,
+            idempotency_key=step.idempotency_key,
+            keychain=keychain,
+            read=lambda path: self._read(reach, keychain, path),
+        )
+        return call, keychain
+
+    def _read(self, reach: s.Reach, keychain: Keychain, path: str) -> bytes:
+        """What a running tool's argument refers to, if it is what was approved."""
+        named = {r.path: r for r in reach.references}
+        if path not in named:
+            raise ContentError(
+                f"tool {reach.tool!r} asked for the content of an argument that refers to none; name it under "
+                "'references' of the tool in the policy",
+                code="content_not_bound",
+            )
+        keychain.check()
+        return self._contents().copy(named[path], self.sealer.digest_key, reach.bound.get(path, ""))
 
     def _look(self, approval_id: str) -> Approval:
         approval = self.store.get(self.session.tenant, approval_id)
@@ -285,27 +317,66 @@ async def _aawait(hands: Hands, approval_id: str) -> Approval:
 
 def _invoke(hands: Hands, step: s.Invoke) -> s.Ran:
     assert hands.invoke is not None  # noqa: S101 - narrows the type; a flow that invokes is given a tool
-    mark = _current.set(CurrentCall(id=step.call, idempotency_key=step.idempotency_key))
+    call, keychain = hands._begin(step)
+    mark = current.set(call)
     try:
         value = hands.invoke(step.passed)
         if inspect.iscoroutine(value):
             value.close()
-            return s.Ran(error=TypeError("this tool is asynchronous and was not run; use acall"))
-        return s.Ran(value=value)
+            ran = s.Ran(error=TypeError("this tool is asynchronous and was not run; use acall"))
+        else:
+            ran = s.Ran(value=value)
     except Exception as error:  # noqa: BLE001 - what the tool raises is its result
-        return s.Ran(error=error)
+        ran = s.Ran(error=error)
+    except BaseException as interruption:
+        _clean(interruption, keychain.close() if keychain else frozenset())
+        raise
     finally:
-        _current.reset(mark)
+        current.reset(mark)
+    return _ended(ran, keychain.close()) if keychain else ran
 
 
 async def _ainvoke(hands: Hands, step: s.Invoke) -> s.Ran:
     assert hands.invoke is not None  # noqa: S101 - narrows the type; a flow that invokes is given a tool
-    mark = _current.set(CurrentCall(id=step.call, idempotency_key=step.idempotency_key))
+    call, keychain = hands._begin(step)
+    mark = current.set(call)
     try:
         value = hands.invoke(step.passed)
-        return s.Ran(value=await value if inspect.isawaitable(value) else value)
+        ran = s.Ran(value=await value if inspect.isawaitable(value) else value)
     except Exception as error:  # noqa: BLE001 - what the tool raises is its result
-        return s.Ran(error=error)
+        ran = s.Ran(error=error)
+    except BaseException as interruption:
+        # torn down, nothing can be awaited any more; cancelled, what was acquired is still given back first
+        torn = isinstance(interruption, GeneratorExit)
+        secrets = frozenset[str]() if keychain is None else keychain.close() if torn else await _aclose(keychain)
+        _clean(interruption, secrets)
+        raise
     finally:
         with suppress(ValueError):  # torn down from another context, which never had the mark
-            _current.reset(mark)
+            current.reset(mark)
+    return _ended(ran, await _aclose(keychain)) if keychain else ran
+
+
+async def _aclose(keychain: Keychain) -> frozenset[str]:
+    """Give credentials back in a thread: an issuer may be slow. A cancellation waits until that is done."""
+    if not keychain.holds:
+        return keychain.close()
+    task = asyncio.ensure_future(asyncio.to_thread(keychain.close))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+def _clean(interruption: BaseException, secrets: frozenset[str]) -> None:
+    if secrets:
+        scrub_error(interruption, secrets)
+
+
+def _ended(ran: s.Ran, secrets: frozenset[str]) -> s.Ran:
+    """What the tool gave, with the credentials it held: taken out of its exception here, of its result by the flow."""
+    if not secrets:
+        return ran
+    error = None if ran.error is None else scrub_error(ran.error, secrets)
+    return s.Ran(value=ran.value, error=error, secrets=secrets)

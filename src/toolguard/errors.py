@@ -12,6 +12,8 @@ __all__ = [
     "BadArgumentsError",
     "ConfigError",
     "ConflictError",
+    "ContentError",
+    "CredentialError",
     "DatasetError",
     "DeniedError",
     "DetectionError",
@@ -82,6 +84,29 @@ class DetectionError(ToolguardError):
     """A detector failed or ran out of time; what it should have looked at is withheld."""
 
     code = "detection"
+
+
+class ContentError(ToolguardError):
+    """What an argument refers to (a file, a row set) cannot be read, or is no longer what was approved.
+
+    ``code``: ``content_missing``, ``content_not_regular``, ``content_unreadable``, ``content_too_large``,
+    ``content_slow``, ``content_unstable`` (it changed while it was read), ``content_changed`` or
+    ``content_not_bound`` (no reader is named for the argument).
+    """
+
+    code = "content_unreadable"
+    model_text = "Something this call refers to cannot be read as it must be, so it did not run. Do not retry it."
+
+    def __init__(self, message: str, *, code: str = "content_unreadable") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class CredentialError(ToolguardError):
+    """A credential cannot be had: not declared for the tool, not now, or its provider failed. Never names the value."""
+
+    code = "credential"
+    model_text = "The tool has no access to what it needs right now. Do not retry it; tell the user."
 
 
 class DatasetError(ToolguardError):

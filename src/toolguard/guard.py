@@ -29,7 +29,7 @@ from toolguard.bound import BoundTool, from_function
 from toolguard.config import PART_NAMES, Parts, assemble, load_parts
 from toolguard.drive import Hands
 from toolguard.errors import ConfigError, IdentityError, UnknownToolError
-from toolguard.ports import SessionKey, Term, ToolAnalysis, TraceContext
+from toolguard.ports import Pointing, SessionKey, Term, ToolAnalysis, TraceContext
 
 __all__ = ["Guard", "Session", "current_session"]
 
@@ -469,6 +469,7 @@ class Session:
             session_facts={"id": self.id, "run": self.run, "calls": self._calls},
             replays=replays,
             pauses=(*DEFAULT_PAUSES, *pauses) if pauses else DEFAULT_PAUSES,
+            pointers=known.analysis.pointers if isinstance(known.analysis, Pointing) else None,
         )
         return setting, self._hands(bound, known)
 
@@ -487,6 +488,8 @@ class Session:
             sink=parts.sink,
             validate=bound.validate,
             invoke=bound.invoke,
+            providers=parts.credentials,
+            contents=parts.contents,
             wait=self.wait,
         )
 

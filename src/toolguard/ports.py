@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from toolguard._core.approval import Approval, Grant, State
 from toolguard._core.audit import AuditRecord
@@ -20,15 +21,21 @@ __all__ = [
     "Channel",
     "Claim",
     "Clock",
+    "Content",
+    "CredentialProvider",
+    "CredentialUse",
     "Detector",
     "DetectorSession",
     "Directory",
     "DirectoryPerson",
     "GrantVerifier",
     "Ids",
+    "Lease",
     "LedgerRow",
     "LogHead",
     "Origin",
+    "Pointing",
+    "ReferenceReader",
     "Sealer",
     "SessionKey",
     "Settle",
@@ -109,6 +116,15 @@ class ToolAnalysis(Protocol):
 
         Fails into severe evidence, never into none.
         """
+        ...
+
+
+@runtime_checkable
+class Pointing(Protocol):
+    """A `ToolAnalysis` that can also tell which arguments refer to content elsewhere."""
+
+    def pointers(self, data: Json) -> tuple[str, ...]:
+        """Names of arguments that hold a path, a URL or another reference, as the tool's schema spells them."""
         ...
 
 
@@ -280,6 +296,69 @@ class GrantVerifier(Protocol):
 
     def verify(self, grant: Grant) -> None:
         """Raises InvalidatedError unless a pinned key signed exactly this payload."""
+        ...
+
+
+# --- what a tool needs ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialUse:
+    """What a credential is wanted for: one call that executes now and may until ``until`` (UTC seconds)."""
+
+    call: str
+    tool: str
+    tenant: str
+    agent: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A credential for one call. ``release`` ends it and is called once; it may be called from another thread.
+
+    Attributes:
+        value: what the tool gets.
+        expires: when the issuer ends it by itself (UTC seconds), None if it does not.
+        parts: secrets inside ``value`` that must not leave by themselves either (a password in a URL).
+    """
+
+    value: str = field(repr=False)
+    expires: float | None = None
+    parts: tuple[str, ...] = field(default=(), repr=False)
+    release: Callable[[], None] = field(default=lambda: None, repr=False)
+
+
+class CredentialProvider(Protocol):
+    """Where one credential comes from. Thread-safe; whatever it raises is never shown with its text."""
+
+    @property
+    def kind(self) -> str:
+        """What it is, for records: ``env``, ``file``, ``postgresql``, …"""
+        ...
+
+    def acquire(self, name: str, use: CredentialUse) -> Lease:
+        """The credential ``name`` for one call. Short-lived wherever the issuer can make it so."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything, leases that were never released included."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a reference points at: its bytes, and what else must stay the same (an inode, a version, ``""``)."""
+
+    identity: str
+    chunks: Iterator[bytes] = field(repr=False)
+
+
+class ReferenceReader(Protocol):
+    """Reads what arguments refer to. Size and time are bounded by whoever reads the chunks."""
+
+    def open(self, value: str) -> AbstractContextManager[Content]:
+        """What ``value`` points at, now. Raises ContentError, or OSError, where it cannot be read."""
         ...
 
 

@@ -12,9 +12,9 @@ import toolguard
 ROOT = Path(__file__).parents[2]
 FACE = {
     "toolguard": """
-        Annotations Assurance BoundTool CallRef Caller Clear CurrentCall Decision DeniedError Done Effect Evidence
+        Annotations Assurance BoundTool CallRef Caller Clear Credential CredentialError CurrentCall Decision DeniedError Done Effect Evidence
         Finding Guard IdentityError Origin Permit Person ResultShape Risk RiskClass RiskLevel Session Suspended Tool
-        ToolIdentity ToolguardError current_call current_session from_function
+        ToolIdentity ToolguardError acredential credential current_call current_session from_function
     """,
     "toolguard_langchain": "GraphSuspended GuardMiddleware Mode guard_tools",
     "toolguard_openai": """

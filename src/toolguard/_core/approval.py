@@ -76,7 +76,8 @@ class Request:
     Times are UTC seconds since the epoch. ``excluded`` holds the directory persons who may never decide
     it (requester, delegator, owner of the agent, …). ``agent_reason`` is the agent's own text: untrusted.
     ``decisive`` shows the arguments that decide what happens (recipient, host, target) as far as they may
-    be shown. ``view_digest`` covers all of it (`request_digest`).
+    be shown. ``bound`` are digests of contents the arguments refer to, ``unbound`` the references whose
+    contents nothing binds. ``view_digest`` covers all of it (`request_digest`).
     """
 
     id: str
@@ -114,6 +115,8 @@ class Request:
     trace_id: str = ""
     span_id: str = ""
     entities: Mapping[str, int] = field(default_factory=dict)
+    bound: Mapping[str, str] = field(default_factory=dict)
+    unbound: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,9 @@ class Kind(StrEnum):
     APPROVAL_REFUSED = "approval.refused"
     APPROVAL_RESOLVED = "approval.resolved"
     VALUES_REVEALED = "values.revealed"
+    CREDENTIAL_RELEASED = "credential.released"
+    CREDENTIAL_REVOKED = "credential.revoked"
+    CREDENTIAL_REFUSED = "credential.refused"
 
 
 class Outcome(StrEnum):

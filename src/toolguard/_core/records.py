@@ -201,6 +201,28 @@ class Trail:
             body["toolguard.approval.id"] = approval
         return self.draft(kind, at=at, started=started, span_id=span_id, link_id=link_id, body=body)
 
+    def credential(
+        self, kind: Kind, name: str, provider: str, reason_code: str, *, at: float, span_id: str, parent_id: str
+    ) -> Draft:
+        """`Kind.CREDENTIAL_RELEASED` and its kin, under the execution's span. Tools name credentials: see `label`."""
+        body: dict[str, Json] = {
+            **self.base,
+            "toolguard.credential.name": label(name, self.scope.digest_key),
+            "toolguard.credential.provider": provider,
+        }
+        if reason_code:
+            body["toolguard.decision.reason_code"] = reason_code
+        return Draft(
+            kind=kind,
+            at=at,
+            started=at,
+            call=self.call,
+            trace_id=self.scope.trace_id,
+            span_id=span_id,
+            parent_id=parent_id,
+            body=body,
+        )
+
     def requested(self, request: Request, *, span_id: str) -> Draft:
         return self.draft(
             Kind.APPROVAL_REQUESTED,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
 from toolguard._core.approval import Approval, Grant, Request, State
-from toolguard._core.audit import Draft
+from toolguard._core.audit import Draft, Kind
 from toolguard._core.call import Caller, CallRef, Json
 from toolguard._core.policy import ApproverRule
 from toolguard._core.vault import Need, Token
@@ -21,6 +21,7 @@ __all__ = [
     "CheckGrant",
     "Claim",
     "Commit",
+    "Digest",
     "Find",
     "Inspect",
     "Invoke",
@@ -30,7 +31,9 @@ __all__ = [
     "Now",
     "Origin",
     "Ran",
+    "Reach",
     "ReadLedger",
+    "Reference",
     "Requester",
     "Reveal",
     "Seal",
@@ -251,12 +254,50 @@ class Commit:
     change: Change
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """An argument that refers to content elsewhere: its dotted path, who can read that, and where it points."""
+
+    path: str
+    reader: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """→ Mapping[str, str]: path → keyed digest of the content. Raises ContentError where one cannot be read."""
+
+    references: tuple[Reference, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """What a tool may reach for while its call executes, and not a moment longer.
+
+    ``until`` is the end of the call's lease (UTC seconds). ``note`` makes the record of a credential: kind, name,
+    provider, reason code, time and span id. ``bound`` holds the digests that were approved.
+    """
+
+    tool: str
+    tenant: str
+    agent: str
+    until: float
+    credentials: frozenset[str]
+    references: tuple[Reference, ...]
+    bound: Mapping[str, str]
+    note: Callable[[Kind, str, str, str, float, str], Draft] = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What invoking the tool gave: a value, or the exception it raised."""
+    """What invoking the tool gave: a value, or the exception it raised.
+
+    ``secrets`` are the credentials the tool was given; ``value`` may still hold them, ``error`` does not.
+    """
 
     value: Any = field(default=None, repr=False)
     error: Exception | None = field(default=None, repr=False)
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +307,7 @@ class Invoke:
     passed: Any = field(repr=False)
     call: str
     idempotency_key: str
+    reach: Reach | None = None
 
 
 Step: TypeAlias = (
@@ -284,5 +326,6 @@ Step: TypeAlias = (
     | CheckGrant
     | Await
     | Commit
+    | Digest
     | Invoke
 )

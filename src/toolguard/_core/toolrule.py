@@ -49,6 +49,10 @@ class ToolRule:
     decisive: tuple[str, ...] = ()
     results: Handling = Handling.MASK
     trusted_results: bool = False
+    credentials: frozenset[str] = frozenset()
+    """Names of credentials its calls may ask for while they execute."""
+    references: Mapping[str, str] = field(default_factory=dict)
+    """Arguments (dotted path) that refer to content elsewhere → the reader that knows it."""
     said: frozenset[str] = frozenset()
 
     def says(self, name: str) -> bool:
@@ -57,7 +61,7 @@ class ToolRule:
 
 
 _UNSAID: Mapping[str, object] = {"results": Handling.MASK}
-_SETTINGS = ("risk", "category", "trusted_for", "prose", "decisive", "results", "trusted_results")
+_SETTINGS = ("risk", "category", "trusted_for", "prose", "decisive", "results", "trusted_results", "credentials")
 
 
 def identity_fits(rule: ToolRule, tool: Tool) -> bool:
@@ -82,6 +86,7 @@ def merge(rules: list[ToolRule], results: Handling) -> ToolRule:
             source=level.source or merged.source,
             digest=level.digest or merged.digest,
             args={**merged.args, **level.args},
+            references={**merged.references, **level.references},
             **changes,
         )
     return merged
@@ -114,6 +119,8 @@ def _stricter_rule(one: ToolRule, other: ToolRule) -> ToolRule:
         decisive=both("decisive", lambda a, b: tuple(sorted({*a, *b}))),
         results=both("results", stricter),
         trusted_results=both("trusted_results", lambda a, b: a and b),
+        credentials=both("credentials", frozenset.intersection),
+        references=dict(sorted([*one.references.items(), *other.references.items()])),
         said=frozenset(name for name in _SETTINGS if one.says(name) or other.says(name)),
     )
 

@@ -24,6 +24,7 @@ from toolguard.analysis.lexicon import READ_VERBS
 from toolguard.analysis.notes import CODE, DESTRUCTIVE, EXFILTRATION, HIGH, MEDIUM, READ, WRITE, note, risk_of
 from toolguard.analysis.outside import amount_of, money_evidence, recipient_evidence
 from toolguard.analysis.path import path_evidence
+from toolguard.analysis.pointers import pointing
 from toolguard.analysis.schema import fields_of
 from toolguard.analysis.tool import classify_tool, read_effects
 from toolguard.analysis.url import is_url, url_evidence
@@ -77,6 +78,10 @@ class Plan:
         """The risk of one call, and what its arguments alone contributed, in one pass."""
         own = self.evidence(data)
         return risk_of(self._united(data, own), self.static), own
+
+    def pointers(self, data: Json) -> tuple[str, ...]:
+        """Arguments that hold a path, a URL or another reference to content elsewhere."""
+        return pointing(data, self.kinds, _named)
 
     def risk(self, data: Json) -> Risk:
         """The risk of one call."""

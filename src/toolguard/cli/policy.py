@@ -69,7 +69,7 @@ def _trusted_from_anywhere(policy: Policy) -> list[str]:
         for t in policy.tools
         if t.source is None
         and t.digest is None
-        and (t.trusted_for or t.trusted_results or Handling.UNMASK in t.args.values())
+        and (t.trusted_for or t.trusted_results or t.credentials or Handling.UNMASK in t.args.values())
     ]
 
 

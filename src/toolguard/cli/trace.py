@@ -45,7 +45,7 @@ def render_trace(records: Iterable[AuditRecord]) -> Tree:
 
 def _add_call(tree: Tree, call: str, story: list[AuditRecord]) -> None:
     tool = next((t for r in story if (t := said(r, "gen_ai.tool.name"))), "")
-    last = next((r for r in reversed(story) if r.draft.kind is not Kind.CALL_EXECUTING), story[-1])
+    last = next((r for r in reversed(story) if said(r, "toolguard.decision.outcome")), story[-1])
     node = tree.add(Text.assemble((tool or "call", "bold cyan"), "  ", outcome_text(last), "  ", (call[:12], "dim")))
     for record in story:
         line = _line(record)
@@ -82,6 +82,10 @@ def _line(record: AuditRecord) -> Text | None:
             return Text.assemble(
                 "did not run  ", outcome_text(record), _facts(record, "toolguard.decision.reason_code")
             )
+        case Kind.CREDENTIAL_RELEASED | Kind.CREDENTIAL_REVOKED | Kind.CREDENTIAL_REFUSED:
+            name, provider = said(record, "toolguard.credential.name"), said(record, "toolguard.credential.provider")
+            facts = _facts(record, "toolguard.decision.reason_code")
+            return Text.assemble(f"{draft.kind.value.replace('.', ' ')}: {name} ", (f"({provider})", "dim"), facts)
         case _:
             return Text(draft.kind.value)
 

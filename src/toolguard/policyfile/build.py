@@ -128,6 +128,8 @@ def build_tools(source: Source) -> Iterator[ToolRule]:
             decisive=tuple(model.decisive or ()),
             results=Handling(model.results or "mask"),
             trusted_results=bool(model.trusted_results),
+            credentials=frozenset(model.credentials or ()),
+            references=dict(model.references),
             said=frozenset(_said(model, said)),
         )
 
@@ -138,7 +140,9 @@ def _said(model: ToolModel, said: Iterable[str]) -> Iterator[str]:
             yield name
 
 
-_TOOL_SETTINGS = frozenset({"risk", "category", "trusted_for", "prose", "decisive", "results", "trusted_results"})
+_TOOL_SETTINGS = frozenset(
+    {"risk", "category", "trusted_for", "prose", "decisive", "results", "trusted_results", "credentials"}
+)
 
 
 def _handlings(words: Mapping[str, str]) -> dict[str, Handling]:

@@ -85,6 +85,20 @@ Types = Annotated[
         }
     ),
 ]
+_CREDENTIAL = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
+_READER = r"^[a-z][a-z0-9_]{0,63}$"
+Credentials = Annotated[
+    list[Annotated[str, Field(pattern=_CREDENTIAL)]],
+    BeforeValidator(_listed),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": _CREDENTIAL},
+                {"type": "array", "items": {"type": "string", "pattern": _CREDENTIAL}},
+            ]
+        }
+    ),
+]
 Classes = Annotated[
     list[ClassWord],
     BeforeValidator(_listed),
@@ -164,6 +178,13 @@ class ToolModel(_Model):
     results: ResultWord | None = Field(default=None, description="How identifiers in its results are handled.")
     trusted_results: bool | None = Field(
         default=None, description="Whether identifiers in its structured results may be learned for the session."
+    )
+    credentials: Credentials | None = Field(
+        default=None, description="Credentials its calls may ask for while they execute."
+    )
+    references: dict[_Name, Annotated[str, Field(pattern=_READER)]] = Field(
+        default_factory=dict,
+        description="Arguments (dotted path) that refer to content elsewhere, and its reader, such as file.",
     )
 
 

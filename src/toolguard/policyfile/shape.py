@@ -31,6 +31,8 @@ _PATTERNS = {
     "^[A-Za-z0-9][A-Za-z0-9._-]*$": "must be letters, digits, '.', '_' and '-', starting with a letter or digit",
     "^(group|person):\\S+$": "must be 'group:NAME' or 'person:ID'",
     "^[A-Z][A-Z0-9_]*$": "must be an identifier type in capitals, such as PERSON or DATE_OF_BIRTH",
+    "^[A-Za-z][A-Za-z0-9_.-]{0,63}$": "must be letters, digits, '.', '_' and '-', starting with a letter",
+    "^[a-z][a-z0-9_]{0,63}$": "must be the name of a reader, such as file",
     "^[0-9a-f]{64}$": "must be the 64 hex digits of a SHA-256",
     "^[A-Z][A-Z0-9]*(_[A-Z][A-Z0-9]*){0,4}$": "must be an identifier type in capitals, such as PERSON or DATE_OF_BIRTH",
     "^pack:[a-z0-9][a-z0-9_-]*$": "must be 'pack:NAME', such as pack:hipaa",

@@ -34,6 +34,9 @@ _NAMES: Mapping[Kind, str] = {
     Kind.APPROVAL_REFUSED: "toolguard.approval.decision",
     Kind.APPROVAL_RESOLVED: "toolguard.approval.wait",
     Kind.VALUES_REVEALED: "toolguard.values.reveal",
+    Kind.CREDENTIAL_RELEASED: "toolguard.credential.release",
+    Kind.CREDENTIAL_REVOKED: "toolguard.credential.revoke",
+    Kind.CREDENTIAL_REFUSED: "toolguard.credential.refuse",
 }
 """A record of another kind has no span: a log's opening, and ``executing``, which its end shows."""
 _KINDS = {

@@ -16,6 +16,7 @@ from toolguard._core.approval import (
     tally,
 )
 from toolguard._core.audit import Draft, Outcome
+from toolguard._core.flow.contents import contents
 from toolguard._core.flow.setting import Flow, Judged, Setting, Suspension
 from toolguard._core.flow.view import decisive, masked_reason, view
 from toolguard._core.policy import Decision
@@ -104,6 +105,7 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
     span: str = yield NewId()
     sealed: bytes = yield Seal(judged.arguments.canonical, f"{setting.tenant}/request/{request_id}")
     deciding = decisive(setting.plan, judged)
+    bound, unbound = yield from contents(setting, judged)
     shown = yield from view(judged)
     reason = yield from masked_reason(setting.agent_reason)
     rules = decision.approver_rules
@@ -141,6 +143,8 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
         claim_ttl=min(r.claim_ttl for r in rules),
         trace_id=scope.trace_id,
         span_id=span[:16],
+        bound=bound,
+        unbound=unbound,
         entities={k: int(n) for k, n in (c.rsplit(":", 1) for c in counts(f.type for f in judged.present))},
     )
     request = replace(request, view_digest=request_digest(scope.digest_key, request))
@@ -238,6 +242,7 @@ def invalidate(setting: Setting, trail: Trail, approval: Approval, why: str) -> 
     raise InvalidatedError(
         f"the call of {setting.tool.name!r} is not the one approval {approval.id!r} was asked for ({why}); "
         "it did not run, make a new call to ask again",
+        code="content_changed" if why == "content_changed" else None,
         call_id=trail.call,
     )
 

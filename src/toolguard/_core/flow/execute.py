@@ -11,12 +11,14 @@ from toolguard._core.approval import Approval, State, is_expired, move
 from toolguard._core.audit import Kind, Outcome
 from toolguard._core.call import Json, canonical, freeze
 from toolguard._core.flow.ask import ask, decided, expire, invalidate, void_after_denial
+from toolguard._core.flow.contents import reach, same_contents
 from toolguard._core.flow.judge import judge
 from toolguard._core.flow.masking import mask, token_findings, tokenise
 from toolguard._core.flow.setting import Done, Flow, Judged, Permit, Setting
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Effect, Handling
 from toolguard._core.records import Trail
+from toolguard._core.scrub import scrub
 from toolguard._core.steps import (
     Change,
     Claim,
@@ -124,7 +126,9 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
         yield from abandon(setting, permit, Outcome.DENIED, "permit")
         raise InvalidatedError("this permit is for another tool or call; the call did not run", call_id=trail.call)
     if not _is_judged(judged, passed):
-        yield from _changed_after(setting, permit)
+        yield from _changed_after(setting, permit, "arguments_changed")
+    if approval is not None and not (yield from same_contents(setting, judged, approval)):
+        yield from _changed_after(setting, permit, "content_changed")
     now: float = yield Now()
     if approval is not None and approval.state is State.APPROVED and is_expired(approval, now):
         yield from expire(setting, trail, approval)
@@ -146,7 +150,7 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
         yield from _end(setting, permit, running, span, now, Kind.CALL_FAILED, error="arguments_changed")
         raise _not_judged(setting, permit)
     try:
-        ran: Ran = yield Invoke(passed, trail.call, judged.call_digest)
+        ran: Ran = yield Invoke(passed, trail.call, judged.call_digest, reach(setting, permit, span, now))
     except BaseException as fault:
         with suppress(Exception):  # a record that cannot be written must not hide the interruption; recovery adds it
             yield from _end(setting, permit, running, span, now, Kind.CALL_INDETERMINATE, error=type(fault).__name__)
@@ -156,7 +160,7 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
         raise ran.error
     if ran.error is not None:
         yield from _failed(setting, permit, running, span, now, ran.error)
-    return (yield from _returned(setting, permit, running, span, now, ran.value))
+    return (yield from _returned(setting, permit, running, span, now, ran))
 
 
 def _is_judged(judged: Judged, passed: object) -> bool:
@@ -178,11 +182,11 @@ def _update(before: Approval | None, after: Approval | None) -> Update | None:
     )
 
 
-def _changed_after(setting: Setting, permit: Permit) -> Flow[None]:
-    """The objects that arrived are not the ones that were judged."""
+def _changed_after(setting: Setting, permit: Permit, why: str) -> Flow[None]:
+    """The objects that arrived, or what they refer to, are not what was judged."""
     if permit.approval is not None:
-        yield from invalidate(setting, permit.trail, permit.approval, "arguments_changed")
-    yield from abandon(setting, permit, Outcome.INVALIDATED, "arguments_changed")
+        yield from invalidate(setting, permit.trail, permit.approval, why)
+    yield from abandon(setting, permit, Outcome.INVALIDATED, why)
     raise _not_judged(setting, permit)
 
 
@@ -254,10 +258,11 @@ def _own(permit: Permit) -> frozenset[str]:
 
 
 def _returned(
-    setting: Setting, permit: Permit, running: Approval | None, span: str, started: float, value: Any
+    setting: Setting, permit: Permit, running: Approval | None, span: str, started: float, ran: Ran
 ) -> Flow[Done]:
+    value = ran.value
     try:
-        masked, found = yield from _mask_result(setting, permit, value)
+        masked, found = yield from _mask_result(setting, permit, ran)
         kept = yield from _keep(setting, value, masked)
         shown = setting.shape.close(value, masked)
     except Exception as fault:  # noqa: BLE001 - the tool has run: whatever fails now, its result is withheld
@@ -276,8 +281,8 @@ def _withheld(setting: Setting, permit: Permit) -> ResultWithheldError:
     )
 
 
-def _mask_result(setting: Setting, permit: Permit, value: Any) -> Flow[tuple[Json, tuple[Finding, ...]]]:
-    plain = freeze(setting.shape.open(value)).data
+def _mask_result(setting: Setting, permit: Permit, ran: Ran) -> Flow[tuple[Json, tuple[Finding, ...]]]:
+    plain = scrub(freeze(setting.shape.open(ran.value)).data, ran.secrets)
     wanted = permit.judged.decision.obligations
     if wanted.max_result_chars is not None and len(canonical(plain)) > wanted.max_result_chars:
         raise ResultWithheldError(

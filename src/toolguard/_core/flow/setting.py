@@ -70,6 +70,8 @@ class Setting:
     utc_offset: float = 0.0
     agent_reason: str = field(default="", repr=False)
     session_facts: Mapping[str, Json] = field(default_factory=dict)
+    pointers: Callable[[Json], tuple[str, ...]] | None = field(default=None, repr=False)
+    """Arguments that look like references (a path, a URL), so that people can be told whose contents nothing binds."""
 
     @property
     def tool(self) -> Tool:

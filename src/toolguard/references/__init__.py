@@ -1,0 +1,6 @@
+"""References: arguments that point at content elsewhere, bound to that content by a keyed digest."""
+
+from toolguard.references.contents import Contents, open_readers
+from toolguard.references.file import FileReader
+
+__all__ = ["Contents", "FileReader", "open_readers"]
