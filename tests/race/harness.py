@@ -13,14 +13,14 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from race.checker import Commit, Effect, Evidence, Fault, check
 from race.mutants import apply
 from race.plan import ANA, TENANT, Desk, Plan
-from race.witness import read_lines
+from race.witness import Chance, Lines, Witnessed, read_lines
 from race.workers import Board, Slot, slots, tools, work
 from toolguard._core.approval import Approval, Grant, State
 from toolguard._core.audit import Kind
@@ -28,7 +28,7 @@ from toolguard.errors import InvalidatedError, ToolguardError
 from toolguard.journal import recover, verify
 from toolguard.ports import Store
 
-__all__ = ["Result", "race"]
+__all__ = ["Result", "gather", "race", "settle"]
 
 _REFUSALS = ("stale", "decided", "expired", "self_approval", "not_an_approver")
 
@@ -57,7 +57,7 @@ def race(plan: Plan, tell: Callable[[str], None]) -> Result:
     tell("the race is over; checking")
     store = desk.open()
     try:
-        _settle(store, plan)
+        settle(store, plan)
         faults = [Fault(code="again", about=n, why="it ran after the race") for n in _again(desk, store)]
         evidence = gather(desk, store)
     finally:
@@ -169,13 +169,16 @@ class _Crew:
                 self._start(slot)
 
 
-def _settle(store: Store, plan: Plan) -> None:
+def settle(store: Store, plan: Plan) -> None:
     """Nobody works any more: what was cut is shown as such once its lease has run out."""
+    calm = replace(plan, die=0.0, dawdle=0.0)
+    lines = Lines(plan.folder / f"{slots(plan)[-1].name}.acks")
+    seen: Any = Witnessed(store, lines, Chance(calm, "afterwards"), "afterwards")
     until = time.monotonic() + 4 * plan.lease + 5
     while store.list(TENANT, states=(State.EXECUTING,), limit=1) and time.monotonic() < until:
-        recover(store, stale_after=0.0)
+        recover(seen, stale_after=0.0)
         time.sleep(0.2)
-    recover(store, stale_after=0.0)
+    recover(seen, stale_after=0.0)
 
 
 def _again(desk: Desk, store: Store) -> Iterator[str]:
@@ -192,9 +195,12 @@ def _again(desk: Desk, store: Store) -> Iterator[str]:
     guard = desk.guard(store)
     with guard.session(caller=ANA, run=plan.run, suspend="raise") as session:
         for number in sorted(numbers):
-            approval = store.find(TENANT, session.ref(f"c{number}"))
-            if approval is not None and approval.state in (State.PENDING, State.APPROVED):
-                continue  # not over: it was not reached in time
+            ref = session.ref(f"c{number}")
+            approval = store.find(TENANT, ref)
+            if store.ledger(TENANT, ref) is None or (
+                approval is not None and approval.state in (State.PENDING, State.APPROVED)
+            ):
+                continue  # not over: time ran out before
             try:
                 session.call(bound[plan.kind(number)], {"n": number}, call_id=f"c{number}")
             except ToolguardError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from toolguard import Caller
 from toolguard._core.call import Person
@@ -140,7 +141,7 @@ class Desk:
     def directory(self) -> FileDirectory:
         return FileDirectory(self.plan.folder / "directory.yaml")
 
-    def guard(self, store: Store) -> Guard:
+    def guard(self, store: Store, **parts: Any) -> Guard:
         return Guard(
             self.policy,
             store=store,
@@ -148,6 +149,7 @@ class Desk:
             directory=self.directory(),
             trusted=(self.signer.public_key.line,),
             detector=NoDetector(),
+            **parts,
         )
 
     def authority(self, store: Store) -> Authority:
