@@ -20,6 +20,7 @@ from toolguard.errors import DetectionError
 
 __all__ = ["Meanings", "mask", "mask_value", "meanings", "slot_need", "token_findings", "tokenise"]
 
+
 def mask_value(
     value: Json, origin: Origin, schema: Mapping[str, Json] | None = None, masking: Masking = UNSAID
 ) -> Flow[Json]:
@@ -154,7 +155,7 @@ def tokenise(
     if one_way_only:
         now: float = yield Now()
         year = 1970 + int(now // 31_556_952)
-        put = {f: _one_way(operator[f], f, leaf_text(value, f), room, year) for f, room in one_way_only.items()}
+        put = {f: _one_way(operator[f], f, value, room, year) for f, room in one_way_only.items()}
 
     def need(finding: Finding) -> Need:
         text = leaf_text(value, finding)
@@ -181,9 +182,13 @@ def tokenise(
     return apply_findings(value, tuple(put), lambda f, _: put[f])
 
 
-def _one_way(operator: Operator, finding: Finding, text: str, room: Room, year: int) -> Json:
+def _one_way(operator: Operator, finding: Finding, value: Json, room: Room, year: int) -> Json:
+    text = leaf_text(value, finding)
     made = one_way(operator, finding.type, text, year=year)
-    return made if room.token else room.nearest(made)
+    if not room.token:
+        return room.nearest(made)
+    # what was replaced before and is found again stays as it is: "90+", of which a detector sees the "90"
+    return text if whole_leaf(value, finding).startswith(made, finding.start) else made
 
 
 def _places(value: Json, findings: tuple[Finding, ...], schema: Mapping[str, Json] | None) -> dict[Finding, Room]:
