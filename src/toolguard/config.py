@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from toolguard._core.approval import Approval
 from toolguard._core.audit import AuditRecord
 from toolguard._core.call import Json, Person, Tool
 from toolguard._core.masking import UNSAID, Masking
@@ -210,6 +211,9 @@ class NoDirectory:
     def members(self, tenant: str, group: str, *, at: float) -> tuple[DirectoryPerson, ...]:
         return ()
 
+    def deputies(self, tenant: str, person: str, *, at: float) -> frozenset[str]:
+        return frozenset()
+
 
 def default_detector(masking: Masking = UNSAID) -> Detector:
     """The detector of guards and of the approval service: structure, rules and the tagger, and what a policy adds."""
@@ -255,6 +259,8 @@ class Parts:
     wait: float = 900.0
     on_wait_timeout: str = "withdraw"
     verify_token: Callable[[str], Person]
+    confirm: Callable[[Approval], None] | None = None
+    revealer: Callable[[str], Sealer] | None = None
     closers: tuple[Callable[[], None], ...] = field(default=())
 
     def utc_offset(self) -> float:

@@ -10,7 +10,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, assert_never
@@ -37,6 +37,7 @@ from toolguard.ports import (
     ToolAnalysis,
 )
 from toolguard.references import Contents
+from toolguard.register import RegisterReader
 from toolguard.running import CurrentCall, current
 
 __all__ = ["Hands", "arun", "run"]
@@ -63,6 +64,9 @@ class Hands:
     directory: Directory
     verifier: GrantVerifier
     session: SessionKey
+    register: RegisterReader
+    confirm: Callable[[Approval], None] | None = None
+    revealer: Sealer | None = None
     sink: Sink | None = None
     validate: Callable[[Json], Any] | None = None
     invoke: Callable[[Any], Any] | None = None
@@ -94,12 +98,22 @@ class Hands:
                 return self.store.values(self.session, self.sealer, tokens)
             case s.Seal(plain, context):
                 return self.sealer.seal(plain, context=context)
+            case s.SealDecisive(plain, context):
+                return b"" if self.revealer is None else self.revealer.seal(plain, context=context)
+            case s.CountUses(act):
+                return self.store.uses(self.session.tenant, act)
             case s.Unseal(sealed, context):
                 return self.sealer.open(sealed, context=context)
             case s.LookUp():
                 return self._look_up(step)
             case s.Find(ref):
                 return self.store.find(self.session.tenant, ref)
+            case s.Recent(person, tool, since):
+                return self.store.recent(self.session.tenant, person, tool, since)
+            case s.ReadRegister(fresh):
+                return self.register.read(fresh=fresh)
+            case s.Confirm(approval):
+                return None if self.confirm is None else self.confirm(approval)
             case s.ReadLedger(ref):
                 return self.store.ledger(self.session.tenant, ref)
             case s.CheckGrant(grant):
@@ -113,7 +127,10 @@ class Hands:
 
     def blocks(self, step: s.Step) -> bool:
         """Whether the step may wait for a disk or another process."""
-        return isinstance(step, s.Commit | s.Allocate | s.Reveal | s.Find | s.ReadLedger | s.LookUp | s.Digest)
+        return isinstance(
+            step,
+            s.Commit | s.Allocate | s.Reveal | s.Find | s.Recent | s.CountUses | s.Confirm | s.ReadLedger | s.LookUp | s.Digest,
+        ) or (isinstance(step, s.ReadRegister) and step.fresh)
 
     def _tell(self, records: tuple[AuditRecord, ...]) -> None:
         """What is durable has happened, whether or not anyone can be told."""
@@ -154,17 +171,37 @@ class Hands:
             return None
         owners = self.directory.owners_of(caller.tenant, caller.agent, at=now)
         excluded = frozenset({person.id}) | owners
+        if caller.on_behalf_of is not None:
+            delegator = self.directory.person(caller.on_behalf_of, at=now)
+            if delegator is None:
+                return None
+            excluded |= {delegator.id}
         reachable: dict[str, int] = {}
+        fallback: set[str] = set()
         for rule in step.rules:
-            able: set[str] = set()
-            for entry in rule.approvers:
-                kind, _, name = entry.partition(":")
-                if kind == "person":
-                    able.add(name)
-                else:
-                    able.update(p.id for p in self.directory.members(caller.tenant, name, at=now) if p.human)
-            reachable[rule.name] = len(able - excluded)
-        return s.Requester(person=person.id, excluded=excluded, reachable=reachable)
+            first, *then = rule.stages
+            able = len(self._able(caller.tenant, first.approvers, excluded, now))
+            if able < first.quorum and rule.fallback:
+                fallback.add(rule.name)
+                able = len(self._able(caller.tenant, (*first.approvers, *rule.fallback), excluded, now))
+            for stage in then:
+                if len(self._able(caller.tenant, stage.approvers, excluded, now)) < stage.quorum:
+                    able = 0
+            reachable[rule.name] = able
+        return s.Requester(person=person.id, excluded=excluded, reachable=reachable, fallback=frozenset(fallback))
+
+    def _able(self, tenant: str, entries: Iterable[str], excluded: frozenset[str], now: float) -> set[str]:
+        """Distinct persons who could fill one of ``entries``, or stand in for someone who could."""
+        able: set[str] = set()
+        for entry in entries:
+            kind, _, name = entry.partition(":")
+            if kind == "person":
+                able.add(name)
+            else:
+                group = entry if kind == "oncall" else name
+                able.update(p.id for p in self.directory.members(tenant, group, at=now) if p.human)
+        own = able - excluded
+        return own | {d for p in own for d in self.directory.deputies(tenant, p, at=now)} - excluded
 
     def _contents(self) -> Contents:
         if self.contents is None:

@@ -20,10 +20,12 @@ __all__ = [
     "IdentityError",
     "InvalidatedError",
     "KeyUnavailableError",
+    "LimitError",
     "MissingExtraError",
     "NotAllowedError",
     "NotFoundError",
     "PolicyError",
+    "RegisterMovedError",
     "ReplayError",
     "ResultWithheldError",
     "StoreError",
@@ -125,6 +127,18 @@ class ConflictError(StoreError):
     """A compare-and-set lost: someone else changed the row first. Nothing was written."""
 
     code = "conflict"
+
+
+class RegisterMovedError(ConflictError):
+    """An act of the approval service came in between: read the register again and judge by it. Nothing was written."""
+
+    code = "register_moved"
+
+
+class LimitError(ConflictError):
+    """Too many requests of one run or person, or no use left. Nothing was written."""
+
+    code = "limit"
 
 
 class NotFoundError(StoreError):

@@ -30,6 +30,7 @@ from toolguard.config import PART_NAMES, Parts, assemble, load_parts
 from toolguard.drive import Hands
 from toolguard.errors import ConfigError, IdentityError, UnknownToolError
 from toolguard.ports import Pointing, SessionKey, Term, ToolAnalysis, TraceContext
+from toolguard.register import RegisterReader
 
 __all__ = ["Guard", "Session", "current_session"]
 
@@ -119,6 +120,7 @@ class Guard:
     def _begin(self, parts: Parts) -> None:
         self.parts = parts
         self._known: dict[str, _Known] = {}
+        self._registers: dict[str, RegisterReader] = {}
         self._lock = threading.Lock()
         self._closed = False
         self._record_policy()
@@ -141,6 +143,14 @@ class Guard:
             },
         )
         self.parts.emit(self.parts.store.commit(Change(tenant="", records=(draft,))))
+
+    def register_of(self, tenant: str) -> RegisterReader:
+        """What reads the acts that concern ``tenant``; one for all its sessions."""
+        with self._lock:
+            reader = self._registers.get(tenant)
+            if reader is None:
+                reader = self._registers[tenant] = RegisterReader(self.parts.store, self.parts.verifier, tenant)
+            return reader
 
     # --- tools ---------------------------------------------------------------------------------------
 
@@ -485,6 +495,9 @@ class Session:
             directory=parts.directory,
             verifier=parts.verifier,
             session=self._key,
+            register=self.guard.register_of(self._key.tenant),
+            confirm=parts.confirm,
+            revealer=parts.revealer(self._key.tenant) if parts.revealer is not None else None,
             sink=parts.sink,
             validate=bound.validate,
             invoke=bound.invoke,

@@ -12,11 +12,12 @@ from toolguard._core.audit import AuditRecord
 from toolguard._core.call import CallRef, Json, Person, Tool
 from toolguard._core.mask import Finding
 from toolguard._core.risk import Evidence, Risk
-from toolguard._core.steps import Change, Claim, LedgerRow, Origin, Settle, Update
+from toolguard._core.steps import Change, Claim, LedgerRow, Notice, Origin, Settle, Update
 from toolguard._core.vault import Need, Token
 
 __all__ = [
     "Analyser",
+    "Announcement",
     "Change",
     "Channel",
     "Claim",
@@ -167,6 +168,17 @@ class LogHead:
     hash: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """A row of the outbox. ``attempts`` counts how often it was taken."""
+
+    row: int
+    tenant: str
+    approval: str
+    notice: Notice = Notice.STATE
+    attempts: int = 0
+
+
 class Store(Protocol):
     """The only authority. Thread-safe; shared by processes. Every method may raise StoreError."""
 
@@ -183,7 +195,8 @@ class Store(Protocol):
         """Do all of ``change`` in one durable transaction and append its records to this process's log.
 
         Raises:
-            ConflictError: the compare-and-set or the claim lost; nothing was written.
+            ConflictError: the compare-and-set or the claim lost; nothing was written. RegisterMovedError: the claim
+                was made under an older register; LimitError: a cap is reached or no use is left.
             StoreError: nothing was written.
         """
         ...
@@ -250,11 +263,37 @@ class Store(Protocol):
         """``sink`` has delivered this log up to ``seq``. Never goes back."""
         ...
 
-    def outbox(self, limit: int = 100) -> tuple[tuple[int, str, str], ...]:
-        """(row id, tenant, approval id) of announcements that wait for delivery, oldest first."""
+    def recent(self, tenant: str, person: str, tool: str, since: float, limit: int = 50) -> tuple[Approval, ...]:
+        """What a directory person asked for with one tool since ``since`` (UTC seconds), newest first."""
         ...
 
-    def outbox_done(self, row: int) -> None: ...
+    def acts(self, tenant: str, after: int = 0, limit: int = 1000) -> tuple[Grant, ...]:
+        """The tenant's register after its entry ``after``, in order: signed bytes, to be checked by who reads them."""
+        ...
+
+    def uses(self, tenant: str, act: str) -> int:
+        """How often a standing approval or broken glass was used."""
+        ...
+
+    def outbox(self, limit: int = 100) -> tuple[Announcement, ...]:
+        """What waits for delivery, oldest first, whether or not someone is at it."""
+        ...
+
+    def take(self, holder: str, seconds: float, limit: int = 100) -> tuple[Announcement, ...]:
+        """Announcements that are due, now ``holder``'s for ``seconds``: nobody else is given them meanwhile."""
+        ...
+
+    def outbox_done(self, row: int) -> None:
+        """Delivered. Raises NotFoundError if it does not wait."""
+        ...
+
+    def outbox_later(self, row: int, seconds: float) -> None:
+        """Not delivered: to be tried again in ``seconds``, by anyone. Raises NotFoundError if it does not wait."""
+        ...
+
+    def lead(self, name: str, holder: str, seconds: float) -> bool:
+        """Whether ``holder`` has the lease called ``name`` for ``seconds`` from now (renewed if it had it)."""
+        ...
 
     def close(self) -> None: ...
 
@@ -270,7 +309,10 @@ class DirectoryPerson:
     name: str
     identities: tuple[Person, ...]
     groups: frozenset[str]
+    """Groups they are in now; a schedule they are on now stands among them as ``oncall:NAME``."""
     human: bool = True
+    acting: tuple[tuple[str, str], ...] = ()
+    """Seats they fill for others now, as (entry, that person): ``("group:privacy", "ada")``, ``("person:ada", "ada")``."""
 
 
 class Directory(Protocol):
@@ -282,7 +324,13 @@ class Directory(Protocol):
         """Persons who own this agent or service account; they may not approve its calls."""
         ...
 
-    def members(self, tenant: str, group: str, *, at: float) -> tuple[DirectoryPerson, ...]: ...
+    def members(self, tenant: str, group: str, *, at: float) -> tuple[DirectoryPerson, ...]:
+        """Who is in a group (or, with ``oncall:NAME``, on that schedule), without those who stand in for them."""
+        ...
+
+    def deputies(self, tenant: str, person: str, *, at: float) -> frozenset[str]:
+        """Persons who stand in for ``person``."""
+        ...
 
 
 class Signer(Protocol):

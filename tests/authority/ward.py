@@ -34,6 +34,9 @@ persons:
   - id: grace
     name: Grace Hopper
     identities: [{issuer: local, tenant: st-marys, subject: grace}]
+  - id: joan
+    name: Joan Clarke
+    identities: [{issuer: local, tenant: st-marys, subject: joan}]
   - id: noor
     name: Noor Haddad
     identities: [{issuer: local, tenant: st-marys, subject: noor}]
@@ -41,7 +44,7 @@ persons:
     name: Luke Elsewhere
     identities: [{issuer: local, tenant: st-lukes, subject: luke}]
 groups:
-  - {name: privacy-officers, tenant: st-marys, members: [ada, grace, ruiz]}
+  - {name: privacy-officers, tenant: st-marys, members: [ada, grace, joan, ruiz]}
   - {name: privacy-officers, tenant: st-lukes, members: [luke]}
 agents:
   - {name: discharge-assistant, tenant: st-marys, owners: [noor]}

@@ -14,15 +14,13 @@ from toolguard._core.approval import (
     Request,
     State,
     Verdict,
-    Voter,
-    add_verdict,
     is_expired,
     move,
     resolution_payload,
-    tally,
 )
 from toolguard._core.call import Assurance, CallRef, Person
 from toolguard._core.policy import ApproverRule
+from toolguard._core.verdicts import Voter, add_verdict, tally
 from toolguard.errors import ApprovalError, ConflictError
 
 NOW = 1000.0
@@ -94,7 +92,17 @@ def give(approval, name, answer=Answer.APPROVE, *, now=NOW + 1, groups=("privacy
 
 
 LEGAL = {
-    "pending": {"approved", "denied", "expired", "withdrawn", "superseded", "undeliverable"},
+    "pending": {
+        "approved",
+        "break_glass",
+        "denied",
+        "expired",
+        "withdrawn",
+        "superseded",
+        "invalidated",
+        "undeliverable",
+    },
+    "break_glass": {"executing", "revoked", "expired", "withdrawn", "invalidated"},
     "approved": {"executing", "denied", "expired", "withdrawn", "superseded", "revoked", "invalidated"},
     "executing": {"executed", "indeterminate"},
     "indeterminate": {"executed"},
@@ -145,7 +153,7 @@ def test_refused_verdicts_say_why(code, change):
     assert refused.value.code == code
 
 
-@pytest.mark.parametrize("state", [s for s in State if s not in (State.PENDING, State.APPROVED)])
+@pytest.mark.parametrize("state", [s for s in State if s not in (State.PENDING, State.APPROVED, State.BREAK_GLASS)])
 def test_a_decided_request_takes_no_verdict(state):
     with pytest.raises(ApprovalError) as refused:
         give(Approval(request=request(), state=state), "chen")
@@ -157,9 +165,9 @@ def test_invariant_4_quorum_counts_distinct_persons():
     approval = Approval(request=request(approver_rules=(two,)))
     once = give(approval, "chen", groups=("privacy", "security"))
     assert once.state is State.PENDING
-    again = give(once, "chen", now=NOW + 2, groups=("privacy", "security"))
-    assert again.state is State.PENDING
-    assert give(again, "lee", now=NOW + 3).state is State.APPROVED
+    with pytest.raises(ApprovalError, match="already"):
+        give(once, "chen", now=NOW + 2, groups=("privacy", "security"))
+    assert give(once, "lee", now=NOW + 3).state is State.APPROVED
 
 
 def test_every_approver_rule_needs_its_own_quorum():

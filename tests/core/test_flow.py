@@ -12,6 +12,7 @@ from toolguard._core.flow import ResultShape, Setting, Suspension, authorise, ex
 from toolguard._core.mask import Finding
 from toolguard._core.policy import ApproverRule, Effect, Handling, Match, Policy, Rule, ToolRule
 from toolguard._core.records import Scope
+from toolguard._core.register import Registers
 from toolguard._core.risk import Risk, RiskClass, RiskLevel
 from toolguard._core.vault import Need, Token
 from toolguard.errors import (
@@ -19,6 +20,7 @@ from toolguard.errors import (
     ConflictError,
     DeniedError,
     InvalidatedError,
+    RegisterMovedError,
     ReplayError,
     ResultWithheldError,
     StoreError,
@@ -70,6 +72,9 @@ class Hand:
         self.records = []
         self.approval = None
         self.ledger = None
+        self.recent = ()
+        self.registers = self.fresh = Registers.empty("t")
+        self.used = 0
         self.now = 1000.0
         self.ids = 0
 
@@ -132,6 +137,23 @@ class Hand:
     def do_Find(self, step):
         return self.approval
 
+    def do_Recent(self, step):
+        return self.recent
+
+    def do_ReadRegister(self, step):
+        if step.fresh:
+            self.registers = self.fresh
+        return self.registers
+
+    def do_Confirm(self, step):
+        return None
+
+    def do_SealDecisive(self, step):
+        return b"shut:" + step.plain
+
+    def do_CountUses(self, step):
+        return self.used
+
     def do_ReadLedger(self, step):
         return self.ledger
 
@@ -143,6 +165,8 @@ class Hand:
 
     def do_Commit(self, step):
         change = step.change
+        if change.claim and change.heads != self.fresh.heads:
+            raise RegisterMovedError("moved")
         if change.claim and self.ledger and self.ledger.standing is not s.Standing.ASKED:
             raise ConflictError("claimed")
         self.records += change.records
@@ -203,9 +227,11 @@ def test_an_allowed_call_is_judged_then_recorded_then_run_then_recorded():
     hand = Hand()
     assert call(hand).value == "ok"
     assert hand.order == [
+        "ReadRegister",
         "Inspect",
         "Validate",
         "Analyse",
+        "ReadRegister",
         "Commit:call.decided+call.executing",
         "Invoke",
         "Inspect",
@@ -217,25 +243,29 @@ def test_a_denied_call_is_recorded_and_nothing_else_happens():
     hand = Hand(risk=replace(LOW, level=RiskLevel.CRITICAL))
     with pytest.raises(DeniedError):
         call(hand)
-    assert hand.order == ["Inspect", "Validate", "Analyse", "Find", "Commit:call.decided"]
+    assert hand.order == ["ReadRegister", "Inspect", "Validate", "Analyse", "Find", "Commit:call.decided"]
 
 
 def test_an_asked_call_is_recorded_before_it_is_announced_and_runs_only_after_a_signed_yes():
     hand = Hand(risk=HIGH)
     with pytest.raises(Suspended):
         call(hand)
-    assert hand.order[-3:] == ["LookUp", "Seal", "Commit:call.decided+approval.requested"]
+    assert hand.order[-4:] == ["LookUp", "Recent", "Seal", "Commit:call.decided+approval.requested"]
     hand.decide()
     hand.order.clear()
     assert call(hand).value == "ok"
     assert hand.order == [
+        "ReadRegister",
         "Inspect",
         "Validate",
         "Analyse",
+        "ReadRegister",
         "Find",
         "LookUp",
         "CheckGrant",
         "LookUp",
+        "ReadRegister",
+        "ReadRegister",
         "Commit:call.executing",
         "Invoke",
         "Inspect",

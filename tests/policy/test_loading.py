@@ -92,7 +92,7 @@ FAULTS = [
     (RULE + "  approval: default", 5, 3, "rules[0].approval", "asks nobody; remove it"),
     ("approvals: {a: {approvers: []}}", 1, 28, "approvals.a.approvers", "nobody could ever approve"),
     ("approvals: {a: {}}", 1, 16, "approvals.a", "'approvers' is missing"),
-    ("approvals: {a: {approvers: [boss]}}", 1, 29, "approvals.a.approvers[0]", "'group:NAME' or 'person:ID'"),
+    ("approvals: {a: {approvers: [boss]}}", 1, 29, "approvals.a.approvers[0]", "'group:NAME', 'person:ID' or 'oncall:SCHEDULE'"),
     ("approvals: {a: {approvers: [person:x], quorum: 0}}", 1, 48, "approvals.a.quorum", "at least 1"),
     ("approvals: {a: {approvers: [person:x], quorum: 2}}", 1, 48, "approvals.a.quorum", "never be reached by 1 listed person;"),
     ("approvals: {a: {approvers: [person:x, person:x], quorum: 2}}", 1, 58, "approvals.a.quorum", "never be reached"),

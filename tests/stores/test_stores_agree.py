@@ -122,7 +122,9 @@ class BothStores(RuleBasedStateMachine):
             ref = a_request(name).ref
             assert self.memory.ledger("north", ref) == self.sqlite.ledger("north", ref)
             assert self.memory.find("north", ref) == self.sqlite.find("north", ref)
-        assert [(t, a) for _, t, a in self.memory.outbox()] == [(t, a) for _, t, a in self.sqlite.outbox()]
+        assert [(r.tenant, r.approval) for r in self.memory.outbox()] == [
+            (r.tenant, r.approval) for r in self.sqlite.outbox()
+        ]
         assert {a.id for a in self.memory.overdue()} == {a.id for a in self.sqlite.overdue()}
 
     @invariant()

@@ -6,30 +6,31 @@ the verdicts, never counted up. Expiry stands in the predicates: a clock that wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
+from toolguard._core.approver import ApproverRule
 from toolguard._core.call import Assurance, CallRef, Json, Person, canonical, keyed_digest
-from toolguard._core.policy import ApproverRule
-from toolguard.errors import ApprovalError, ConflictError
+from toolguard.errors import ConflictError
 
 __all__ = [
     "TRANSITIONS",
     "Answer",
     "Approval",
+    "Assured",
     "Grant",
     "Request",
+    "StandingTerms",
     "State",
+    "Vary",
     "Verdict",
-    "Voter",
-    "add_verdict",
-    "eligible_for",
     "is_expired",
+    "is_granted",
     "move",
     "request_digest",
     "resolution_payload",
-    "tally",
+    "terms_body",
 ]
 
 
@@ -46,6 +47,8 @@ class State(StrEnum):
     REVOKED = "revoked"
     INVALIDATED = "invalidated"
     INDETERMINATE = "indeterminate"
+    BREAK_GLASS = "break_glass"
+    """A person broke the glass: it may run once without an approval, and somebody reviews that afterwards."""
 
     @property
     def is_open(self) -> bool:
@@ -54,12 +57,11 @@ class State(StrEnum):
 
 
 _S = State
+_VOID = (_S.DENIED, _S.EXPIRED, _S.WITHDRAWN, _S.SUPERSEDED, _S.INVALIDATED)
 TRANSITIONS: frozenset[tuple[State, State]] = frozenset(
-    [(_S.PENDING, to) for to in (_S.APPROVED, _S.DENIED, _S.EXPIRED, _S.WITHDRAWN, _S.SUPERSEDED, _S.UNDELIVERABLE)]
-    + [
-        (_S.APPROVED, to)
-        for to in (_S.EXECUTING, _S.DENIED, _S.EXPIRED, _S.WITHDRAWN, _S.SUPERSEDED, _S.REVOKED, _S.INVALIDATED)
-    ]
+    [(_S.PENDING, to) for to in (_S.APPROVED, _S.BREAK_GLASS, _S.UNDELIVERABLE, *_VOID)]
+    + [(_S.APPROVED, to) for to in (_S.EXECUTING, _S.REVOKED, *_VOID)]
+    + [(_S.BREAK_GLASS, to) for to in (_S.EXECUTING, _S.REVOKED, _S.EXPIRED, _S.WITHDRAWN, _S.INVALIDATED)]
     + [(_S.EXECUTING, _S.EXECUTED), (_S.EXECUTING, _S.INDETERMINATE), (_S.INDETERMINATE, _S.EXECUTED)]
 )
 
@@ -76,8 +78,11 @@ class Request:
     Times are UTC seconds since the epoch. ``excluded`` holds the directory persons who may never decide
     it (requester, delegator, owner of the agent, …). ``agent_reason`` is the agent's own text: untrusted.
     ``decisive`` shows the arguments that decide what happens (recipient, host, target) as far as they may
-    be shown. ``bound`` are digests of contents the arguments refer to, ``unbound`` the references whose
-    contents nothing binds. ``view_digest`` covers all of it (`request_digest`).
+    be shown, and ``hidden`` names those that are shown in part only; ``sealed_decisive`` holds them in clear for
+    the service, where it may reveal them. ``target`` is a keyed digest of what the call is aimed at, ``subject`` of the
+    patient it concerns, ``arg_digests`` of each argument (to compare calls, never to run them). ``fallback`` names
+    the approver rules whose first stage had nobody. ``bound`` are digests of contents the arguments refer to,
+    ``unbound`` the references whose contents nothing binds. ``view_digest`` covers all of it (`request_digest`).
     """
 
     id: str
@@ -115,13 +120,50 @@ class Request:
     trace_id: str = ""
     span_id: str = ""
     entities: Mapping[str, int] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
+    sealed_decisive: bytes = b""
+    target: str = ""
+    subject: str = ""
+    arg_digests: Mapping[str, str] = field(default_factory=dict)
+    fallback: frozenset[str] = frozenset()
     bound: Mapping[str, str] = field(default_factory=dict)
     unbound: tuple[str, ...] = ()
 
 
+class Assured(IntEnum):
+    """How surely the service knows who gave a verdict."""
+
+    SINGLE = 1
+    """One factor: a token, a sign-in link, a chat account."""
+    STEPPED_UP = 2
+    """A second factor, proved again for this verdict."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vary:
+    """An argument in which later calls may differ: by any value, or by any number up to ``at_most``."""
+
+    argument: str
+    at_most: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingTerms:
+    """What an approver lets stand beyond this one call: ``uses`` calls within ``seconds``, alike but for ``vary``."""
+
+    seconds: float
+    uses: int
+    session_only: bool = False
+    vary: tuple[Vary, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One person's answer to one request, and what they saw when they gave it."""
+    """One person's answer to one request, and what they saw when they gave it.
+
+    ``acting`` are the entries they filled for someone else, as (entry, that person). ``seen_decisive_digest``
+    shows that the decisive arguments were revealed to them. ``over_budget`` asks for one person more.
+    """
 
     request: str
     answer: Answer
@@ -134,6 +176,11 @@ class Verdict:
     channel: str
     auth: str
     at: float
+    assured: Assured = Assured.SINGLE
+    acting: tuple[tuple[str, str], ...] = ()
+    seen_decisive_digest: str = ""
+    over_budget: bool = False
+    standing: StandingTerms | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,27 +205,26 @@ class Approval:
     lease_until: float | None = None
     outcome: str = ""
     changed: float = 0.0
+    proposal: Json = None
+    """Other arguments an approver asks for instead, in the session's tokens (state SUPERSEDED)."""
+    editor: str = ""
+    """Who proposed them: they cannot approve what comes of it."""
 
     @property
     def id(self) -> str:
         return self.request.id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Voter:
-    """A person at the moment of a verdict, as the directory knows them."""
-
-    person: str
-    identity: Person
-    groups: frozenset[str]
-    human: bool = True
+def is_granted(state: State) -> bool:
+    """Whether it may be claimed: by a yes, or by broken glass."""
+    return state in (State.APPROVED, State.BREAK_GLASS)
 
 
 def is_expired(approval: Approval, now: float) -> bool:
     """Whether time has run out on it, swept or not."""
     if approval.state is State.PENDING:
         return now >= approval.request.expires
-    if approval.state is State.APPROVED:
+    if is_granted(approval.state):
         return approval.grant_expires is None or now >= approval.grant_expires
     return approval.state is State.EXPIRED
 
@@ -191,72 +237,9 @@ def move(approval: Approval, to: State, *, now: float, **changes: object) -> App
     """
     if (approval.state, to) not in TRANSITIONS:
         raise ConflictError(f"an approval cannot go from {approval.state.value!r} to {to.value!r}; read it again")
-    if to in (State.APPROVED, State.EXECUTING) and is_expired(approval, now):
+    if to in (State.APPROVED, State.BREAK_GLASS, State.EXECUTING) and is_expired(approval, now):
         raise ConflictError("the approval has expired; make the call again to ask anew")
     return replace(approval, state=to, version=approval.version + 1, changed=now, **changes)  # type: ignore[arg-type] # fields are checked by replace
-
-
-def eligible_for(request: Request, voter: Voter) -> tuple[ApproverRule, ...]:
-    """The approver rules this voter counts for: none for the excluded and for anyone who is not human."""
-    if not voter.human or voter.person in request.excluded:
-        return ()
-    return tuple(rule for rule in request.approver_rules if _listed(rule, voter.person, voter.groups))
-
-
-def _listed(rule: ApproverRule, person: str, groups: Iterable[str]) -> bool:
-    held = set(groups)
-    return any(
-        (kind == "person" and name == person) or (kind == "group" and name in held)
-        for kind, _, name in (entry.partition(":") for entry in rule.approvers)
-    )
-
-
-def tally(approval: Approval) -> State:
-    """Where the verdicts leave the request: any person's latest no is a veto; every rule needs its quorum."""
-    latest = {v.person: v for v in sorted(approval.verdicts, key=lambda v: v.at)}
-    if any(v.answer is Answer.DENY for v in latest.values()):
-        return State.DENIED
-    request = approval.request
-    counted = [v for v in latest.values() if v.person not in request.excluded and _saw_this(request, v)]
-    satisfied = bool(request.approver_rules) and all(
-        sum(_listed(rule, v.person, v.groups) for v in counted) >= max(1, rule.quorum)
-        for rule in request.approver_rules
-    )
-    return State.APPROVED if satisfied else State.PENDING
-
-
-def _saw_this(request: Request, verdict: Verdict) -> bool:
-    return verdict.seen_call_digest == request.call_digest and verdict.seen_view_digest == request.view_digest
-
-
-def add_verdict(approval: Approval, verdict: Verdict, voter: Voter, *, now: float) -> Approval:
-    """The approval with one more verdict, in the state the verdicts then give.
-
-    Raises:
-        ApprovalError: with ``code`` ``decided``, ``expired``, ``self_approval``, ``not_an_approver``,
-            ``stale`` (another request or view was seen) or ``reason_required``.
-    """
-    if approval.state not in (State.PENDING, State.APPROVED):
-        raise ApprovalError(f"this request is already {approval.state.value}; nothing was changed", code="decided")
-    if is_expired(approval, now):
-        raise ApprovalError("this request has expired; the agent has to ask again", code="expired")
-    if approval.state is State.APPROVED and verdict.answer is Answer.APPROVE:
-        raise ApprovalError("this request is already approved; nothing was changed", code="decided")
-    if voter.person in approval.request.excluded:
-        raise ApprovalError("whoever asked for a call cannot decide it; another approver has to", code="self_approval")
-    rules = eligible_for(approval.request, voter)
-    if not rules:
-        raise ApprovalError("you are not an approver of this request; ask someone who is", code="not_an_approver")
-    if not _saw_this(approval.request, verdict):
-        raise ApprovalError("what you saw is not this request; open it again and look", code="stale")
-    if not verdict.reason.strip() and any(rule.reason_required for rule in rules):
-        raise ApprovalError("a reason is required; say why in a few words", code="reason_required")
-    after = replace(approval, verdicts=(*approval.verdicts, verdict))
-    to = tally(after)
-    if to is approval.state:
-        return replace(after, version=approval.version + 1, changed=now)
-    expires = now + approval.request.claim_ttl if to is State.APPROVED else None
-    return move(after, to, now=now, grant_expires=expires, grant=None)
 
 
 def request_digest(key: bytes, request: Request) -> str:
@@ -273,7 +256,7 @@ def resolution_payload(approval: Approval) -> bytes:
     request = approval.request
     return canonical(
         {
-            "v": 1,
+            "v": 2,
             "request": request.id,
             "tenant": request.tenant,
             "state": approval.state.value,
@@ -288,7 +271,13 @@ def resolution_payload(approval: Approval) -> bytes:
                     "person": v.person,
                     "identity": v.identity.ref,
                     "groups": sorted(v.groups),
-                    "seen": [v.seen_call_digest, v.seen_view_digest],
+                    "acting": [list(pair) for pair in v.acting],
+                    "seen": [v.seen_call_digest, v.seen_view_digest, v.seen_decisive_digest],
+                    "reason": v.reason,
+                    "channel": v.channel,
+                    "auth": [v.auth, int(v.assured)],
+                    "over_budget": v.over_budget,
+                    "standing": _terms(v.standing),
                     "at": v.at,
                 }
                 for v in approval.verdicts
@@ -296,3 +285,17 @@ def resolution_payload(approval: Approval) -> bytes:
             "grant_expires": approval.grant_expires,
         }
     )
+
+
+def _terms(terms: StandingTerms | None) -> Json:
+    return None if terms is None else terms_body(terms)
+
+
+def terms_body(terms: StandingTerms) -> dict[str, Json]:
+    """The terms as JSON, as they are signed and shown."""
+    return {
+        "seconds": terms.seconds,
+        "uses": terms.uses,
+        "session_only": terms.session_only,
+        "vary": [{"argument": v.argument, "at_most": v.at_most} for v in terms.vary],
+    }

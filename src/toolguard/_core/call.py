@@ -92,6 +92,8 @@ class Caller:
     tenant: str
     roles: frozenset[str] = frozenset()
     assurance: Assurance = Assurance.ASSERTED
+    on_behalf_of: Person | None = None
+    """Who delegated the task to ``person``: neither of them can approve."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.person, Person):

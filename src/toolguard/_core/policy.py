@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
+from toolguard._core.approver import ApproverRule
 from toolguard._core.call import Tool
 from toolguard._core.condition import Condition, ConditionError, Facts
 from toolguard._core.masking import UNSAID, Masking
@@ -47,24 +48,6 @@ class Effect(IntEnum):
 class Mode(StrEnum):
     ENFORCE = "enforce"
     SHADOW = "shadow"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApproverRule:
-    """Who may approve, how many, and for how long the question and the answer stand.
-
-    ``approvers`` are ``group:NAME`` or ``person:ID``; times in seconds. ``claim_ttl`` is how long an
-    approval may wait for its one execution.
-    """
-
-    name: str
-    approvers: tuple[str, ...]
-    quorum: int = 1
-    expires: float = 3600.0
-    claim_ttl: float = 900.0
-    channel: str = "inbox"
-    reason_required: bool = True
-    verified_requester: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +110,10 @@ class Defaults:
     args: Handling = Handling.DEFAULT
     results: Handling = Handling.MASK
     approval: str = "default"
+    per_run: int = 100
+    """Requests for approval one run may make in an hour."""
+    per_person: int = 300
+    """Requests for approval that may be made in one person's name in an hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

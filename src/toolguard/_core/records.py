@@ -125,8 +125,9 @@ class Trail:
         present: Iterable[Finding],
         masked: int,
         released: Iterable[Token],
+        basis: tuple[str, str] | None = None,
     ) -> Draft:
-        """`Kind.CALL_DECIDED`: the evaluate span."""
+        """`Kind.CALL_DECIDED`: the evaluate span. ``basis`` is (reason code, act) where an act lets the call run."""
         types = [f.type for f in present]
         body: dict[str, Json] = {
             "toolguard.decision.outcome": outcome.value,
@@ -147,6 +148,8 @@ class Trail:
             body["toolguard.phi.released"] = counts(t.type for t in released)
         if self.scope.detector_version:
             body["toolguard.phi.detector.version"] = self.scope.detector_version
+        if basis is not None:
+            body["toolguard.decision.reason_code"], body["toolguard.act.id"] = basis
         if decision.would is not decision.effect:
             body["toolguard.decision.would"] = decision.would.label
         return self.draft(Kind.CALL_DECIDED, at=at, started=self.started, span_id=self.span_id, body=body)

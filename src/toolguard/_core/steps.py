@@ -8,19 +8,24 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from toolguard._core.approval import Approval, Grant, Request, State
+from toolguard._core.approver import ApproverRule
 from toolguard._core.audit import Draft, Kind
 from toolguard._core.call import Caller, CallRef, Json
-from toolguard._core.policy import ApproverRule
+from toolguard._core.register import Act, Heads
 from toolguard._core.vault import Need, Token
 
 __all__ = [
     "Allocate",
     "Analyse",
+    "Announce",
     "Await",
+    "Cap",
     "Change",
     "CheckGrant",
     "Claim",
     "Commit",
+    "Confirm",
+    "CountUses",
     "Digest",
     "Find",
     "Inspect",
@@ -28,20 +33,25 @@ __all__ = [
     "LedgerRow",
     "LookUp",
     "NewId",
+    "Notice",
     "Now",
     "Origin",
     "Ran",
     "Reach",
     "ReadLedger",
+    "ReadRegister",
+    "Recent",
     "Reference",
     "Requester",
     "Reveal",
     "Seal",
+    "SealDecisive",
     "Settle",
     "Standing",
     "Step",
     "Unseal",
     "Update",
+    "Use",
     "Validate",
 ]
 
@@ -119,20 +129,65 @@ class LedgerRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """At most ``most`` requests since ``since`` (UTC seconds) with this ``value`` of ``by``: ``run`` or ``person``."""
+
+    by: str
+    value: str
+    most: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """One use of a standing approval or of broken glass (its act's id), of ``most``, before ``until`` (UTC seconds)."""
+
+    act: str
+    most: int
+    until: float
+
+
+class Notice(StrEnum):
+    """What a channel is told."""
+
+    STATE = "state"
+    REMINDER = "reminder"
+    ESCALATION = "escalation"
+    BREAK_GLASS = "break_glass"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announce:
+    """Tell channels about an approval. With a ``key``, once: whoever comes second with the same key loses."""
+
+    approval: str
+    notice: Notice
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One transaction. All of it is durable when the commit returns, or none of it happened.
 
     ``create`` puts its reference into the ledger as ASKED (a reference that is already there loses) and
-    makes an outbox row. ``announce`` is the id of an approval whose state channels should show.
+    makes an outbox row; it loses with LimitError where one of ``caps`` is reached. ``announce`` is the id of an
+    approval whose state channels should show; ``notify`` says more than its state. A claim is made under the
+    registers as far as ``heads``: where the store has more acts, it loses with RegisterMovedError. ``use`` counts one
+    use, and loses where none is left. ``act`` is the next entry of its tenant's register.
     """
 
     tenant: str
     records: tuple[Draft, ...] = ()
     create: Request | None = None
+    caps: tuple[Cap, ...] = ()
     update: Update | None = None
     claim: Claim | None = None
+    heads: Heads = field(default_factory=Heads)
+    use: Use | None = None
     settle: Settle | None = None
+    act: Act | None = None
     announce: str | None = None
+    notify: Announce | None = None
 
 
 # --- steps --------------------------------------------------------------------------------------------
@@ -194,6 +249,21 @@ class Seal:
 
 
 @dataclass(frozen=True, slots=True)
+class SealDecisive:
+    """→ bytes the approval service can open to show them to an entitled approver; b"" where it may not."""
+
+    plain: bytes = field(repr=False)
+    context: str
+
+
+@dataclass(frozen=True, slots=True)
+class CountUses:
+    """→ int: how often a standing approval or broken glass was used."""
+
+    act: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unseal:
     """→ bytes."""
 
@@ -208,7 +278,9 @@ class Requester:
     person: str
     excluded: frozenset[str]
     reachable: Mapping[str, int]
-    """Per approver rule: how many distinct persons could approve."""
+    """Per approver rule: how many distinct persons could approve; below its quorum where a stage cannot be filled."""
+    fallback: frozenset[str] = frozenset()
+    """The approver rules whose first stage has too few persons, so that their fallback decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +296,29 @@ class Find:
     """→ Approval | None: the newest approval for this call reference."""
 
     ref: CallRef
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """→ tuple[Approval, ...]: what ``person`` asked for with ``tool`` since ``since`` (UTC seconds), newest first."""
+
+    person: str
+    tool: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRegister:
+    """→ Registers, as last read; with ``fresh`` as the store has them now. Raises StoreError where they do not hold."""
+
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """→ None; raises InvalidatedError or StoreError unless the approval service, asked now, stands by this approval."""
+
+    approval: Approval
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,9 +414,14 @@ Step: TypeAlias = (
     | Validate
     | Analyse
     | Seal
+    | SealDecisive
+    | CountUses
     | Unseal
     | LookUp
     | Find
+    | Recent
+    | ReadRegister
+    | Confirm
     | ReadLedger
     | CheckGrant
     | Await

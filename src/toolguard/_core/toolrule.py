@@ -49,6 +49,8 @@ class ToolRule:
     decisive: tuple[str, ...] = ()
     results: Handling = Handling.MASK
     trusted_results: bool = False
+    subject: str | None = None
+    """The argument (dotted path) that names the patient a call concerns; broken glass holds for one patient."""
     credentials: frozenset[str] = frozenset()
     """Names of credentials its calls may ask for while they execute."""
     references: Mapping[str, str] = field(default_factory=dict)
@@ -61,7 +63,17 @@ class ToolRule:
 
 
 _UNSAID: Mapping[str, object] = {"results": Handling.MASK}
-_SETTINGS = ("risk", "category", "trusted_for", "prose", "decisive", "results", "trusted_results", "credentials")
+_SETTINGS = (
+    "risk",
+    "category",
+    "trusted_for",
+    "prose",
+    "decisive",
+    "results",
+    "trusted_results",
+    "subject",
+    "credentials",
+)
 
 
 def identity_fits(rule: ToolRule, tool: Tool) -> bool:
@@ -119,6 +131,7 @@ def _stricter_rule(one: ToolRule, other: ToolRule) -> ToolRule:
         decisive=both("decisive", lambda a, b: tuple(sorted({*a, *b}))),
         results=both("results", stricter),
         trusted_results=both("trusted_results", lambda a, b: a and b),
+        subject=both("subject", lambda a, b: a if a == b else None),
         credentials=both("credentials", frozenset.intersection),
         references=dict(sorted([*one.references.items(), *other.references.items()])),
         said=frozenset(name for name in _SETTINGS if one.says(name) or other.says(name)),

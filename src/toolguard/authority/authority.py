@@ -15,13 +15,14 @@ from toolguard._core.approval import (
     Approval,
     State,
     Verdict,
-    add_verdict,
     is_expired,
+    is_granted,
     move,
     resolution_payload,
 )
 from toolguard._core.audit import Draft
 from toolguard._core.steps import Change, Update
+from toolguard._core.verdicts import add_verdict
 from toolguard.authority import trail
 from toolguard.authority.access import Actor, Human, answers_for, may_answer, may_see, voter_of
 from toolguard.authority.reason import masked_reason
@@ -35,6 +36,10 @@ log = logging.getLogger("toolguard.authority")
 
 _ATTEMPTS = 20
 _PAGE = 100
+_HOLD = 60.0
+"""Seconds an announcement is one worker's."""
+_LONGEST = 300.0
+"""Seconds between two tries of an announcement, at most."""
 _SCANNED = 5000
 """How many approvals one page of a list may look through before it hands back a cursor."""
 
@@ -70,6 +75,7 @@ class Authority:
         self._ids = ids
         self._verifier = verifier
         self._detector = detector
+        self._worker = ids.new()
 
     # --- reading ------------------------------------------------------------------------------------
 
@@ -94,7 +100,7 @@ class Authority:
             NotFoundError: there is none, or none that ``actor`` may see.
         """
         approval = self._store.get(actor.tenant, approval_id)
-        if approval is None or not may_see(approval, actor, self._whois(actor)):
+        if approval is None or not may_see(approval, actor, self._whois(actor), self._store.now()):
             raise NotFoundError("no such approval for you; check the id and who you are signed in as")
         return approval
 
@@ -103,8 +109,8 @@ class Authority:
         person = self._whois(actor)
         if not isinstance(actor, Human) or person is None or is_expired(approval, self._store.now()):
             return False
-        return approval.state in (State.PENDING, State.APPROVED) and may_answer(
-            approval, voter_of(person, actor.identity)
+        return (approval.state is State.PENDING or is_granted(approval.state)) and may_answer(
+            approval, voter_of(person, actor.identity), self._store.now()
         )
 
     def asks(self, actor: Actor, approval: Approval) -> bool:
@@ -133,7 +139,9 @@ class Authority:
             for approval in batch:
                 cursor = approval.id
                 scanned += 1
-                if may_see(approval, actor, person) and (not assigned or self._waits_for(approval, actor, person, now)):
+                if may_see(approval, actor, person, now) and (
+                    not assigned or self._waits_for(approval, actor, person, now)
+                ):
                     found.append(approval)
                     if len(found) == limit:
                         return Page(approvals=tuple(found), cursor=cursor)
@@ -145,7 +153,11 @@ class Authority:
         if not isinstance(actor, Human) or person is None or approval.state is not State.PENDING:
             return False
         answered = any(v.person == person.id for v in approval.verdicts)
-        return not answered and not is_expired(approval, now) and may_answer(approval, voter_of(person, actor.identity))
+        return (
+            not answered
+            and not is_expired(approval, now)
+            and may_answer(approval, voter_of(person, actor.identity), now)
+        )
 
     def _whois(self, actor: Actor) -> DirectoryPerson | None:
         return self.person(actor) if isinstance(actor, Human) else None
@@ -224,6 +236,8 @@ class Authority:
             channel=actor.channel,
             auth=actor.auth,
             at=now,
+            assured=actor.assured,
+            acting=person.acting,
         )
         after = add_verdict(approval, verdict, voter_of(person, actor.identity), now=now)
         authentic = self._authentic(approval)
@@ -323,12 +337,14 @@ class Authority:
         One that fails stays in the outbox and is tried again with the next call. Nothing waits for it.
         """
         done = 0
-        for row, tenant, approval_id in self._store.outbox(_PAGE):
-            approval = self._store.get(tenant, approval_id)
+        for each in self._store.take(self._worker, _HOLD, _PAGE):
+            approval = self._store.get(each.tenant, each.approval)
             told = [_told(channel, approval) for channel in channels] if approval is not None else []
             if all(told):
-                self._store.outbox_done(row)
+                self._store.outbox_done(each.row)
                 done += 1
+            else:
+                self._store.outbox_later(each.row, min(_LONGEST, 2.0 ** min(each.attempts, 10)))
         return done
 
     def _commit(self, before: Approval, after: Approval, records: tuple[Draft, ...], *, expiring: bool = True) -> None:

@@ -16,6 +16,7 @@ _SAFE = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 OUTCOMES: dict[State, Outcome] = {
     State.PENDING: Outcome.PENDING,
     State.APPROVED: Outcome.APPROVED,
+    State.BREAK_GLASS: Outcome.BREAK_GLASS,
     State.EXECUTING: Outcome.APPROVED,
     State.EXECUTED: Outcome.EXECUTED,
     State.DENIED: Outcome.DENIED,

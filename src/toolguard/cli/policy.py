@@ -20,6 +20,7 @@ from toolguard.drive import Hands, run
 from toolguard.errors import PolicyError
 from toolguard.policyfile import Problem, explain, json_schema, load_policy
 from toolguard.ports import Origin, SessionKey
+from toolguard.register import RegisterReader
 
 __all__ = ["app"]
 
@@ -176,6 +177,7 @@ def _decide(
         directory=parts.directory,
         verifier=parts.verifier,
         session=SessionKey(tenant=caller.tenant, session="explain"),
+        register=RegisterReader(parts.store, parts.verifier, caller.tenant),
     )
     try:
         return run(judge(setting, raw), hands).decision, run(mask_value(raw, Origin.MODEL), hands)

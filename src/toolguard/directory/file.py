@@ -120,6 +120,10 @@ class FileDirectory:
             if any(i.tenant == tenant for i in entry.identities)
         )
 
+    def deputies(self, tenant: str, person: str, *, at: float) -> frozenset[str]:
+        """Persons who stand in for ``person``; nobody, as the file has no delegations yet."""
+        return frozenset()
+
     def find(self, person_id: str, *, tenant: str | None = None, at: float = 0.0) -> DirectoryPerson | None:
         """The person with this id; groups are those of ``tenant`` (none without it)."""
         index = self._read()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from toolguard._core.approver import Escalation, Stage, StandingLimits
 from toolguard._core.policy import (
     ApproverRule,
     Defaults,
@@ -51,24 +52,53 @@ def approver_rule(name: str, model: ApprovalModel) -> ApproverRule:
         name=name,
         approvers=tuple(dict.fromkeys(model.approvers)),
         quorum=model.quorum,
+        then=tuple(Stage(approvers=tuple(dict.fromkeys(s.approvers)), quorum=s.quorum) for s in model.then),
+        escalate=tuple(
+            Escalation(after=e.after, approvers=tuple(dict.fromkeys(e.approvers)))
+            for e in sorted(model.escalate, key=lambda e: e.after)
+        ),
+        fallback=tuple(dict.fromkeys(model.fallback or ())),
+        remind=model.remind or 0.0,
         expires=model.expires,
         claim_ttl=model.claim_ttl,
         channel=model.channel,
         reason_required=model.reason_required,
         verified_requester=model.verified_requester,
+        step_up=model.step_up,
+        reveal=model.reveal,
+        standing=None
+        if model.standing is None
+        else StandingLimits(seconds=model.standing.seconds, uses=model.standing.uses),
+        budget=model.budget,
+        denial_memory=float(model.denial_memory),
+        break_glass=tuple(dict.fromkeys(model.break_glass or ())),
+        break_glass_for=model.break_glass_for,
     )
 
 
 def check_approvals(source: Source) -> Iterator[Problem]:
-    """A quorum that the named persons can never reach."""
+    """A quorum that the named persons can never reach, an escalation that comes too late."""
     for name, model in source.parts.approvals.items():
-        people = {a for a in model.approvers if a.startswith("person:")}
-        if len(people) == len(set(model.approvers)) and model.quorum > len(people):
-            yield source.document.problem(
-                ("approvals", name, "quorum"),
-                f"quorum {model.quorum} can never be reached by {len(people)} listed "
-                f"{'person' if len(people) == 1 else 'persons'}; list more persons or a group, or lower the quorum",
-            )
+        here: At = ("approvals", name)
+        yield from _check_quorum(source, (*here, "quorum"), model.approvers, model.quorum)
+        for index, stage in enumerate(model.then):
+            yield from _check_quorum(source, (*here, "then", index, "quorum"), stage.approvers, stage.quorum)
+        for index, step in enumerate(model.escalate):
+            if step.after >= model.expires:
+                yield source.document.problem(
+                    (*here, "escalate", index, "after"),
+                    "comes when the question has expired; make it shorter than 'expires'",
+                )
+
+
+def _check_quorum(source: Source, at: At, approvers: list[str], quorum: int) -> Iterator[Problem]:
+    people = {a for a in approvers if a.startswith("person:")}
+    if len(people) == len(set(approvers)) and quorum > len(people):
+        yield source.document.problem(
+            at,
+            f"quorum {quorum} can never be reached by {len(people)} listed "
+            f"{'person' if len(people) == 1 else 'persons'}; list more persons or a group, or lower the quorum",
+        )
 
 
 def merge_defaults(sources: Iterable[Source]) -> Defaults:
@@ -77,12 +107,16 @@ def merge_defaults(sources: Iterable[Source]) -> Defaults:
     by_risk: dict[RiskLevel, Effect] = {}
     args: list[Handling] = []
     results: list[Handling] = []
+    caps: dict[str, int] = {}
     for source in sources:
         model: DefaultsModel = source.parts.defaults
         said = model.model_fields_set
         unknown += [effect_of(model.unknown_tool)] * ("unknown_tool" in said)
         args += [Handling(model.args)] * ("args" in said)
         results += [Handling(model.results)] * ("results" in said)
+        for name in ("per_run", "per_person"):
+            if name in said:
+                caps[name] = min(caps.get(name, getattr(model, name)), getattr(model, name))
         for level, word in model.by_risk.items():
             effect = effect_of(word)
             by_risk[RiskLevel.of(level)] = max(by_risk.get(RiskLevel.of(level), effect), effect)
@@ -92,6 +126,8 @@ def merge_defaults(sources: Iterable[Source]) -> Defaults:
         by_risk={**shipped.by_risk, **by_risk},
         args=max(args, key=_SEVERITY.index, default=shipped.args),
         results=max(results, key=_SEVERITY.index, default=shipped.results),
+        per_run=caps.get("per_run", shipped.per_run),
+        per_person=caps.get("per_person", shipped.per_person),
     )
 
 

@@ -106,7 +106,13 @@ Classes = Annotated[
     _strings({"type": "string", "enum": list(get_args(ClassWord))}),
 ]
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "string", "pattern": _DURATION})]
-Principal = Annotated[str, Field(pattern=r"^(group|person):\S+$")]
+Principal = Annotated[str, Field(pattern=r"^(group|person|oncall):\S+$")]
+Principals = Annotated[
+    list[Principal],
+    BeforeValidator(_listed),
+    Field(min_length=1),
+    _strings({"type": "string", "pattern": "^(group|person|oncall):"}),
+]
 
 
 class _Model(BaseModel):
@@ -134,18 +140,50 @@ class DefaultsModel(_Model):
     args: HandlingWord = Field(default="default", description="How identifiers in arguments are handled.")
     results: ResultWord = Field(default="mask", description="How identifiers in results are handled.")
     approval: Id | None = Field(default=None, description="The approval used where a rule names none.")
+    per_run: int = Field(default=100, ge=1, description="Questions one run may ask in an hour.")
+    per_person: int = Field(
+        default=300, ge=1, description="Questions that may be asked in one person's name in an hour."
+    )
+
+
+class StageModel(_Model):
+    """A further stage of an approval."""
+
+    approvers: Principals = Field(description="group:NAME, person:ID or oncall:SCHEDULE.")
+    quorum: int = Field(default=1, ge=1, le=20, description="How many different persons must approve in this stage.")
+
+
+class EscalationModel(_Model):
+    """Who may decide as well after a while."""
+
+    after: Seconds = Field(description="How long the question has stood, such as 20m.")
+    approvers: Principals = Field(description="group:NAME, person:ID or oncall:SCHEDULE.")
+
+
+class StandingModel(_Model):
+    """How far an approver may let a yes stand for calls like the one approved."""
+
+    seconds: Seconds = Field(alias="for", description="The longest it may last, such as 8h.")
+    uses: int = Field(ge=1, le=10000, description="The most calls it may let run.")
 
 
 class ApprovalModel(_Model):
     """Who may approve, how many of them, and for how long."""
 
-    approvers: Annotated[
-        list[Principal],
-        BeforeValidator(_listed),
-        Field(min_length=1),
-        _strings({"type": "string", "pattern": "^(group|person):"}),
-    ] = Field(description="group:NAME or person:ID.")
+    approvers: Principals = Field(description="group:NAME, person:ID or oncall:SCHEDULE.")
     quorum: int = Field(default=1, ge=1, le=20, description="How many different persons must approve.")
+    then: list[StageModel] = Field(
+        default_factory=list, max_length=5, description="Further stages, each open once the one before is complete."
+    )
+    escalate: list[EscalationModel] = Field(
+        default_factory=list,
+        max_length=5,
+        description="Who may decide as well when the question has stood for a while.",
+    )
+    fallback: Principals | None = Field(
+        default=None, description="Who decides where too few of the approvers are there when the question is asked."
+    )
+    remind: Seconds | None = Field(default=None, description="How often approvers are reminded, such as 15m.")
     expires: Seconds = Field(
         default=3600.0, description="How long the question stands, such as 1h.", json_schema_extra={"default": "1h"}
     )
@@ -159,6 +197,31 @@ class ApprovalModel(_Model):
     reason_required: bool = Field(default=True, description="Whether an approver must say why.")
     verified_requester: bool = Field(
         default=False, description="Whether the requester must be verified, not only asserted by the application."
+    )
+    step_up: bool = Field(default=False, description="Whether an approver must give a second factor for this very yes.")
+    reveal: bool = Field(
+        default=True,
+        description="Whether approvers may see hidden decisive arguments in clear, and must before they approve.",
+    )
+    standing: StandingModel | None = Field(
+        default=None, description="Whether a yes may be made to stand for calls like it; never for critical risk."
+    )
+    budget: int = Field(
+        default=0, ge=0, description="Approvals per person and hour; above it one more person is needed. 0: no limit."
+    )
+    denial_memory: Seconds | Literal[0] = Field(
+        default=900.0,
+        description="How long a no holds for the same person, tool and target. 0: for that one call only.",
+        json_schema_extra={"default": "15m"},
+    )
+    break_glass: Principals | None = Field(
+        default=None, description="Who may break the glass in an emergency instead of waiting; reviewed afterwards."
+    )
+    break_glass_for: Seconds = Field(
+        default=1800.0,
+        le=4 * 3600.0,
+        description="How long broken glass lets calls for that one patient through.",
+        json_schema_extra={"default": "30m"},
     )
 
 
@@ -178,6 +241,9 @@ class ToolModel(_Model):
     results: ResultWord | None = Field(default=None, description="How identifiers in its results are handled.")
     trusted_results: bool | None = Field(
         default=None, description="Whether identifiers in its structured results may be learned for the session."
+    )
+    subject: _Name | None = Field(
+        default=None, description="The argument that names the patient; broken glass holds for one patient."
     )
     credentials: Credentials | None = Field(
         default=None, description="Credentials its calls may ask for while they execute."

@@ -29,7 +29,7 @@ _M = TypeVar("_M", bound=BaseModel)
 
 _PATTERNS = {
     "^[A-Za-z0-9][A-Za-z0-9._-]*$": "must be letters, digits, '.', '_' and '-', starting with a letter or digit",
-    "^(group|person):\\S+$": "must be 'group:NAME' or 'person:ID'",
+    "^(group|person|oncall):\\S+$": "must be 'group:NAME', 'person:ID' or 'oncall:SCHEDULE'",
     "^[A-Z][A-Z0-9_]*$": "must be an identifier type in capitals, such as PERSON or DATE_OF_BIRTH",
     "^[A-Za-z][A-Za-z0-9_.-]{0,63}$": "must be letters, digits, '.', '_' and '-', starting with a letter",
     "^[a-z][a-z0-9_]{0,63}$": "must be the name of a reader, such as file",
@@ -45,7 +45,7 @@ _MISSING = {
     "because": "say in words for people why the rule exists; approvers and auditors read it",
     "id": "name the rule; the name stands in every record",
     "effect": "say what the rule asks for: allow, mask, require_approval or deny",
-    "approvers": "name at least one group:NAME or person:ID",
+    "approvers": "name at least one group:NAME, person:ID or oncall:SCHEDULE",
 }
 
 

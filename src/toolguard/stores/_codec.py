@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import types
 from collections.abc import Mapping
@@ -51,6 +52,8 @@ def _plain(value: object) -> Any:
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     if isinstance(value, frozenset):
         return sorted(_plain(item) for item in value)
     if isinstance(value, list | tuple):
@@ -84,6 +87,8 @@ def _typed(hint: Any, item: Any) -> Any:
             return _build(hint, item, {})
         if issubclass(hint, Enum):
             return hint(item)
+        if hint is bytes:
+            return base64.b64decode(item, validate=True)
         if hint is float and isinstance(item, int) and not isinstance(item, bool):
             return float(item)
         if hint in (str, int, float, bool) and not isinstance(item, hint):

@@ -7,12 +7,22 @@ from typing import Any, TypeAlias
 
 from toolguard._core.approval import Approval, Grant, Request, State, Verdict
 from toolguard._core.audit import AuditRecord, Draft, Kind
-from toolguard._core.steps import LedgerRow, Standing
+from toolguard._core.steps import LedgerRow, Notice, Standing
 from toolguard.errors import StoreError
+from toolguard.ports import Announcement
 from toolguard.stores import _codec
 from toolguard.stores._rules import deadline
 
-__all__ = ["approval_of", "blob", "create_row", "ledger_row", "record_of", "record_row", "update_row"]
+__all__ = [
+    "announcement_of",
+    "approval_of",
+    "blob",
+    "create_row",
+    "ledger_row",
+    "record_of",
+    "record_row",
+    "update_row",
+]
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -44,6 +54,7 @@ def create_row(approval: Approval) -> Row:
         approval.changed,
         r.sealed,
         _codec.dump(r, leave_out=_BLOBS),
+        r.ref.run,
     )
 
 
@@ -61,6 +72,8 @@ def update_row(after: Approval) -> Row:
         grant.payload if grant else None,
         grant.signature if grant else None,
         grant.key_id if grant else None,
+        None if after.proposal is None else _codec.dump_json(after.proposal),
+        after.editor,
     )
 
 
@@ -71,7 +84,7 @@ def approval_of(row: Row, verdicts: list[str]) -> Approval:
         StoreError: the row cannot be read, or its columns say something else than its body.
     """
     (id_, tenant, state, version, ref, call_digest, expires, grant_expires, lease_until, outcome, changed) = row[:11]
-    payload, signature, key_id, sealed, body = row[11:]
+    payload, signature, key_id, proposal, editor, sealed, body = row[11:]
     request = _codec.load(Request, body, sealed=blob(sealed))
     said = (request.id, request.tenant, request.ref.ref, request.call_digest, request.expires)
     times = (grant_expires, lease_until)
@@ -95,9 +108,20 @@ def approval_of(row: Row, verdicts: list[str]) -> Approval:
             lease_until=lease_until,
             outcome=outcome,
             changed=changed,
+            proposal=None if proposal is None else json.loads(proposal),
+            editor=str(editor),
         )
     except (TypeError, ValueError) as error:
         raise StoreError(f"the row of approval {str(id_)!r} cannot be read ({type(error).__name__})") from None
+
+
+def announcement_of(row: Row) -> Announcement:
+    """A row of the outbox."""
+    try:
+        notice = Notice(row[3])
+    except ValueError:
+        raise StoreError("an announcement cannot be read: the store was edited; see the audit trail") from None
+    return Announcement(row=row[0], tenant=row[1], approval=row[2], notice=notice, attempts=row[4])
 
 
 def blob(value: object) -> bytes:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 
-from toolguard._core.approval import TRANSITIONS, Approval, State, is_expired
+from toolguard._core.approval import TRANSITIONS, Approval, State, is_expired, is_granted
 from toolguard._core.audit import Kind, Outcome
-from toolguard._core.steps import Change, Claim, LedgerRow, Settle, Standing, Update
-from toolguard.errors import ConflictError, StoreError
+from toolguard._core.register import ALL, Act, Heads
+from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Settle, Standing, Update, Use
+from toolguard.errors import ConflictError, LimitError, RegisterMovedError, StoreError
 
-__all__ = ["check_claim", "check_not_ended", "check_settle", "check_shape", "check_update", "deadline"]
+__all__ = [
+    "check_act",
+    "check_cap",
+    "check_claim",
+    "check_heads",
+    "check_not_ended",
+    "check_settle",
+    "check_shape",
+    "check_update",
+    "check_use",
+    "deadline",
+]
 
 
 def check_shape(change: Change) -> None:
@@ -17,6 +29,12 @@ def check_shape(change: Change) -> None:
     if change.create is not None and change.create.tenant != change.tenant:
         raise StoreError("a change creates a request of another tenant; nothing was written")
     update, claim = change.update, change.claim
+    if change.tenant == ALL and change.act is None:
+        raise StoreError(f"no tenant is called {ALL!r}; nothing was written")
+    if change.act is not None and change.act.tenant != change.tenant:
+        raise StoreError("a change adds an act to another tenant's register; nothing was written")
+    if change.use is not None and claim is None:
+        raise StoreError("a standing approval is used by a claim, and this change makes none; nothing was written")
     if update is not None and update.approval.request.tenant != change.tenant:
         raise StoreError("a change updates an approval of another tenant; nothing was written")
     starts = update if update is not None and _starts(update) else None
@@ -55,7 +73,7 @@ def check_update(stored: Approval | None, update: Update, now: float) -> None:
         raise ConflictError(
             f"an approval cannot go from {stored.state.value!r} to {after.state.value!r}; nothing was written"
         )
-    if (same_state or after.state in (State.APPROVED, State.EXECUTING)) and is_expired(stored, now):
+    if (same_state or is_granted(after.state) or after.state is State.EXECUTING) and is_expired(stored, now):
         raise ConflictError("the approval has expired; make the call again to ask anew, nothing was written")
     if after.version != update.from_version + 1 or not _same_request(stored, after):
         raise ConflictError("the approval is not the one that was read; read it again, nothing was written")
@@ -86,7 +104,7 @@ def check_not_ended(kind: str, body: str) -> None:
         outcome = facts.get("toolguard.decision.outcome")
     except (ValueError, AttributeError, RecursionError):
         outcome = None
-    if kind != Kind.APPROVAL_RESOLVED or outcome != Outcome.APPROVED:
+    if kind != Kind.APPROVAL_RESOLVED or outcome not in (Outcome.APPROVED, Outcome.BREAK_GLASS):
         raise ConflictError("the journal says that this call ran already or was refused; it must not run")
 
 
@@ -97,11 +115,39 @@ def check_settle(row: LedgerRow | None, settle: Settle) -> Standing:
     return Standing.EXECUTED if settle.ok else Standing.FAILED
 
 
+def check_heads(stored: Heads, seen: Heads) -> None:
+    """Raises RegisterMovedError if the registers are not the ones the claim was judged by."""
+    if stored != seen:
+        raise RegisterMovedError(
+            "the register of acts has moved on since it was read; read it again, nothing was written"
+        )
+
+
+def check_act(head: int, act: Act) -> None:
+    """Raises ConflictError unless ``act`` is the next of a register that ends at ``head``."""
+    if act.n != head + 1:
+        raise ConflictError("another act was recorded first; read the register again, nothing was written")
+
+
+def check_use(used: int, use: Use, now: float) -> None:
+    """Raises LimitError where no use is left, or time ran out."""
+    if used >= use.most or now >= use.until:
+        raise LimitError("nothing is left of this standing approval; ask anew, nothing was written")
+
+
+def check_cap(asked: int, cap: Cap) -> None:
+    """Raises LimitError where as many requests stand as may."""
+    if asked >= cap.most:
+        raise LimitError(
+            f"this {cap.by} has asked {asked} times already, which is the most the policy allows; nothing was written"
+        )
+
+
 def deadline(approval: Approval) -> float | None:
     """When time runs out on it as it stands (UTC seconds); None where no time limit applies."""
     if approval.state is State.PENDING:
         return approval.request.expires
-    if approval.state is State.APPROVED:
+    if is_granted(approval.state):
         return approval.grant_expires if approval.grant_expires is not None else approval.changed
     if approval.state is State.EXECUTING:
         return approval.lease_until

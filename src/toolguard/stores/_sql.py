@@ -125,7 +125,34 @@ CREATE TABLE token_counters (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1,)
+_V2 = """
+ALTER TABLE approvals ADD COLUMN run TEXT NOT NULL DEFAULT '';
+ALTER TABLE approvals ADD COLUMN proposal TEXT;
+ALTER TABLE approvals ADD COLUMN editor TEXT NOT NULL DEFAULT '';
+CREATE INDEX approvals_requester ON approvals (tenant, requester, created);
+CREATE INDEX approvals_run ON approvals (tenant, run, created);
+
+ALTER TABLE outbox ADD COLUMN notice TEXT NOT NULL DEFAULT 'state';
+ALTER TABLE outbox ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN holder TEXT NOT NULL DEFAULT '';
+ALTER TABLE outbox ADD COLUMN until REAL NOT NULL DEFAULT 0.0;
+CREATE TABLE announced (tenant TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (tenant, key)) WITHOUT ROWID;
+
+CREATE TABLE acts (
+    tenant TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    key_id TEXT NOT NULL,
+    PRIMARY KEY (tenant, n)
+) WITHOUT ROWID;
+CREATE TABLE uses (
+    tenant TEXT NOT NULL, act TEXT NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (tenant, act)
+) WITHOUT ROWID;
+CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2)
 """``MIGRATIONS[n]`` takes a store from schema version n to n + 1. Never change one that was released; add the next."""
 
 TIME = "SELECT value FROM meta WHERE key = 'time'"
@@ -136,23 +163,26 @@ META = "SELECT value FROM meta WHERE key = ?"
 
 _APPROVAL = (
     "SELECT id, tenant, state, version, ref, call_digest, expires, grant_expires, lease_until, outcome, changed, "
-    "grant_payload, grant_signature, grant_key, sealed, request FROM approvals "
+    "grant_payload, grant_signature, grant_key, proposal, editor, sealed, request FROM approvals "
 )
 GET = _APPROVAL + "WHERE id = ? AND tenant = ?"
 FIND = _APPROVAL + "WHERE tenant = ? AND ref = ? ORDER BY n DESC LIMIT 1"
 LIST = _APPROVAL + "WHERE tenant = ? AND n < ? ORDER BY n DESC LIMIT ?"
 _IN_STATES = "state IN (SELECT value FROM json_each(?))"
 LIST_STATES = _APPROVAL + "WHERE tenant = ? AND n < ? AND " + _IN_STATES + " ORDER BY n DESC LIMIT ?"
+RECENT = _APPROVAL + "WHERE tenant = ? AND requester = ? AND created >= ? AND tool = ? ORDER BY n DESC LIMIT ?"
+ASKED_BY_RUN = "SELECT count(*) FROM approvals WHERE tenant = ? AND run = ? AND created >= ?"
+ASKED_BY_PERSON = "SELECT count(*) FROM approvals WHERE tenant = ? AND requester = ? AND created >= ?"
 OVERDUE = _APPROVAL + "WHERE deadline IS NOT NULL AND deadline <= ? ORDER BY deadline LIMIT ?"
 PLACE = "SELECT n FROM approvals WHERE id = ? AND tenant = ?"
 CREATE = (
     "INSERT INTO approvals (id, tenant, state, version, session, ref, tool, args_digest, call_digest, view_digest, "
-    "policy_sha256, risk_level, requester, agent, created, expires, deadline, outcome, changed, sealed, request) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "policy_sha256, risk_level, requester, agent, created, expires, deadline, outcome, changed, sealed, request, run) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 UPDATE = (
     "UPDATE approvals SET state = ?, version = ?, deadline = ?, grant_expires = ?, lease_until = ?, outcome = ?, "
-    "changed = ?, grant_payload = ?, grant_signature = ?, grant_key = ? "
+    "changed = ?, grant_payload = ?, grant_signature = ?, grant_key = ?, proposal = ?, editor = ? "
     "WHERE id = ? AND tenant = ? AND version = ? AND state = ?"
 )
 VERDICTS = "SELECT verdict FROM verdicts WHERE approval = ? ORDER BY n"
@@ -166,9 +196,26 @@ SET_LEDGER = (
 )
 SETTLE = "UPDATE ledger SET standing = ?, result = ?, changed = ? WHERE tenant = ? AND ref = ?"
 
-ANNOUNCE = "INSERT INTO outbox (tenant, approval) VALUES (?, ?)"
-OUTBOX = "SELECT n, tenant, approval FROM outbox ORDER BY n LIMIT ?"
+ANNOUNCE = "INSERT INTO outbox (tenant, approval, notice) VALUES (?, ?, ?)"
+ANNOUNCE_ONCE = "INSERT OR IGNORE INTO announced (tenant, key) VALUES (?, ?)"
+OUTBOX = "SELECT n, tenant, approval, notice, attempts FROM outbox ORDER BY n LIMIT ?"
+OUTBOX_DUE = "SELECT n, tenant, approval, notice, attempts + 1 FROM outbox WHERE until <= ? ORDER BY n LIMIT ?"
+OUTBOX_TAKE = "UPDATE outbox SET holder = ?, until = ?, attempts = attempts + 1 WHERE n = ?"
+OUTBOX_LATER = "UPDATE outbox SET holder = '', until = ? WHERE n = ?"
 OUTBOX_DONE = "DELETE FROM outbox WHERE n = ?"
+
+ACTS = "SELECT payload, signature, key_id FROM acts WHERE tenant = ? AND n > ? ORDER BY n LIMIT ?"
+ACTS_HEAD = "SELECT coalesce(max(n), 0) FROM acts WHERE tenant = ?"
+ADD_ACT = "INSERT INTO acts (tenant, n, payload, signature, key_id) VALUES (?, ?, ?, ?, ?)"
+USES = "SELECT used FROM uses WHERE tenant = ? AND act = ?"
+ADD_USE = (
+    "INSERT INTO uses (tenant, act, used) VALUES (?, ?, 1) ON CONFLICT (tenant, act) DO UPDATE SET used = used + 1"
+)
+LEASE = "SELECT holder, until FROM leases WHERE name = ?"
+SET_LEASE = (
+    "INSERT INTO leases (name, holder, until) VALUES (?, ?, ?) "
+    "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until"
+)
 
 HEAD = "SELECT seq, hash FROM logs WHERE log_id = ?"
 LAST_LOG = "SELECT n, first FROM logs ORDER BY n DESC LIMIT 1"

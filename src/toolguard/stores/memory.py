@@ -11,15 +11,26 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from toolguard._core.approval import Approval, State
+from toolguard._core.approval import Approval, Grant, State
 from toolguard._core.audit import GENESIS, AuditRecord, seal
 from toolguard._core.call import CallRef
-from toolguard._core.steps import Change, Claim, LedgerRow, Standing
+from toolguard._core.register import ALL, Heads
+from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Notice, Standing
 from toolguard._core.vault import Namespace, Need, Token, canonical_form
 from toolguard.errors import ConflictError, NotFoundError, StoreError
-from toolguard.ports import Clock, LogHead, Sealer, SessionKey
+from toolguard.ports import Announcement, Clock, LogHead, Sealer, SessionKey
 from toolguard.stores import _log
-from toolguard.stores._rules import check_claim, check_settle, check_shape, check_update, deadline
+from toolguard.stores._rules import (
+    check_act,
+    check_cap,
+    check_claim,
+    check_heads,
+    check_settle,
+    check_shape,
+    check_update,
+    check_use,
+    deadline,
+)
 from toolguard.stores._time import StoreTime
 from toolguard.stores._tokens import MAX_INDEX, MAX_VARIANT
 
@@ -36,6 +47,14 @@ class _Session:
         self.counters: dict[tuple[str, Namespace], int] = {}
 
 
+class _Waiting:
+    """A row of the outbox: until when it is somebody's, or not due."""
+
+    def __init__(self, what: Announcement) -> None:
+        self.what = what
+        self.until = 0.0
+
+
 class MemoryStore:
     """A `toolguard.ports.Store` in memory. Thread-safe; ``clock`` defaults to this machine's."""
 
@@ -49,8 +68,12 @@ class MemoryStore:
         self._approvals: dict[str, Approval] = {}
         self._by_ref: dict[tuple[str, CallRef], str] = {}
         self._ledger: dict[tuple[str, CallRef], tuple[LedgerRow, bool]] = {}
-        self._outbox: dict[int, tuple[str, str]] = {}
+        self._outbox: dict[int, _Waiting] = {}
         self._outbox_row = 0
+        self._keys: set[tuple[str, str]] = set()
+        self._acts: dict[str, list[Grant]] = {}
+        self._uses: dict[tuple[str, str], int] = {}
+        self._leases: dict[str, tuple[str, float]] = {}
         self._vaults: dict[SessionKey, _Session] = {}
         self._cursors: dict[str, dict[str, int]] = {}
 
@@ -88,15 +111,26 @@ class MemoryStore:
                 check_update(self._approval(change.tenant, update.approval.id), update, now)
             if create is not None and (create.id in self._approvals or (change.tenant, create.ref) in self._ledger):
                 raise ConflictError("this call was already asked or made; nothing was written")
+            for cap in change.caps if create is not None else ():
+                check_cap(self._asked(change.tenant, cap), cap)
+            if change.act is not None:
+                check_act(len(self._acts.get(change.tenant, ())), change.act)
             if claim is not None:
+                check_heads(self._heads(change.tenant), change.heads)
+                if change.use is not None:
+                    check_use(self._uses.get((change.tenant, change.use.act), 0), change.use, now)
                 row, asked = self._ledger.get((change.tenant, claim.ref), (None, False))
                 check_claim(row, asked, claim)
             standing = Standing.FAILED
             if settle is not None:
                 standing = check_settle(self._settling(change.tenant, settle.ref, claim), settle)
             announce = change.announce if create is None or change.announce != create.id else None
-            if announce is not None and self._approval(change.tenant, announce) is None:
-                raise ConflictError("the approval to announce does not exist; nothing was written")
+            notify = change.notify
+            for told in (announce, notify.approval if notify else None):
+                if told is not None and self._approval(change.tenant, told) is None:
+                    raise ConflictError("the approval to announce does not exist; nothing was written")
+            if notify is not None and notify.key and (change.tenant, notify.key) in self._keys:
+                raise ConflictError("this was announced already; nothing was written")
             records = self._seal(change, now)
 
             if update is not None:
@@ -113,8 +147,16 @@ class MemoryStore:
             if settle is not None:
                 row, asked = self._ledger[change.tenant, settle.ref]
                 self._ledger[change.tenant, settle.ref] = (replace(row, standing=standing, result=settle.result), asked)
+            if change.act is not None:
+                self._acts.setdefault(change.tenant, []).append(change.act.grant)
+            if change.use is not None:
+                used = (change.tenant, change.use.act)
+                self._uses[used] = self._uses.get(used, 0) + 1
             if announce is not None:
                 self._announce(change.tenant, announce)
+            if notify is not None:
+                self._keys |= {(change.tenant, notify.key)} if notify.key else set()
+                self._announce(change.tenant, notify.approval, notify.notice)
             self._records += records
             return records[len(records) - len(change.records) :]
 
@@ -132,9 +174,22 @@ class MemoryStore:
         first = _log.opening(self._log_id, now=now, epoch=self._epoch)
         return seal((first, *change.records), log_id=self._log_id, seq=0, prev=GENESIS)
 
-    def _announce(self, tenant: str, approval_id: str) -> None:
+    def _announce(self, tenant: str, approval_id: str, notice: Notice = Notice.STATE) -> None:
         self._outbox_row += 1
-        self._outbox[self._outbox_row] = (tenant, approval_id)
+        what = Announcement(row=self._outbox_row, tenant=tenant, approval=approval_id, notice=notice)
+        self._outbox[self._outbox_row] = _Waiting(what)
+
+    def _heads(self, tenant: str) -> Heads:
+        return Heads(tenant=len(self._acts.get(tenant, ())), all=len(self._acts.get(ALL, ())))
+
+    def _asked(self, tenant: str, cap: Cap) -> int:
+        def value(approval: Approval) -> str:
+            return approval.request.ref.run if cap.by == "run" else approval.request.requester_person
+
+        return sum(
+            a.request.tenant == tenant and value(a) == cap.value and a.request.created >= cap.since
+            for a in self._approvals.values()
+        )
 
     # --- approvals
 
@@ -165,6 +220,17 @@ class MemoryStore:
             ids = [a.id for a in mine]
             mine = mine[ids.index(before) + 1 :] if before in ids else []
         return tuple([a for a in mine if not states or a.state in states][:limit])
+
+    def recent(self, tenant: str, person: str, tool: str, since: float, limit: int = 50) -> tuple[Approval, ...]:
+        self._check_process()
+        with self._lock:
+            found = [
+                a
+                for a in reversed(self._approvals.values())
+                if (a.request.tenant, a.request.requester_person, a.request.tool) == (tenant, person, tool)
+                and a.request.created >= since
+            ]
+        return tuple(found[:limit])
 
     def overdue(self, limit: int = 100) -> tuple[Approval, ...]:
         self._check_process()
@@ -259,16 +325,55 @@ class MemoryStore:
 
     # --- announcements
 
-    def outbox(self, limit: int = 100) -> tuple[tuple[int, str, str], ...]:
+    def outbox(self, limit: int = 100) -> tuple[Announcement, ...]:
         self._check_process()
         with self._lock:
-            return tuple((row, *who) for row, who in list(self._outbox.items())[:limit])
+            return tuple(waiting.what for waiting in list(self._outbox.values())[:limit])
+
+    def take(self, holder: str, seconds: float, limit: int = 100) -> tuple[Announcement, ...]:
+        self._check_process()
+        with self._lock:
+            now = self._time.read()
+            due = [waiting for waiting in self._outbox.values() if now >= waiting.until][:limit]
+            for waiting in due:
+                waiting.until = now + seconds
+                waiting.what = replace(waiting.what, attempts=waiting.what.attempts + 1)
+            return tuple(waiting.what for waiting in due)
 
     def outbox_done(self, row: int) -> None:
         self._check_process()
         with self._lock:
             if self._outbox.pop(row, None) is None:
                 raise NotFoundError(f"no announcement {row!r} waits for delivery")
+
+    def outbox_later(self, row: int, seconds: float) -> None:
+        self._check_process()
+        with self._lock:
+            if row not in self._outbox:
+                raise NotFoundError(f"no announcement {row!r} waits for delivery")
+            self._outbox[row].until = self._time.read() + seconds
+
+    # --- the register, and who may do what only one does
+
+    def acts(self, tenant: str, after: int = 0, limit: int = 1000) -> tuple[Grant, ...]:
+        self._check_process()
+        with self._lock:
+            return tuple(self._acts.get(tenant, [])[max(0, after) :][:limit])
+
+    def uses(self, tenant: str, act: str) -> int:
+        self._check_process()
+        with self._lock:
+            return self._uses.get((tenant, act), 0)
+
+    def lead(self, name: str, holder: str, seconds: float) -> bool:
+        self._check_process()
+        with self._lock:
+            now = self._time.read()
+            has, until = self._leases.get(name, (holder, now))
+            if has != holder and now < until:
+                return False
+            self._leases[name] = (holder, now + seconds)
+            return True
 
     def close(self) -> None:
         """Nothing to close: what is in memory stays readable."""

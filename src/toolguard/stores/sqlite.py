@@ -6,22 +6,42 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from toolguard._core.approval import Approval, State
+from toolguard._core.approval import Approval, Grant, State
 from toolguard._core.audit import GENESIS, AuditRecord, Kind, seal
 from toolguard._core.call import CallRef
-from toolguard._core.steps import Change, Claim, LedgerRow, Settle, Standing, Update
+from toolguard._core.register import ALL, Act, Heads
+from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Notice, Settle, Standing, Update, Use
 from toolguard._core.vault import Need, Token
 from toolguard.errors import ConflictError, NotFoundError, StoreError
-from toolguard.ports import Clock, LogHead, Sealer, SessionKey
+from toolguard.ports import Announcement, Clock, LogHead, Sealer, SessionKey
 from toolguard.stores import _codec, _log, _sql, _vault
 from toolguard.stores._batch import GroupCommit, Ticket
 from toolguard.stores._connect import connect, fault, prepare, time_of, translated
-from toolguard.stores._rows import approval_of, create_row, ledger_row, record_of, record_row, update_row
-from toolguard.stores._rules import check_claim, check_not_ended, check_settle, check_shape, check_update
+from toolguard.stores._rows import (
+    announcement_of,
+    approval_of,
+    blob,
+    create_row,
+    ledger_row,
+    record_of,
+    record_row,
+    update_row,
+)
+from toolguard.stores._rules import (
+    check_act,
+    check_cap,
+    check_claim,
+    check_heads,
+    check_not_ended,
+    check_settle,
+    check_shape,
+    check_update,
+    check_use,
+)
 from toolguard.stores._time import StoreTime
 
 __all__ = ["SqliteStore"]
@@ -153,17 +173,27 @@ class SqliteStore:
         if change.update is not None:
             self._update(db, now, tenant, change.update)
         if change.create is not None:
+            for cap in change.caps:
+                check_cap(self._asked(db, tenant, cap), cap)
             self._create(db, now, Approval(request=change.create, changed=change.create.created))
+        if change.act is not None:
+            self._act(db, change.act)
         if change.claim is not None:
+            check_heads(Heads(tenant=self._head(db, tenant), all=self._head(db, ALL)), change.heads)
             self._claim(db, now, tenant, change.claim)
+            if change.use is not None:
+                self._use(db, now, tenant, change.use)
             if change.claim.asked:
                 self._check_journal(db, change)
         if change.settle is not None:
             self._settle(db, now, tenant, change.settle)
         if change.announce is not None and (change.create is None or change.create.id != change.announce):
-            if db.execute(_sql.PLACE, (change.announce, tenant)).fetchone() is None:
-                raise ConflictError("the approval to announce does not exist; nothing was written")
-            db.execute(_sql.ANNOUNCE, (tenant, change.announce))
+            self._announce(db, tenant, change.announce, Notice.STATE)
+        if change.notify is not None:
+            key = change.notify.key
+            if key and db.execute(_sql.ANNOUNCE_ONCE, (tenant, key)).rowcount != 1:
+                raise ConflictError("this was announced already; nothing was written")
+            self._announce(db, tenant, change.notify.approval, change.notify.notice)
         return self._append(db, now, change) if change.records else ()
 
     def _update(self, db: sqlite3.Connection, now: float, tenant: str, update: Update) -> None:
@@ -183,7 +213,28 @@ class SqliteStore:
             raise ConflictError("this call was already asked or made; nothing was written")
         db.execute(_sql.CREATE, create_row(approval))
         self._stand(db, now, request.tenant, request.ref, request.call_digest, Standing.ASKED, asked=True)
-        db.execute(_sql.ANNOUNCE, (request.tenant, request.id))
+        self._announce(db, request.tenant, request.id, Notice.STATE)
+
+    def _announce(self, db: sqlite3.Connection, tenant: str, approval_id: str, notice: Notice) -> None:
+        if db.execute(_sql.PLACE, (approval_id, tenant)).fetchone() is None:
+            raise ConflictError("the approval to announce does not exist; nothing was written")
+        db.execute(_sql.ANNOUNCE, (tenant, approval_id, notice.value))
+
+    def _asked(self, db: sqlite3.Connection, tenant: str, cap: Cap) -> int:
+        query = _sql.ASKED_BY_RUN if cap.by == "run" else _sql.ASKED_BY_PERSON
+        return int(db.execute(query, (tenant, cap.value, cap.since)).fetchone()[0])
+
+    def _head(self, db: sqlite3.Connection, tenant: str) -> int:
+        return int(db.execute(_sql.ACTS_HEAD, (tenant,)).fetchone()[0])
+
+    def _act(self, db: sqlite3.Connection, act: Act) -> None:
+        check_act(self._head(db, act.tenant), act)
+        db.execute(_sql.ADD_ACT, (act.tenant, act.n, act.payload, act.signature, act.key_id))
+
+    def _use(self, db: sqlite3.Connection, now: float, tenant: str, use: Use) -> None:
+        row = db.execute(_sql.USES, (tenant, use.act)).fetchone()
+        check_use(row[0] if row else 0, use, now)
+        db.execute(_sql.ADD_USE, (tenant, use.act))
 
     def _claim(self, db: sqlite3.Connection, now: float, tenant: str, claim: Claim) -> None:
         row, asked = ledger_row(db.execute(_sql.LEDGER, (tenant, claim.ref.ref)).fetchone())
@@ -274,6 +325,9 @@ class SqliteStore:
             return self._snapshot(_sql.LIST, (tenant, place, limit))
         wanted = _codec.dump_json([state.value for state in states])
         return self._snapshot(_sql.LIST_STATES, (tenant, place, wanted, limit))
+
+    def recent(self, tenant: str, person: str, tool: str, since: float, limit: int = 50) -> tuple[Approval, ...]:
+        return self._snapshot(_sql.RECENT, (tenant, person, since, tool, limit))
 
     def overdue(self, limit: int = 100) -> tuple[Approval, ...]:
         return self._snapshot(_sql.OVERDUE, (self._time.read(), limit))
@@ -374,15 +428,49 @@ class SqliteStore:
     def advance(self, sink: str, log_id: str, seq: int) -> None:
         self._commits.submit(lambda db, _: db.execute(_sql.ADVANCE, (sink, log_id, seq)).rowcount)
 
-    # --- announcements
+    # --- announcements, acts, leases
 
-    def outbox(self, limit: int = 100) -> tuple[tuple[int, str, str], ...]:
+    def outbox(self, limit: int = 100) -> tuple[Announcement, ...]:
         with self._reading() as db:
-            return tuple(db.execute(_sql.OUTBOX, (limit,)).fetchall())
+            return tuple(announcement_of(row) for row in db.execute(_sql.OUTBOX, (limit,)))
+
+    def take(self, holder: str, seconds: float, limit: int = 100) -> tuple[Announcement, ...]:
+        def job(db: sqlite3.Connection, now: float) -> tuple[Announcement, ...]:
+            due = tuple(announcement_of(row) for row in db.execute(_sql.OUTBOX_DUE, (now, limit)))
+            db.executemany(_sql.OUTBOX_TAKE, [(holder, now + seconds, each.row) for each in due])
+            return due
+
+        return self._commits.submit(job)
 
     def outbox_done(self, row: int) -> None:
-        if self._commits.submit(lambda db, _: db.execute(_sql.OUTBOX_DONE, (row,)).rowcount) == 0:
+        self._of_outbox(row, lambda db, _: db.execute(_sql.OUTBOX_DONE, (row,)).rowcount)
+
+    def outbox_later(self, row: int, seconds: float) -> None:
+        self._of_outbox(row, lambda db, now: db.execute(_sql.OUTBOX_LATER, (now + seconds, row)).rowcount)
+
+    def _of_outbox(self, row: int, job: Callable[[sqlite3.Connection, float], int]) -> None:
+        if self._commits.submit(job) == 0:
             raise NotFoundError(f"no announcement {row!r} waits for delivery")
+
+    def acts(self, tenant: str, after: int = 0, limit: int = 1000) -> tuple[Grant, ...]:
+        with self._reading() as db:
+            rows = db.execute(_sql.ACTS, (tenant, after, limit)).fetchall()
+        return tuple(Grant(payload=blob(p), signature=blob(s), key_id=str(k)) for p, s, k in rows)
+
+    def uses(self, tenant: str, act: str) -> int:
+        with self._reading() as db:
+            row = db.execute(_sql.USES, (tenant, act)).fetchone()
+        return int(row[0]) if row else 0
+
+    def lead(self, name: str, holder: str, seconds: float) -> bool:
+        def job(db: sqlite3.Connection, now: float) -> bool:
+            row = db.execute(_sql.LEASE, (name,)).fetchone()
+            if row is not None and row[0] != holder and now < row[1]:
+                return False
+            db.execute(_sql.SET_LEASE, (name, holder, now + seconds))
+            return True
+
+        return self._commits.submit(job)
 
     def close(self) -> None:
         """Close the file. Waits for commits under way; a second close does nothing."""

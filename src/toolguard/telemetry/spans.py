@@ -33,6 +33,8 @@ _NAMES: Mapping[Kind, str] = {
     Kind.APPROVAL_VERDICT: "toolguard.approval.decision",
     Kind.APPROVAL_REFUSED: "toolguard.approval.decision",
     Kind.APPROVAL_RESOLVED: "toolguard.approval.wait",
+    Kind.APPROVAL_REVEALED: "toolguard.approval.reveal",
+    Kind.ACT_RECORDED: "toolguard.act",
     Kind.VALUES_REVEALED: "toolguard.values.reveal",
     Kind.CREDENTIAL_RELEASED: "toolguard.credential.release",
     Kind.CREDENTIAL_REVOKED: "toolguard.credential.revoke",

@@ -523,16 +523,16 @@ class StoreContract:
         one, two = self.asked(store, "a"), self.asked(store, "b", tenant="south")
         store.commit(Change(tenant="north", announce=one.id))
         rows = store.outbox()
-        assert [(tenant, which) for _, tenant, which in rows] == [
+        assert [(row.tenant, row.approval) for row in rows] == [
             ("north", one.id),
             ("south", two.id),
             ("north", one.id),
         ]
         assert store.outbox(limit=1) == rows[:1]
-        store.outbox_done(rows[0][0])
+        store.outbox_done(rows[0].row)
         assert store.outbox() == rows[1:]
         with pytest.raises(NotFoundError):
-            store.outbox_done(rows[0][0])
+            store.outbox_done(rows[0].row)
 
     # --- tokens
 

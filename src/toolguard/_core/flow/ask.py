@@ -10,34 +10,46 @@ from toolguard._core.approval import (
     Request,
     State,
     is_expired,
+    is_granted,
     move,
     request_digest,
     resolution_payload,
-    tally,
 )
 from toolguard._core.audit import Draft, Outcome
+from toolguard._core.call import canonical
 from toolguard._core.flow.contents import contents
-from toolguard._core.flow.setting import Flow, Judged, Setting, Suspension
+from toolguard._core.flow.judge import at
+from toolguard._core.flow.setting import Basis, Flow, Judged, Setting, Suspension
+from toolguard._core.flow.stand import arg_digests, may_break, subject_of, target_of
 from toolguard._core.flow.view import decisive, masked_reason, view
 from toolguard._core.policy import Decision
 from toolguard._core.records import Trail, counts
+from toolguard._core.register import Registers
+from toolguard._core.risk import RiskLevel
 from toolguard._core.steps import (
     Await,
+    Cap,
     Change,
     CheckGrant,
     Commit,
+    Confirm,
     Find,
     LookUp,
     NewId,
     Now,
+    ReadRegister,
+    Recent,
     Requester,
     Seal,
+    SealDecisive,
     Update,
 )
+from toolguard._core.verdicts import tally
 from toolguard.errors import (
     ConflictError,
     DeniedError,
     InvalidatedError,
+    LimitError,
     NotAllowedError,
     ReplayError,
     Suspended,
@@ -74,10 +86,10 @@ def ask(setting: Setting, trail: Trail, judged: Judged) -> Flow[tuple[Trail, App
         yield from expire(setting, trail, approval)
     if approval.state is State.EXECUTED and setting.replays:
         return trail, approval
-    if approval.state is not State.APPROVED:
+    if not is_granted(approval.state):
         yield from _record_repeat(setting, trail, approval)
         raise _refusal(setting, approval, trail.call)
-    yield from _check_grant(setting, trail, approval)
+    yield from _check_grant(setting, trail, approval, judged)
     return trail, approval
 
 
@@ -101,10 +113,24 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
             code="undeliverable",
             call_id=trail.call,
         )
+    recent: tuple[Approval, ...] = yield Recent(requester.person, tool.name, now - _MEMORY)
+    target = target_of(setting, judged)
+    if _denied_before(judged, recent, target, now):
+        refusal = trail.refused("denied_before", at=now)
+        yield Commit(Change(tenant=setting.tenant, records=(refusal,)))
+        raise DeniedError(
+            f"a person said no to this call of {tool.name!r} a short while ago; it was not asked again and did not run",
+            code="denied_before",
+            model_text="A person reviewed this call and said no. It did not run. Do not retry it.",
+            call_id=trail.call,
+        )
+    editors = {a.editor for a in recent if a.editor and a.request.ref.run == setting.ref.run}
     request_id: str = yield NewId()
     span: str = yield NewId()
     sealed: bytes = yield Seal(judged.arguments.canonical, f"{setting.tenant}/request/{request_id}")
-    deciding = decisive(setting.plan, judged)
+    deciding, hidden = decisive(setting.plan, judged)
+    clear = canonical({name: at(judged.arguments.data, name) for name in hidden})
+    shut: bytes = (yield SealDecisive(clear, f"{setting.tenant}/decisive/{request_id}")) if hidden else b""
     bound, unbound = yield from contents(setting, judged)
     shown = yield from view(judged)
     reason = yield from masked_reason(setting.agent_reason)
@@ -127,7 +153,7 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
         requester_person=requester.person,
         assurance=scope.caller.assurance,
         agent=scope.caller.agent,
-        excluded=requester.excluded,
+        excluded=requester.excluded | editors,
         policy_id=decision.policy_id,
         policy_version=decision.policy_version,
         policy_sha256=decision.policy_sha256,
@@ -146,11 +172,30 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
         bound=bound,
         unbound=unbound,
         entities={k: int(n) for k, n in (c.rsplit(":", 1) for c in counts(f.type for f in judged.present))},
+        hidden=hidden,
+        sealed_decisive=shut,
+        target=target,
+        subject=subject_of(setting, judged),
+        arg_digests=arg_digests(scope.digest_key, judged.arguments.data),
+        fallback=requester.fallback,
     )
     request = replace(request, view_digest=request_digest(scope.digest_key, request))
     records = (decided(trail, judged, Outcome.PENDING, now), trail.requested(request, span_id=request.span_id))
+    caps = (
+        Cap(by="run", value=setting.ref.run, most=setting.policy.defaults.per_run, since=now - _HOUR),
+        Cap(by="person", value=requester.person, most=setting.policy.defaults.per_person, since=now - _HOUR),
+    )
     try:
-        yield Commit(Change(tenant=setting.tenant, records=records, create=request))
+        yield Commit(Change(tenant=setting.tenant, records=records, create=request, caps=caps))
+    except LimitError:
+        yield Commit(Change(tenant=setting.tenant, records=(trail.refused("request_cap", at=now),)))
+        raise DeniedError(
+            f"the call of {tool.name!r} needs approval, but this run or person has asked too often within the hour; "
+            "it did not run",
+            code="request_cap",
+            model_text="Too many approvals were asked for. This call did not run. Stop asking and tell the user.",
+            call_id=trail.call,
+        ) from None
     except ConflictError:
         # another worker asked for the same call at the same moment, or it has already run
         found: Approval | None = yield Find(setting.ref)
@@ -162,6 +207,22 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
         yield from _requester(setting, _resumed(trail, found.request), found)
         return found
     return Approval(request=request, changed=now)
+
+
+_HOUR = 3600.0
+_MEMORY = 86400.0
+"""How far back a request may matter to a new one of the same person and tool."""
+
+
+def _denied_before(judged: Judged, recent: tuple[Approval, ...], target: str, now: float) -> bool:
+    """Whether a person said no to this, or to the same target, so short a while ago that the no still holds."""
+    holds = max((rule.denial_memory for rule in judged.decision.approver_rules), default=0.0)
+    return any(
+        a.state is State.DENIED
+        and now < a.changed + holds
+        and (a.request.args_digest == judged.args_digest or (target != "" and a.request.target == target))
+        for a in recent
+    )
 
 
 def _nobody(decision: Decision, requester: Requester | None, setting: Setting) -> str:
@@ -226,10 +287,10 @@ def expire(setting: Setting, trail: Trail, approval: Approval) -> Flow[None]:
 
 def invalidate(setting: Setting, trail: Trail, approval: Approval, why: str) -> Flow[None]:
     """What would run is not what was asked: the approval is void, and the call does not run."""
-    if approval.state in (State.PENDING, State.APPROVED):
+    if approval.state is State.PENDING or is_granted(approval.state):
         to, outcome = (
             (State.INVALIDATED, Outcome.INVALIDATED)
-            if approval.state is State.APPROVED
+            if is_granted(approval.state)
             else (State.SUPERSEDED, Outcome.SUPERSEDED)
         )
         with suppress(ConflictError):  # it has moved on; whatever it is now, this call does not run
@@ -264,7 +325,7 @@ def _requester(setting: Setting, trail: Trail, approval: Approval) -> Flow[Reque
     )
 
 
-def _check_grant(setting: Setting, trail: Trail, approval: Approval) -> Flow[None]:
+def _check_grant(setting: Setting, trail: Trail, approval: Approval, judged: Judged) -> Flow[None]:
     """The yes must hold without trusting the row it was read from: signed, for this, by persons who may."""
     if approval.grant is None:
         yield from invalidate(setting, trail, approval, "unsigned")
@@ -276,9 +337,37 @@ def _check_grant(setting: Setting, trail: Trail, approval: Approval) -> Flow[Non
         if approval.grant.payload != resolution_payload(approval):
             yield from invalidate(setting, trail, approval, "signature")
     requester = yield from _requester(setting, trail, approval)
-    request = replace(approval.request, excluded=approval.request.excluded | requester.excluded)
-    if tally(replace(approval, request=request)) is not State.APPROVED:
-        yield from invalidate(setting, trail, approval, "not_eligible")
+    registers: Registers = yield ReadRegister()
+    if approval.id in registers.tenant.void:
+        yield from invalidate(setting, trail, approval, "void")
+    if approval.state is State.BREAK_GLASS:
+        if not (yield from _glass_holds(approval, judged)):
+            yield from invalidate(setting, trail, approval, "break_glass")
+    else:
+        request = replace(approval.request, excluded=approval.request.excluded | requester.excluded)
+        if tally(replace(approval, request=request)) is not State.APPROVED:
+            yield from invalidate(setting, trail, approval, "not_eligible")
+    if approval.request.risk_level == RiskLevel.CRITICAL.label:
+        try:
+            yield Confirm(approval)
+        except InvalidatedError:
+            yield from invalidate(setting, trail, approval, "not_confirmed")
+
+
+def _glass_holds(approval: Approval, judged: Judged) -> Flow[bool]:
+    """Whether the register has the act that broke the glass for this very request."""
+    now: float = yield Now()
+    for fresh in (False, True):
+        registers: Registers = yield ReadRegister(fresh=fresh)
+        for glass in registers.tenant.glass.values():
+            if glass.approval == approval.id:
+                return (
+                    glass.call_digest == approval.request.call_digest
+                    and glass.person == approval.request.requester_person
+                    and now < glass.expires
+                    and may_break(judged.decision.risk)
+                )
+    return False
 
 
 def _transition(
@@ -317,6 +406,14 @@ def _refusal(setting: Setting, approval: Approval, call: str) -> NotAllowedError
             model_text="A person reviewed this call and said no. It did not run. Do not retry it.",
             call_id=call,
         )
+    if state is State.SUPERSEDED and approval.proposal is not None:
+        wanted = canonical(approval.proposal).decode()
+        return DeniedError(
+            f"an approver asks for other arguments of {name!r} instead; the call did not run",
+            code="superseded",
+            model_text=f"This call did not run. An approver asks for it with these arguments instead: {wanted}",
+            call_id=call,
+        )
     if state in (State.EXECUTING, State.EXECUTED, State.INDETERMINATE):
         return ReplayError(f"this call of {name!r} was already carried out; it did not run again", call_id=call)
     return DeniedError(
@@ -324,11 +421,12 @@ def _refusal(setting: Setting, approval: Approval, call: str) -> NotAllowedError
     )
 
 
-def decided(trail: Trail, judged: Judged, outcome: Outcome, at: float) -> Draft:
+def decided(trail: Trail, judged: Judged, outcome: Outcome, at: float, stands: Basis | None = None) -> Draft:
     return trail.decided(
         judged.decision,
         outcome,
         at=at,
+        basis=(stands.reason_code, stands.use.act) if stands is not None else None,
         args_digest=judged.args_digest,
         present=judged.present,
         masked=judged.masked,
@@ -339,7 +437,7 @@ def decided(trail: Trail, judged: Judged, outcome: Outcome, at: float) -> Draft:
 def void_after_denial(setting: Setting, trail: Trail) -> Flow[None]:
     """The policy now says no: whatever was asked or approved for this call is void."""
     approval: Approval | None = yield Find(setting.ref)
-    if approval is not None and approval.state in (State.PENDING, State.APPROVED):
+    if approval is not None and (approval.state is State.PENDING or is_granted(approval.state)):
         requester: Requester | None = yield LookUp(setting.scope.caller, ())
         if requester is None or requester.person != approval.request.requester_person:
             return  # a no to one person says nothing about another's call

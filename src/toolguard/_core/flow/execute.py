@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
-from toolguard._core.approval import Approval, State, is_expired, move
+from toolguard._core.approval import Approval, State, is_expired, is_granted, move
 from toolguard._core.audit import Kind, Outcome
 from toolguard._core.call import Json, canonical, freeze
 from toolguard._core.flow.ask import ask, decided, expire, invalidate, void_after_denial
@@ -15,9 +15,11 @@ from toolguard._core.flow.contents import reach, same_contents
 from toolguard._core.flow.judge import judge
 from toolguard._core.flow.masking import mask, token_findings, tokenise
 from toolguard._core.flow.setting import Done, Flow, Judged, Permit, Setting
+from toolguard._core.flow.stand import basis
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Effect, Handling
 from toolguard._core.records import Trail
+from toolguard._core.register import Registers
 from toolguard._core.scrub import scrub
 from toolguard._core.steps import (
     Change,
@@ -31,6 +33,7 @@ from toolguard._core.steps import (
     Origin,
     Ran,
     ReadLedger,
+    ReadRegister,
     Seal,
     Settle,
     Standing,
@@ -42,7 +45,9 @@ from toolguard.errors import (
     ConflictError,
     DeniedError,
     InvalidatedError,
+    LimitError,
     NotAllowedError,
+    RegisterMovedError,
     ReplayError,
     ResultWithheldError,
     Suspended,
@@ -66,6 +71,8 @@ def authorise(setting: Setting, raw: object) -> Flow[Permit]:
     call: str = yield NewId()
     trail = Trail.begin(setting.scope, setting.tool, setting.ref, call=call, started=started)
     try:
+        registers: Registers = yield ReadRegister()
+        _check_frozen(setting, registers, call)
         judged = yield from judge(setting, raw)
     except ToolguardError as fault:
         yield from _record_refusal(setting, trail, fault.code)
@@ -82,6 +89,13 @@ def authorise(setting: Setting, raw: object) -> Flow[Permit]:
     if decision.effect is Effect.DENY:
         yield from _deny(setting, trail, judged)
     if decision.effect is Effect.REQUIRE_APPROVAL:
+        stands = yield from basis(setting, judged)
+        if stands is not None:
+            found: Approval | None = yield Find(setting.ref)
+            if found is None:
+                at: float = yield Now()
+                record = decided(trail, judged, stands.outcome, at, stands)
+                return Permit(trail=trail, judged=judged, pending=(record,), basis=stands)
         try:
             trail, approval = yield from ask(setting, trail, judged)
         except (NotAllowedError, Suspended):
@@ -92,6 +106,18 @@ def authorise(setting: Setting, raw: object) -> Flow[Permit]:
         return Permit(trail=trail, judged=judged, pending=(), approval=approval)
     now: float = yield Now()
     return Permit(trail=trail, judged=judged, pending=(decided(trail, judged, Outcome.ALLOWED, now),))
+
+
+def _check_frozen(setting: Setting, registers: Registers, call: str) -> None:
+    freeze = registers.frozen(setting.scope.caller.agent)
+    if freeze is not None:
+        raise DeniedError(
+            f"calls of agent {setting.scope.caller.agent!r} are frozen ({freeze.id!r}); none runs until a second person "
+            "lifts it (toolguard unfreeze)",
+            code="frozen",
+            model_text="This agent is frozen. The call did not run, and no other will. Stop, and tell the user.",
+            call_id=call,
+        )
 
 
 def _record_refusal(setting: Setting, trail: Trail, code: str, error_type: str = "") -> Flow[None]:
@@ -130,20 +156,35 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
     if approval is not None and not (yield from same_contents(setting, judged, approval)):
         yield from _changed_after(setting, permit, "content_changed")
     now: float = yield Now()
-    if approval is not None and approval.state is State.APPROVED and is_expired(approval, now):
+    if approval is not None and is_granted(approval.state) and is_expired(approval, now):
         yield from expire(setting, trail, approval)
     new: str = yield NewId()
     span = new[:16]
     approval_id = approval.id if approval else ""
     records = (*permit.pending, trail.executing(at=now, span_id=span, link_id=trail.span_id, approval=approval_id))
     running = None
-    if approval is not None and approval.state is not State.APPROVED:
+    if approval is not None and not is_granted(approval.state):
         return (yield from _already(setting, permit))
     if approval is not None:
         running = move(approval, State.EXECUTING, now=now, lease_until=now + setting.lease)
     claim = Claim(ref=setting.ref, call_digest=judged.call_digest, asked=approval is not None)
+    change = Change(
+        tenant=setting.tenant,
+        records=records,
+        claim=claim,
+        update=_update(approval, running),
+        use=permit.basis.use if permit.basis is not None else None,
+    )
     try:
-        yield Commit(Change(tenant=setting.tenant, records=records, claim=claim, update=_update(approval, running)))
+        yield from _commit_claim(setting, permit, change)
+    except LimitError:
+        yield from abandon(setting, permit, Outcome.DENIED, "standing_used_up")
+        raise DeniedError(
+            f"nothing was left of the standing approval for {setting.tool.name!r}; the call did not run",
+            code="standing_used_up",
+            model_text="This call did not run. Make it again to ask for an approval.",
+            call_id=trail.call,
+        ) from None
     except ConflictError:
         return (yield from _already(setting, permit))
     if not _is_judged(judged, passed):  # while the claim was written, whoever else holds them may have changed them
@@ -163,6 +204,48 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
     return (yield from _returned(setting, permit, running, span, now, ran))
 
 
+_LOOKS = 8
+
+
+def _commit_claim(setting: Setting, permit: Permit, change: Change) -> Flow[None]:
+    """Claim under the register as the store has it in that very moment. Raises ConflictError where the claim is lost."""
+    for look in range(_LOOKS):
+        registers: Registers = yield ReadRegister(fresh=look > 0)
+        yield from _check_stands(setting, permit, registers)
+        try:
+            yield Commit(replace(change, heads=registers.heads))
+        except RegisterMovedError:
+            continue
+        return
+    yield from abandon(setting, permit, Outcome.DENIED, "register_moved")
+    raise DeniedError(
+        "the register of acts changes faster than a call can be claimed; it did not run, make it again",
+        code="register_moved",
+        call_id=permit.trail.call,
+    )
+
+
+def _check_stands(setting: Setting, permit: Permit, registers: Registers) -> Flow[None]:
+    """Nothing that was done meanwhile stands against this call."""
+    approval, stands = permit.approval, permit.basis
+    try:
+        _check_frozen(setting, registers, permit.trail.call)
+    except DeniedError:
+        yield from abandon(setting, permit, Outcome.DENIED, "frozen")
+        raise
+    if approval is not None and approval.id in registers.tenant.void:
+        yield from invalidate(setting, permit.trail, approval, "void")
+    if stands is None:
+        return
+    act = stands.use.act
+    if act not in registers.tenant.standing and act not in registers.tenant.glass:
+        yield from abandon(setting, permit, Outcome.REVOKED, "revoked")
+        raise InvalidatedError(
+            f"the standing approval for {setting.tool.name!r} was revoked; the call did not run, make it again to ask",
+            call_id=permit.trail.call,
+        )
+
+
 def _is_judged(judged: Judged, passed: object) -> bool:
     """Whether ``passed`` is, now, exactly what was judged."""
     try:
@@ -178,7 +261,7 @@ def _update(before: Approval | None, after: Approval | None) -> Update | None:
         approval=after,
         from_version=before.version,
         from_state=before.state,
-        alive_until=before.grant_expires if before.state is State.APPROVED else None,
+        alive_until=before.grant_expires if is_granted(before.state) else None,
     )
 
 

@@ -8,17 +8,17 @@ from enum import StrEnum
 from typing import Any, TypeAlias, TypeVar
 
 from toolguard._core.approval import Approval
-from toolguard._core.audit import Draft
+from toolguard._core.audit import Draft, Outcome
 from toolguard._core.call import Arguments, CallRef, Json, Tool
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Decision, Policy, ToolPlan
 from toolguard._core.records import Scope, Trail
 from toolguard._core.risk import Risk
-from toolguard._core.steps import Step
+from toolguard._core.steps import Step, Use
 from toolguard._core.vault import Token
 from toolguard.errors import Suspended
 
-__all__ = ["DEFAULT_PAUSES", "Done", "Flow", "Judged", "Permit", "ResultShape", "Setting", "Suspension"]
+__all__ = ["DEFAULT_PAUSES", "Basis", "Done", "Flow", "Judged", "Permit", "ResultShape", "Setting", "Suspension"]
 
 DEFAULT_PAUSES: tuple[type[BaseException], ...] = (Suspended,)
 
@@ -105,6 +105,15 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What lets a call run without a question of its own: a standing approval, or broken glass."""
+
+    use: Use
+    outcome: Outcome
+    reason_code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
     """A call that may run once: these arguments, now. ``pending`` are records that go down with the claim."""
 
@@ -112,6 +121,7 @@ class Permit:
     judged: Judged
     pending: tuple[Draft, ...]
     approval: Approval | None = None
+    basis: Basis | None = None
 
     @property
     def passed(self) -> Any:

@@ -23,9 +23,12 @@ from toolguard.errors import (
 __all__ = ["decisive", "masked_reason", "view"]
 
 
-def decisive(plan: ToolPlan, judged: Judged) -> dict[str, str]:
-    """What decides the call, as far as anyone may see it: in clear where it is no identifier, else host or domain."""
+def decisive(plan: ToolPlan, judged: Judged) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What decides the call, as far as anyone may see it (in clear where it is no identifier, else host or domain),
+    and the names of what is shown in part only.
+    """
     shown: dict[str, str] = {}
+    covered: list[str] = []
     touching = [*judged.hidden, *(f for f in judged.present if plan.handling(f.path) is not Handling.PASS)]
     for name in plan.rule.decisive:
         value = at(judged.arguments.data, name)
@@ -33,7 +36,8 @@ def decisive(plan: ToolPlan, judged: Judged) -> dict[str, str]:
         hidden = [f for f in touching if tuple(map(str, f.path[: len(path)])) == path]
         if value is not None:
             shown[name] = _site(value, hidden) if hidden else _short(value)
-    return shown
+            covered += [name] if hidden else []
+    return shown, tuple(covered)
 
 
 def view(judged: Judged) -> Flow[Json]:

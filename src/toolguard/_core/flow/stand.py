@@ -1,0 +1,138 @@
+"""What stands beyond single approvals: freezes, standing approvals and broken glass, as the register has them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from toolguard._core.approver import ApproverRule
+from toolguard._core.audit import Outcome
+from toolguard._core.call import Json, canonical, keyed_digest
+from toolguard._core.flow.judge import at
+from toolguard._core.flow.setting import Basis, Flow, Judged, Setting
+from toolguard._core.register import BreakGlass, Registers, StandingApproval
+from toolguard._core.risk import Risk, RiskClass, RiskLevel
+from toolguard._core.steps import CountUses, LookUp, Now, ReadRegister, Requester, Use
+from toolguard._core.vault import canonical_form
+
+__all__ = [
+    "GLASS_CLASSES",
+    "GLASS_USES",
+    "arg_digests",
+    "basis",
+    "may_break",
+    "rules_digest",
+    "subject_of",
+    "target_of",
+]
+
+GLASS_CLASSES = frozenset({RiskClass.READ, RiskClass.WRITE})
+"""What broken glass lets through: reading and writing. Never an export, a deletion, a payment or a privilege."""
+GLASS_USES = 200
+
+
+def arg_digests(key: bytes, data: Json) -> dict[str, str]:
+    """A keyed digest of each argument, to tell whether two calls differ in it."""
+    if not isinstance(data, Mapping):
+        return {"": keyed_digest(key, "toolguard.arg", canonical(data))}
+    return {name: keyed_digest(key, "toolguard.arg", name.encode(), canonical(value)) for name, value in data.items()}
+
+
+def target_of(setting: Setting, judged: Judged) -> str:
+    """A keyed digest of what the call is aimed at (its decisive arguments); ``""`` where the policy names none."""
+    named = {name: at(judged.arguments.data, name) for name in setting.plan.rule.decisive}
+    aimed = {name: _plain(value) for name, value in named.items() if value is not None}
+    return keyed_digest(setting.scope.digest_key, "toolguard.target", canonical(aimed)) if aimed else ""
+
+
+def _plain(value: Json) -> Json:
+    """Case, width and spacing do not make another target."""
+    return " ".join(canonical_form("", value).split()) if isinstance(value, str) else value
+
+
+def subject_of(setting: Setting, judged: Judged) -> str:
+    """A keyed digest of the patient the call concerns; ``""`` where the policy does not say, or the call does not."""
+    name = setting.plan.rule.subject
+    value = at(judged.arguments.data, name) if name else None
+    if value is None or isinstance(value, bool | list | tuple | Mapping) or not str(value).strip():
+        return ""
+    return keyed_digest(setting.scope.digest_key, "toolguard.subject", canonical_form("ID", str(value)).encode())
+
+
+def rules_digest(rules: tuple[ApproverRule, ...]) -> str:
+    """Which approver rules a yes was given under (names, members, stages and limits)."""
+    return hashlib.sha256(canonical([asdict(rule) for rule in rules])).hexdigest()
+
+
+def may_break(risk: Risk) -> bool:
+    """Whether broken glass can let a call of this risk through."""
+    return risk.classes <= GLASS_CLASSES
+
+
+def basis(setting: Setting, judged: Judged) -> Flow[Basis | None]:
+    """What already lets this call run, if anything does. The claim looks again."""
+    registers: Registers = yield ReadRegister()
+    if not registers.tenant.standing and not registers.tenant.glass:
+        return None
+    rules = judged.decision.approver_rules
+    requester: Requester | None = yield LookUp(setting.scope.caller, rules)
+    if requester is None:
+        return None
+    now: float = yield Now()
+    for standing in registers.tenant.standing.values():
+        if _covers(standing, setting, judged, requester, now):
+            used: int = yield CountUses(standing.id)
+            if used < standing.terms.uses:
+                use = Use(act=standing.id, most=standing.terms.uses, until=standing.expires)
+                return Basis(use=use, outcome=Outcome.ALLOWED, reason_code="standing_approval")
+    subject = subject_of(setting, judged)
+    for glass in registers.tenant.glass.values():
+        if _reaches(glass, setting, judged, requester, subject, now):
+            use = Use(act=glass.id, most=GLASS_USES, until=glass.expires)
+            return Basis(use=use, outcome=Outcome.BREAK_GLASS, reason_code="break_glass")
+    return None
+
+
+def _covers(standing: StandingApproval, setting: Setting, judged: Judged, requester: Requester, now: float) -> bool:
+    caller, risk = setting.scope.caller, judged.decision.risk
+    return (
+        standing.begins <= now < standing.expires
+        and (standing.person, standing.agent) == (requester.person, caller.agent)
+        and (not standing.terms.session_only or standing.session == setting.scope.session)
+        and standing.tool_ref == setting.tool.identity.ref
+        and RiskLevel.CRITICAL > risk.level <= standing.level
+        and standing.rules == rules_digest(judged.decision.approver_rules)
+        and requester.excluded.isdisjoint(standing.approvers)
+        and _alike(standing, setting.scope.digest_key, judged.arguments.data)
+    )
+
+
+def _alike(standing: StandingApproval, key: bytes, data: Json) -> bool:
+    """Whether every argument is the one that was approved, or one that may differ, within its limit."""
+    digests = arg_digests(key, data)
+    vary = {v.argument: v.at_most for v in standing.terms.vary}
+    if set(digests) != set(standing.fixed) | set(vary):
+        return False
+    for name, digest in digests.items():
+        if name not in vary:
+            if standing.fixed.get(name) != digest:
+                return False
+        elif (most := vary[name]) is not None:
+            value = data[name]
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+                return False
+    return True
+
+
+def _reaches(
+    glass: BreakGlass, setting: Setting, judged: Judged, requester: Requester, subject: str, now: float
+) -> bool:
+    return (
+        bool(subject)
+        and glass.subject == subject
+        and glass.begins <= now < glass.expires
+        and (glass.person, glass.agent) == (requester.person, setting.scope.caller.agent)
+        and may_break(judged.decision.risk)
+        and all(rule.break_glass for rule in judged.decision.approver_rules)
+    )

@@ -1,0 +1,354 @@
+"""The register of acts: what the approval service did beyond single verdicts, signed and chained, never deleted.
+
+Freezing, voiding a yes, letting a yes stand, breaking the glass: each is an act. A guard folds the acts of its
+tenant (and of ``ALL``, which concern every tenant) into a `Register` and claims nothing under another one than the
+store has at that moment. Whoever can write to the store but cannot sign can neither add an act nor take one out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from toolguard._core.approval import Grant, StandingTerms, Vary
+from toolguard._core.call import Json, Person, canonical
+from toolguard._core.risk import RiskLevel
+from toolguard.errors import StoreError
+
+__all__ = [
+    "ALL",
+    "START",
+    "Act",
+    "ActKind",
+    "BreakGlass",
+    "Freeze",
+    "Heads",
+    "Register",
+    "Registers",
+    "StandingApproval",
+    "act_of",
+    "act_payload",
+]
+
+ALL = "*"
+"""The tenant of acts that concern every tenant. No real tenant is called so."""
+START = "0" * 64
+
+
+class ActKind(StrEnum):
+    """What was done."""
+
+    FREEZE = "freeze"
+    """Nothing of an agent, or of a tenant, is claimed any more."""
+    UNFREEZE = "unfreeze"
+    VOID = "void"
+    """A yes that stood was taken back: vetoed or revoked. It is not believed again, whatever its row says."""
+    STANDING = "standing"
+    """A yes was made to stand for calls like it."""
+    STANDING_ENDED = "standing_ended"
+    BREAK_GLASS = "break_glass"
+    REVIEWED = "reviewed"
+    """A person looked at what was done behind broken glass."""
+    RESOLVED = "resolved"
+    """A person said what became of a call whose end nobody saw."""
+    RESTORED = "restored"
+    """A store that had been set back was taken into use again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One entry of a register. ``payload`` are the canonical bytes that ``signature`` covers; the rest is read from them."""
+
+    tenant: str
+    n: int
+    prev: str
+    kind: ActKind
+    id: str
+    at: float
+    person: str
+    body: Mapping[str, Json]
+    payload: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    key_id: str
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(self.payload).hexdigest()
+
+    @property
+    def grant(self) -> Grant:
+        """As a signature check takes it."""
+        return Grant(payload=self.payload, signature=self.signature, key_id=self.key_id)
+
+
+def act_payload(
+    *,
+    tenant: str,
+    n: int,
+    prev: str,
+    kind: ActKind,
+    id: str,
+    at: float,
+    person: str,
+    identity: Person,
+    auth: str,
+    body: Mapping[str, Json],
+) -> bytes:
+    """The canonical bytes of an act, for signing."""
+    return canonical(
+        {
+            "v": 1,
+            "act": kind.value,
+            "tenant": tenant,
+            "n": n,
+            "prev": prev,
+            "id": id,
+            "at": at,
+            "person": person,
+            "identity": identity.ref,
+            "auth": auth,
+            "body": dict(body),
+        }
+    )
+
+
+def act_of(grant: Grant) -> Act:
+    """The act in signed bytes. The signature is for the caller to check.
+
+    Raises:
+        StoreError: these are no act's bytes.
+    """
+    try:
+        data = json.loads(grant.payload)
+        if data["v"] != 1 or canonical(data) != grant.payload:
+            raise ValueError
+        return Act(
+            tenant=str(data["tenant"]),
+            n=int(data["n"]),
+            prev=str(data["prev"]),
+            kind=ActKind(data["act"]),
+            id=str(data["id"]),
+            at=float(data["at"]),
+            person=str(data["person"]),
+            body=dict(data["body"]),
+            payload=grant.payload,
+            signature=grant.signature,
+            key_id=grant.key_id,
+        )
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise _tampered() from None
+
+
+def _tampered() -> StoreError:
+    return StoreError(
+        "the register of acts in the store does not hold together: it was edited, or belongs to another service; "
+        "nothing runs until it is looked at (toolguard audit verify)"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze:
+    """``agent`` is frozen (``""``: every agent of the register's tenants)."""
+
+    id: str
+    agent: str
+    person: str
+    at: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingApproval:
+    """A yes that stands: which calls, whose, how long and how often.
+
+    ``fixed`` are keyed digests of the arguments that must be the same; any argument that stands neither there nor in
+    ``terms.vary`` is one too many. ``rules`` is the digest of the approver rules it was given under.
+    """
+
+    id: str
+    approval: str
+    person: str
+    agent: str
+    session: str
+    tool: str
+    tool_ref: str
+    level: RiskLevel
+    rules: str
+    fixed: Mapping[str, str]
+    terms: StandingTerms
+    begins: float
+    expires: float
+    approvers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakGlass:
+    """An emergency: ``person`` may, until ``expires``, read and write what concerns one patient (``subject``)."""
+
+    id: str
+    approval: str
+    person: str
+    agent: str
+    subject: str
+    call_digest: str
+    begins: float
+    expires: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """The acts of one tenant up to ``n``, folded. ``last`` is the hash of the last one."""
+
+    tenant: str
+    n: int = 0
+    last: str = START
+    freezes: Mapping[str, Freeze] = field(default_factory=dict)
+    void: frozenset[str] = frozenset()
+    standing: Mapping[str, StandingApproval] = field(default_factory=dict)
+    glass: Mapping[str, BreakGlass] = field(default_factory=dict)
+    reviewed: frozenset[str] = frozenset()
+
+    def add(self, act: Act) -> Register:
+        """The register with the next act.
+
+        Raises:
+            StoreError: it is not the next one, or says what no act says.
+        """
+        if (act.tenant, act.n, act.prev) != (self.tenant, self.n + 1, self.last):
+            raise _tampered()
+        try:
+            after = _FOLDS[act.kind](self, act)
+        except (KeyError, TypeError, ValueError):
+            raise _tampered() from None
+        return replace(after, n=act.n, last=act.hash)
+
+
+def _freeze(register: Register, act: Act) -> Register:
+    freeze = Freeze(id=act.id, agent=_text(act, "agent"), person=act.person, at=act.at, reason=_text(act, "reason"))
+    return replace(register, freezes={**register.freezes, act.id: freeze})
+
+
+def _unfreeze(register: Register, act: Act) -> Register:
+    lifted = _text(act, "freeze")
+    if lifted not in register.freezes:
+        raise ValueError
+    return replace(register, freezes={k: f for k, f in register.freezes.items() if k != lifted})
+
+
+def _void(register: Register, act: Act) -> Register:
+    return replace(register, void=register.void | {_text(act, "approval")})
+
+
+def _standing(register: Register, act: Act) -> Register:
+    body = act.body
+    terms = body["terms"]
+    made = StandingApproval(
+        id=act.id,
+        approval=_text(act, "approval"),
+        person=_text(act, "requester"),
+        agent=_text(act, "agent"),
+        session=_text(act, "session"),
+        tool=_text(act, "tool"),
+        tool_ref=_text(act, "tool_ref"),
+        level=RiskLevel.of(_text(act, "level")),
+        rules=_text(act, "rules"),
+        fixed={str(k): str(v) for k, v in body["fixed"].items()},
+        terms=StandingTerms(
+            seconds=float(terms["seconds"]),
+            uses=int(terms["uses"]),
+            session_only=bool(terms["session_only"]),
+            vary=tuple(
+                Vary(argument=str(v["argument"]), at_most=None if v["at_most"] is None else float(v["at_most"]))
+                for v in terms["vary"]
+            ),
+        ),
+        begins=act.at,
+        expires=float(body["expires"]),
+        approvers=tuple(str(p) for p in body["approvers"]),
+    )
+    return replace(register, standing={**register.standing, act.id: made})
+
+
+def _standing_ended(register: Register, act: Act) -> Register:
+    ended = _text(act, "standing")
+    return replace(register, standing={k: s for k, s in register.standing.items() if k != ended})
+
+
+def _break_glass(register: Register, act: Act) -> Register:
+    glass = BreakGlass(
+        id=act.id,
+        approval=_text(act, "approval"),
+        person=_text(act, "requester"),
+        agent=_text(act, "agent"),
+        subject=_text(act, "subject"),
+        call_digest=_text(act, "call_digest"),
+        begins=act.at,
+        expires=float(act.body["expires"]),
+        reason=_text(act, "reason"),
+    )
+    return replace(register, glass={**register.glass, act.id: glass})
+
+
+def _reviewed(register: Register, act: Act) -> Register:
+    return replace(register, reviewed=register.reviewed | {_text(act, "break_glass")})
+
+
+def _kept(register: Register, act: Act) -> Register:
+    """An act that changes nothing a guard looks at."""
+    return register
+
+
+def _text(act: Act, name: str) -> str:
+    value = act.body[name]
+    if not isinstance(value, str):
+        raise TypeError(name)
+    return value
+
+
+_FOLDS = {
+    ActKind.FREEZE: _freeze,
+    ActKind.UNFREEZE: _unfreeze,
+    ActKind.VOID: _void,
+    ActKind.STANDING: _standing,
+    ActKind.STANDING_ENDED: _standing_ended,
+    ActKind.BREAK_GLASS: _break_glass,
+    ActKind.REVIEWED: _reviewed,
+    ActKind.RESOLVED: _kept,
+    ActKind.RESTORED: _kept,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heads:
+    """How far the two registers that concern a call have been read."""
+
+    tenant: int = 0
+    all: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registers:
+    """What concerns one tenant: its own register and the one of all tenants."""
+
+    tenant: Register
+    all: Register
+
+    @classmethod
+    def empty(cls, tenant: str) -> Registers:
+        return cls(tenant=Register(tenant=tenant), all=Register(tenant=ALL))
+
+    @property
+    def heads(self) -> Heads:
+        return Heads(tenant=self.tenant.n, all=self.all.n)
+
+    def frozen(self, agent: str) -> Freeze | None:
+        """The freeze that holds ``agent``, if one does."""
+        for register in (self.all, self.tenant):
+            for freeze in register.freezes.values():
+                if freeze.agent in ("", agent):
+                    return freeze
+        return None
