@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from postgres_server import _kept, database, postgres, store_database  # noqa: F401 - fixtures for every folder
+
 ROOT = Path(__file__).parent
 SLOW = (
     "attacks/test_arguments.py",  # megabytes of hostile input

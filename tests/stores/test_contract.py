@@ -1,4 +1,4 @@
-"""Both stores keep the contract."""
+"""Every store keeps the contract."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from toolguard.ports import Clock, Store
 from toolguard.stores.memory import MemoryStore
+from toolguard.stores.postgres import PostgresStore
 from toolguard.stores.sqlite import SqliteStore
 from toolguard.testing.store_contract import StoreContract
 
@@ -25,3 +26,11 @@ class TestSqliteStore(StoreContract):
     @pytest.fixture
     def make(self, tmp_path: Path) -> Callable[[Clock], Store]:
         return lambda clock: SqliteStore(tmp_path / "store.db", clock)
+
+
+class TestPostgresStore(StoreContract):
+    durable = True
+
+    @pytest.fixture
+    def make(self, store_database: str) -> Callable[[Clock], Store]:
+        return lambda clock: PostgresStore(store_database, clock)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from toolguard.errors import ConfigError
+from toolguard.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     from toolguard.ports import Clock, Store
@@ -17,12 +17,14 @@ def open_store(url: str, clock: Clock | None = None, *, read_only: bool = False)
     """The store at ``url``.
 
     Args:
-        url: ``memory:``, ``sqlite:///relative/path`` or ``sqlite:////absolute/path``.
-        clock: where time comes from; this machine's by default.
+        url: ``memory:``, ``sqlite:///relative/path``, ``sqlite:////absolute/path`` or
+            ``postgresql://user@host:5432/database?sslmode=verify-full``.
+        clock: where time comes from; by default this machine's, or the database's.
         read_only: for looking only; nothing is made or changed (a SQLite file has to exist).
 
     Raises:
-        ConfigError: the URL names no store this version knows.
+        ConfigError: the URL names no store this version knows, or one that may not be reached this way.
+        MissingExtraError: the driver for it is not installed.
         StoreError: the store cannot be opened.
     """
     scheme, _, rest = url.partition(":")
@@ -34,8 +36,18 @@ def open_store(url: str, clock: Clock | None = None, *, read_only: bool = False)
         from toolguard.stores.sqlite import SqliteStore
 
         return SqliteStore(unquote(rest[3:]), clock, read_only=read_only)
+    if scheme == "postgresql":
+        try:
+            from toolguard.stores.postgres import PostgresStore
+        except ModuleNotFoundError as missing:
+            if missing.name != "asyncpg":
+                raise
+            raise MissingExtraError(
+                "a store in PostgreSQL needs the 'postgres' extra; install toolguard-middleware[postgres]"
+            ) from None
+        return PostgresStore(url, clock, read_only=read_only)
     shown = scheme if scheme.isalnum() else "?"
     raise ConfigError(
-        f"no store can be opened for the scheme {shown!r}; write 'memory:' or 'sqlite:///path/to/file.db' "
-        "('sqlite:////path' for an absolute path)"
+        f"no store can be opened for the scheme {shown!r}; write 'memory:', 'sqlite:///path/to/file.db' "
+        "('sqlite:////path' for an absolute path) or 'postgresql://user@host/database'"
     )

@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 
 class Ticket(Generic[T]):
-    """One job and what became of it."""
+    """One job and what became of it. What a job is, ``run`` knows."""
 
     __slots__ = ("error", "job", "leads", "led", "value", "wake")
 
-    def __init__(self, job: Callable[[Any, float], T]) -> None:
+    def __init__(self, job: Any) -> None:
         self.job = job
         self.value: T | None = None
         self.error: Exception | None = None
@@ -50,13 +50,17 @@ class GroupCommit:
 
     def submit(self, job: Callable[[Any, float], T]) -> T:
         """The job's value, once it is durable; its error, or StoreError, if it was not done."""
-        ticket = Ticket(job)
+        return cast("T", self.put(job))
+
+    def put(self, job: object) -> Any:
+        """The same for a job of whatever kind ``run`` knows."""
+        ticket: Ticket[Any] = Ticket(job)
         with self._turn(ticket):
             if ticket.leads:
                 self._lead(ticket)
         if ticket.error is not None:
             raise ticket.error
-        return cast("T", ticket.value)
+        return ticket.value
 
     @contextmanager
     def idle(self) -> Iterator[None]:

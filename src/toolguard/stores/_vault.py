@@ -15,7 +15,7 @@ from toolguard.stores import _sql
 from toolguard.stores._rows import blob
 from toolguard.stores._tokens import MAX_INDEX, MAX_VARIANT
 
-__all__ = ["Cache", "Known", "allocate", "purge", "read_values"]
+__all__ = ["Cache", "Known", "allocate", "context", "digest", "merge", "opened", "purge", "read_values"]
 
 
 class Known:
@@ -66,9 +66,15 @@ def context(key: SessionKey, token: Token) -> str:
     return f"{key.tenant}/{key.session}/{token}"
 
 
-def _digest(sealer: Sealer, purpose: str, key: SessionKey, need: Need, text: str) -> str:
+def digest(sealer: Sealer, purpose: str, key: SessionKey, need: Need, text: str) -> str:
+    """What a spelling or an identity is looked up by."""
     parts = (key.tenant, key.session, need.namespace.value, need.type, text)
     return keyed_digest(sealer.digest_key, purpose, *(p.encode("utf-8", "surrogatepass") for p in parts))
+
+
+def opened(sealer: Sealer, key: SessionKey, token: Token, value: object) -> str:
+    """The clear value of a token, from its sealed one."""
+    return sealer.open(blob(value), context=context(key, token)).decode("utf-8", "surrogatepass")
 
 
 def allocate(
@@ -80,14 +86,14 @@ def allocate(
 
 def _allocate(connection: sqlite3.Connection, key: SessionKey, need: Need, sealer: Sealer) -> Token:
     where = (key.tenant, key.session)
-    spelling = _digest(sealer, "toolguard.vault.spelling", key, need, need.text)
+    spelling = digest(sealer, "toolguard.vault.spelling", key, need, need.text)
     row = connection.execute(_sql.KNOWN, (*where, spelling)).fetchone()
     if row is not None:
         token = Token(type=need.type, index=row[0], namespace=need.namespace, variant=row[1])
-        if sealer.open(blob(row[2]), context=context(key, token)).decode("utf-8", "surrogatepass") != need.text:
+        if opened(sealer, key, token, row[2]) != need.text:
             raise StoreError("a stored token stands for something else than it is filed under: the store was edited")
         return token
-    identity = _digest(sealer, "toolguard.vault.identity", key, need, canonical_form(need.type, need.text))
+    identity = digest(sealer, "toolguard.vault.identity", key, need, canonical_form(need.type, need.text))
     row = connection.execute(_sql.LAST_VARIANT, (*where, identity)).fetchone()
     if row is not None and row[1] < MAX_VARIANT:
         token = Token(type=need.type, index=row[0], namespace=need.namespace, variant=row[1] + 1)
@@ -125,10 +131,7 @@ def read_values(
             row = connection.execute(_sql.VALUE, place).fetchone()
             if row is not None:
                 sealed[token] = row[0]
-    return {
-        token: sealer.open(blob(value), context=context(key, token)).decode("utf-8", "surrogatepass")
-        for token, value in sealed.items()
-    }
+    return {token: opened(sealer, key, token, value) for token, value in sealed.items()}
 
 
 def purge(connection: sqlite3.Connection, key: SessionKey) -> int:

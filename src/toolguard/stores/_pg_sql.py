@@ -1,0 +1,106 @@
+"""Every SQL statement of the PostgreSQL store. Where the two stores ask the same, it is the SQLite store's statement."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from toolguard.stores import _sql
+
+
+def _dollars(statement: str) -> str:
+    """``?`` as ``$1``, ``$2``, …"""
+    numbers = count(1)
+    return "".join(f"${next(numbers)}" if letter == "?" else letter for letter in statement)
+
+
+META = "SELECT num, word FROM meta WHERE key = $1"
+NOW = "SELECT extract(epoch FROM clock_timestamp())::float8 AS now, num AS floor FROM meta WHERE key = 'time'"
+MOMENT = (
+    "SELECT extract(epoch FROM clock_timestamp())::float8 AS now, num AS floor, l.seq, l.hash, pg_current_xact_id()::text "
+    "FROM meta LEFT JOIN logs l ON l.log_id = $1 WHERE key = 'time'"
+)
+SET_TIME = (  # whoever comes second goes on without it, instead of waiting
+    "UPDATE meta SET num = $1 WHERE key = (SELECT key FROM meta WHERE key = 'time' AND num < $1 FOR UPDATE SKIP LOCKED)"
+)
+PURGES = "SELECT num::bigint FROM meta WHERE key = 'purges'"
+ADD_PURGE = "UPDATE meta SET num = num + 1 WHERE key = 'purges'"
+XID_STATUS = "SELECT pg_xact_status($1::text::xid8)"
+
+_APPROVAL_COLUMNS = (
+    "id, tenant, state, version, ref, call_digest, expires, grant_expires, lease_until, outcome, changed, "
+    "grant_payload, grant_signature, grant_key, sealed, request"
+)
+_APPROVAL = (
+    f"SELECT {_APPROVAL_COLUMNS}, ARRAY(SELECT verdict FROM verdicts v WHERE v.approval = approvals.id ORDER BY v.n) "  # noqa: S608 - our own constants
+    "FROM approvals "
+)
+GET = _APPROVAL + "WHERE id = $1 AND tenant = $2"
+FIND = _APPROVAL + "WHERE tenant = $1 AND ref = $2 ORDER BY n DESC LIMIT 1"
+LIST = _APPROVAL + "WHERE tenant = $1 AND n < $2 ORDER BY n DESC LIMIT $3"
+LIST_STATES = _APPROVAL + "WHERE tenant = $1 AND n < $2 AND state = ANY ($3::text[]) ORDER BY n DESC LIMIT $4"
+OVERDUE = _APPROVAL + "WHERE deadline IS NOT NULL AND deadline <= $1 ORDER BY deadline LIMIT $2"
+PLACE = "SELECT n FROM approvals WHERE id = $1 AND tenant = $2"
+VERSIONS = "SELECT id, version FROM approvals WHERE id = ANY ($1::text[])"
+
+# under lock, always in this order of tables and keys, so that two transactions never wait for each other
+LOCK_APPROVALS = f"SELECT {_APPROVAL_COLUMNS} FROM approvals WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE"  # noqa: S608 - our own constants
+THEIR_VERDICTS = "SELECT approval, verdict FROM verdicts WHERE approval = ANY ($1::text[]) ORDER BY approval, n"
+LOCK_LEDGER = (
+    "SELECT call_digest, standing, result, asked, tenant, ref FROM ledger "
+    "WHERE (tenant, ref) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY tenant, ref FOR UPDATE"
+)
+ENDS = "SELECT call, kind, body FROM records WHERE call = ANY ($1::text[]) AND kind = ANY ($2::text[])"
+
+CREATE = _dollars(_sql.CREATE)
+UPDATE = (
+    "UPDATE approvals SET state = $1, version = $2, deadline = $3, grant_expires = $4, lease_until = $5, outcome = $6, "
+    "changed = $7, grant_payload = $8, grant_signature = $9, grant_key = $10 WHERE id = $11 AND tenant = $12"
+)
+MOVE = (  # a guard's role may write no grant, not even the same one again
+    "UPDATE approvals SET state = $1, version = $2, deadline = $3, lease_until = $4, outcome = $5, changed = $6 "
+    "WHERE id = $7 AND tenant = $8"
+)
+ADD_VERDICT = _dollars(_sql.ADD_VERDICT)
+LEDGER = _dollars(_sql.LEDGER)
+ADD_LEDGER = "INSERT INTO ledger (tenant, ref, call_digest, standing, asked, result, changed) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+SET_LEDGER = "UPDATE ledger SET standing = $3, result = $4, changed = $5 WHERE tenant = $1 AND ref = $2"
+ANNOUNCE = _dollars(_sql.ANNOUNCE)
+NOTIFY = "SELECT pg_notify('toolguard', hint) FROM unnest($1::text[]) hint"
+
+LOCK_LOGS = "SELECT pg_advisory_xact_lock(127987649609730)"
+LAST_LOG = _sql.LAST_LOG
+OPEN_LOG = "INSERT INTO logs (n, log_id, opened, first, seq, hash) VALUES ($1, $2, $3, $4, $5, $6)"
+MOVE_HEAD = _dollars(_sql.MOVE_HEAD)
+HEADS = _sql.HEADS
+APPEND = (
+    "INSERT INTO records (log_id, seq, prev, hash, kind, at, started, call, trace, span, parent, link, body, tenant) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+)
+RECORDS = _dollars(_sql.RECORDS)
+RECORDS_OF_CALL = _dollars(_sql.RECORDS_OF_CALL.removesuffix(" LIMIT ?"))
+NEXT_LOG = _dollars(_sql.NEXT_LOG)
+CURSOR = "SELECT log_id, seq FROM cursors WHERE sink = $1 AND owner = session_user"
+ADVANCE = (
+    "INSERT INTO cursors (sink, log_id, seq) VALUES ($1, $2, $3) "
+    "ON CONFLICT (owner, sink, log_id) DO UPDATE SET seq = greatest(cursors.seq, excluded.seq)"
+)
+OUTBOX = _dollars(_sql.OUTBOX)
+OUTBOX_DONE = "DELETE FROM outbox WHERE n = $1 RETURNING n"
+
+LOCK_SESSION = "SELECT pg_advisory_xact_lock(hashtextextended($1 || chr(31) || $2, 127987649609731))"
+KNOWN = "SELECT spelling, idx, variant, value FROM tokens WHERE tenant = $1 AND session = $2 AND spelling = ANY ($3::text[])"
+LAST_VARIANTS = (
+    "SELECT DISTINCT ON (identity) identity, idx, variant FROM tokens "
+    "WHERE tenant = $1 AND session = $2 AND identity = ANY ($3::text[]) ORDER BY identity, idx DESC, variant DESC"
+)
+COUNTERS = "SELECT namespace, type, last FROM token_counters WHERE tenant = $1 AND session = $2"
+COUNT_INDEX = _dollars(_sql.COUNT_INDEX)
+ADD_VALUE = _dollars(_sql.ADD_VALUE)
+VALUES = _dollars(_sql.VALUES)
+_THESE = "(SELECT * FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[]))"
+SOME_VALUES = VALUES + " AND (namespace, type, idx, variant) IN " + _THESE
+PURGE = _dollars(_sql.PURGE) + " RETURNING 1"
+MAY_MIGRATE = (
+    "SELECT CASE WHEN to_regnamespace('toolguard') IS NULL THEN has_database_privilege(current_database(), 'CREATE') "
+    "ELSE has_schema_privilege('toolguard', 'CREATE') END"
+)
