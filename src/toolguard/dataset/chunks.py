@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -25,7 +26,7 @@ class Chunk(NamedTuple):
     end: int
 
 
-def chunks(file: BinaryIO, *, size: int = SIZE, first: int = 1, end: int = 0) -> Iterator[Chunk]:
+def chunks(file: BinaryIO | gzip.GzipFile, *, size: int = SIZE, first: int = 1, end: int = 0) -> Iterator[Chunk]:
     """``file`` in chunks of about ``size`` bytes.
 
     Raises:

@@ -64,8 +64,8 @@ def _constant(_: str) -> Never:
     raise _RefusedError("holds NaN or Infinity, which is not JSON")
 
 
-def dump(value: Json) -> str:
+def dump(value: Json, *, compact: bool = False) -> str:
     """``value`` as one line of JSON, without its line break."""
     # U+2028 and the like: some readers take them for line breaks
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":") if compact else None)
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")

@@ -36,10 +36,18 @@ class Pool(Generic[Chunk, Result]):
     Args:
         open: makes what works on one chunk; called once in each process. A function or object that can be pickled.
         jobs: how many processes.
+        ready: what ``open`` would give in this process, if it is there already.
     """
 
-    def __init__(self, open: Callable[[], Callable[[Chunk], Result]], jobs: int) -> None:
+    def __init__(
+        self,
+        open: Callable[[], Callable[[Chunk], Result]],
+        jobs: int,
+        *,
+        ready: Callable[[Chunk], Result] | None = None,
+    ) -> None:
         self._open = open
+        self._ready = ready
         self._jobs = jobs
         self._work: Callable[[Chunk], Result] | None = None
         self._executor: ProcessPoolExecutor | None = None
@@ -50,7 +58,7 @@ class Pool(Generic[Chunk, Result]):
             forks = sys.platform == "linux" and threading.active_count() == 1
             if forks:
                 global _work
-                _work = self._open()
+                _work = self._ready or self._open()
             context = multiprocessing.get_context("fork" if forks else "spawn")
             self._executor = ProcessPoolExecutor(
                 self._jobs, mp_context=context, initializer=_begin, initargs=(None if forks else self._open,)
@@ -58,7 +66,7 @@ class Pool(Generic[Chunk, Result]):
             if forks:
                 self._executor.submit(os.getpid).result()  # all are forked now, before any thread of ours begins
         else:
-            self._work = self._open()
+            self._work = self._ready or self._open()
         return self
 
     def __exit__(self, *_: object) -> None:
