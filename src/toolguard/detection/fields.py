@@ -34,13 +34,13 @@ _TABLE: dict[str, str] = {
     "DATE": """date of death|death date|deceased|deceased date|dod|admission date|admit date|discharge date|service date|date of service|dos
         visit date|visit|appointment|appointment date|encounter date|exam date|collected|collection date|procedure date|surgery date
         date of admission|date of discharge|date of visit|date|fecha|seen on|scheduled for|follow up date|admitted|discharged|expiry date""",
-    "MRN": """mrn|m r n|medical record|medical record number|medical record no|medical record id|med rec|med rec no|med rec number|chart|chart number
-        chart no|chart id|chart key|record number|record no|record|rec|rec no|hospital number|unit number|patient mrn|dossier|no de dossier
+    "MRN": """mrn|m r n|medical record|medical record number|mr|mr no|mr number|medical record no|medical record id|med rec|med rec no|med rec number|chart|chart number
+        chart no|chart id|chart key|record number|record no|record|rec|rec no|hospital number|hosp|hosp no|hosp number|unit no|emr|emr number|emr no|empi|id band|unit number|patient mrn|dossier|no de dossier
         historia clinica|nhc|health record|health record number|file number|epic id|nhs number|nhs no|nhs""",
     "HEALTH_PLAN_ID": """member id|member number|member no|member|subscriber id|subscriber number|policy number|policy|policy no|policy id
         insurance id|insurance number|insurance|insurance no|insurance member id|insurance policy|ins|ins id|ins no|health plan|health plan id|health plan number
         health plan beneficiary number|plan id|plan identifier|plan member id|beneficiary|beneficiary id|beneficiary number|medicare id|medicare number
-        medicare|medicaid|medicaid id|medicaid number|mbi|hic|hicn|hpbn|group number|group id|group no|prior auth|prior authorization
+        medicare|medicaid|medicaid id|medicaid number|mbi|hic|hicn|hpbn|group|grp|grp no|group number|group id|group no|prior auth|prior authorization
         prior auth number|authorization number|auth number|auth code number|hp|health insurance|health insurance id|hmo|coverage id|payer id number|insured id""",
     "ACCOUNT": """account|account number|account no|account reference|account ref|acct|acct number|acct no|billing account|billing account number|billing reference|billing id
         patient account|patient account number|bank account|bank account number|claim|claim id|claim number|claim no|invoice|invoice number|invoice no
@@ -53,20 +53,20 @@ _TABLE: dict[str, str] = {
     "DEA": "dea|dea number|dea no|dea registration",
     "VEHICLE": """vin|vehicle id|vehicle identification number|vehicle|license plate|licence plate|plate|plate number|registration plate
         vehicle registration|tag number|plate no""",
-    "DEVICE": """device id|device identifier|device serial|device serial number|serial|serial number|serial no|s n|udi|imei|imsi|meid|device
+    "DEVICE": """device id|device identifier|device serial|device serial number|serial|serial number|serial no|s n|sn|ser no|ser|lot|lot no|implant id|generator serial|pacemaker|implant|lead serial|asset tag|imei no|sensor|sensor id|sensor serial|transmitter|transmitter id|pump|pump id|monitor|monitor id|udi|imei|imsi|meid|device
         implant serial|implant serial number|lot number|mac|mac address|pacemaker serial|pump serial|hardware id|advertising id|idfa""",
     "BIOMETRIC": "biometric|biometric id|fingerprint|fingerprint id|voiceprint|voice print|retina scan|iris scan|faceprint|face id template",
     "PHOTO": "photo|photograph|picture|headshot|face image|portrait|patient photo|avatar",
-    "SSN": """ssn|s s n|social|social security|social security number|social security no|ss number|soc sec|soc sec number|last4|last 4|last four|ssn last four|ssn last4|ssn last 4|last4 ssn
+    "SSN": """ssn|s s n|social|social security|social security number|social security no|ss number|soc sec|soc sec number|last4|last 4|last four|ssn last four|last four of social|last 4 of social|last four of ssn|last 4 of ssn|last four ssn|last four social|ssn last4|ssn last 4|last4 ssn
         tax id|tin|itin|sin|national id|national identification number""",
     "ID": """id number|patient id|patient identifier|patient number|patient no|pt id|client id|client number|person id|case number|case no|case id|encounter id
         encounter number|visit id|visit number|specimen id|specimen|specimen number|accession|accession number|accession no|sample id|order number|order no
         order id|order|ord|order ref|po number|po|rx|rx no|prescription|kit|kit number|kit no|kit id|tech id|operator id|requisition id|req|req no|req number|req id|acc no|acc|acc id|accn
         conf|conf no|conf code|conf number|confirmation id|ref|ref no|your ref|our ref|reference|reference id|sample|sample number|sample no|barcode|slide|block|cassette|ticket|ticket no|ticket id|task id|enc id|enc no|encounter|fin|fin number
-        dispatch number|incident number|incident no|incident|run number|pcr number|screening number|screening no|randomization number|rand no|subj|subj no|subject number|subject no|subject|proband id|family id|pedigree id|edipi|dod id|employee no|emp id|staff id|staff no
+        dispatch number|incident number|incident no|incident|run number|pcr number|screening number|screening no|randomization no|randomization id|randomisation number|randomization number|rand no|subj|subj no|subject number|subject no|subject|proband id|family id|pedigree id|edipi|dod id|employee no|emp id|staff id|staff no
         rx number|rx no|prescription number|prescription id|referral number|referral id|referral|ref code|reference code|confirmation number|confirmation code|confirmation
         ticket number|passport|passport number|passport no|visa number|badge number|badge|employee id|employee number|student id|study id|subject id
-        participant id|user id|userid|user|username|user name|login|login name|screen name|enrollment id|donor id|registration number|appointment id|beneficiary uid|user id number|external id|identifier|requisition
+        participant|participant no|participant number|patient id no|susar case|participant id|user id|userid|user|username|user name|login|login name|screen name|enrollment id|donor id|registration number|appointment id|beneficiary uid|user id number|external id|identifier|requisition
         requisition number|tracking number|reference number|ref no|ref number|military id|voter id|union number|dni|nie|curp|cpf|aadhaar|pan number|site id|id no|id""",
     "PHONE": """phone|phone number|phone no|cb|call back|tel no|ext|xtn|ph|fon|telephone|telephone number|tel|mobile|mobile number|mobile phone|cell|cell phone|cell number|home phone|work phone
         callback|callback number|call back number|contact number|contact phone|contact no|day phone|evening phone|pager|pager number|beeper|sms|text number
@@ -80,7 +80,7 @@ _TABLE: dict[str, str] = {
         direccion|domicilio|adresse|anschrift|po box|residential address|permanent address|work address|pickup address|dropoff address|address of record""",
     "ZIP": "zip|zip code|zipcode|postal code|postcode|postalcode|zip4|plz|codigo postal|code postal",
     "LOCATION": "city|town|village|county|municipality|birth place|birthplace|place of birth|hometown|city of residence|lives in|residence city|borough|parish|district|neighborhood|ciudad|ville",
-    "FACILITY": """facility|facility name|hospital|hospital name|clinic|clinic name|practice name|site name|care site|lieu de soins|medical center|pharmacy
+    "FACILITY": """facility|facility name|hospital|hospital name|clinic|clinic name|practice name|site name|care site|lieu de soins|snf|alf|ltac|pcp office|medical center|pharmacy
         pharmacy name|lab name|nursing home|admitting facility|referring facility|employer|employer name|school|school name|organization name
         hospital de|centro de salud|krankenhaus""",
     "AGE": "age|pt age|age yrs|age at death|patient age|age years|age in years|edad|alter",
@@ -105,7 +105,7 @@ for _type, _names in _TABLE.items():
 _WEAK = frozenset(
     "name first last user patient pt dr provider record rec chart home date visit id identifier member policy insurance ins plan card account claim office "
     "device school social vehicle nurse mother father son daughter brother sister wife husband partner mail desk birth born "
-    "confirmation conf ref reference rx kit acc req order ord po sample barcode slide block cassette ticket encounter fin incident subject subj prescription ph cb ext tech referral specimen transaction case person customer contact operator reporter author admitted discharged extension token "
+    "mr ser sn lot hosp emr sensor transmitter pump monitor implant pacemaker group grp confirmation conf participant ref reference rx kit acc req order ord po sample barcode slide block cassette ticket encounter fin incident subject subj prescription ph cb ext tech referral specimen transaction case person customer contact operator reporter author admitted discharged extension token "
     "state session facility clinic hospital pharmacy photo picture badge order address line region code type pan bic sin lic mac tag certificate "
     "signed medicare medicaid hmo hp appointment referring consultant doctor physician guardian caller relative event model system tool level "
     "schedule method function op mode".split()

@@ -50,6 +50,19 @@ _MILITARY = re.compile(
     r"(?<!\w)(?:(?:PSC|CMR|Unit|USS|USNS|USCGC|USNV)\s{1,2}\w{1,20},?\s{1,2}(?:Box\s\d{1,6},?\s{1,2})?)(?:APO|FPO|DPO)\s{0,2},?\s(?:AE|AP|AA)\s{1,2}\d{5}(?:-\d{4})?"
 )
 _STATE_ZIP = re.compile(rf"(?<!\w)({STATE}),?\s{{1,3}}(\d{{5}}(?:-\d{{4}})?)(?![\w-])")
+_ROUTE = re.compile(
+    r"(?<![\w-])(?i:(?:RR|R\.R\.|rural route|HC)\s?#?\d{1,4},?\s{1,2}box\s#?\d{1,6}[A-Z]?"
+    r"|(?:I|US|SR|CR|FM|RM|hwy|highway|route|rte|interstate|state road|county road|turnpike)[- ]?\d{1,4}\s?(?:[NSEW]B?|north(?:bound)?|south(?:bound)?|east(?:bound)?|west(?:bound)?)?\s?(?:at|@|near|,)?\s?(?:MM|mile(?:\s?(?:marker|post))?|exit|mp)\s?#?\d{1,4}(?:\.\d)?"
+    r"|\d{1,6}\s(?:[NSEW]\.?\s)?(?:county road|county rd|state road|state route|highway|hwy|route|rte|FM|CR|SR|US)\s(?:hwy\s)?\d{1,4}(?:\s(?:rd|road|[NSEW]))?"
+    r"|(?:FM|CR|SR|county road|highway|hwy)\s\d{1,4}\s(?:rd|road))\b"
+)
+_ROUTE_WORDS = frozenset("rr rural i us sr cr fm rm hwy highway route rte interstate county turnpike hc".split())
+_CORNER = re.compile(
+    rf"(?:\b(?:of|at|on|near|to) |@ )((?:\d{{1,3}}(?:st|nd|rd|th)(?:\s(?:St|Ave|Street|Avenue)\b\.?)?\s(?:and|&|at|@)\s{CAP}(?:\s(?:St|Ave|Rd|Blvd|Street|Avenue|Road)\b\.?)?"
+    rf"|{CAP}(?:\s(?:St|Ave|Rd|Blvd|Street|Avenue|Road)\b\.?)?\s(?:and|&|at|@)\s\d{{1,3}}(?:st|nd|rd|th)(?:\s(?:St|Ave|Street|Avenue)\b\.?)?))(?!\w)"
+)
+_UNIT_ALONE = re.compile(r"(?<!\w)(?i:apt|apartment|suite|ste)\.?\s?#?\s?(?:\d{1,5}[A-Za-z]?|[A-Z]-?\d{1,4})(?!\w)")
+_HOUSE_NAMED = re.compile(rf"(?:\b(?:at|to|on) |@ )(\d{{1,5}} {CAP}(?: {CAP})?)(?=\s?(?:[.,;)]|\n|$))")
 _LETTERED_POST = re.compile(
     r"(?<!\w)(?:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[ABCEGHJ-NPRSTVXY]\d[A-Z] \d[A-Z]\d)(?!\w)"
 )  # UK, Canada
@@ -66,6 +79,10 @@ _OTHER_STREETS = (
 )
 _GERMANIC_TAIL = re.compile(
     r"[a-z](?:stra(?:ß|ss)e|str\.|gasse|weg|platz|allee|straat|laan|gatan|vägen|veien|gata|gade|vej|katu|tie|utca)\b"
+)
+_STREET_NAMES = frozenset(
+    "main oak elm maple pine cedar walnut chestnut washington lincoln jefferson jackson madison adams franklin park broadway market church hill high spring center central union state front water grove prospect "
+    "pleasant highland lakeview sunset ridge river willow birch cherry spruce hickory magnolia dogwood linden mulberry vine college university locust peachtree canal harrison monroe cleveland lafayette".split()
 )
 _NOT_STREET = frozenset(
     "by seen patient pt her his under managed female this that is was has f m yo pain mg mcg ml mmhg year years day days week weeks month months hours hour minutes times patients people male female y yo percent cm mm units doses tablets points old of in on at to and or with for".split()
@@ -93,6 +110,16 @@ def addresses(lexed: Lexed) -> list[Span]:
         out += [
             Span(*m.span(), "ADDRESS", 0.75, SOURCE) for m in _GERMANIC.finditer(text) if any(map(str.isdigit, m[0]))
         ]
+    if not vocabulary.isdisjoint(_ROUTE_WORDS):
+        out += [Span(*m.span(), "ADDRESS", 0.7, SOURCE) for m in _ROUTE.finditer(text)]
+    if not vocabulary.isdisjoint(("st", "nd", "rd", "th")):
+        out += [Span(*m.span(1), "ADDRESS", 0.6, SOURCE) for m in _CORNER.finditer(text)]
+    if not vocabulary.isdisjoint(("apt", "apartment", "suite", "ste")):
+        out += [Span(*m.span(), "ADDRESS", 0.55, SOURCE) for m in _UNIT_ALONE.finditer(text)]
+    for match in _HOUSE_NAMED.finditer(text):
+        words = match[0].lower().split()
+        if words[1] in _STREET_NAMES and not _NOT_STREET.intersection(words):
+            out.append(Span(*match.span(1), "ADDRESS", 0.55, SOURCE))
     if 5 in lexed.numbers:
         out += [Span(m.start(2), m.end(2), "ZIP", 0.85, SOURCE) for m in _STATE_ZIP.finditer(text)]
         out += [Span(*m.span(), "ZIP", 0.5, SOURCE) for m in _ZIP4.finditer(text)]

@@ -137,7 +137,7 @@ def phones(lexed: Lexed) -> list[Span]:
             for m in _CALL_LABEL.finditer(text)
         ]
     if "x" in text and lexed.numbers & {4, 5}:
-        out += [Span(*m.span(), "PHONE", 0.55, _SOURCE) for m in _EXTENSION.finditer(text)]
+        out += [Span(*m.span(1), "PHONE", 0.55, _SOURCE) for m in _EXTENSION.finditer(text)]
     for match in _PHONE.finditer(text):
         start, end = match.span()
         digits = sum(c.isdigit() for c in match[0])

@@ -23,22 +23,25 @@ _MONTHS = (
     "|januar|februar|märz|maerz|juni|juli|oktober|dezember"
 )
 MONTHS = frozenset(_MONTHS.split("|"))
+_FOREIGN = frozenset("mayo mars mai marzo abril juin".split())
 _FULL = frozenset("january february april june july august september october november december".split())
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
 _YEAR = r"(?:(?:1[89]|20)\d\d|'\d\d)"
 _TIME = r"(?:(?:,?\s{1,2}|T|\s?@\s?)(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d{1,9})?)?(?:\s?[AaPp]\.?[Mm]\b\.?)?(?:\s?(?:Z|UTC|GMT)\b|[+-]\d\d:?\d\d)?)?"
-_WEEKDAY = r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun)"
+_WEEKDAY = r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun|lunes|martes|mi[eé]rcoles|jueves|viernes|s[aá]bado|domingo)"
 _AFTER_MONTH = re.compile(  # from the month on: "April 12th, 2023", "Apr 12", "April 2023", "Apr. '23"
     rf"\.?(?:(?:\s{{1,2}}|[-./])(?:the\s)?{_DAY}(?![\d:%/]|[.,]\d|-?\d)(?:(?:,?\s{{1,2}}(?:of\s)?|[-./,]){_YEAR}(?!\d))?"
     rf"|(?:,?\s{{1,2}}(?:of\s)?|[-./]){_YEAR}(?!\d)){_TIME}",
     re.IGNORECASE,
 )
+_YEAR_BEFORE = re.compile(r"(?<![\w./-])(?:18|19|20)\d\d[-/. ]$")
 _YEAR_AFTER = re.compile(
-    rf"\.?(?:(?:,?\s{{1,2}}(?:of\s|de\s|del\s)?|[-./]){_YEAR}(?!\d)|-\d\d(?!\d))?{_TIME}", re.IGNORECASE
+    rf"\.?(?:(?:,?\s{{1,2}}(?:of\s|de\s|del\s)?|[-./])?{_YEAR}(?!\d)|-?\d\d(?!\d))?(?::[0-2]\d:[0-5]\d:[0-5]\d(?:\s[+-]\d{{4}})?|{_TIME})",
+    re.IGNORECASE,
 )
 _DAY_BEFORE = re.compile(
     rf"(?<![\w./-])(?:{_WEEKDAY}\.?,?\s{{1,2}})?(?:the\s)?{_DAY}(?:\s{{0,2}}(?:and|&|to|-|through)\s{{0,2}}{_DAY})?"
-    r"(?:\s{1,2}(?:day\s)?(?:of\s|de\s)?|[-./])$",
+    r"(?:\s{1,2}(?:day\s)?(?:of\s|de\s)?|[-./])?$",
     re.IGNORECASE,
 )
 _WEEKDAY_BEFORE = re.compile(rf"(?<!\w){_WEEKDAY}\.?,?\s{{1,2}}$", re.IGNORECASE)
@@ -65,6 +68,13 @@ _SHORT = re.compile(
     r"(?<![\w/.-])(?:0?[1-9]|1[0-2])[/-](?:[12]\d|3[01]|0?[1-9])(?![\w/%]|[.-]\d|\s?(?:mg|ml|mm|of\b|strength|pain|hpf|x\b))",
     re.IGNORECASE,
 )
+_TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
+_ONES = "one|two|three|four|five|six|seven|eight|nine"
+_TEENS = "ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
+_SHORT_RANGE = re.compile(
+    r"(?<![\w/.-])(?:0?[1-9]|1[0-2])/(?:[12]\d|3[01]|0?[1-9])\s?(?:-|to|through|thru)\s?(?:0?[1-9]|1[0-2])/(?:[12]\d|3[01]|0?[1-9])(?![\w/%]|[.-]\d)",
+    re.IGNORECASE,
+)
 _SHORT_NOT = re.compile(
     r"(?:pain|strength|score|scored|apgars?|bipap|cpap|vision|acuity|ratio|bp|reflexes|pulses?|lungs?|grade|stage|power|motor|scale|rass|gcs|mmse|moca|phq\S{0,3}|gad\S{0,3}|audit\S{0,3}|nodes?|psa|os|od|ou|va|peep|settings?|drop|factor"
     r"|gleason|epworth|audits?|burden|of|a|an|about|every|each|only|the|x|times|block|step|part|page|by|is|was|to|or|=|:|[\d.])\s?[:=]?\s?$",
@@ -79,6 +89,10 @@ _ORDINAL = re.compile(
     r"(?=\s?[?.!,;)]|\s{0,2}(?:\n|$)|\s(?:inst|at|and|for|around|before|after|from|w/|with|of\s(?:this|last|next|the)\s(?:month)?)\b)",
     re.IGNORECASE,
 )
+_BIRTH_SPOKEN = re.compile(
+    rf"\b(?:dob|d o b|date of birth|birth\s?date|birthday|born(?: on)?)\W{{1,3}}(?:is\s|was\s|it's\s)?((?:(?:{_TENS}|{_TEENS}|{_ONES}|oh|o|hundred|thousand|zero|and|of|the)[\s,-]{{1,2}}){{2,8}}(?:{_TENS}|{_TEENS}|{_ONES}))\b",
+    re.IGNORECASE,
+)
 _SPOKEN_BOTH = re.compile(
     r"\b(?:the\s)?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth"
     r"|(?:twenty|thirty)[- ](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth))\sof\s(?:the\s)?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth)"
@@ -86,8 +100,8 @@ _SPOKEN_BOTH = re.compile(
     re.IGNORECASE,
 )
 _SHORT_CUE = re.compile(
-    r"(?<![\w/])(?:on|dated?|dob|since|seen|visit|by|due|until|till|from|around|after|before|admitted|discharged|appt|scheduled|starting|started"
-    r"|last|next|f/u|dos|filled|fill|refill|refilled|rtc|had|moved|out|back|resched|rescheduled|appointment|postponed|cancell?ed|coll|collected|rec'd|received|dc|disch|eff|effective|exp|expires|written|lmp|start|end|stop|review|return|returns|coming|signed|sent|faxed|through|thru|to|between|d/c|d/c'd|eval|adm|born)\s?:?\s$",
+    r"(?<![\w/])(?:on|dated?|dob|since|seen|visit|by|due|until|till|from|of|around|after|before|admitted|discharged|appt|scheduled|starting|started"
+    r"|last|next|f/u|dos|filled|fill|refill|refilled|rtc|had|moved|out|back|resched|rescheduled|appointment|postponed|cancell?ed|coll|collected|rec'd|received|dc|disch|eff|effective|exp|expires|written|lmp|start|end|stop|review|return|returns|c\d{1,2}d\d{1,2}|coming|signed|sent|faxed|through|thru|to|between|d/c|d/c'd|eval|adm|born)\s?:?\s$",
     re.IGNORECASE,
 )
 _BIRTH = re.compile(
@@ -95,7 +109,7 @@ _BIRTH = re.compile(
     re.IGNORECASE,
 )
 _RELATIVE = re.compile(
-    rf"\b(?:(?:last|next|this|past|coming)\s+|(?<=\bon )|(?<=\bsince )|(?<=\buntil )|(?<=\bby )){_WEEKDAY.replace('|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun', '')}\b"
+    rf"\b(?:(?:last|next|this|past|coming)\s+|(?<=\bon )|(?<=\bsince )|(?<=\buntil )|(?<=\bby )){_WEEKDAY.replace('|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun|', '|')}\b"
     r"(?:\s+(?:morning|afternoon|evening|night))?"
     r"|\b(?:(?:last|next|this)\s+|(?<=\bon )|(?<=\bsince )|(?<=\buntil )|(?<=\bbefore )|(?<=\bafter )|(?<=\baround )|(?<=\bover ))(?:christmas|thanksgiving|new year's|easter|halloween|labor day|memorial day"
     r"|independence day|valentine's day|mother's day|father's day)(?:\s(?:eve|day))?\b",
@@ -105,9 +119,6 @@ _CUES = frozenset(
     "in since last late early mid until till by from during this next between through and of around before after past "
     "for previous every on to en desde beginning end starting".split()
 )
-_TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
-_ONES = "one|two|three|four|five|six|seven|eight|nine"
-_TEENS = "ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
 _SPOKEN_DAY = (
     rf"(?:(?:twenty|thirty)[- ]?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|{_ONES})"
     rf"|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth"
@@ -124,17 +135,29 @@ _SPOKEN_AFTER = re.compile(
 _SPOKEN_BEFORE = re.compile(rf"\b(?:the\s)?{_SPOKEN_DAY}\s(?:of\s|day\sof\s)?$", re.IGNORECASE)
 
 _AGE = re.compile(
-    r"(?<![\w./$-])(9\d|1[0-3]\d)(?:\+|\s?(?:-|\s)?\s?(?:years?|yrs?\.?|y\.?\s?/?\s?o\.?|yo|y\.o\.|años|ans|jahre)\b"
+    r"(?<![\w./$-])(9\d|1[0-3]\d)(?:\+|[\s-]{0,2}(?:years?|yrs?\.?|y\.?\s?[/-]?\s?o\.?|yo|y\.o\.|años|ans|jahre|y)(?:[MFmf]\b|(?![A-Za-z]))"
     r"(?!\s(?:ago|later|of\s(?:follow|data|experience|history|service)|follow|since|prior|from\snow|after|before|survival))"
-    r"|\s?(?:M|F|male|female)\b|[- ]years?[- ]old)"
+    r"|\s?/?\s?(?:M|F|male|female)\b|[- ]years?[- ]old)"
+)
+_FEVER = re.compile(
+    r"(?:temp\w*|tmax|tm|t|fever|febrile|°|degrees|to|of)\W{0,4}(?:of\s|to\s|was\s|is\s)?$", re.IGNORECASE
 )
 _AGE_LABEL = re.compile(
-    r"\b(?:age[ds]?|aged|edad|âge|turn(?:ed|ing|s)|alter)(?:\s(?:is|was|of|at|now))?\s?[:=|]?\s?(9\d|1[0-3]\d)(?![\w/%]|[.-]\d)(?!\s?(?:days|months|weeks|hours|mg|min))",
+    r"\b(?:age[ds]?|aged|age/sex|edad|âge|turn(?:ed|ing|s)|alter)(?:\s(?:is|was|of|at|now))?\s?[:=|]?\s?(9\d|1[0-3]\d)(?![\w/%]|[.-]\d)(?!\s?(?:days|months|weeks|hours|mg|min))",
     re.IGNORECASE,
 )
 _AGE_ASIDE = re.compile(r"(?<=[A-Za-z)], )(9\d|1[01]\d)(?=[,.;](?:\s|$))(?![,.]\d)")
+_AGE_IS = re.compile(
+    r"\b(?:(?:she|he|i|who|patient|pt|mom|mum|dad|mother|father|grandma|grandpa|grandmother|grandfather|husband|wife|lady|gentleman|resident|client)(?:'s|'m|\s(?:is|was|am))\s(?:now\s|almost\s|just\s|only\s)?)"
+    r"(9\d|1[01]\d)(?=[,.;!?]|\s(?:and|now|but|with|who|lives|this|in|years)\b|\s{0,2}$)",
+    re.IGNORECASE,
+)
+_AGE_KIN = re.compile(
+    r"\b(?:(?:grand)?(?:mother|father|ma|pa|mom|dad)|mgm|mgf|pgm|pgf|nonagenarian|centenarian|aunt|uncle|widow|widower|lady|gentleman)\s?[,(]?\s?(9\d|1[01]\d)(?=[,.;)]|\s(?:with|w/|alive|living|and|who|has|had|in)\b|$)",
+    re.IGNORECASE,
+)
 _AGE_AT = re.compile(
-    r"\b(?:died|dead|deceased|passed(?: away)?|lived|dx(?:'d)?|diagnosed)\s(?:at|to)\s(?:age\s)?(9\d|1[01]\d)(?![\w/%]|[.-]\d)(?!\s(?:days|weeks|months|hours|home|mg))",
+    r"(?:\b(?:died|dead|deceased|passed(?: away)?|lived|dx(?:'d)?|diagnosed|death)|\bd\.),?\s(?:(?:at|to|of)\s)?(?:age\s)?(9\d|1[01]\d)(?![\w/%]|[.-]\d)(?!\s(?:days|weeks|months|hours|home|mg))",
     re.IGNORECASE,
 )
 _AGE_SAID = re.compile(
@@ -185,7 +208,12 @@ def _month_dates(lexed: Lexed) -> list[Span]:
         if after and lexed.words[index].isupper() and len(word) < 5 and text[end] == "-" and after.end() - end < 4:
             after = None  # "SEP-1" is a code
         if after:
-            out.append(Span(begin, after.end(), "DATE", 0.9, _SOURCE))
+            year = _YEAR_BEFORE.search(text, max(0, start - 6), start)
+            out.append(Span(year.start() if year else begin, after.end(), "DATE", 0.9, _SOURCE))
+            continue
+        if word in _FOREIGN:
+            if _bare_month(lexed, index):
+                out.append(Span(start, end, "DATE", 0.5, _SOURCE))
             continue
         spoken = _SPOKEN_BEFORE.search(text, max(0, start - 32), start)
         said = _SPOKEN_AFTER.match(text, end)
@@ -238,13 +266,26 @@ def dates(lexed: Lexed, digits: bool) -> list[Span]:
             out += [Span(*m.span(), "DATE", 0.9, _SOURCE) for m in _ISO_T.finditer(text)]
         if numbers & _COMPACT_LENGTHS:
             out += [Span(*m.span(), "DATE", 0.6, _SOURCE) for m in _COMPACT.finditer(text)]
+        if "/" in text:
+            for match in _SHORT_RANGE.finditer(text):
+                if not _SHORT_NOT.search(text, max(0, match.start() - 16), match.start()) and not _SHORT_THEN.match(
+                    text, match.end()
+                ):
+                    out.append(Span(*match.span(), "DATE", 0.55, _SOURCE))
         if 1 in numbers or 2 in numbers:
             out += [Span(*m.span(1), "DATE", 0.5, _SOURCE) for m in _ORDINAL.finditer(text)]
     if "of" in lexed.vocabulary and not lexed.vocabulary.isdisjoint(_ORDINALS):
         out += [Span(*m.span(), "DATE", 0.7, _SOURCE) for m in _SPOKEN_BOTH.finditer(text)]
+    if not lexed.vocabulary.isdisjoint(_BIRTH_WORDS):
+        out += [Span(*m.span(1), "DATE_OF_BIRTH", 0.85, _SOURCE) for m in _BIRTH_SPOKEN.finditer(text)]
     if not lexed.vocabulary.isdisjoint(_RELATIVE_WORDS):
         out += [Span(*m.span(), "DATE", 0.5, _SOURCE) for m in _RELATIVE.finditer(text)]
     return out
+
+
+def _is_fever(text: str, match: re.Match[str]) -> bool:
+    """``temp 101 F``."""
+    return match[0][-1] == "F" and bool(_FEVER.search(text, max(0, match.start() - 16), match.start()))
 
 
 def ages(lexed: Lexed) -> list[Span]:
@@ -252,10 +293,12 @@ def ages(lexed: Lexed) -> list[Span]:
     text, vocabulary = lexed.text, lexed.vocabulary
     out: list[Span] = []
     if not vocabulary.isdisjoint(_AGES):
-        out += [Span(*m.span(1), "AGE", 0.8, _SOURCE) for m in _AGE.finditer(text)]
+        out += [Span(*m.span(1), "AGE", 0.8, _SOURCE) for m in _AGE.finditer(text) if not _is_fever(text, m)]
         out += [Span(*m.span(1), "AGE", 0.85, _SOURCE) for m in _AGE_LABEL.finditer(text)]
         out += [Span(*m.span(1), "AGE", 0.6, _SOURCE) for m in _AGE_ASIDE.finditer(text)]
+        out += [Span(*m.span(1), "AGE", 0.7, _SOURCE) for m in _AGE_IS.finditer(text)]
         out += [Span(*m.span(1), "AGE", 0.7, _SOURCE) for m in _AGE_AT.finditer(text)]
+        out += [Span(*m.span(1), "AGE", 0.6, _SOURCE) for m in _AGE_KIN.finditer(text)]
     if not vocabulary.isdisjoint(AGE_WORDS):
         out += [Span(*m.span(1), "AGE", 0.8, _SOURCE) for m in _AGE_WORDS.finditer(text)]
         out += [Span(*m.span(m.lastindex or 0), "AGE", 0.7, _SOURCE) for m in _AGE_SAID.finditer(text)]

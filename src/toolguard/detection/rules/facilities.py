@@ -32,7 +32,7 @@ _ENDINGS = {
     ("medical", "group"), ("nursing", "home"), ("urgent", "care"), ("primary", "care"), ("health", "system"), ("health", "care"), ("care", "home"), ("home", "health"), ("day", "surgery"),
     ("family", "practice"), ("family", "medicine"), ("medical", "associates"), ("health", "services"), ("health", "partners"), ("assisted", "living"), ("skilled", "nursing"), ("health", "network"),
     ("medical", "practice"), ("walk-in", "clinic"), ("emergency", "room"), ("medical", "school"), ("high", "school"), ("elementary", "school"), ("middle", "school"), ("general", "practice"), ("medical", "pavilion"),
-    ("senior", "living"), ("retirement", "community"), ("nursing", "center"), ("dental", "group"), ("dental", "care"), ("eye", "care"),
+    ("skilled", "facility"), ("memory", "care"), ("senior", "center"), ("community", "college"), ("community", "center"), ("critical", "access"), ("senior", "living"), ("retirement", "community"), ("nursing", "center"), ("dental", "group"), ("dental", "care"), ("eye", "care"),
 }  # fmt: skip
 _ENDS = frozenset(
     "medical med health general memorial presbyterian methodist va office university practice surgery hospice labs laboratory laboratories diagnostics imaging".split()
@@ -105,6 +105,7 @@ def facilities(lexed: Lexed) -> list[Span]:
             if (possessive or cue in _WHERE) and not (i and words[i - 1][0].isdigit()):
                 out.append(_facility(lexed, i, i + 1, 0.7))
     out += _after_visit(lexed)
+    out += _noun_first(lexed)
     return out
 
 
@@ -333,6 +334,37 @@ def _is_tail(word: str) -> bool:
     )
 
 
+_RESIDENCE = re.compile(
+    r"\b(?i:(?:the )?(?:villages?|residences?|commons|gardens|meadows|landing|terraces?|manor|villas?|inn|lodge|arbors?|oaks|pines|estates|cottages|homestead)) (?i:at|of) (?:[A-Z][\w'-]+)(?: [A-Z][\w'-]+){0,3}"
+)
+_RESIDENCE_WORDS = frozenset(
+    "village villages residence residences commons gardens meadows landing terrace terraces manor villa villas inn lodge arbor arbors oaks pines estates cottages homestead".split()
+)
+_SCHOOL = re.compile(
+    r"\b(?:[A-Z][a-z'.-]+ ){1,3}(?:Elementary|Middle School|High School|Preschool|Daycare|Day Care|Academy|Montessori|High)\b(?! (?:[a-z]|School))|\b(?:Camp|Fort|Ft\.?) [A-Z][a-z]{3,}\b"
+)
+_SCHOOL_WORDS = frozenset("elementary middle high preschool daycare academy montessori camp fort ft".split())
+_SPANISH = re.compile(
+    r"\b(?i:cl[ií]nica|hospital|centro de salud|centro m[eé]dico|consultorio|farmacia|policl[ií]nic[ao]|sanatorio|h[oô]pital|clinique|klinikum) (?:(?:de|del|de la|General|Regional|Universitario) )?"
+    r"(?:(?:San|Santa|Santo|La|El|Los|Las|Nuestra|Sagrado|Saint|Sainte) )(?:(?:de|del|la|los|las|Señora) ){0,3}[^\W\d_a-z][\w'-]+(?: [^\W\d_a-z][\w'-]+){0,2}"
+)
+_SPANISH_WORDS = frozenset(
+    "clinica hospital consultorio farmacia policlinica policlinico sanatorio centro hopital clinique klinikum".split()
+)
+
+
+def _noun_first(lexed: Lexed) -> list[Span]:
+    """``Village at Pine Run``, ``clínica Santa Rosa``: the noun stands before the name."""
+    out: list[Span] = []
+    if not lexed.vocabulary.isdisjoint(_RESIDENCE_WORDS):
+        out += [Span(*m.span(), "FACILITY", 0.65, SOURCE) for m in _RESIDENCE.finditer(lexed.text)]
+    if not lexed.vocabulary.isdisjoint(_SCHOOL_WORDS):
+        out += [Span(*m.span(), "FACILITY", 0.55, SOURCE) for m in _SCHOOL.finditer(lexed.text)]
+    if not lexed.vocabulary.isdisjoint(_SPANISH_WORDS):
+        out += [Span(*m.span(), "FACILITY", 0.7, SOURCE) for m in _SPANISH.finditer(lexed.text)]
+    return out
+
+
 def _after_visit(lexed: Lexed) -> list[Span]:
     """``evaluated at Westside``, ``admitted to Orlando Health``: capitals after a word of care and a preposition."""
     out: list[Span] = []
@@ -351,7 +383,8 @@ def _after_visit(lexed: Lexed) -> list[Span]:
             or (lexed.words[i].isupper() and len(words[i]) < 5 and not flags[i] & (FACILITY | CITY))
         ):
             continue
-        if not _VISIT.search(text, max(0, start - 64), start):
+        alone = before == "at" and not flags[i] & (WORD | GIVEN | FAMILY) and lexed.words[i][1:].islower()
+        if not alone and not _VISIT.search(text, max(0, start - 64), start):
             continue
         last = i
         while (

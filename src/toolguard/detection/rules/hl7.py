@@ -96,7 +96,9 @@ def _repeats(field: str, at: int, kind: str) -> Iterator[Span]:
 def _identifies(value: str, kind: str, position: int) -> bool:
     """Whether a component of a field of this kind is part of the identifier; ``position`` counts from 0."""
     if kind == "PERSON":
-        # XPN: family, given, middle; XCN: id, family, given, middle
+        # XPN: family, given, middle, suffix; XCN: id, family, given, middle, suffix
+        if position in (3, 4) and value.rstrip(".").upper() in ("JR", "SR", "II", "III", "IV"):
+            return True
         return position < 4 and value not in _NO_NAMES and (len(value) > 1 or position in (2, 3))
     if kind == "ADDRESS":
         return position < 5 or position == 8  # street, other, city, state, ZIP; county

@@ -29,7 +29,7 @@ _FILLER = frozenset(
     "number num no nbr nr is was as of the a with reads listed id identifier code be has under by: ends ending in last four digits de named given on card for file to ref reference show shows".split()
 )
 _SHAPED = re.compile(
-    r"#?(?:[A-Z]{1,6}[-_]?\d{5,12}(?:-\d{1,6}){0,3}|\d{4,10}-[A-Z]{2,4}|\d{5,10}[A-Z]{2,3}|[A-Z]{2,5}(?:-[A-Z0-9]{2,8}){0,2}-\d{3,10}(?:-\d{1,6})?|[A-Z]{1,3}\d{2,4}-\d{3,6}(?:-\d{1,6})?)"
+    r"#?(?:[A-Z]{1,6}[-_]?\d{5,12}(?:-\d{1,6}){0,3}|\d{4,10}-[A-Z]{2,4}|\d{5,10}[A-Z]{2,3}|[A-Z]{2,5}(?:-[A-Z0-9]{2,8}){0,2}-\d{3,10}(?:-\d{1,6})?|(?:19|20)\d\d-[A-Z]{2}-\d{4,8}|[A-Z]{1,3}\d{2,4}-\d{3,6}(?:-\d{1,6})?)"
 )
 _NUMBERS = re.compile(r"(?!#?(?:19|20)\d\d-(?:19|20)\d\d$)(?:#?\d{1,12}(?:-\d{1,8}){1,4}|#?\d{7,18}|#\d{5,6})")
 _RANGE = re.compile(r"(\d+)-(\d+)")
@@ -51,7 +51,9 @@ _UNIT = re.compile(
 _STRONG_SHORT = frozenset(
     {"MRN", "SSN", "NPI", "DEA", "HEALTH_PLAN_ID", "ACCOUNT", "LICENSE", "DEVICE", "VEHICLE", "ID", "SECRET"}
 )
-_WEAK_CODES = frozenset({"MRN", "HEALTH_PLAN_ID", "ACCOUNT", "LICENSE"})
+_WEAK_CODES = frozenset({"MRN", "HEALTH_PLAN_ID", "ACCOUNT", "LICENSE", "ID", "DEVICE", "SSN"})
+_YEAR = re.compile(r"(?:1[89]|20)\d\d")
+_THREE = re.compile(r"#?\d{3}")
 _LABELLED = frozenset({*_STRONG_SHORT, "PHONE", "FAX", "CREDIT_CARD", "ZIP", "BIOMETRIC"})
 _SAFE_WORDS = frozenset(
     "icd cpt hcpcs loinc snomed rxnorm rxcui ndc clinvar omim hgnc ensembl transcript exon codon variant chr chromosome locus rs cvx nct pmid pmcid doi isbn version ver v stage grade grades class type level room bed page p fig figure table "
@@ -156,10 +158,17 @@ def _is_range(bare: str) -> bool:
     )
 
 
+_GLUED = re.compile(
+    r"(?<!\w)(?:(?P<MRN>mrn|mr)|(?P<SSN>ssn)|(?P<NPI>npi)|(?P<ACCOUNT>acct|csn|fin|har)|(?P<ID>enc|ord|ref|pt))#?(\d{4,12})(?!\w)",
+    re.IGNORECASE,
+)
+
+
 def identifiers(lexed: Lexed) -> list[Span]:
     """Identifiers in a text that has digits."""
     text = lexed.text
     out: list[Span] = []
+    out += [Span(*m.span(6), m.lastgroup or "ID", 0.85, _SOURCE) for m in _GLUED.finditer(text)]
     for match in _SSN.finditer(text):
         digits = re.sub(r"\D", "", match[0])
         out.append(Span(*match.span(), "SSN", 0.9 if checks.ssn_ok(digits) else 0.85, _SOURCE))
@@ -177,12 +186,17 @@ def identifiers(lexed: Lexed) -> list[Span]:
         size = len(value)
         if (
             size < 4
+            and not (_THREE.fullmatch(value) and text[start - 3 : start].lower() == "id ")
             and text[start - 1 : start] not in (":", "#", "=")
             and text[start - 2 : start] not in (": ", "# ", "= ")
         ):
             continue
         count = sum(map(str.isdigit, value))
-        kind, separated = _label(lexed, bisect_left(lexed.starts, start), count > 3)
+        kind, separated = _label(
+            lexed,
+            bisect_left(lexed.starts, start),
+            (count > 3 and not _YEAR.fullmatch(value)) or (size > 4 and 1 < count < size and value.isupper()),
+        )
         if kind == SAFE:
             continue
         if kind in _LABELLED and (size >= 3 or separated):

@@ -15,7 +15,7 @@ from toolguard.detection.rules.name_words import STOP, TITLES
 from toolguard.detection.spans import Span
 from toolguard.detection.values import fits
 
-__all__ = ["labelled"]
+__all__ = ["initials", "labelled"]
 
 _SOURCE = "label"
 _SEPARATOR = re.compile(
@@ -44,6 +44,16 @@ _PLAIN = frozenset(
         "ZIP",
     }
 )
+
+
+_INITIALS = re.compile(r"\b[Ii](?:nitials?|NITIALS?)\s?[:=]?\s?([A-Z](?:[-. ]?[A-Z]){1,3})(?![A-Za-z])")
+
+
+def initials(lexed: Lexed) -> list[Span]:
+    """``initials R-M-V``."""
+    if lexed.vocabulary.isdisjoint(("initials", "initial")):
+        return []
+    return [Span(*m.span(1), "PERSON", 0.8, _SOURCE) for m in _INITIALS.finditer(lexed.text)]
 
 
 def labelled(lexed: Lexed) -> list[Span]:
@@ -110,7 +120,15 @@ def _value(lexed: Lexed, i: int, at: int, kind: str, strong: bool, opener: str) 
         value = value[: cut.start()]
     if kind in ("FACILITY", "LOCATION"):
         value = re.split(r"[,.](?=\s|$)|\s{2,}|\s[-(@]", value, maxsplit=1)[0]
-        if not value[:1].isupper() or value.count(" ") > 5 or (not strong and value.count(" ") < 1):
+        if (
+            not value[:1].isupper()
+            or value.count(" ") > 5
+            or (
+                not strong
+                and value.count(" ") < 1
+                and (opener != " " or text[at - 2 : at - 1] != ":" or lexed.flags[i + 1] & WORD)
+            )
+        ):
             return None
     elif kind == "ADDRESS":
         value = _SENTENCE.split(value, maxsplit=1)[0]
@@ -118,7 +136,13 @@ def _value(lexed: Lexed, i: int, at: int, kind: str, strong: bool, opener: str) 
             return None
     else:
         value = re.split(r"[\s,;)]", value, maxsplit=1)[0].rstrip(".")
-        if kind == "ID" and opener == "=" and lexed.folded[i] in _LOGINS and 2 < len(value) < 40 and value[0].isalpha():
+        if (
+            kind == "ID"
+            and (opener == "=" or lexed.folded[i] != "user")
+            and lexed.folded[i] in _LOGINS
+            and 2 < len(value) < 40
+            and value[0].isalpha()
+        ):
             return Span(at, at + len(value), kind, 0.7, _SOURCE)
         if (kind == "ZIP" and len(value) < 4) or (kind != "ZIP" and not strong and opener != "="):
             return None

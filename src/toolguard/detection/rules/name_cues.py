@@ -52,6 +52,7 @@ class CuedNames(NameReader):
             "professor",
             "capt",
             "sgt",
+            "don",
         ) and not ((self.caps[i] and self.strength(j) >= 1) or (self.lower_style and self.strength(j) == 3)):
             return None
         if not self.caps[j]:
@@ -133,6 +134,25 @@ class CuedNames(NameReader):
             ):
                 return None
         return self.add(j, last, 0.8)
+
+    def paired(self, i: int) -> int | None:
+        """``okafor_tunde``, ``Tunde-Okafor``, ``smith_john``: two names in a file's or a user's name."""
+        nxt = i + 1
+        if (
+            nxt >= self.count
+            or self.lexed.gap(i) not in ("_", "-", ".")
+            or min(len(self.folded[i]), len(self.folded[nxt])) < 3
+        ):
+            return None
+        first, second = self.flags[i], self.flags[nxt]
+        if (first | second) & (WORD | CLINICAL) or not (
+            (first & GIVEN and second & FAMILY) or (first & FAMILY and second & GIVEN)
+        ):
+            return None
+        start, end, text = self.lexed.starts[i], self.lexed.ends[nxt], self.lexed.text
+        # in a path, or with more of a file's name behind it: ``kevin.marsh(`` is code
+        placed = text[start - 1 : start] in ("/", "\\", "_") or text[end : end + 1] in ("_", ".", "-")
+        return self.add(i, nxt, 0.6) if placed and text[end : end + 1] not in ("(", "@", "=") else None
 
     def kin(self, i: int, j: int) -> bool:
         """``her grandson Will on``, ``sister May``: a name that is a word, with its capital, after who it is."""

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 TITLES = frozenset(
-    "dr mr mrs ms miss mx prof professor sir madam mme mlle herr frau sr sra srta dra señor señora senor senora doctor rev reverend father fr pastor rabbi imam sgt capt lt col maj judge hon dame lady lord".split()
+    "dr mr mrs ms don doña doctora maestro councillor mister missus miss mx prof professor sir madam mme mlle herr frau sr sra srta dra señor señora senor senora doctor rev reverend father fr pastor rabbi imam sgt capt lt col maj judge hon dame lady lord".split()
 )
 SPANNED = frozenset("dr mr mrs ms mx prof mme mlle sr sra srta dra".split())
 ROLES = frozenset(
@@ -34,7 +34,7 @@ ROLES = frozenset(
     "friend neighbor aunt uncle cousin niece nephew grandmother grandfather grandson granddaughter fiance fiancee roommate officer "
     "member subscriber beneficiary policyholder guarantor donor recipient participant subject employee manager technician caller clinician provider "
     "professional specialist paramedic coordinator interpreter witness student attn dear hi hello hey cc thanks regards sincerely signed paciente "
-    "poc teacher grandson stepson stepdaughter stepmother stepfather nephew girlfriend boyfriend ex-wife ex-husband abuela abuelo tia tio suegra hermano hermana vet proband client "
+    "poc teacher grandson stepson stepdaughter stepmother stepfather nephew girlfriend boyfriend ex-wife ex-husband abuela abuelo tia tio suegra hermano hermana soy nieto nieta sobrino sobrina vet proband client "
     "señora señor enfermera madre padre hija hijo esposa esposo case".split()
 )
 CUES = frozenset(
@@ -44,7 +44,7 @@ CUES = frozenset(
 )
 STRONG_CUES = frozenset("named called name i'm im llama llamado llamada nombre attn dear".split())
 PARTICLES = frozenset(
-    "de da do dos das del della di du la le les van von der den ten ter bin binti ibn al el abu y e mac mc o san santa st".split()
+    "de da do dos das del della di du la le les los las van von der den ten ter bin binti ibn al el abu y e mac mc o san santa st".split()
 )
 CREDENTIALS = frozenset(
     "md do rn np pa pac phd lpn lcsw msw dds dmd dpm pharmd facs facp facc crnp aprn cnm ot pt dpt rd lmft psyd cna emt mph bsn msn dnp fnp arnp od dvm jr sr esq mbbs".split()

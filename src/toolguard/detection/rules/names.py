@@ -127,6 +127,10 @@ class _Names(CuedNames):
     def run(self) -> list[Span]:
         i = 0
         caps, folded, lower, flags = self.caps, self.folded, self.lower_style, self.flags
+        if "_" in self.lexed.text or "/" in self.lexed.text:
+            for at, flag in enumerate(flags):
+                if flag & (GIVEN | FAMILY) and not flag & WORD:
+                    self.paired(at)
         while i < self.count:
             word = folded[i]
             if word not in TRIGGERS:

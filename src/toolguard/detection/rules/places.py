@@ -14,7 +14,7 @@ TOWN = rf"(?:(?:St|Ft|Mt|Pt)\.?\s)?{CAP}(?:[ -](?:of\s|on\s|de\s|la\s|upon\s)?{C
 NOUNS = frozenset(
     "hospital hospitals hosp clinic clinics infirmary hospice sanatorium pediatrics paediatrics surgery oncology cardiology neurology orthopedics orthopaedics dermatology ophthalmology "
     "dialysis urology podiatry orthodontics dentistry endodontics radiology imaging gastroenterology rheumatology nephrology endocrinology pulmonology hospice "
-    "pharmacy pharmacies healthcare rehabilitation rehab polyclinic dispensary hôpital klinik krankenhaus clinica clínica".split()
+    "snf alf ltac ltach pharmacy pharmacies healthcare rehabilitation rehab polyclinic dispensary hôpital klinik krankenhaus clinica clínica".split()
 )
 CENTRES = frozenset(
     "center centre ctr institute pavilion facility foundation campus unit branch residence residences".split()

@@ -11,10 +11,12 @@ from toolguard.detection.rules.dates import AGE_WORDS, ages, dates
 from toolguard.detection.rules.facilities import facilities
 from toolguard.detection.rules.hl7 import hl7
 from toolguard.detection.rules.identifiers import identifiers
-from toolguard.detection.rules.labelled import labelled
+from toolguard.detection.rules.labelled import initials, labelled
 from toolguard.detection.rules.names import people
 from toolguard.detection.rules.secrets import secrets
-from toolguard.detection.rules.tables import spoken_numbers, tables
+from toolguard.detection.rules.spoken import spoken_numbers
+from toolguard.detection.rules.sql import sql
+from toolguard.detection.rules.tables import tables
 from toolguard.detection.rules.towns import towns
 from toolguard.detection.spans import Span
 
@@ -35,7 +37,9 @@ def recognize(lexed: Lexed) -> list[Span]:
         out += secrets(lexed)
         if any(mark in text for mark in (":", "=", "|", "..", ". .", " like ", " LIKE ")):
             out += labelled(lexed)
+        out += initials(lexed)
         out += tables(text)
+        out += sql(text)
         out += spoken_numbers(lexed)
         out += emails(lexed)
     out += dates(lexed, digits)

@@ -1,36 +1,23 @@
-"""Tables in prose: CSV and Markdown with a header line, SQL ``insert``; and numbers in words."""
+"""Tables in prose: CSV, TSV, semicolon and Markdown tables with a header line."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from toolguard.detection.fields import SAFE, field_type
-from toolguard.detection.lexer import Lexed
 from toolguard.detection.spans import Span
 from toolguard.detection.values import fits
 
-__all__ = ["spoken_numbers", "tables"]
+__all__ = ["tables"]
 
 _SOURCE = "table"
-_INSERT = re.compile(r"insert\s+into\s+[\w.\"`\[\]]{1,64}\s*\(([^()]{1,2000})\)\s*values\s*", re.IGNORECASE)
-_SQL_VALUE = re.compile(r"\s*(?:'((?:[^']|''){0,400})'|([^,()']{0,80}))\s*(,|\))")
-_DIGIT_WORD = "zero|oh|o|one|two|three|four|five|six|seven|eight|nine|niner|double|triple|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve"
-_SPOKEN = re.compile(
-    rf"(?<![\w-])(?:(?:{_DIGIT_WORD}|dash|hyphen|\d)(?:[\s,.-]{{1,3}}|$)){{4,30}}(?:{_DIGIT_WORD}|\d)(?![\w-])",
-    re.IGNORECASE,
-)
-_SPOKEN_PAIR = re.compile(rf"(?<![\w-])(?:{_DIGIT_WORD})[\s,.-]{{1,3}}(?:{_DIGIT_WORD})(?![\w-])", re.IGNORECASE)
-_DIGIT_WORDS = frozenset(_DIGIT_WORD.split("|")) - {"o"}
 
 
 def tables(text: str) -> list[Span]:
-    """Cells of CSV, TSV, semicolon and Markdown tables whose header names an identifier; SQL ``insert`` rows."""
+    """Cells of CSV, TSV, semicolon and Markdown tables whose header names an identifier."""
     out: list[Span] = []
     if "\n" in text:
         out += _delimited(text)
-    if "insert" in text or "INSERT" in text:
-        out += _inserts(text)
     return out
 
 
@@ -82,42 +69,4 @@ def _cells(line: str, delimiter: str) -> list[tuple[int, int]]:
         out = out[1:]
         if line.rstrip().endswith("|") and out:
             out = out[:-1]
-    return out
-
-
-def _inserts(text: str) -> Iterator[Span]:
-    for match in _INSERT.finditer(text):
-        kinds = [field_type(name.strip(" \t\n\"'`[]")) for name in match[1].split(",")]
-        at = match.end()
-        while text[at : at + 1] == "(":
-            at += 1
-            for kind in kinds:
-                value = _SQL_VALUE.match(text, at)
-                if not value:
-                    return
-                group = 1 if value[1] is not None else 2
-                inside = value[group]
-                if kind and kind != SAFE and inside and inside.lower() != "null":
-                    span = fits(kind, inside)
-                    if span and span[1] > span[0]:
-                        yield Span(value.start(group) + span[0], value.start(group) + span[1], kind, 0.9, _SOURCE)
-                at = value.end()
-                if value[3] == ")":
-                    break
-            tail = re.compile(r"\s*,\s*(?=\()").match(text, at)
-            at = tail.end() if tail else len(text)
-
-
-def spoken_numbers(lexed: Lexed) -> list[Span]:
-    """``five five five, one two one two``: five or more digits said one by one."""
-    if len(lexed.vocabulary & _DIGIT_WORDS) < 2:
-        return []
-    out = []
-    for match in _SPOKEN.finditer(lexed.text):
-        if _SPOKEN_PAIR.search(match[0]):
-            before = lexed.text[max(0, match.start() - 40) : match.start()].lower()
-            kind = (
-                "PHONE" if any(w in before for w in ("phone", "call", "number is", "cell", "reach", "mobile")) else "ID"
-            )
-            out.append(Span(*match.span(), kind, 0.75, _SOURCE))
     return out
