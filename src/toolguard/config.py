@@ -420,6 +420,8 @@ def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]
         ),
         **_telemetry(config, store),
     }
+    if "credentials" not in given:
+        described["credentials"] = open_providers(config.credentials, at=config.at)
     unknown = sorted(set(given) - PART_NAMES)
     if unknown:
         raise ConfigError(f"a guard takes no {unknown[0]!r}; it takes {', '.join(sorted(PART_NAMES))}")

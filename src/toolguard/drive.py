@@ -366,7 +366,8 @@ def _invoke(hands: Hands, step: s.Invoke) -> s.Ran:
     except Exception as error:  # noqa: BLE001 - what the tool raises is its result
         ran = s.Ran(error=error)
     except BaseException as interruption:
-        _clean(interruption, keychain.close() if keychain else frozenset())
+        if keychain is not None:
+            _clean(interruption, keychain.close())
         raise
     finally:
         current.reset(mark)
@@ -384,9 +385,10 @@ async def _ainvoke(hands: Hands, step: s.Invoke) -> s.Ran:
         ran = s.Ran(error=error)
     except BaseException as interruption:
         # torn down, nothing can be awaited any more; cancelled, what was acquired is still given back first
-        torn = isinstance(interruption, GeneratorExit)
-        secrets = frozenset[str]() if keychain is None else keychain.close() if torn else await _aclose(keychain)
-        _clean(interruption, secrets)
+        if keychain is not None:
+            _clean(
+                interruption, keychain.close() if isinstance(interruption, GeneratorExit) else await _aclose(keychain)
+            )
         raise
     finally:
         with suppress(ValueError):  # torn down from another context, which never had the mark

@@ -112,7 +112,7 @@ def read_secret(path: Path) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as fault:
         raise UnavailableError(f"{where} cannot be opened ({fault.strerror}); check its path and owner") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise UnavailableError(f"{where} is no regular file; name a file that holds nothing but the secret")
@@ -121,7 +121,9 @@ def read_secret(path: Path) -> str:
                 f"{where} can be read by others (mode {stat.S_IMODE(found.st_mode):04o}); run chmod 600 on it, "
                 "and replace the secret if others may have read it"
             )
-        held = file.read(_MAX_FILE + 1)
+        held = os.read(descriptor, _MAX_FILE + 1)
+    finally:
+        os.close(descriptor)
     try:
         text = held.decode("utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
