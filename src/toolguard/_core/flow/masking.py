@@ -13,12 +13,23 @@ from toolguard._core.mask import Finding, Path, apply_findings, leaf_text, leave
 from toolguard._core.masking import UNSAID, Masking, Typed
 from toolguard._core.operators import ONE_WAY, Operator, one_way
 from toolguard._core.steps import Allocate, Inspect, Now, Origin, Reveal
+from toolguard._core.stream import Scalar, StreamMask, Window
 from toolguard._core.surrogate import Form
 from toolguard._core.typed import FREE, Room, room_at, room_like
 from toolguard._core.vault import LITERAL, SLOTS, Namespace, Need, Token, canonical_form, token_spans
 from toolguard.errors import DetectionError
 
-__all__ = ["Meanings", "mask", "mask_value", "meanings", "slot_need", "token_findings", "tokenise"]
+__all__ = [
+    "Meanings",
+    "mask",
+    "mask_scalar",
+    "mask_value",
+    "mask_window",
+    "meanings",
+    "slot_need",
+    "token_findings",
+    "tokenise",
+]
 
 
 def mask_value(
@@ -47,6 +58,33 @@ def mask(
     namespace = Namespace.MODEL if origin is Origin.MODEL else Namespace.PROTECTED
     masked = yield from tokenise(value, put, namespace, own, schema=schema, masking=masking)
     return masked, findings
+
+
+def mask_window(machine: StreamMask, window: Window, origin: Origin, masking: Masking, *, final: bool) -> Flow[str]:
+    """What leaves a stream of text now, masked. What was given out before helps to find what comes, and stays."""
+    text = window.text
+    findings = cast("tuple[Finding, ...]", (yield Inspect(text, origin)))
+    _, put = yield from _apart(text, origin, findings, True)
+    fixed = [(f.start, f.end) for f in (*put, *(f for f, _ in token_findings(text)))]
+    start, end = machine.give(window, fixed, final=final)
+    mine = tuple(
+        replace(f, start=max(f.start, start) - start, end=min(f.end, end) - start)
+        for f in put
+        if f.end > start and f.start < end
+    )
+    namespace = Namespace.MODEL if origin is Origin.MODEL else Namespace.PROTECTED
+    return str((yield from tokenise(text[start:end], mine, namespace, masking=masking)))
+
+
+def mask_scalar(scalar: Scalar, origin: Origin, masking: Masking) -> Flow[Json]:
+    """A key, string or number of a JSON stream, masked as if it stood in its object."""
+    if scalar.key:
+        masked = yield from mask_value({scalar.value: None}, origin, masking=masking)
+        return next(iter(masked))
+    if scalar.name is None:
+        return (yield from mask_value(scalar.value, origin, masking=masking))
+    masked = yield from mask_value({scalar.name: scalar.value}, origin, masking=masking)
+    return next(iter(masked.values()))
 
 
 def _apart(
