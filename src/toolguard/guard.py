@@ -8,29 +8,34 @@ import threading
 import unicodedata
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from toolguard import drive
 from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Assurance, Caller, CallRef, Json, Person, Tool
-from toolguard._core.flow import Clear, Done, Permit, Setting, Suspension
+from toolguard._core.flow import Clear, Done, Flow, Permit, Setting, Suspension
 from toolguard._core.flow import abandon as abandon_flow
 from toolguard._core.flow import authorise as authorise_flow
 from toolguard._core.flow import execute as execute_flow
 from toolguard._core.flow import judge as judge_flow
 from toolguard._core.flow import mask_value as mask_flow
 from toolguard._core.flow import reveal_text as reveal_flow
+from toolguard._core.flow.masking import Meanings
+from toolguard._core.flow.reveal import disclose as disclose_flow
 from toolguard._core.flow.setting import DEFAULT_PAUSES
 from toolguard._core.policy import Decision, Policy, ToolPlan
 from toolguard._core.records import Scope, label
 from toolguard._core.steps import Change, Origin
+from toolguard._core.vault import Token
 from toolguard.bound import BoundTool, from_function
 from toolguard.config import PART_NAMES, Parts, assemble, load_parts
 from toolguard.drive import Hands
 from toolguard.errors import ConfigError, IdentityError, UnknownToolError
 from toolguard.ports import Pointing, SessionKey, Term, ToolAnalysis, TraceContext
 from toolguard.register import RegisterReader
+from toolguard.streams import MaskStream, RevealStream
 
 __all__ = ["Guard", "Session", "current_session"]
 
@@ -442,6 +447,39 @@ class Session:
     async def areveal(self, text: str, *, purpose: str) -> Clear:
         setting, hands = self._setting(_NOTHING, self.ref(), "", False, None)
         return await drive.arun(reveal_flow(setting, text, purpose), hands)
+
+    def stream_reveal(self, *, purpose: str, json: bool = False) -> RevealStream:
+        """A stream (text deltas, or with ``json`` the deltas of a tool call's arguments) in clear for the person.
+
+        It holds back only what may be the beginning of a token. Each token is decided upon and recorded once, as by
+        `reveal`.
+        """
+        setting, hands = self._setting(_NOTHING, self.ref(), "", False, None)
+
+        def disclose(tokens: frozenset[Token]) -> Meanings:
+            return drive.run(disclose_flow(self._again(setting), tokens, purpose), hands)
+
+        async def adisclose(tokens: frozenset[Token]) -> Meanings:
+            return await drive.arun(disclose_flow(self._again(setting), tokens, purpose), hands)
+
+        return RevealStream(disclose, adisclose, json=json)
+
+    def _again(self, setting: Setting) -> Setting:
+        """The same for one more call."""
+        return replace(setting, ref=self._kept(self.ref()))
+
+    def stream_mask(self, *, origin: Origin | str = Origin.USER, json: bool = False) -> MaskStream:
+        """A stream (text deltas, or with ``json`` JSON text) masked on its way.
+
+        It holds back the sentence that has not ended, 128 characters at most; of JSON the string that has not ended.
+        """
+        hands = self._hands(_NOTHING, self.guard.know(_REVEAL))
+
+        async def arun(flow: Flow[Any]) -> Any:
+            return await drive.arun(flow, hands)
+
+        masking = self.guard.parts.policy.masking
+        return MaskStream(lambda flow: drive.run(flow, hands), arun, _origin(origin), masking, json=json)
 
     def forget(self) -> int:
         """Purge this session's tokens; how many there were. Tokens in old text then mean nothing."""
