@@ -11,170 +11,38 @@
 
 from __future__ import annotations
 
-import secrets
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from toolguard._core.approval import Answer, Approval, Grant, Request, State, Verdict, move
-from toolguard._core.audit import Draft, Kind, verify_chain
-from toolguard._core.call import Assurance, CallRef, Person
-from toolguard._core.policy import ApproverRule
-from toolguard._core.steps import Change, Claim, LedgerRow, Settle, Standing, Update
+from toolguard._core.approval import Answer, Approval, State, move
+from toolguard._core.audit import Kind, verify_chain
+from toolguard._core.call import CallRef
+from toolguard._core.steps import Change, Claim, LedgerRow, Settle, Standing
 from toolguard._core.vault import Namespace, Need, Token
 from toolguard.errors import ConflictError, NotFoundError, StoreError
 from toolguard.ports import SessionKey, Store
+from toolguard.testing.register_contract import RegisterContract
+from toolguard.testing.store_samples import (
+    START,
+    ContractClock,
+    ContractSealer,
+    a_draft,
+    a_request,
+    a_verdict,
+    all_of,
+    approve,
+    claimed,
+    in_threads,
+    step,
+)
 
 __all__ = ["ContractClock", "ContractSealer", "StoreContract", "a_draft", "a_request", "a_verdict", "all_of", "claimed"]
 
-_START = 1_800_000_000.25
 
-
-class ContractClock:
-    """A clock that stands still until it is told."""
-
-    def __init__(self, now: float = _START) -> None:
-        self.wall = now
-        self.ticks = 1000.0
-
-    def now(self) -> float:
-        return self.wall
-
-    def monotonic(self) -> float:
-        return self.ticks
-
-    def advance(self, seconds: float) -> None:
-        self.wall += seconds
-        self.ticks += seconds
-
-
-class ContractSealer:
-    """`toolguard.ports.Sealer` with a key of its own (AES-256-GCM, the context as associated data)."""
-
-    def __init__(self) -> None:
-        self.digest_key = secrets.token_bytes(32)
-        self._aead = AESGCM(AESGCM.generate_key(256))
-        self.sealed = 0
-
-    def seal(self, plain: bytes, *, context: str) -> bytes:
-        self.sealed += 1
-        nonce = secrets.token_bytes(12)
-        return nonce + self._aead.encrypt(nonce, plain, context.encode())
-
-    def open(self, sealed: bytes, *, context: str) -> bytes:
-        return self._aead.decrypt(sealed[:12], sealed[12:], context.encode())
-
-
-def a_request(name: str = "a", *, tenant: str = "north", created: float = _START, **changes: Any) -> Request:
-    """A request with no field at its default, so that what is lost on the way is missed."""
-    given: dict[str, Any] = {
-        "id": f"approval-{tenant}-{name}",
-        "tenant": tenant,
-        "session": "s1",
-        "call": f"call-{name}",
-        "ref": CallRef(run="run/1", call_id=f"{name}:0/1", ordinal=2),
-        "tool": "mail.send",
-        "tool_ref": "module:mail#mail.send@00",
-        "args_digest": f"v1:args-{name}",
-        "call_digest": f"v1:call-{name}",
-        "view": {"to": "<EMAIL_1>", "n": [1, 2.5, True, None, 2**70], "$odd": "ü\u2028\U0001f600"},
-        "view_digest": f"v1:view-{name}",
-        "decisive": {"to": "host example.org"},
-        "truncated": True,
-        "sealed": bytes(range(256)),
-        "requester": Person(issuer="local", tenant=tenant, subject="ana"),
-        "requester_person": "ana",
-        "assurance": Assurance.VERIFIED,
-        "agent": "scribe",
-        "excluded": frozenset({"ana", "olga"}),
-        "policy_id": "clinic",
-        "policy_version": "7",
-        "policy_sha256": "ab" * 32,
-        "rules": ("mail-out", "phi-out"),
-        "because": "mail leaves the house",
-        "risk_class": "communication",
-        "risk_level": "high",
-        "evidence": ("sends mail",),
-        "approver_rules": (ApproverRule(name="two", approvers=("group:nurses", "person:bo"), quorum=2, expires=600.0),),
-        "agent_reason": "asked by the user",
-        "created": created,
-        "expires": created + 600.0,
-        "claim_ttl": 60.0,
-        "trace_id": "0a" * 16,
-        "span_id": "0b" * 8,
-        "entities": {"EMAIL": 1},
-    }
-    return Request(**{**given, **changes})
-
-
-def a_verdict(request: Request, person: str = "bo", answer: Answer = Answer.APPROVE, at: float = _START) -> Verdict:
-    return Verdict(
-        request=request.id,
-        answer=answer,
-        person=person,
-        identity=Person(issuer="local", tenant=request.tenant, subject=person),
-        groups=("nurses",),
-        seen_call_digest=request.call_digest,
-        seen_view_digest=request.view_digest,
-        reason="seen",
-        channel="inbox",
-        auth="token",
-        at=at,
-    )
-
-
-def a_draft(kind: Kind = Kind.CALL_DECIDED, *, call: str = "c1", at: float = _START, **body: Any) -> Draft:
-    return Draft(
-        kind=kind,
-        at=at,
-        started=at - 0.5,
-        call=call,
-        trace_id="0a" * 16,
-        span_id="0c" * 8,
-        parent_id="0b" * 8,
-        link_id="0d" * 8,
-        body={"gen_ai.tool.name": "mail.send", "toolguard.phi.count": 2, "n": 0.1, "list": ["a", "b"], **body},
-    )
-
-
-def all_of(store: Store, tenant: str = "north") -> dict[str, object]:
-    """Everything a failed commit must leave as it was."""
-    return {
-        "approvals": store.list(tenant),
-        "ledger": [store.ledger(tenant, a.request.ref) for a in store.list(tenant)],
-        "records": list(store.records()),
-        "heads": store.heads(),
-        "outbox": store.outbox(),
-    }
-
-
-def _approved(approval: Approval, now: float) -> Approval:
-    verdicts = (*approval.verdicts, a_verdict(approval.request, at=now))
-    grant = Grant(payload=b"payload\x00", signature=b"\xff" * 64, key_id="k1")
-    expires = now + approval.request.claim_ttl
-    return move(approval, State.APPROVED, now=now, verdicts=verdicts, grant=grant, grant_expires=expires)
-
-
-def claimed(approval: Approval, *, now: float, lease: float = 30.0) -> Change:
-    """The change that claims an approved call and begins its execution."""
-    request = approval.request
-    return Change(
-        tenant=request.tenant,
-        records=(a_draft(Kind.CALL_EXECUTING, call=request.call, at=now),),
-        update=_step(approval, move(approval, State.EXECUTING, now=now, lease_until=now + lease)),
-        claim=Claim(ref=request.ref, call_digest=request.call_digest, asked=True),
-    )
-
-
-def _step(before: Approval, after: Approval, alive_until: float | None = None) -> Update:
-    return Update(approval=after, from_version=before.version, from_state=before.state, alive_until=alive_until)
-
-
-class StoreContract:
+class StoreContract(RegisterContract):
     """See the module."""
 
     durable = False
@@ -207,15 +75,15 @@ class StoreContract:
 
     def approved(self, store: Store, name: str = "a", **changes: Any) -> Approval:
         before = self.asked(store, name, **changes)
-        after = _approved(before, store.now())
-        store.commit(Change(tenant=before.request.tenant, update=_step(before, after, before.request.expires)))
+        after = approve(before, store.now())
+        store.commit(Change(tenant=before.request.tenant, update=step(before, after, before.request.expires)))
         return after
 
     # --- what is written comes back
 
     def test_a_request_comes_back_exactly_as_it_was_asked(self, store: Store) -> None:
         approval = self.asked(store)
-        assert approval == Approval(request=a_request(), changed=_START)
+        assert approval == Approval(request=a_request(), changed=START)
         assert store.find("north", approval.request.ref) == approval
         assert store.ledger("north", approval.request.ref) == LedgerRow(
             call_digest=approval.request.call_digest, standing=Standing.ASKED
@@ -264,9 +132,9 @@ class StoreContract:
         before = self.asked(store)
         now = store.now()
         veto = move(before, State.DENIED, now=now, verdicts=(a_verdict(before.request, answer=Answer.DENY),))
-        store.commit(Change(tenant="north", update=_step(before, veto)))
+        store.commit(Change(tenant="north", update=step(before, veto)))
         with pytest.raises(ConflictError):
-            store.commit(Change(tenant="north", update=_step(before, _approved(before, now))))
+            store.commit(Change(tenant="north", update=step(before, approve(before, now))))
         assert store.get("north", before.id) == veto
 
     @pytest.mark.parametrize("to", [s for s in State if s not in (State.EXECUTING, State.PENDING)])
@@ -274,27 +142,27 @@ class StoreContract:
         """Invariant 7: what is denied stays denied, whatever a caller makes of it."""
         before = self.asked(store)
         denied = move(before, State.DENIED, now=store.now())
-        store.commit(Change(tenant="north", update=_step(before, denied)))
+        store.commit(Change(tenant="north", update=step(before, denied)))
         forged = replace(denied, state=to, version=denied.version + 1)
         with pytest.raises(ConflictError):
-            store.commit(Change(tenant="north", update=_step(denied, forged)))
+            store.commit(Change(tenant="north", update=step(denied, forged)))
         assert store.get("north", before.id) == denied
 
     def test_a_request_cannot_be_changed_once_it_is_asked(self, store: Store) -> None:
         before = self.asked(store)
         other = replace(before.request, call_digest="v1:another", tool="files.delete")
-        forged = _approved(replace(before, request=other), store.now())
+        forged = approve(replace(before, request=other), store.now())
         with pytest.raises(ConflictError):
-            store.commit(Change(tenant="north", update=_step(before, forged)))
+            store.commit(Change(tenant="north", update=step(before, forged)))
         assert store.get("north", before.id) == before
 
     def test_a_verdict_once_given_is_never_lost(self, store: Store) -> None:
         before = self.asked(store)
         one = replace(before, version=2, verdicts=(a_verdict(before.request, "cy"),))
-        store.commit(Change(tenant="north", update=_step(before, one)))
+        store.commit(Change(tenant="north", update=step(before, one)))
         without = replace(one, version=3, verdicts=())
         with pytest.raises(ConflictError):
-            store.commit(Change(tenant="north", update=_step(one, without)))
+            store.commit(Change(tenant="north", update=step(one, without)))
         found = store.get("north", before.id)
         assert found is not None
         assert [v.person for v in found.verdicts] == ["cy"]
@@ -302,12 +170,12 @@ class StoreContract:
     def test_time_is_the_stores_own_in_the_same_transaction(self, store: Store, clock: ContractClock) -> None:
         """Invariant 8: no approve after expiry, however the caller reckons."""
         before = self.asked(store)
-        after = _approved(before, store.now())
+        after = approve(before, store.now())
         clock.advance(600.0)
         with pytest.raises(ConflictError):
-            store.commit(Change(tenant="north", update=_step(before, after, before.request.expires)))
+            store.commit(Change(tenant="north", update=step(before, after, before.request.expires)))
         with pytest.raises(ConflictError):
-            store.commit(Change(tenant="north", update=_step(before, after)))
+            store.commit(Change(tenant="north", update=step(before, after)))
         assert store.get("north", before.id) == before
 
     def test_no_claim_after_the_grant_expired(self, store: Store, clock: ContractClock) -> None:
@@ -332,10 +200,10 @@ class StoreContract:
             store.commit(change)
 
     def test_whose_time_ran_out_is_found_for_the_sweeper(self, store: Store, clock: ContractClock) -> None:
-        waiting, granted = self.asked(store, "a", expires=_START + 50.0), self.approved(store, "b")
+        waiting, granted = self.asked(store, "a", expires=START + 50.0), self.approved(store, "b")
         running = self.approved(store, "c")
         store.commit(claimed(running, now=store.now(), lease=40.0))
-        self.asked(store, "d", tenant="south", expires=_START + 10_000.0)
+        self.asked(store, "d", tenant="south", expires=START + 10_000.0)
         assert store.overdue() == ()
         clock.advance(45.0)
         assert [a.id for a in store.overdue()] == [running.id]
@@ -394,7 +262,7 @@ class StoreContract:
         assert running is not None
         ended = move(running, State.EXECUTED, now=store.now(), outcome="error")
         settle = Settle(ref=approved.request.ref, ok=False)
-        store.commit(Change(tenant="north", update=_step(running, ended), settle=settle))
+        store.commit(Change(tenant="north", update=step(running, ended), settle=settle))
         for asked in (True, False):
             claim = Claim(ref=approved.request.ref, call_digest=approved.request.call_digest, asked=asked)
             with pytest.raises(StoreError):
@@ -434,7 +302,7 @@ class StoreContract:
         one, two = self.approved(store, "a"), self.asked(store, "b")
         fresh = CallRef(run="r", call_id="fresh")
         fine = Change(tenant="north", records=(a_draft(), a_draft()), create=a_request("new"), announce=two.id)
-        stale = replace(_step(one, move(one, State.REVOKED, now=store.now())), from_version=1)
+        stale = replace(step(one, move(one, State.REVOKED, now=store.now())), from_version=1)
         losers = {
             "update": replace(fine, update=stale),
             "create": replace(fine, create=replace(a_request("new"), ref=two.request.ref)),
@@ -483,7 +351,7 @@ class StoreContract:
     def test_a_log_opens_with_its_first_record_and_holds_together(self, store: Store) -> None:
         """I3: numbers follow each other, each record carries its predecessor."""
         assert (store.logs(), store.heads(), list(store.records())) == ((), (), [])
-        drafts = [a_draft(call=f"c{i}", at=_START + i) for i in range(5)]
+        drafts = [a_draft(call=f"c{i}", at=START + i) for i in range(5)]
         returned = [r for d in drafts for r in store.commit(Change(tenant="north", records=(d,)))]
         assert [r.draft for r in returned] == drafts
         records = list(store.records())
@@ -501,7 +369,7 @@ class StoreContract:
 
     def test_records_are_read_from_a_number_on_by_log_and_by_call(self, store: Store) -> None:
         for i in range(6):
-            store.commit(Change(tenant="north", records=(a_draft(call=f"c{i % 2}", at=_START + i),)))
+            store.commit(Change(tenant="north", records=(a_draft(call=f"c{i % 2}", at=START + i),)))
         (log,) = store.logs()
         assert [r.seq for r in store.records(log_id=log, after=4)] == [5, 6, 7]
         assert [r.seq for r in store.records(after=2, limit=2)] == [3, 4]
@@ -614,7 +482,7 @@ class StoreContract:
             for i in range(15):
                 store.commit(Change(tenant="north", records=(a_draft(call=f"{n}-{i}"), a_draft(call=f"{n}-{i}"))))
 
-        _in_threads(work, range(8))
+        in_threads(work, range(8))
         assert verify_chain(store.records()) == (241, ())
         calls = [r.draft.call for r in store.records()][1:]
         assert calls[::2] == calls[1::2], "two records of one change were torn apart"
@@ -632,7 +500,7 @@ class StoreContract:
                     continue
                 won.append(approval.id)
 
-        _in_threads(work, range(8))
+        in_threads(work, range(8))
         assert sorted(won) == sorted(a.id for a in approvals)
         executing = [r for r in store.records() if r.draft.kind is Kind.CALL_EXECUTING]
         assert len(executing) == 10, "a claim that lost left a record"
@@ -643,29 +511,6 @@ class StoreContract:
         key = SessionKey(tenant="north", session="s")
         needs = [Need(type="PERSON", text=f"{first} Lee") for first in ("Ann", "ANN", "Bo", "Cy", "Di", "DI")]
         seen: list[dict[Need, Token]] = []
-        _in_threads(
-            lambda n: seen.append(dict(store.allocate(key, needs[n % 3 :] + needs[: n % 3], sealer))), range(12)
-        )
+        in_threads(lambda n: seen.append(dict(store.allocate(key, needs[n % 3 :] + needs[: n % 3], sealer))), range(12))
         assert all(tokens == seen[0] for tokens in seen)
         assert len(store.values(key, sealer)) == 6
-
-
-def _in_threads(work: Callable[[int], None], numbers: Sequence[int]) -> None:
-    """Run ``work`` in a thread for each number, all at once; the first error of any is raised."""
-    errors: list[BaseException] = []
-    start = threading.Barrier(len(numbers))
-
-    def run(n: int) -> None:
-        try:
-            start.wait()
-            work(n)
-        except BaseException as error:  # noqa: BLE001 - raised again below, in the test's own thread
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(n,)) for n in numbers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
