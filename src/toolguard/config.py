@@ -21,6 +21,7 @@ from toolguard._core.masking import UNSAID, Masking
 from toolguard._core.policy import Policy
 from toolguard._core.risk import Evidence, Risk
 from toolguard.analysis import Plan, analyser_for, fhir_facts, shell_facts, sql_facts, url_facts
+from toolguard.confirm import ServiceConfirmer
 from toolguard.credentials import check_credentials, open_providers
 from toolguard.detection import DefaultDetector
 from toolguard.directory import Audience, FileDirectory, TokenFile
@@ -87,10 +88,18 @@ class DirectorySection(_Section):
 
 
 class ServiceSection(_Section):
-    """``[service]``: where the approval service listens, and its signing key, which guards never read."""
+    """``[service]``: where the approval service listens, and its signing key, which guards never read.
+
+    ``witness`` and ``reveal_key`` are the service's own as well. With ``token`` (``env:NAME`` or a file) a guard asks the
+    service before it claims a critical call; ``confirm = "never"`` accepts critical calls without asking.
+    """
 
     url: str = "http://127.0.0.1:8790"
     signing_key: str | None = None
+    witness: str = "toolguard.witness"
+    reveal_key: str | None = None
+    token: str | None = None
+    confirm: Literal["critical", "never"] = "critical"
 
 
 class TelemetrySection(_Section):
@@ -260,6 +269,9 @@ class Parts:
     on_wait_timeout: str = "withdraw"
     verify_token: Callable[[str], Person]
     confirm: Callable[[Approval], None] | None = None
+    """Asks the approval service before a critical call is claimed."""
+    confirm_critical: bool = True
+    """Whether critical calls need that; False accepts them without."""
     revealer: Callable[[str], Sealer] | None = None
     closers: tuple[Callable[[], None], ...] = field(default=())
 
@@ -303,6 +315,9 @@ def assemble(
     on_wait_timeout: str = "withdraw",
     credentials: Mapping[str, str | CredentialProvider] | None = None,
     references: Mapping[str, str | ReferenceReader] | Contents | None = None,
+    confirm: Callable[[Approval], None] | None = None,
+    confirm_critical: bool = True,
+    revealer: Callable[[str], Sealer] | None = None,
     closers: Sequence[Callable[[], None]] = (),
 ) -> Parts:
     """Put the parts together, with the defaults for what is not given.
@@ -341,6 +356,9 @@ def assemble(
         wait=wait,
         on_wait_timeout=on_wait_timeout,
         verify_token=_no_tokens if tokens is None else _verifier(tokens),
+        confirm=confirm,
+        confirm_critical=confirm_critical,
+        revealer=revealer,
         closers=tuple(closers),
     )
 
@@ -431,6 +449,33 @@ def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]
         clock=clock,
         **{**described, **given},
     )
+
+
+def _confirmer(config: Config) -> Callable[[Approval], None] | None:
+    wanted = config.service.token
+    if wanted is None:
+        return None
+    if wanted.startswith("env:"):
+        token = os.environ.get(wanted[4:], "")
+    else:
+        try:
+            token = config.at(wanted.removeprefix("file:")).read_text("utf-8")
+        except OSError as fault:
+            raise ConfigError(
+                f"the service token {wanted!r} cannot be read ({fault.strerror}); see [service]"
+            ) from None
+    if not token.strip():
+        raise ConfigError(f"the service token {wanted!r} is empty; 'toolguard people token' makes one for a service")
+    return ServiceConfirmer(config.service.url, token.strip())
+
+
+def _revealer(config: Config) -> Callable[[str], Sealer] | None:
+    """What seals decisive arguments for the service to reveal; the key is the service's and the guard's alone."""
+    wanted = config.service.reveal_key
+    if wanted is None:
+        return None
+    where = wanted if wanted.startswith("env:") else config.at(wanted.removeprefix("file:"))
+    return KeyRing.load(where, purpose=Purpose.REVEAL).sealer
 
 
 def _keys(config: Config) -> KeyRing | None:

@@ -514,6 +514,7 @@ class Session:
             shape=bound.shape,
             utc_offset=self._utc_offset,
             agent_reason=reason,
+            confirms=parts.confirm is not None or not parts.confirm_critical,
             session_facts={"id": self.id, "run": self.run, "calls": self._calls},
             replays=replays,
             pauses=(*DEFAULT_PAUSES, *pauses) if pauses else DEFAULT_PAUSES,

@@ -5,6 +5,7 @@ Exit codes: 0 done · 2 wrong usage · 3 a key file is missing, wrong or already
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -17,6 +18,7 @@ __all__ = ["app"]
 
 GUARD_KEY = "guard.key"
 SERVICE_KEY = "service.key"
+REVEAL_KEY = "reveal.key"
 
 app = typer.Typer(name="keys", help="Keys of the guard and of the approval service.", no_args_is_help=True)
 
@@ -26,20 +28,24 @@ def init(directory: Annotated[Path, typer.Argument(help="Folder for the key file
     """Make the guard's key and the service's signing key, and print the public key to pin."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in (GUARD_KEY, SERVICE_KEY):
+        for name in (GUARD_KEY, SERVICE_KEY, REVEAL_KEY):
             if (directory / name).exists():
                 raise KeyUnavailableError(f"key file {str(directory / name)!r} is already there; it was left as it is")
         signing = SecretKey.generate(Purpose.SIGN)
         write_key(directory / GUARD_KEY, SecretKey.generate(Purpose.SEAL))
         write_key(directory / SERVICE_KEY, signing)
+        write_key(directory / REVEAL_KEY, SecretKey.generate(Purpose.REVEAL))
     except (ToolguardError, OSError) as error:
         _fail(error)
     typer.echo(f"guard key:    {directory / GUARD_KEY}  (every process that runs a guard reads it)")
     typer.echo(f"service key:  {directory / SERVICE_KEY}  (only the approval service may read it)")
+    typer.echo(
+        f"reveal key:   {directory / REVEAL_KEY}  (guards and the service: approvers may see what decides a call)"
+    )
     typer.echo("\nIn toolguard.toml:\n\n[keys]")
     typer.echo(f'file = "{directory / GUARD_KEY}"')
     typer.echo(f'trusted = ["{Ed25519Signer(signing).public_key.line}"]')
-    typer.echo(f'\n[service]\nsigning_key = "{directory / SERVICE_KEY}"')
+    typer.echo(f'\n[service]\nsigning_key = "{directory / SERVICE_KEY}"\nreveal_key = "{directory / REVEAL_KEY}"')
 
 
 @app.command("show")
@@ -72,10 +78,10 @@ def rotate(path: Annotated[Path, typer.Argument(help="A key file; a new key is a
 
 
 def _any_purpose(reference: str) -> tuple[SecretKey, ...]:
-    try:
-        return read_keys(reference, purpose=Purpose.SEAL)
-    except KeyUnavailableError:
-        return read_keys(reference, purpose=Purpose.SIGN)
+    for purpose in (Purpose.SEAL, Purpose.REVEAL):
+        with contextlib.suppress(KeyUnavailableError):
+            return read_keys(reference, purpose=purpose)
+    return read_keys(reference, purpose=Purpose.SIGN)
 
 
 def _fail(error: Exception) -> NoReturn:

@@ -98,9 +98,15 @@ class KeyRing:
         self._sealers: dict[str, TenantSealer] = {}
 
     @classmethod
-    def load(cls, reference: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None) -> KeyRing:
+    def load(
+        cls,
+        reference: str | os.PathLike[str],
+        *,
+        purpose: Purpose = Purpose.SEAL,
+        environ: Mapping[str, str] | None = None,
+    ) -> KeyRing:
         """From a path, ``file:PATH`` or ``env:NAME``."""
-        return cls(read_keys(reference, purpose=Purpose.SEAL, environ=environ))
+        return cls(read_keys(reference, purpose=purpose, environ=environ))
 
     @property
     def oldest(self) -> SecretKey:

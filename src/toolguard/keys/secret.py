@@ -36,6 +36,8 @@ class Purpose(StrEnum):
     """Key-encryption key of the guard: seals values, keys digests."""
     SIGN = "sign"
     """Ed25519 private key of the approval service: signs resolutions."""
+    REVEAL = "reveal"
+    """Seals decisive arguments; the guard and the approval service hold it, so that approvers may see those alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

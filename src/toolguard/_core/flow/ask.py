@@ -32,7 +32,6 @@ from toolguard._core.steps import (
     Change,
     CheckGrant,
     Commit,
-    Confirm,
     Find,
     LookUp,
     NewId,
@@ -231,6 +230,11 @@ def _nobody(decision: Decision, requester: Requester | None, setting: Setting) -
         return "the policy names no approvers for it (add approvals.default)"
     if requester is None:
         return "the requester is not in the directory (add the person and this identity to it)"
+    if decision.risk.level is RiskLevel.CRITICAL and not setting.confirms:
+        return (
+            "a critical call is confirmed with the approval service before it runs, and none can be asked "
+            "(set [service] token, or confirm = 'never' to do without)"
+        )
     for rule in decision.approver_rules:
         if rule.verified_requester and setting.scope.caller.assurance != "verified":
             return f"approval {rule.name!r} demands a verified requester (open the session with verify_caller)"
@@ -347,11 +351,6 @@ def _check_grant(setting: Setting, trail: Trail, approval: Approval, judged: Jud
         request = replace(approval.request, excluded=approval.request.excluded | requester.excluded)
         if tally(replace(approval, request=request)) is not State.APPROVED:
             yield from invalidate(setting, trail, approval, "not_eligible")
-    if approval.request.risk_level == RiskLevel.CRITICAL.label:
-        try:
-            yield Confirm(approval)
-        except InvalidatedError:
-            yield from invalidate(setting, trail, approval, "not_confirmed")
 
 
 def _glass_holds(approval: Approval, judged: Judged) -> Flow[bool]:

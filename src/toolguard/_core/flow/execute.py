@@ -20,11 +20,13 @@ from toolguard._core.mask import Finding
 from toolguard._core.policy import Effect, Handling
 from toolguard._core.records import Trail
 from toolguard._core.register import Registers
+from toolguard._core.risk import RiskLevel
 from toolguard._core.scrub import scrub
 from toolguard._core.steps import (
     Change,
     Claim,
     Commit,
+    Confirm,
     Find,
     Invoke,
     LedgerRow,
@@ -212,6 +214,8 @@ def _commit_claim(setting: Setting, permit: Permit, change: Change) -> Flow[None
     for look in range(_LOOKS):
         registers: Registers = yield ReadRegister(fresh=look > 0)
         yield from _check_stands(setting, permit, registers)
+        if look == 0:
+            yield from _confirm(setting, permit)
         try:
             yield Commit(replace(change, heads=registers.heads))
         except RegisterMovedError:
@@ -223,6 +227,22 @@ def _commit_claim(setting: Setting, permit: Permit, change: Change) -> Flow[None
         code="register_moved",
         call_id=permit.trail.call,
     )
+
+
+def _confirm(setting: Setting, permit: Permit) -> Flow[None]:
+    """A critical call is claimed only while the approval service, asked now, stands by its approval."""
+    approval = permit.approval
+    if approval is None or approval.request.risk_level != RiskLevel.CRITICAL.label:
+        return
+    try:
+        yield Confirm(approval)
+    except InvalidatedError:
+        yield from invalidate(setting, permit.trail, approval, "not_confirmed")
+    except ConflictError:
+        raise
+    except ToolguardError as fault:
+        yield from abandon(setting, permit, Outcome.DENIED, fault.code)
+        raise
 
 
 def _check_stands(setting: Setting, permit: Permit, registers: Registers) -> Flow[None]:

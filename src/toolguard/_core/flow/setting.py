@@ -66,6 +66,8 @@ class Setting:
     shape: ResultShape
     lease: float = 300.0
     replays: bool = False
+    confirms: bool = True
+    """Whether the approval service can be asked about a critical call, or need not be."""
     pauses: tuple[type[BaseException], ...] = DEFAULT_PAUSES
     utc_offset: float = 0.0
     agent_reason: str = field(default="", repr=False)

@@ -1,0 +1,161 @@
+"""The witness: what the approval service remembers outside the store, so that a store that was set back is seen.
+
+Whoever can write to the store can also put an older copy of it in place, with every signature in it true. The witness
+is a small file on the service's own machine: how far each log and each register had come, and which critical
+approvals were spent. It holds ids, numbers, hashes and times, and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from toolguard._core.register import act_of
+from toolguard.errors import ConfigError, StoreError
+from toolguard.ports import Store
+
+__all__ = ["Witness"]
+
+_LOCK_WAIT = 10.0
+_KEPT = 86400.0
+"""Seconds a spent approval is remembered beyond its own end, in case clocks differ."""
+
+
+class _Memory(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    version: int = 1
+    store: str = ""
+    logs: dict[str, tuple[int, str]] = {}
+    acts: dict[str, tuple[int, str]] = {}
+    spent: dict[str, float] = {}
+
+
+class Witness:
+    """A file of mode 0600. Processes share it through a lock file beside it.
+
+    Args:
+        path: the file; made at the first note. It belongs on another disk than the store, out of reach of whoever
+            may write to that.
+        store_id: which store it speaks of (the store's ``epoch``).
+    """
+
+    def __init__(self, path: str | os.PathLike[str], store_id: str) -> None:
+        self._path = Path(path)
+        self._store_id = store_id
+        self._lock = FileLock(self._path.with_name(self._path.name + ".lock"), timeout=_LOCK_WAIT)
+
+    def check(self, store: Store) -> None:
+        """Raises StoreError where the store is another one, or ends before where it was seen to end."""
+        with self._held():
+            self._check(self._load(), store)
+
+    def note(self, store: Store, tenants: tuple[str, ...] = ()) -> None:
+        """Check, then remember how far the store's logs and the registers of ``tenants`` have come.
+
+        Raises:
+            StoreError: the store was set back; what was remembered stays.
+        """
+        with self._held():
+            memory = self._load()
+            self._check(memory, store)
+            self._save(_seen(memory, store, tenants, self._store_id))
+
+    def accept(self, store: Store, tenants: tuple[str, ...] = ()) -> None:
+        """Begin anew from the store as it is: after a person has decided to use a restored one. Spent stays spent."""
+        with self._held():
+            memory = _Memory(spent=self._load().spent)
+            self._save(_seen(memory, store, tenants, self._store_id))
+
+    def spend(self, approval: str, until: float, now: float) -> bool:
+        """Remember that an approval is used up (its grant ends at ``until``, UTC seconds); False if it already was."""
+        with self._held():
+            memory = self._load()
+            if approval in memory.spent:
+                return False
+            spent = {k: end for k, end in memory.spent.items() if now < end + _KEPT}
+            self._save(memory.model_copy(update={"spent": {**spent, approval: until}}))
+            return True
+
+    def _check(self, memory: _Memory, store: Store) -> None:
+        if not memory.store:
+            return
+        if memory.store != self._store_id:
+            raise StoreError(
+                f"the store is not the one {str(self._path)!r} has seen; if it was put in its place on purpose, run "
+                "'toolguard store accept'"
+            )
+        heads = {head.log_id: head.seq for head in store.heads()}
+        for log_id, (seq, hash_) in memory.logs.items():
+            there = next(iter(store.records(log_id=log_id, after=seq - 1, limit=1)), None)
+            if heads.get(log_id, 0) < seq or there is None or there.hash != hash_:
+                raise self._set_back()
+        for tenant, (n, hash_) in memory.acts.items():
+            last = store.acts(tenant, n - 1, 1)
+            if not last or act_of(last[0]).hash != hash_:
+                raise self._set_back()
+
+    def _set_back(self) -> StoreError:
+        return StoreError(
+            f"the store ends before where {str(self._path)!r} saw it end: it was set back or restored from a backup; "
+            "nothing is decided on it until a person has looked and run 'toolguard store accept', which voids every "
+            "open approval"
+        )
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        try:
+            with self._lock:
+                yield
+        except Timeout:
+            raise StoreError(f"the witness {str(self._path)!r} is held by another process; try again") from None
+        except OSError as error:
+            raise StoreError(
+                f"the witness {str(self._path)!r} cannot be used ({type(error).__name__}); check its folder and mode"
+            ) from None
+
+    def _load(self) -> _Memory:
+        try:
+            return _Memory.model_validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            return _Memory()
+        except ValidationError:
+            raise ConfigError(
+                f"the witness {str(self._path)!r} cannot be read; find out what happened to it before you remove it"
+            ) from None
+
+    def _save(self, memory: _Memory) -> None:
+        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(memory.model_dump(mode="json"), file)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(self._path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _seen(memory: _Memory, store: Store, tenants: tuple[str, ...], store_id: str) -> _Memory:
+    acts = dict(memory.acts)
+    for tenant in tenants:
+        n, hash_ = acts.get(tenant, (0, ""))
+        while page := store.acts(tenant, n, 1000):
+            n, hash_ = n + len(page), act_of(page[-1]).hash
+        if n:
+            acts[tenant] = (n, hash_)
+    logs = {head.log_id: (head.seq, head.hash) for head in store.heads() if head.seq}
+    return memory.model_copy(update={"store": store_id, "logs": logs, "acts": acts})
