@@ -28,7 +28,7 @@ XID_STATUS = "SELECT pg_xact_status($1::text::xid8)"
 
 _APPROVAL_COLUMNS = (
     "id, tenant, state, version, ref, call_digest, expires, grant_expires, lease_until, outcome, changed, "
-    "grant_payload, grant_signature, grant_key, sealed, request"
+    "grant_payload, grant_signature, grant_key, proposal, editor, sealed, request"
 )
 _APPROVAL = (
     f"SELECT {_APPROVAL_COLUMNS}, ARRAY(SELECT verdict FROM verdicts v WHERE v.approval = approvals.id ORDER BY v.n) "  # noqa: S608 - our own constants
@@ -39,9 +39,14 @@ FIND = _APPROVAL + "WHERE tenant = $1 AND ref = $2 ORDER BY n DESC LIMIT 1"
 LIST = _APPROVAL + "WHERE tenant = $1 AND n < $2 ORDER BY n DESC LIMIT $3"
 LIST_STATES = _APPROVAL + "WHERE tenant = $1 AND n < $2 AND state = ANY ($3::text[]) ORDER BY n DESC LIMIT $4"
 OVERDUE = _APPROVAL + "WHERE deadline IS NOT NULL AND deadline <= $1 ORDER BY deadline LIMIT $2"
+RECENT = _APPROVAL + "WHERE tenant = $1 AND requester = $2 AND created >= $3 AND tool = $4 ORDER BY n DESC LIMIT $5"
 PLACE = "SELECT n FROM approvals WHERE id = $1 AND tenant = $2"
 VERSIONS = "SELECT id, version FROM approvals WHERE id = ANY ($1::text[])"
 
+LOCK = (
+    "SELECT CASE WHEN alone THEN pg_advisory_xact_lock(k)::text ELSE pg_advisory_xact_lock_shared(k)::text END "
+    "FROM unnest($1::bigint[], $2::boolean[]) AS wanted (k, alone)"
+)
 # under lock, always in this order of tables and keys, so that two transactions never wait for each other
 LOCK_APPROVALS = f"SELECT {_APPROVAL_COLUMNS} FROM approvals WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE"  # noqa: S608 - our own constants
 THEIR_VERDICTS = "SELECT approval, verdict FROM verdicts WHERE approval = ANY ($1::text[]) ORDER BY approval, n"
@@ -49,12 +54,25 @@ LOCK_LEDGER = (
     "SELECT call_digest, standing, result, asked, tenant, ref FROM ledger "
     "WHERE (tenant, ref) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY tenant, ref FOR UPDATE"
 )
+LOCK_USES = (
+    "SELECT tenant, act, used FROM uses WHERE (tenant, act) IN (SELECT * FROM unnest($1::text[], $2::text[])) "
+    "ORDER BY tenant, act FOR UPDATE"
+)
+HEADS_OF_ACTS = "SELECT tenant, max(n) FROM acts WHERE tenant = ANY ($1::text[]) GROUP BY tenant"
+ANNOUNCED = "SELECT tenant, key FROM announced WHERE (tenant, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))"
+_WANTED = (
+    "FROM unnest($1::text[], $2::text[], $3::float8[]) WITH ORDINALITY AS cap (tenant, value, since, i) ORDER BY i"
+)
+_MINE = "SELECT (SELECT count(*) FROM approvals a WHERE a.tenant = cap.tenant AND a.created >= cap.since AND "
+ASKED_BY_RUN = _MINE + "a.run = cap.value) " + _WANTED
+ASKED_BY_PERSON = _MINE + "a.requester = cap.value) " + _WANTED
 ENDS = "SELECT call, kind, body FROM records WHERE call = ANY ($1::text[]) AND kind = ANY ($2::text[])"
 
 CREATE = _dollars(_sql.CREATE)
 UPDATE = (
     "UPDATE approvals SET state = $1, version = $2, deadline = $3, grant_expires = $4, lease_until = $5, outcome = $6, "
-    "changed = $7, grant_payload = $8, grant_signature = $9, grant_key = $10 WHERE id = $11 AND tenant = $12"
+    "changed = $7, grant_payload = $8, grant_signature = $9, grant_key = $10, proposal = $11, editor = $12 "
+    "WHERE id = $13 AND tenant = $14"
 )
 MOVE = (  # a guard's role may write no grant, not even the same one again
     "UPDATE approvals SET state = $1, version = $2, deadline = $3, lease_until = $4, outcome = $5, changed = $6 "
@@ -65,9 +83,12 @@ LEDGER = _dollars(_sql.LEDGER)
 ADD_LEDGER = "INSERT INTO ledger (tenant, ref, call_digest, standing, asked, result, changed) VALUES ($1, $2, $3, $4, $5, $6, $7)"
 SET_LEDGER = "UPDATE ledger SET standing = $3, result = $4, changed = $5 WHERE tenant = $1 AND ref = $2"
 ANNOUNCE = _dollars(_sql.ANNOUNCE)
+ANNOUNCE_ONCE = "INSERT INTO announced (tenant, key) VALUES ($1, $2)"
+ADD_ACT = _dollars(_sql.ADD_ACT)
+ADD_USE = "INSERT INTO uses (used, tenant, act) VALUES ($1, $2, $3)"
+SET_USE = "UPDATE uses SET used = $1 WHERE tenant = $2 AND act = $3"
 NOTIFY = "SELECT pg_notify('toolguard', hint) FROM unnest($1::text[]) hint"
 
-LOCK_LOGS = "SELECT pg_advisory_xact_lock(127987649609730)"
 LAST_LOG = _sql.LAST_LOG
 OPEN_LOG = "INSERT INTO logs (n, log_id, opened, first, seq, hash) VALUES ($1, $2, $3, $4, $5, $6)"
 MOVE_HEAD = _dollars(_sql.MOVE_HEAD)
@@ -85,9 +106,14 @@ ADVANCE = (
     "ON CONFLICT (owner, sink, log_id) DO UPDATE SET seq = greatest(cursors.seq, excluded.seq)"
 )
 OUTBOX = _dollars(_sql.OUTBOX)
+OUTBOX_TAKE = (
+    "WITH due AS (SELECT n FROM outbox WHERE until <= $1 ORDER BY n LIMIT $4 FOR UPDATE SKIP LOCKED) "
+    "UPDATE outbox o SET holder = $2, until = $3, attempts = attempts + 1 FROM due WHERE o.n = due.n "
+    "RETURNING o.n, o.tenant, o.approval, o.notice, o.attempts"
+)
+OUTBOX_LATER = "UPDATE outbox SET holder = '', until = $1 WHERE n = $2 RETURNING n"
 OUTBOX_DONE = "DELETE FROM outbox WHERE n = $1 RETURNING n"
 
-LOCK_SESSION = "SELECT pg_advisory_xact_lock(hashtextextended($1 || chr(31) || $2, 127987649609731))"
 KNOWN = "SELECT spelling, idx, variant, value FROM tokens WHERE tenant = $1 AND session = $2 AND spelling = ANY ($3::text[])"
 LAST_VARIANTS = (
     "SELECT DISTINCT ON (identity) identity, idx, variant FROM tokens "
@@ -100,6 +126,12 @@ VALUES = _dollars(_sql.VALUES)
 _THESE = "(SELECT * FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[]))"
 SOME_VALUES = VALUES + " AND (namespace, type, idx, variant) IN " + _THESE
 PURGE = _dollars(_sql.PURGE) + " RETURNING 1"
+ACTS = _dollars(_sql.ACTS)
+USES = _dollars(_sql.USES)
+LEAD = (  # one statement: of two who come at once, the second sees what the first made of it
+    "INSERT INTO leases AS l (name, holder, until) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE "
+    "SET holder = excluded.holder, until = excluded.until WHERE l.holder = excluded.holder OR l.until <= $4 RETURNING 1"
+)
 MAY_MIGRATE = (
     "SELECT CASE WHEN to_regnamespace('toolguard') IS NULL THEN has_database_privilege(current_database(), 'CREATE') "
     "ELSE has_schema_privilege('toolguard', 'CREATE') END"

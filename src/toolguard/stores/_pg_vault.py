@@ -10,6 +10,7 @@ from toolguard._core.vault import Namespace, Need, Token, canonical_form
 from toolguard.errors import StoreError
 from toolguard.ports import Sealer, SessionKey
 from toolguard.stores import _pg_sql
+from toolguard.stores._pg_lock import lock
 from toolguard.stores._tokens import MAX_INDEX, MAX_VARIANT
 from toolguard.stores._vault import context, digest, opened
 
@@ -21,7 +22,7 @@ async def allocate(
 ) -> tuple[dict[Need, Token], int]:
     """The token of each need, made if it is new, and the store's count of purges. Call inside a transaction."""
     where = (key.tenant, key.session)
-    await db.execute(_pg_sql.LOCK_SESSION, *where)
+    await lock(db, {("session", *where): True})
     spellings = {need: digest(sealer, "toolguard.vault.spelling", key, need, need.text) for need in needs}
     rows = await db.fetch(_pg_sql.KNOWN, *where, list(spellings.values()))
     known = {row[0]: row for row in rows}

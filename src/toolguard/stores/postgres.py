@@ -12,23 +12,24 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from toolguard._core.approval import Approval, State
+from toolguard._core.approval import Approval, Grant, State
 from toolguard._core.audit import AuditRecord
 from toolguard._core.call import CallRef
 from toolguard._core.steps import Change, LedgerRow
 from toolguard._core.vault import Need, Token
 from toolguard.errors import NotFoundError, StoreError
-from toolguard.ports import Clock, LogHead, Sealer, SessionKey
+from toolguard.ports import Announcement, Clock, LogHead, Sealer, SessionKey
 from toolguard.stores import _log, _pg_schema, _pg_sql, _pg_vault, _vault
 from toolguard.stores._batch import GroupCommit, Ticket
-from toolguard.stores._pg_commit import Journal, Transaction, waves
+from toolguard.stores._pg_commit import Transaction, waves
 from toolguard.stores._pg_faults import FAULTS, Lost, fault, is_lost, may_pass, unknown_outcome
+from toolguard.stores._pg_known import Journal
 from toolguard.stores._pg_listen import Listener
 from toolguard.stores._pg_pool import Pool
 from toolguard.stores._pg_schema import Schema
 from toolguard.stores._pg_time import DatabaseTime
 from toolguard.stores._pg_url import parse
-from toolguard.stores._rows import approval_of, ledger_row, record_of
+from toolguard.stores._rows import announcement_of, approval_of, ledger_row, record_of
 from toolguard.stores._rules import check_shape
 
 __all__ = ["PostgresStore"]
@@ -174,7 +175,7 @@ class PostgresStore:
         """Why the transaction did not happen; None if it did. Begun anew where another one came first."""
         error: BaseException | None = None
         for attempt in range(_ATTEMPTS):
-            transaction = Transaction(shown=self._pool.shown, journal=self._journal, time=self._time)
+            transaction = Transaction(self._journal, self._time, self._pool.shown)
             try:
                 async with self._pool.connection() as db:
                     await transaction.run(db, tickets)
@@ -279,6 +280,9 @@ class PostgresStore:
             return self._approvals(_pg_sql.LIST, tenant, place, limit)
         return self._approvals(_pg_sql.LIST_STATES, tenant, place, [state.value for state in states], limit)
 
+    def recent(self, tenant: str, person: str, tool: str, since: float, limit: int = 50) -> tuple[Approval, ...]:
+        return self._approvals(_pg_sql.RECENT, tenant, person, since, tool, limit)
+
     def overdue(self, limit: int = 100) -> tuple[Approval, ...]:
         return self._approvals(_pg_sql.OVERDUE, self.now(), limit)
 
@@ -376,14 +380,45 @@ class PostgresStore:
     def advance(self, sink: str, log_id: str, seq: int) -> None:
         self._alone(lambda db: db.execute(_pg_sql.ADVANCE, sink, log_id, seq))
 
-    # --- announcements
+    # --- announcements, acts, leases
 
-    def outbox(self, limit: int = 100) -> tuple[tuple[int, str, str], ...]:
-        return tuple(tuple(row) for row in self._read(lambda db: db.fetch(_pg_sql.OUTBOX, limit)))
+    def outbox(self, limit: int = 100) -> tuple[Announcement, ...]:
+        rows = self._read(lambda db: db.fetch(_pg_sql.OUTBOX, limit))
+        return tuple(announcement_of(tuple(row)) for row in rows)
+
+    def take(self, holder: str, seconds: float, limit: int = 100) -> tuple[Announcement, ...]:
+        rows = self._timed(lambda db, now: db.fetch(_pg_sql.OUTBOX_TAKE, now, holder, now + seconds, limit))
+        return tuple(announcement_of(tuple(row)) for row in sorted(rows))
 
     def outbox_done(self, row: int) -> None:
-        if self._alone(lambda db: db.fetchval(_pg_sql.OUTBOX_DONE, row)) is None:
+        self._of_outbox(row, self._alone(lambda db: db.fetchval(_pg_sql.OUTBOX_DONE, row)))
+
+    def outbox_later(self, row: int, seconds: float) -> None:
+        self._of_outbox(row, self._timed(lambda db, now: db.fetchval(_pg_sql.OUTBOX_LATER, now + seconds, row)))
+
+    def _of_outbox(self, row: int, done: object) -> None:
+        if done is None:
             raise NotFoundError(f"no announcement {row!r} waits for delivery")
+
+    def acts(self, tenant: str, after: int = 0, limit: int = 1000) -> tuple[Grant, ...]:
+        rows = self._read(lambda db: db.fetch(_pg_sql.ACTS, tenant, after, limit))
+        return tuple(Grant(payload=p, signature=s, key_id=k) for p, s, k in rows)
+
+    def uses(self, tenant: str, act: str) -> int:
+        return self._read(lambda db: db.fetchval(_pg_sql.USES, tenant, act)) or 0
+
+    def lead(self, name: str, holder: str, seconds: float) -> bool:
+        taken = self._timed(lambda db, now: db.fetchval(_pg_sql.LEAD, name, holder, now + seconds, now))
+        return taken is not None
+
+    def _timed(self, work: Callable[[asyncpg.Connection, float], Awaitable[T]]) -> T:
+        """``work`` in a transaction of its own, told the time."""
+
+        async def at_the_time(db: asyncpg.Connection) -> T:
+            database, floor = await db.fetchrow(_pg_sql.NOW) or (0.0, None)
+            return await work(db, self._time.read(database, floor, self._pool.shown))
+
+        return self._alone(at_the_time)
 
     # --- the schema
 

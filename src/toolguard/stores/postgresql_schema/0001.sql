@@ -29,12 +29,17 @@ CREATE TABLE toolguard.approvals (
     grant_payload bytea,
     grant_signature bytea,
     grant_key text,
+    proposal text,
+    editor text NOT NULL DEFAULT '',
     sealed bytea NOT NULL,
-    request text NOT NULL
+    request text NOT NULL,
+    run text NOT NULL
 );
 CREATE INDEX approvals_ref ON toolguard.approvals (tenant, ref);
 CREATE INDEX approvals_tenant ON toolguard.approvals (tenant, n);
 CREATE INDEX approvals_state ON toolguard.approvals (tenant, state, n);
+CREATE INDEX approvals_requester ON toolguard.approvals (tenant, requester, created);
+CREATE INDEX approvals_run ON toolguard.approvals (tenant, run, created);
 CREATE INDEX approvals_deadline ON toolguard.approvals (deadline) WHERE deadline IS NOT NULL;
 
 CREATE TABLE toolguard.verdicts (
@@ -62,8 +67,24 @@ CREATE TABLE toolguard.ledger (
 CREATE TABLE toolguard.outbox (
     n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tenant text NOT NULL,
-    approval text NOT NULL REFERENCES toolguard.approvals (id)
+    approval text NOT NULL REFERENCES toolguard.approvals (id),
+    notice text NOT NULL,
+    attempts bigint NOT NULL DEFAULT 0,
+    holder text NOT NULL DEFAULT '',
+    until double precision NOT NULL DEFAULT 0
 );
+CREATE TABLE toolguard.announced (tenant text NOT NULL, key text NOT NULL, PRIMARY KEY (tenant, key));
+
+CREATE TABLE toolguard.acts (
+    tenant text NOT NULL,
+    n bigint NOT NULL,
+    payload bytea NOT NULL,
+    signature bytea NOT NULL,
+    key_id text NOT NULL,
+    PRIMARY KEY (tenant, n)
+);
+CREATE TABLE toolguard.uses (tenant text NOT NULL, act text NOT NULL, used bigint NOT NULL, PRIMARY KEY (tenant, act));
+CREATE TABLE toolguard.leases (name text PRIMARY KEY, holder text NOT NULL, until double precision NOT NULL);
 
 CREATE TABLE toolguard.logs (
     n bigint PRIMARY KEY,
@@ -151,14 +172,17 @@ DECLARE
     by_guard boolean;
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        IF NEW.state <> 'pending' OR NEW.version <> 1 OR NEW.grant_payload IS NOT NULL OR NEW.grant_expires IS NOT NULL THEN
+        IF NEW.state <> 'pending' OR NEW.version <> 1 OR num_nonnulls(NEW.grant_payload,
+            NEW.grant_expires, NEW.proposal) > 0 THEN
             RAISE EXCEPTION 'a request begins pending' USING ERRCODE = 'TG001';
         END IF;
         RETURN NEW;
     END IF;
-    IF (NEW.n, NEW.id, NEW.tenant, NEW.ref, NEW.call_digest, NEW.created, NEW.expires, NEW.sealed, NEW.request)
+    IF (NEW.n, NEW.id, NEW.tenant, NEW.ref, NEW.call_digest, NEW.created, NEW.expires, NEW.sealed, NEW.request,
+        NEW.requester, NEW.run)
         IS DISTINCT FROM
-       (OLD.n, OLD.id, OLD.tenant, OLD.ref, OLD.call_digest, OLD.created, OLD.expires, OLD.sealed, OLD.request) THEN
+       (OLD.n, OLD.id, OLD.tenant, OLD.ref, OLD.call_digest, OLD.created, OLD.expires, OLD.sealed, OLD.request,
+        OLD.requester, OLD.run) THEN
         RAISE EXCEPTION 'a request is frozen when it is asked' USING ERRCODE = 'TG002';
     END IF;
     IF NEW.version <> OLD.version + 1 THEN
@@ -206,6 +230,18 @@ END $$;
 CREATE TRIGGER check_ledger BEFORE INSERT OR UPDATE ON toolguard.ledger
     FOR EACH ROW EXECUTE FUNCTION toolguard.check_ledger();
 
+CREATE FUNCTION toolguard.check_use() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NEW.used <= 0 OR TG_OP = 'UPDATE' AND NOT (NEW.used > OLD.used AND (NEW.tenant, NEW.act) = (OLD.tenant, OLD.act)) THEN
+        RAISE EXCEPTION 'uses only grow' USING ERRCODE = 'TG013';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER check_use BEFORE INSERT OR UPDATE ON toolguard.uses
+    FOR EACH ROW EXECUTE FUNCTION toolguard.check_use();
+
 -- The two numbers that everyone may move: forward, and the time not beyond the database's own.
 CREATE FUNCTION toolguard.check_meta() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -230,7 +266,7 @@ DECLARE
     seen text := $p$(tenant = ANY ((SELECT toolguard.tenants())::text[]) OR '*' = ANY ((SELECT toolguard.tenants())::text[]))$p$;
     t text;
 BEGIN
-    FOREACH t IN ARRAY ARRAY['approvals', 'verdicts', 'ledger', 'outbox', 'tokens', 'token_counters'] LOOP
+    FOREACH t IN ARRAY ARRAY['approvals', 'verdicts', 'ledger', 'outbox', 'announced', 'uses', 'tokens', 'token_counters'] LOOP
         EXECUTE format('ALTER TABLE toolguard.%I ENABLE ROW LEVEL SECURITY', t);
         EXECUTE format('CREATE POLICY tenant ON toolguard.%I USING %s', t, seen);
     END LOOP;
@@ -238,7 +274,11 @@ BEGIN
     EXECUTE 'CREATE POLICY tenant ON toolguard.records FOR SELECT USING (tenant = '''' OR ' || seen || ')';
     EXECUTE 'CREATE POLICY own_log ON toolguard.records FOR INSERT WITH CHECK ((tenant = '''' AND seq = 1 OR '
         || seen || ') AND log_id IN (SELECT l.log_id FROM toolguard.logs l WHERE l.owner = session_user))';
+    -- acts of '*' concern every tenant
+    EXECUTE 'CREATE POLICY tenant ON toolguard.acts FOR SELECT USING (tenant = ''*'' OR ' || seen || ')';
+    EXECUTE 'CREATE POLICY tenant_adds ON toolguard.acts FOR INSERT WITH CHECK ' || seen;
 END $do$;
+ALTER TABLE toolguard.acts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE toolguard.records ENABLE ROW LEVEL SECURITY;
 ALTER TABLE toolguard.logs ENABLE ROW LEVEL SECURITY;
 CREATE POLICY registry ON toolguard.logs FOR SELECT USING (true);
