@@ -17,7 +17,7 @@ from typing import Any
 
 from race.checker import check
 from race.harness import gather, settle
-from race.plan import ANA, TENANT, Desk, Plan, human
+from race.plan import NURSES, TENANT, Desk, Plan, caller, human
 from race.witness import Chance, Lines, Witnessed
 from race.workers import hurry, tools
 from toolguard import Suspended, ToolguardError
@@ -46,7 +46,7 @@ def _story(desk: Desk, number: int, at: int, life: int) -> None:
     store: Any = Witnessed(desk.open(), Lines(plan.folder / "guard-0.acks"), chance, who)
     bound = tools(plan, chance, who)["plain"]
     guard, authority = desk.guard(store), desk.authority(store)
-    with guard.session(caller=ANA, run=plan.run, suspend="raise") as session:
+    with guard.session(caller=caller(NURSES[0]), run=plan.run, suspend="raise") as session:
         try:
             session.call(bound, {"n": number}, call_id=f"c{number}")
             return

@@ -8,8 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from toolguard._core.approval import TRANSITIONS, Answer, Approval, State, resolution_payload, tally
+from toolguard._core.approval import TRANSITIONS, Answer, Approval, State, resolution_payload
 from toolguard._core.audit import AuditRecord, Kind
+from toolguard._core.verdicts import tally
 from toolguard.journal import in_time
 
 __all__ = ["Commit", "Effect", "Evidence", "Fault", "check"]

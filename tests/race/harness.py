@@ -19,9 +19,9 @@ from typing import Any
 
 from race.checker import Commit, Effect, Evidence, Fault, check
 from race.mutants import apply
-from race.plan import ANA, TENANT, Desk, Plan
+from race.plan import TENANT, Desk, Plan
 from race.witness import Chance, Lines, Witnessed, read_lines
-from race.workers import Board, Slot, slots, tools, work
+from race.workers import Board, Sessions, Slot, slots, tools, work
 from toolguard._core.approval import Approval, Grant, State
 from toolguard._core.audit import Kind
 from toolguard.errors import InvalidatedError, ToolguardError
@@ -193,18 +193,19 @@ def _again(desk: Desk, store: Store) -> Iterator[str]:
     numbers = {int(call[1:]) for call in cut} | set(some)
     bound = tools(plan, None, "afterwards")
     guard = desk.guard(store)
-    with guard.session(caller=ANA, run=plan.run, suspend="raise") as session:
-        for number in sorted(numbers):
-            ref = session.ref(f"c{number}")
-            approval = store.find(TENANT, ref)
-            if store.ledger(TENANT, ref) is None or (
-                approval is not None and approval.state in (State.PENDING, State.APPROVED)
-            ):
-                continue  # not over: time ran out before
-            try:
-                session.call(bound[plan.kind(number)], {"n": number}, call_id=f"c{number}")
-            except ToolguardError:
-                continue  # any refusal will do; what counts is the effect
+    sessions = Sessions(plan, guard)
+    for number in sorted(numbers):
+        session = sessions.of(number)
+        ref = session.ref(f"c{number}")
+        approval = store.find(TENANT, ref)
+        if store.ledger(TENANT, ref) is None or (
+            approval is not None and approval.state in (State.PENDING, State.APPROVED)
+        ):
+            continue  # not over: time ran out before
+        try:
+            session.call(bound[plan.kind(number)], {"n": number}, call_id=f"c{number}")
+        except ToolguardError:
+            continue  # any refusal will do; what counts is the effect
     after = Counter(line["number"] for line in read_lines(plan.folder / "effects"))
     return (f"c{n}" for n in after if after[n] > before[n])
 

