@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import threading
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from toolguard import drive
+from toolguard._core.approval import Approval
 from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Assurance, Caller, CallRef, Json, Person, Tool
 from toolguard._core.flow import Clear, Done, Flow, Permit, Setting, Suspension
@@ -22,6 +24,8 @@ from toolguard._core.flow import execute as execute_flow
 from toolguard._core.flow import judge as judge_flow
 from toolguard._core.flow import mask_value as mask_flow
 from toolguard._core.flow import reveal_text as reveal_flow
+from toolguard._core.flow.forget import OPEN_STATES
+from toolguard._core.flow.forget import invalidate_open as forget_flow
 from toolguard._core.flow.masking import Meanings
 from toolguard._core.flow.reveal import disclose as disclose_flow
 from toolguard._core.flow.setting import DEFAULT_PAUSES
@@ -482,8 +486,26 @@ class Session:
         return MaskStream(lambda flow: drive.run(flow, hands), arun, _origin(origin), masking, json=json)
 
     def forget(self) -> int:
-        """Purge this session's tokens; how many there were. Tokens in old text then mean nothing."""
-        return self.guard.parts.store.purge(self._key)
+        """Purge this session's tokens; how many there were. Tokens in old text then mean nothing.
+
+        What waits for an approval in this session is invalidated first, and what the session learned is forgotten.
+        """
+        hands = self._hands(_NOTHING, self.guard.know(_REVEAL))
+        drive.run(forget_flow(self._scope, self._open_approvals()), hands)
+        count = self.guard.parts.store.purge(self._key)
+        self._detector = self.guard.parts.detector.session()
+        return count
+
+    async def aforget(self) -> int:
+        return await asyncio.to_thread(self.forget)
+
+    def _open_approvals(self) -> tuple[Approval, ...]:
+        """Approvals of this session under which a call may still run."""
+        store, found, last = self.guard.parts.store, list[Approval](), None
+        while page := store.list(self._key.tenant, states=OPEN_STATES, limit=500, before=last):
+            found += [a for a in page if a.request.session == self._key.session]
+            last = page[-1].request.id
+        return tuple(found)
 
     # --- inside --------------------------------------------------------------------------------------
 

@@ -67,6 +67,7 @@ def connect(path: str, *, busy_timeout: float, read_only: bool = False) -> sqlit
         _wal(connection, busy_timeout)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not only unlinked
         connection.set_authorizer(_ours_alone)
     except BaseException:
         connection.close()

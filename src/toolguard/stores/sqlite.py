@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from toolguard._core.approval import Approval, Grant, State
@@ -370,7 +370,16 @@ class SqliteStore:
     def purge(self, key: SessionKey) -> int:
         count = self._commits.submit(lambda db, _: _vault.purge(db, key))
         self._cache.clear()
+        self._empty_log()
         return count
+
+    def _empty_log(self) -> None:
+        """Take the pages of what was purged out of the write-ahead log, too. While another process reads, they stay
+        there until the next time.
+        """
+        with self._commits.idle(), suppress(sqlite3.Error):
+            if self._writer is not None:
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # --- records
 
