@@ -11,7 +11,7 @@ import asyncpg
 from toolguard.stores import _pg_sql
 from toolguard.stores._batch import Ticket
 from toolguard.stores._pg_faults import FAULTS, Lost, is_lost
-from toolguard.stores._pg_known import Journal, Known, Row, touches
+from toolguard.stores._pg_known import Journal, Known, Row, reads, touches
 from toolguard.stores._pg_plan import IN_ORDER, Plan
 from toolguard.stores._pg_time import DatabaseTime
 
@@ -28,10 +28,12 @@ def waves(batch: Sequence[Ticket[Any]]) -> Iterator[list[Ticket[Any]]]:
         wave: list[Ticket[Any]] = []
         later: list[Ticket[Any]] = []
         touched: set[object] = set()
+        read: set[object] = set()
         for ticket in left:
-            keys = touches(ticket.job)
-            (later if keys & touched else wave).append(ticket)
+            keys, looks = touches(ticket.job), reads(ticket.job)
+            (later if keys & (touched | read) or looks & touched else wave).append(ticket)
             touched |= keys
+            read |= looks
         yield wave
         left = later
 

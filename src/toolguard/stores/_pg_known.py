@@ -20,7 +20,7 @@ from toolguard.stores._pg_lock import lock
 from toolguard.stores._pg_time import DatabaseTime
 from toolguard.stores._rows import approval_of
 
-__all__ = ["Journal", "Known", "Row", "executing", "touches"]
+__all__ = ["Journal", "Known", "Row", "executing", "reads", "touches"]
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -45,6 +45,11 @@ def touches(change: Change) -> set[object]:
     if change.notify is not None and change.notify.key:
         found.add(("announced", change.tenant, change.notify.key))
     return found
+
+
+def reads(change: Change) -> set[object]:
+    """What others of the same transaction may read as well, but none may change."""
+    return {("register", change.tenant), ("register", ALL)} if change.claim is not None else set()
 
 
 def executing(change: Change) -> set[str]:
