@@ -7,23 +7,17 @@ approvals were spent. It holds ids, numbers, hashes and times, and nothing else.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from toolguard._core.register import act_of
 from toolguard.errors import ConfigError, StoreError
 from toolguard.ports import Store
+from toolguard.privatefile import PrivateFile
 
 __all__ = ["Witness"]
 
-_LOCK_WAIT = 10.0
 _KEPT = 86400.0
 """Seconds a spent approval is remembered beyond its own end, in case clocks differ."""
 
@@ -48,13 +42,12 @@ class Witness:
     """
 
     def __init__(self, path: str | os.PathLike[str], store_id: str) -> None:
-        self._path = Path(path)
+        self._file = PrivateFile(path, what="the witness", otherwise="nothing is confirmed")
         self._store_id = store_id
-        self._lock = FileLock(self._path.with_name(self._path.name + ".lock"), timeout=_LOCK_WAIT)
 
     def check(self, store: Store) -> None:
         """Raises StoreError where the store is another one, or ends before where it was seen to end."""
-        with self._held():
+        with self._file.locked():
             self._check(self._load(), store)
 
     def note(self, store: Store, tenants: tuple[str, ...] = ()) -> None:
@@ -63,20 +56,20 @@ class Witness:
         Raises:
             StoreError: the store was set back; what was remembered stays.
         """
-        with self._held():
+        with self._file.locked():
             memory = self._load()
             self._check(memory, store)
             self._save(_seen(memory, store, tenants, self._store_id))
 
     def accept(self, store: Store, tenants: tuple[str, ...] = ()) -> None:
         """Begin anew from the store as it is: after a person has decided to use a restored one. Spent stays spent."""
-        with self._held():
+        with self._file.locked():
             memory = _Memory(spent=self._load().spent)
             self._save(_seen(memory, store, tenants, self._store_id))
 
     def spend(self, approval: str, until: float, now: float) -> bool:
         """Remember that an approval is used up (its grant ends at ``until``, UTC seconds); False if it already was."""
-        with self._held():
+        with self._file.locked():
             memory = self._load()
             if approval in memory.spent:
                 return False
@@ -89,7 +82,7 @@ class Witness:
             return
         if memory.store != self._store_id:
             raise StoreError(
-                f"the store is not the one {str(self._path)!r} has seen; if it was put in its place on purpose, run "
+                f"the store is not the one {self._file.name} has seen; if it was put in its place on purpose, run "
                 "'toolguard store accept'"
             )
         heads = {head.log_id: head.seq for head in store.heads()}
@@ -104,49 +97,24 @@ class Witness:
 
     def _set_back(self) -> StoreError:
         return StoreError(
-            f"the store ends before where {str(self._path)!r} saw it end: it was set back or restored from a backup; "
+            f"the store ends before where {self._file.name} saw it end: it was set back or restored from a backup; "
             "nothing is decided on it until a person has looked and run 'toolguard store accept', which voids every "
             "open approval"
         )
 
-    @contextlib.contextmanager
-    def _held(self) -> Iterator[None]:
-        try:
-            with self._lock:
-                yield
-        except Timeout:
-            raise StoreError(f"the witness {str(self._path)!r} is held by another process; try again") from None
-        except OSError as error:
-            raise StoreError(
-                f"the witness {str(self._path)!r} cannot be used ({type(error).__name__}); check its folder and mode"
-            ) from None
-
     def _load(self) -> _Memory:
-        try:
-            return _Memory.model_validate_json(self._path.read_bytes())
-        except FileNotFoundError:
+        raw = self._file.read()
+        if raw is None:
             return _Memory()
+        try:
+            return _Memory.model_validate_json(raw)
         except ValidationError:
             raise ConfigError(
-                f"the witness {str(self._path)!r} cannot be read; find out what happened to it before you remove it"
+                f"{self._file.name} cannot be read; find out what happened to it before you remove it"
             ) from None
 
     def _save(self, memory: _Memory) -> None:
-        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(memory.model_dump(mode="json"), file)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self._path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        self._file.write(memory.model_dump_json().encode())
 
 
 def _seen(memory: _Memory, store: Store, tenants: tuple[str, ...], store_id: str) -> _Memory:

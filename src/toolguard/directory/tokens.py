@@ -11,19 +11,16 @@ import hashlib
 import hmac
 import os
 import secrets
-import stat
-import tempfile
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from toolguard._core.call import Person
 from toolguard.errors import ConfigError, IdentityError
+from toolguard.privatefile import PrivateFile
 
 __all__ = ["LIFETIMES", "Audience", "IssuedToken", "TokenEntry", "TokenFile"]
 
@@ -52,8 +49,6 @@ LIFETIMES: dict[Audience, float] = {
     Audience.BROWSER: DAY / 3,
 }
 """Seconds a token lives unless said otherwise."""
-
-_LOCK_WAIT = 10.0
 
 
 class TokenEntry(BaseModel):
@@ -101,7 +96,7 @@ class TokenFile:
 
     def __init__(self, path: str | os.PathLike[str], *, now: Callable[[], float]) -> None:
         """``now`` gives UTC seconds. The file need not be there yet."""
-        self._path = Path(path)
+        self._file = PrivateFile(path, what="token file", otherwise="nobody can sign in")
         self._now = now
 
     def issue(
@@ -174,49 +169,21 @@ class TokenFile:
         return found
 
     def _load(self) -> list[TokenEntry]:
-        where = f"token file {str(self._path)!r}"
-        try:
-            with self._path.open("rb") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                if os.name == "posix" and mode & 0o077:
-                    raise ConfigError(f"{where} can be read by others (mode {mode:04o}); run chmod 600 on it")
-                raw = file.read()
-            return list(_File.model_validate_json(raw).tokens)
-        except FileNotFoundError:
+        raw = self._file.read()
+        if raw is None:
             return []
-        except OSError as error:
-            raise ConfigError(f"{where} cannot be read ({type(error).__name__}); nobody can sign in") from None
+        try:
+            return list(_File.model_validate_json(raw).tokens)
         except ValidationError:
-            raise ConfigError(f"{where} is damaged; restore it, or remove it and make new tokens") from None
+            raise ConfigError(f"{self._file.name} is damaged; restore it, or remove it and make new tokens") from None
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[list[TokenEntry]]:
         """The tokens, to change in place; written back atomically unless an error is raised."""
-        try:
-            with FileLock(f"{self._path}.lock", timeout=_LOCK_WAIT, mode=0o600):
-                tokens = self._load()
-                yield tokens
-                self._save(tokens)
-        except Timeout:
-            raise ConfigError(f"token file {str(self._path)!r} is locked by another process; try again") from None
-        except OSError as error:
-            raise ConfigError(
-                f"token file {str(self._path)!r} cannot be written ({type(error).__name__}); check its folder"
-            ) from None
-
-    def _save(self, tokens: list[TokenEntry]) -> None:
-        data = _File(tokens=tuple(tokens)).model_dump_json(indent=1).encode()
-        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self._path)  # mkstemp made it 0600
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(name).unlink()
-            raise
+        with self._file.locked():
+            tokens = self._load()
+            yield tokens
+            self._file.write(_File(tokens=tuple(tokens)).model_dump_json(indent=1).encode())
 
 
 def _hash(secret: str) -> str:
