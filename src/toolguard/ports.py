@@ -352,13 +352,17 @@ class GrantVerifier(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialUse:
-    """What a credential is wanted for: one call that executes now and may until ``until`` (UTC seconds)."""
+    """What a credential is wanted for: one call that executes now and may until ``until`` (UTC seconds).
+
+    ``seconds`` is how long that is from now.
+    """
 
     call: str
     tool: str
     tenant: str
     agent: str
     until: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

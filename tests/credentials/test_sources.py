@@ -17,7 +17,7 @@ from toolguard.errors import ConfigError, MissingExtraError
 from toolguard.policyfile import load_policy
 from toolguard.ports import CredentialUse
 
-USE = CredentialUse(call="c", tool="t", tenant="general", agent="a", until=2e9)
+USE = CredentialUse(call="c", tool="t", tenant="general", agent="a", until=2e9, seconds=300.0)
 SECRET = "s3cret/value+of==enough"
 
 

@@ -84,7 +84,14 @@ class Keychain:
     def _acquire(self, name: str) -> Lease:
         provider = self._providers[name]
         reach = self._reach
-        use = CredentialUse(call=self._call, tool=reach.tool, tenant=reach.tenant, agent=reach.agent, until=reach.until)
+        use = CredentialUse(
+            call=self._call,
+            tool=reach.tool,
+            tenant=reach.tenant,
+            agent=reach.agent,
+            until=reach.until,
+            seconds=max(1.0, reach.until - self._now()),
+        )
         try:
             lease = provider.acquire(name, use)
             if len(lease.value) < SHORTEST:

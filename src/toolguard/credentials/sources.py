@@ -10,13 +10,17 @@ from typing import Any, cast
 
 from toolguard._core.toolrule import ToolRule
 from toolguard.credentials.plain import EnvProvider, FileProvider, KeyringProvider
+from toolguard.credentials.postgres import PostgresRoles
 from toolguard.errors import ConfigError
 from toolguard.ports import CredentialProvider
 
 __all__ = ["check_credentials", "open_providers"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
-_FORMS = "'env:VARIABLE', 'file:PATH', 'keyring:SERVICE/USER' or 'python:package.module:factory'"
+_FORMS = (
+    "'env:VARIABLE', 'file:PATH', 'keyring:SERVICE/USER', 'python:package.module:factory' or "
+    "'postgresql://ISSUER@HOST/DATABASE?grant=ROLE&password=file:PATH'"
+)
 
 
 def open_providers(
@@ -62,6 +66,8 @@ def _opened(name: str, source: str, at: Callable[[str], Path]) -> CredentialProv
         return KeyringProvider(name, service, user)
     if scheme == "python":
         return _made(name, rest)
+    if scheme == "postgresql":
+        return PostgresRoles.from_url(name, source, at=at)
     raise ConfigError(f"credential {name!r} does not say where it comes from; write {_FORMS}")
 
 
