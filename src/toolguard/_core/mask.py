@@ -6,6 +6,7 @@ a key; ``path`` leads to it from the root. Text is never spliced across leaves, 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -270,6 +271,23 @@ def _splice(text: str, spans: Iterable[Finding], put: Replace) -> str:
     parts: list[str] = []
     at = 0
     for finding in sorted(spans, key=lambda f: f.start):
-        parts += [text[at : finding.start], str(put(finding, text[finding.start : finding.end]))]
+        new = str(put(finding, text[finding.start : finding.end]))
+        if _bare_number(text, finding) and not _NUMBER.fullmatch(new):
+            new = json.dumps(new, ensure_ascii=False)
+        parts += [text[at : finding.start], new]
         at = finding.end
     return "".join([*parts, text[at:]])
+
+
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+
+
+def _bare_number(text: str, finding: Finding) -> bool:
+    """Whether a finding is a whole number without quotes in a text that is JSON: what takes its place must be JSON too."""
+    if text.lstrip()[:1] not in ("{", "[") or not _NUMBER.fullmatch(text, finding.start, finding.end):
+        return False
+    before, after = (
+        text[max(0, finding.start - 64) : finding.start].rstrip(),
+        text[finding.end : finding.end + 64].lstrip(),
+    )
+    return before[-1:] in (":", ",", "[") and after[:1] in (",", "}", "]")
