@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -270,24 +271,31 @@ def _rewrite(value: Json, path: Path, by_leaf: Mapping[tuple[Path, bool], list[F
 def _splice(text: str, spans: Iterable[Finding], put: Replace) -> str:
     parts: list[str] = []
     at = 0
+    bare = _outside_strings(text)
     for finding in sorted(spans, key=lambda f: f.start):
-        new = str(put(finding, text[finding.start : finding.end]))
-        if _bare_number(text, finding) and not _NUMBER.fullmatch(new):
-            new = json.dumps(new, ensure_ascii=False)
+        old = text[finding.start : finding.end]
+        new = str(put(finding, old))
+        if bare is not None and _NUMBER.fullmatch(old) and not _NUMBER.fullmatch(new) and bare(finding.start):
+            new = json.dumps(new, ensure_ascii=False)  # a number of JSON in a text: what takes its place is JSON too
         parts += [text[at : finding.start], new]
         at = finding.end
     return "".join([*parts, text[at:]])
 
 
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
-def _bare_number(text: str, finding: Finding) -> bool:
-    """Whether a finding is a whole number without quotes in a text that is JSON: what takes its place must be JSON too."""
-    if text.lstrip()[:1] not in ("{", "[") or not _NUMBER.fullmatch(text, finding.start, finding.end):
-        return False
-    before, after = (
-        text[max(0, finding.start - 64) : finding.start].rstrip(),
-        text[finding.end : finding.end + 64].lstrip(),
-    )
-    return before[-1:] in (":", ",", "[") and after[:1] in (",", "}", "]")
+def _outside_strings(text: str) -> Callable[[int], bool] | None:
+    """Whether a place in a JSON text lies outside its strings; None for a text that cannot be JSON."""
+    head, tail = text[:64].lstrip()[:1], text[-64:].rstrip()[-1:]
+    if (head, tail) not in (("{", "}"), ("[", "]")):
+        return None
+    ends = [match.span() for match in _STRING.finditer(text)]
+    starts = [start for start, _ in ends]
+
+    def outside(place: int) -> bool:
+        index = bisect_right(starts, place) - 1
+        return index < 0 or place >= ends[index][1]
+
+    return outside
