@@ -32,7 +32,7 @@ class Written:
 
 
 _FORMS: tuple[re.Pattern[str], ...] = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    re.compile(rf"(?<![0-9]){pattern}", re.IGNORECASE)
     for pattern in (
         rf"{_YEAR}(?P<s1>[-/.])(?P<m>[01]?[0-9])(?P<s2>[-/.])(?P<d>[0-3]?[0-9])(?![0-9])",
         rf"{_YEAR}(?P<m>[01][0-9])(?P<d>[0-3][0-9])(?=[0-2][0-9][0-5][0-9]|T|\b)",

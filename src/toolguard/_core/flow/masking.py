@@ -226,7 +226,8 @@ def _one_way(operator: Operator, finding: Finding, value: Json, room: Room, year
     if not room.token:
         return room.nearest(made)
     # what was replaced before and is found again stays as it is: "90+", of which a detector sees the "90"
-    return text if whole_leaf(value, finding).startswith(made, finding.start) else made
+    before = len(made) >= len(text) and whole_leaf(value, finding).startswith(made, finding.start)
+    return text if before else made
 
 
 def _places(value: Json, findings: tuple[Finding, ...], schema: Mapping[str, Json] | None) -> dict[Finding, Room]:
