@@ -13,6 +13,7 @@ SLOW = (
     "attacks/test_arguments.py",  # megabytes of hostile input
     "attacks/test_database.py",  # a database per edit
     "attacks/test_faults.py",  # a fault at every step in turn
+    "dataset/test_resume.py",  # processes that are killed
     "detection/test_time.py",  # texts of a megabyte
     "detection_tagger/test_training.py",  # trains
     "docs/",  # starts the command for every line of the documents

@@ -29,7 +29,7 @@ from toolguard.dataset.formats.base import Position
 from toolguard.dataset.inputs import checked_encoding, format_of
 from toolguard.dataset.plan import Plan
 from toolguard.dataset.pool import Pool, cores
-from toolguard.dataset.run import CHECKPOINT, Job, Report, run
+from toolguard.dataset.engine import CHECKPOINT, Job, Report, run
 from toolguard.detection import DefaultDetector
 from toolguard.errors import DatasetError, ToolguardError
 from toolguard.keys import Purpose, SecretKey, read_keys, write_key

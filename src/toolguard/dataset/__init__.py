@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from toolguard.dataset.counts import Counts
+from toolguard.dataset.engine import Job, Report, run
 from toolguard.dataset.find import Found, find_lines
 from toolguard.dataset.inputs import format_of
 from toolguard.dataset.masker import Masker, Record
 from toolguard.dataset.plan import DEFAULTS, Plan
-from toolguard.dataset.run import Job, Report, run
 
 __all__ = [
     "DEFAULTS",

@@ -25,7 +25,7 @@ from toolguard.errors import DatasetError
 __all__ = ["CHECKPOINT", "Job", "Report", "run"]
 
 CHECKPOINT = ".toolguard-mask.checkpoint"
-_EVERY = 2.0
+_EVERY = 1.0
 """Seconds between checkpoints."""
 
 
@@ -120,6 +120,7 @@ def run(
         DatasetError: a file cannot be read, a target is there already, a line is no record, a worker died.
     """
     started = time.monotonic()
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
     inputs = [(str(job.target), *_size(job.source)) for job in jobs]
     if restart:
         Checkpoint.remove(checkpoint)
