@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
 from toolguard.authority import Authority
+from toolguard.authority.confirm import Confirming
 from toolguard.directory import FileDirectory, TokenFile
 from toolguard.ports import Channel
 from toolguard_server.credentials import Credentials
@@ -34,6 +35,8 @@ def create_app(
     hosts: Collection[str] = LOOPBACK,
     https: bool = False,
     channels: Sequence[Channel] = (),
+    confirming: Confirming | None = None,
+    chore: Callable[[], None] | None = None,
     sweep_every: float = 2.0,
 ) -> FastAPI:
     """The approval service: REST API, inbox, health, and a sweeper that runs while the app does.
@@ -45,12 +48,16 @@ def create_app(
         hosts: the host names the service answers to.
         https: whether visitors come by TLS.
         channels: told about every change; they can decide nothing.
+        confirming: answers guards that ask right before a critical call; without it none is confirmed.
+        chore: done before every sweep; where it fails, nothing is swept.
         sweep_every: seconds between two sweeps.
     """
     credentials = Credentials(authority, tokens, directory)
     inbox = Inbox(authority, credentials, https=https)
 
     def chores() -> None:
+        if chore is not None:
+            chore()
         authority.sweep()
         authority.deliver(channels)
 
@@ -80,7 +87,7 @@ def create_app(
         openapi_url="/v1/openapi.json",
     )
     install(app, inbox.problem)
-    app.include_router(router(authority, credentials))
+    app.include_router(router(authority, credentials, confirming))
     app.include_router(inbox.routes())
 
     @app.get("/healthz", include_in_schema=False)

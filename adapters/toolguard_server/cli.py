@@ -18,12 +18,15 @@ import typer
 import uvicorn
 
 from toolguard.authority import Authority
+from toolguard.authority.confirm import Confirming
 from toolguard.config import Config, RandomIds, SystemClock, default_detector, load_config
 from toolguard.directory import FileDirectory, TokenFile
 from toolguard.errors import ConfigError, ToolguardError
 from toolguard.keys import Ed25519Signer, PinnedVerifier, Purpose, SecretKey, read_keys
 from toolguard.ports import Store
+from toolguard.register import ALL
 from toolguard.stores import open_store
+from toolguard.witness import Witness
 from toolguard_server.app import LOOPBACK, create_app
 
 __all__ = ["serve"]
@@ -108,15 +111,19 @@ def _assemble(settings: Config, store: Store, *, hosts: set[str], https: bool) -
     directory = FileDirectory(settings.at(settings.directory.file))
     tokens = TokenFile(settings.at(settings.directory.tokens), now=SystemClock().now)
     tokens.entries()
-    authority = Authority(
-        store,
+    verifier = PinnedVerifier(_public(keys))
+    authority = Authority(store, directory, signer, RandomIds(), verifier=verifier, detector=default_detector())
+    witness = Witness(settings.at(settings.service.witness), store.epoch)
+    witness.note(store, (ALL, *directory.tenants()))
+    return create_app(
+        authority,
+        tokens,
         directory,
-        signer,
-        RandomIds(),
-        verifier=PinnedVerifier(_public(keys)),
-        detector=default_detector(),
+        hosts=hosts,
+        https=https,
+        confirming=Confirming(store, directory, verifier, witness),
+        chore=lambda: witness.note(store, (ALL, *directory.tenants())),
     )
-    return create_app(authority, tokens, directory, hosts=hosts, https=https)
 
 
 def _public(keys: tuple[SecretKey, ...]) -> list[str]:

@@ -11,9 +11,10 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from toolguard.authority import Actor, Answer, Approval, Authority, State
+from toolguard.authority.confirm import Confirming
 from toolguard_server.credentials import Credentials
 from toolguard_server.problems import Problem, ProblemShape
-from toolguard_server.shapes import ApprovalShape, DecisionBody, PageShape, describe, standing
+from toolguard_server.shapes import ApprovalShape, ConfirmBody, DecisionBody, PageShape, describe, standing
 
 __all__ = ["router"]
 
@@ -38,7 +39,7 @@ def _more(**texts: str) -> dict[int | str, dict[str, Any]]:
     return {**_REFUSALS, **{int(k.removeprefix("s")): {**problem, "description": v} for k, v in texts.items()}}
 
 
-def router(authority: Authority, credentials: Credentials) -> APIRouter:
+def router(authority: Authority, credentials: Credentials, confirming: Confirming | None = None) -> APIRouter:
     """The routes."""
     api = APIRouter(prefix="/v1", responses=_REFUSALS)
 
@@ -132,6 +133,19 @@ def router(authority: Authority, credentials: Credentials) -> APIRouter:
     def withdraw(request: Request, approval_id: Id) -> Response:
         actor = credentials.actor(request)
         return shown(authority.withdraw(actor, approval_id), actor)
+
+    @api.post(
+        "/approvals/{approval_id}/confirm",
+        status_code=200,
+        responses=_more(s409="not, or no longer, approved", s410="expired"),
+        summary="Confirm, once, that the service stands by an approval (a service token only)",
+    )
+    def confirm(request: Request, approval_id: Id, body: ConfirmBody) -> dict[str, str]:
+        actor = credentials.actor(request)
+        if confirming is None:
+            raise Problem("unavailable", "this service confirms nothing; set [service] witness")
+        after = confirming.confirm(actor, approval_id, body.call_digest)
+        return {"id": after.id, "state": after.state.value}
 
     return api
 

@@ -11,6 +11,7 @@ from toolguard.authority import Approval, Authority, State, is_expired
 
 __all__ = [
     "ApprovalShape",
+    "ConfirmBody",
     "DecisionBody",
     "PageShape",
     "describe",
@@ -19,6 +20,14 @@ __all__ = [
 ]
 
 Digest = Annotated[str, Field(max_length=200)]
+
+
+class ConfirmBody(BaseModel):
+    """What a guard is about to claim."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    call_digest: Digest
 
 
 class DecisionBody(BaseModel):

@@ -18,7 +18,11 @@ CONSEQUENCE: dict[str, str] = {
 STATE_WORDS: dict[str, tuple[str, str, str]] = {
     "pending": ("○", "Waiting", "Waiting for an answer."),
     "approved": ("✓", "Approved once", "Approved. It has not run yet; an approver can still deny it."),
-    "break_glass": ("!", "Emergency", "A person broke the glass: it may run once without an approval, and is reviewed."),
+    "break_glass": (
+        "!",
+        "Emergency",
+        "A person broke the glass: it may run once without an approval, and is reviewed.",
+    ),
     "executing": ("▸", "Running", "Approved, and running now."),
     "executed": ("✓", "Carried out", "Approved and carried out. The approval is used up."),
     "denied": ("✕", "Denied", "Denied. It did not run."),

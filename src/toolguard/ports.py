@@ -34,6 +34,8 @@ __all__ = [
     "Lease",
     "LedgerRow",
     "LogHead",
+    "Notice",
+    "NoticeChannel",
     "Origin",
     "Pointing",
     "ReferenceReader",
@@ -187,6 +189,11 @@ class Store(Protocol):
         """Whether its methods may wait for a disk or a network (and so move to a thread under asyncio)."""
         ...
 
+    @property
+    def epoch(self) -> str:
+        """Random id of this store's life: a restored backup has the same one, another store has another."""
+        ...
+
     def now(self) -> float:
         """The store's own time (UTC seconds): the time that counts."""
         ...
@@ -271,6 +278,10 @@ class Store(Protocol):
         """The tenant's register after its entry ``after``, in order: signed bytes, to be checked by who reads them."""
         ...
 
+    def given(self, tenant: str, person: str, since: float) -> int:
+        """How many times a person said yes since ``since`` (UTC seconds)."""
+        ...
+
     def uses(self, tenant: str, act: str) -> int:
         """How often a standing approval or broken glass was used."""
         ...
@@ -328,8 +339,16 @@ class Directory(Protocol):
         """Who is in a group (or, with ``oncall:NAME``, on that schedule), without those who stand in for them."""
         ...
 
-    def deputies(self, tenant: str, person: str, *, at: float) -> frozenset[str]:
-        """Persons who stand in for ``person``."""
+    def deputies(self, tenant: str, person: str, *, at: float, entry: str = "") -> frozenset[str]:
+        """Persons who stand in for ``person``; with ``entry`` (``group:NAME``, …) only in that seat."""
+        ...
+
+    def duty(self, tenant: str, name: str, *, at: float) -> frozenset[str]:
+        """Persons who may do what one duty is for: ``freeze``, ``freeze_all``, ``review`` or ``resolve``."""
+        ...
+
+    def tenants(self) -> tuple[str, ...]:
+        """Every tenant the directory speaks of, in order."""
         ...
 
 
@@ -421,6 +440,13 @@ class Channel(Protocol):
     """Tells approvers that something waits. It can neither decide nor hold a call up."""
 
     def announce(self, approval: Approval) -> None: ...
+
+
+@runtime_checkable
+class NoticeChannel(Channel, Protocol):
+    """A channel that can also say why approvers hear of an approval again; others just show its state."""
+
+    def notify(self, approval: Approval, notice: Notice) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from toolguard._core.register import Act, Register, Registers, act_of
-from toolguard.errors import InvalidatedError, StoreError
+from toolguard._core.register import ALL, Act, Register, Registers, act_of
+from toolguard.errors import InvalidatedError, TamperedError
 from toolguard.ports import GrantVerifier, Store
 
-__all__ = ["RegisterReader"]
+__all__ = ["ALL", "RegisterReader"]
 
 _PAGE = 1000
 
@@ -30,7 +30,7 @@ class RegisterReader:
         """The registers, as last read; with ``fresh`` (and the first time) as the store has them now.
 
         Raises:
-            StoreError: an entry is not signed by a pinned key, does not follow the one before, or was taken away.
+            TamperedError: an entry is not signed by a pinned key, does not follow the one before, or was taken away.
         """
         if self._read and not fresh:
             return self._known
@@ -41,7 +41,7 @@ class RegisterReader:
 
     def _extend(self, known: Register) -> Register:
         if known.n and not self._still_there(known):
-            raise StoreError(
+            raise TamperedError(
                 "the store's register of acts ends before where it was read to: the store was set back or edited; "
                 "nothing runs until it is looked at"
             )
@@ -58,7 +58,7 @@ class RegisterReader:
         try:
             self._verifier.verify(act.grant)
         except InvalidatedError:
-            raise StoreError(
+            raise TamperedError(
                 f"act {act.n} of the register is not signed by a service this guard trusts; nothing runs until it is "
                 "looked at (check [keys] trusted, or who wrote to the store)"
             ) from None

@@ -65,6 +65,26 @@ def configure(folder: Path, *, url: str = "http://127.0.0.1:8790") -> Ward:
     return Ward(folder, f"sqlite:///{folder}/t.db", time=Wall(), signer=signer)
 
 
+def wait_for(process: subprocess.Popen[str], folder: Path) -> str:
+    """The address of a service that was started with a ready file in ``folder``."""
+    until = time.monotonic() + 60
+    while not (folder / "ready.json").exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    ready = json.loads((folder / "ready.json").read_text())
+    assert ready["pid"] == process.pid
+    return str(ready["url"])
+
+
+def stop(process: subprocess.Popen[str]) -> str:
+    """What it said on its way out."""
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 0, said
+    return said
+
+
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", RUN, "--config", str(folder / "toolguard.toml"), *arguments],
@@ -80,17 +100,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("service")
     ward = configure(folder)
     process = start(folder, "--port", "0", "--ready-file", str(folder / "ready.json"))
-    until = time.monotonic() + 60
-    while not (folder / "ready.json").exists():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    ready = json.loads((folder / "ready.json").read_text())
-    assert ready["pid"] == process.pid
-    yield Running(ward, Visitors(ward), ready["url"], process)
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=15)
-    assert process.returncode == 0, said
+    url = wait_for(process, folder)
+    yield Running(ward, Visitors(ward), url, process)
+    said = stop(process)
     assert not (folder / "ready.json").exists()
     assert "Traceback" not in said
     ward.store.close()

@@ -261,7 +261,7 @@ async def test_who_left_the_group_is_told_and_decides_nothing(
     client: httpx.AsyncClient, ward: Ward, visitors: Visitors
 ) -> None:
     asked, ada = ward.ask(), visitors.bearer("ada")
-    ward.write_directory(lambda text: text.replace("members: [ada, grace, ruiz]", "members: [grace, ruiz]"))
+    ward.write_directory(lambda text: text.replace("members: [ada, grace, joan, ruiz]", "members: [grace, joan, ruiz]"))
     assert "not an approver" in problem(await send(client, asked, ada), 403, "not_an_approver")
 
 
@@ -521,6 +521,7 @@ async def test_the_description_names_every_route_and_refusal(client: httpx.Async
         "/v1/approvals/{approval_id}/wait",
         "/v1/approvals/{approval_id}/decision",
         "/v1/approvals/{approval_id}/withdraw",
+        "/v1/approvals/{approval_id}/confirm",
     }
     decision = described["paths"]["/v1/approvals/{approval_id}/decision"]["post"]["responses"]
     assert {"200", "401", "403", "404", "409", "410", "412", "415", "422", "428", "503"} <= set(decision)
