@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from postgres_server import Server
 from race.checker import Commit, Effect, Evidence, Fault, check
 from race.mutants import apply
 from race.plan import TENANT, Desk, Plan
@@ -46,12 +47,12 @@ class Result:
     faults: tuple[Fault, ...] = ()
 
 
-def race(plan: Plan, tell: Callable[[str], None]) -> Result:
-    """Run it and judge it."""
-    apply(plan.mutant, plan.store)
+def race(plan: Plan, tell: Callable[[str], None], server: Server | None = None) -> Result:
+    """Run it and judge it. A ``server`` of its own may be crashed, too."""
     desk, board = Desk.make(plan), Board(plan.lanes)
     desk.open().close()  # the schema is there before anyone races
-    crew, started = _Crew(desk, board), time.monotonic()
+    apply(plan.mutant, plan.store)
+    crew, started = _Crew(desk, board, server), time.monotonic()
     complete = crew.run(started + plan.bound, tell)
     seconds = time.monotonic() - started
     tell("the race is over; checking")
@@ -78,15 +79,16 @@ def race(plan: Plan, tell: Callable[[str], None]) -> Result:
 class _Crew:
     """The workers and who kills them."""
 
-    def __init__(self, desk: Desk, board: Board) -> None:
+    def __init__(self, desk: Desk, board: Board, server: Server | None) -> None:
         self._desk = desk
+        self._server = server
         self._board = board
         self._slots = slots(desk.plan)
         self._lives = Counter[Slot]()
         self._at: dict[int, Slot] = {}
         self._chance = random.Random(f"{desk.plan.seed}/kills")
         self._sent: set[int] = set()
-        self.counts = {"processes": len(self._slots), "kills": 0, "own deaths": 0}
+        self.counts = {"processes": len(self._slots), "kills": 0, "own deaths": 0, "database crashes": 0}
         self._crashed: list[str] = []
 
     def run(self, until: float, tell: Callable[[str], None]) -> bool:
@@ -94,7 +96,7 @@ class _Crew:
         plan, board = self._desk.plan, self._board
         for slot in self._slots:
             self._start(slot)
-        kill, say, began = self._next_kill(), 0.0, time.monotonic()
+        kill, crash, say, began = self._next_kill(), self._next_crash(), 0.0, time.monotonic()
         through = 2 * plan.requests
         while board.ends < through and time.monotonic() < until and len(self._crashed) < 5:
             time.sleep(0.02)
@@ -103,6 +105,9 @@ class _Crew:
             if now >= kill:
                 self._kill()
                 kill = self._next_kill()
+            if now >= crash:
+                self._crash()
+                crash = self._next_crash()
             if now >= say:
                 say = now + 2.0
                 deaths = self.counts["kills"] + self.counts["own deaths"]
@@ -127,6 +132,18 @@ class _Crew:
     def _next_kill(self) -> float:
         every = self._desk.plan.kill_every
         return time.monotonic() + (self._chance.expovariate(1 / every) if every else float("inf"))
+
+    def _next_crash(self) -> float:
+        every = self._desk.plan.crash_every if self._server is not None else 0
+        return time.monotonic() + (self._chance.expovariate(1 / every) if every else float("inf"))
+
+    def _crash(self) -> None:
+        """The database server ends at once, without closing anything, and comes back."""
+        assert self._server is not None
+        self.counts["database crashes"] += 1
+        self._server.stop(signal.SIGQUIT)
+        time.sleep(self._chance.random() * 0.5)
+        self._server.start()
 
     def _start(self, slot: Slot) -> None:
         life = self._lives[slot]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from toolguard._core.policy import Policy
 from toolguard.authority import Authority, Human
 from toolguard.config import RandomIds
 from toolguard.directory import FileDirectory
+from toolguard.errors import StoreError
 from toolguard.guard import Guard
 from toolguard.keys import Ed25519Signer, KeyRing, PinnedVerifier, Purpose, SecretKey
 from toolguard.policyfile import load_policy
@@ -77,6 +79,7 @@ class Plan:
         dawdle: chance of a pause before a commit, so that others come in between.
         die: chance at each boundary that a worker ends itself by SIGKILL there.
         kill_every: mean time between SIGKILLs from outside, at any moment; 0: none.
+        crash_every: mean time between crashes of a database server that was started for the race; 0: none.
         lease: how long an execution is believed in.
     """
 
@@ -90,6 +93,7 @@ class Plan:
     dawdle: float = 0.05
     die: float = 0.0005
     kill_every: float = 0.5
+    crash_every: float = 0.0
     lease: float = 2.0
     bound: float = 900.0
     mutant: str = ""
@@ -144,7 +148,15 @@ class Desk:
         return PinnedVerifier([self.signer.public_key])
 
     def open(self) -> Store:
-        return open_store(self.plan.store)
+        """The store; a database that is away is waited for."""
+        until = time.monotonic() + 20
+        while True:
+            try:
+                return open_store(self.plan.store)
+            except StoreError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
 
     def directory(self) -> FileDirectory:
         return FileDirectory(self.plan.folder / "directory.yaml")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from postgres_server import Server
 from race.plan import DESK, NURSES, TENANT, Desk, Plan, caller, human
 from race.test_race import TESTS
 from race.workers import tools
@@ -30,10 +32,18 @@ from toolguard.stores import open_store
 from toolguard.testing import FakeClock
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A store that is not there yet."""
-    return f"sqlite:///{tmp_path / 'race.db'}"
+    given: str = request.getfixturevalue("database") if request.param == "postgresql" else ""
+    return given or f"sqlite:///{tmp_path / 'race.db'}"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A PostgreSQL that waits for its disk, and that these tests may end."""
+    with Server.private(durable=True) as server:
+        yield server
 
 
 class Ward:
@@ -256,6 +266,77 @@ def test_a_store_whose_folder_is_gone_opens_nothing_and_goes_on_when_it_is_back(
     assert back.effects() == ["c1"]
     assert verify(back.store).ok
     back.close()
+
+
+def test_a_database_that_goes_away_stops_everything_and_comes_back_with_all_that_was_said(
+    server: Server, tmp_path: Path
+) -> None:
+    """It crashes (SIGQUIT) between the verdict and the claim, and again once the call has run."""
+    ward = Ward(tmp_path, server.url(server.new()))
+    asked = ward.decide(ward.ask("c1"))
+    server.stop(signal.SIGQUIT)
+    acts: tuple[Callable[[], object], ...] = (
+        lambda: ward.call("c1"),
+        lambda: ward.call("c2", "free"),
+        lambda: ward.decide(asked, Answer.DENY),
+        lambda: ward.authority.withdraw(human(NURSES[0]), asked.id),
+        lambda: ward.authority.sweep(),
+    )
+    for act in acts:
+        with pytest.raises(StoreError) as away:
+            act()
+        assert not isinstance(away.value, ConflictError)
+    assert ward.effects() == []
+    server.start()
+    assert ward.read(asked.id).state is State.APPROVED
+    assert ward.call("c1") == "done"
+    server.stop(signal.SIGQUIT)
+    server.start()
+    assert ward.read(asked.id).state is State.EXECUTED
+    with pytest.raises(ReplayError):
+        ward.call("c1")
+    assert ward.effects() == ["c1"]
+    assert verify(ward.store).ok
+    ward.close()
+
+
+def _processes(server: Server) -> list[int]:
+    """The server's own process and those it started, which inherit nothing that is changed later."""
+    assert server.pid is not None
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    return [server.pid, *map(int, children)]
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process can be set on Linux only")
+def test_a_full_disk_under_a_database_leaves_nothing_half_written(server: Server, tmp_path: Path) -> None:
+    """No file of the server's can grow: calls are refused without effect, until there is room again."""
+    ward = Ward(tmp_path, server.url(server.new()))
+    limits = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in _processes(server)}
+    for pid, (_, hard) in limits.items():
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (64 * 1024, hard))
+    number, refused = 0, 0
+    try:
+        while refused < 3:
+            number += 1
+            assert number < 400, "the disk was never full"
+            try:
+                ward.call(f"c{number}", "free")
+            except ResultWithheldError:
+                refused += 1
+                assert f"c{number}" in ward.effects()
+            except StoreError:
+                refused += 1
+                assert f"c{number}" not in ward.effects()
+    finally:
+        for pid, limit in limits.items():
+            with suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
+    asked = ward.decide(ward.ask("c500"))
+    assert ward.call("c500") == "done"
+    assert ward.read(asked.id).state is State.EXECUTED
+    assert max(Counter(ward.effects()).values()) == 1
+    assert verify(ward.store).ok
+    ward.close()
 
 
 # --- clocks ---------------------------------------------------------------------------------------------

@@ -34,34 +34,44 @@ def race(store: str, *options: object) -> tuple[int, dict[str, Any]]:
     return done.returncode, result
 
 
-STORES = ["sqlite"]
-
-
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
 def test_invariants_4_to_8_hold_while_processes_race_and_are_killed(store: str) -> None:
-    code, result = race(store, "--seed", 20261122, "-n", 500, "--bound", 35)
+    """On PostgreSQL the server crashes as well, a few times, and comes back."""
+    code, result = race(store, "--seed", 20261122, "-n", 400, "--bound", 30, "--crash-every", 5)
     counts = result["counts"]
     assert result["faults"] == [], f"seed {result['seed']}"
     assert code in (0, 3)
-    assert counts["requests"] >= 100, "a machine this busy has raced too little to say anything"
+    assert counts["requests"] >= 60, "a machine this busy has raced too little to say anything"
     hard = ("kills", "executions", "vetoes of a yes", "expired", "withdrawn", "conflicts", "verdicts refused")
     assert min(counts[name] for name in hard) > 0, counts
+    assert (counts["database crashes"] > 0) is (store == "postgresql")
 
 
 BROKEN = {
-    "no-checks": {"double execution", "double claim"},
-    "no-compare-and-set": {"lost update", "illegal transition"},
-    "no-claim-check": {"double execution", "again"},
-    "effect-first": {"effect before claim", "double execution"},
+    "no-checks": {"double execution", "lost veto"},
+    "no-compare-and-set": {"lost update"},
+    "no-claim-check": {"double execution"},
+    "effect-first": {"double execution"},
     "lost-write": {"lost update"},
-    "veto-dropped": {"lost veto", "tally", "verdicts"},
+    "veto-dropped": {"lost veto"},
+    "no-locks": {"lost update", "illegal transition", "lost veto", "double execution"},
 }
+"""What is taken out of the store, and what of it must be seen (at least one)."""
 
 
-@pytest.mark.parametrize("store", STORES)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue("database") if request.param == "postgresql" else "sqlite"
+    return url
+
+
 @pytest.mark.parametrize(("mutant", "faults"), BROKEN.items(), ids=BROKEN)
 def test_a_store_without_one_guarantee_is_found_out(store: str, mutant: str, faults: set[str]) -> None:
-    """The race's own proof: it fails where it has to."""
-    code, result = race(store, "--mutant", mutant, "--seed", 7, "-n", 80, "--dawdle", 0.5, "--bound", 60)
+    """The race's own proof: it fails where it has to. SQLite has no locks of its own to take out."""
+    if mutant == "no-locks" and store == "sqlite":
+        return
+    code, result = race(
+        store, "--mutant", mutant, "--seed", 7, "-n", 60, "--dawdle", 0.5, "--kill-every", 0, "--bound", 60
+    )
     assert code == 1
-    assert {fault["code"] for fault in result["faults"]} >= faults
+    assert {fault["code"] for fault in result["faults"]} & faults
