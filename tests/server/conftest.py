@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from authority.ward import Ward
+from server.process import Running, configure, start, stop, wait_for
 from server.visitors import Visitors, client_of
 
 
@@ -26,3 +27,16 @@ def visitors(ward: Ward) -> Visitors:
 async def client(ward: Ward) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(ward) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("service")
+    ward = configure(folder)
+    process = start(folder, "--port", "0", "--ready-file", str(folder / "ready.json"))
+    url = wait_for(process, folder)
+    yield Running(ward, Visitors(ward), url, process)
+    said = stop(process)
+    assert not (folder / "ready.json").exists()
+    assert "Traceback" not in said
+    ward.store.close()

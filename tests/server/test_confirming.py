@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from authority.ward import Ward, human
-from server.test_process import Running, Wall, configure, running, start, stop, wait_for  # noqa: F401 - the fixture
+from server.process import Running, Wall, configure, start, stop, wait_for
 from toolguard import Caller, DeniedError, Guard
 from toolguard.authority import Answer, State
 from toolguard.confirm import ServiceConfirmer, check_transport
@@ -67,14 +67,14 @@ class Site:
         return asked.id
 
 
-def test_a_critical_call_runs_once_the_service_has_stood_by_it(running: Running) -> None:  # noqa: F811 - the fixture
+def test_a_critical_call_runs_once_the_service_has_stood_by_it(running: Running) -> None:
     site = Site(running)
     site.approved()
     assert site.call() == "gone"
     assert site.ran == ["trial"]
 
 
-def test_what_was_confirmed_once_is_spent(running: Running) -> None:  # noqa: F811 - the fixture
+def test_what_was_confirmed_once_is_spent(running: Running) -> None:
     site = Site(running)
     approval = site.running.ward.store.get("st-marys", site.approved("c2"))
     assert approval is not None
@@ -92,7 +92,7 @@ def test_what_was_confirmed_once_is_spent(running: Running) -> None:  # noqa: F8
 
 
 @pytest.mark.parametrize("who", ["ada", "other-guard"])
-def test_only_the_service_of_that_agent_is_told(running: Running, who: str) -> None:  # noqa: F811 - the fixture
+def test_only_the_service_of_that_agent_is_told(running: Running, who: str) -> None:
     site = Site(running)
     approval = running.ward.store.get("st-marys", site.approved(f"c3-{who}"))
     assert approval is not None
@@ -101,7 +101,7 @@ def test_only_the_service_of_that_agent_is_told(running: Running, who: str) -> N
         ServiceConfirmer(running.url, running.visitors.secret(who, audience))(approval)
 
 
-def test_a_service_that_cannot_be_asked_stops_the_call_and_spoils_nothing(running: Running) -> None:  # noqa: F811
+def test_a_service_that_cannot_be_asked_stops_the_call_and_spoils_nothing(running: Running) -> None:
     site = Site(running, confirm=ServiceConfirmer("http://127.0.0.1:9", "tg_service_x"))
     id_ = site.approved("c4")
     with pytest.raises(StoreError, match="cannot be asked"):
@@ -113,12 +113,12 @@ def test_a_service_that_cannot_be_asked_stops_the_call_and_spoils_nothing(runnin
         Site(running, confirm=ServiceConfirmer(running.url, "tg_service_wrong")).guard.parts.confirm(found)
 
 
-def test_without_a_service_to_ask_a_critical_call_is_not_even_asked(running: Running) -> None:  # noqa: F811
+def test_without_a_service_to_ask_a_critical_call_is_not_even_asked(running: Running) -> None:
     with pytest.raises(DeniedError, match="confirmed with the approval service"):
         Site(running, confirm=None).call("c5")
 
 
-def test_the_configuration_may_accept_that_by_name(running: Running) -> None:  # noqa: F811 - the fixture
+def test_the_configuration_may_accept_that_by_name(running: Running) -> None:
     site = Site(running, confirm=None, confirm_critical=False)
     site.approved("c6")
     assert site.call("c6") == "gone"

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -19,93 +13,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from authority.ward import Time, Ward, human
-from server.visitors import Visitors, verdict
+from authority.ward import human
+from server.process import Running, configure
+from server.visitors import verdict
 from toolguard.authority import Approval, State
 from toolguard.cli.approvals import app
 from toolguard.directory import Audience
-from toolguard.keys import Ed25519Signer, Purpose, SecretKey, write_key
+from toolguard.keys import Purpose, SecretKey
 from toolguard_server.cli import serve
-
-RUN = "import typer; from toolguard_server.cli import serve; typer.run(serve)"
-POLICY = "version: 1\n"
-
-
-class Wall(Time):
-    """This machine's time: two processes share it."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def __call__(self) -> float:
-        return time.time()
-
-
-@dataclass
-class Running:
-    ward: Ward
-    visitors: Visitors
-    url: str
-    process: subprocess.Popen[str]
-
-
-def configure(folder: Path, *, url: str = "http://127.0.0.1:8790") -> Ward:
-    key = SecretKey.generate(Purpose.SIGN)
-    write_key(folder / "service.key", key)
-    signer = Ed25519Signer(key)
-    (folder / "toolguard.toml").write_text(
-        f'[guard]\npolicy = "policy.yaml"\n[store]\nurl = "sqlite:///t.db"\n'
-        f'[keys]\ntrusted = ["{signer.public_key.line}"]\n'
-        f'[directory]\nfile = "directory.yaml"\ntokens = "tokens.json"\n'
-        f'[service]\nurl = "{url}"\nsigning_key = "service.key"\n'
-    )
-    return Ward(folder, f"sqlite:///{folder}/t.db", time=Wall(), signer=signer)
-
-
-def wait_for(process: subprocess.Popen[str], folder: Path) -> str:
-    """The address of a service that was started with a ready file in ``folder``."""
-    until = time.monotonic() + 60
-    while not (folder / "ready.json").exists():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    ready = json.loads((folder / "ready.json").read_text())
-    assert ready["pid"] == process.pid
-    return str(ready["url"])
-
-
-def stop(process: subprocess.Popen[str]) -> str:
-    """What it said on its way out."""
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=20)
-    assert process.returncode == 0, said
-    return said
-
-
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", RUN, "--config", str(folder / "toolguard.toml"), *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=dict(os.environ),
-    )
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("service")
-    ward = configure(folder)
-    process = start(folder, "--port", "0", "--ready-file", str(folder / "ready.json"))
-    url = wait_for(process, folder)
-    yield Running(ward, Visitors(ward), url, process)
-    said = stop(process)
-    assert not (folder / "ready.json").exists()
-    assert "Traceback" not in said
-    ward.store.close()
 
 
 def test_it_is_ready_and_keeps_to_itself(running: Running) -> None:
