@@ -220,8 +220,14 @@ class NoDirectory:
     def members(self, tenant: str, group: str, *, at: float) -> tuple[DirectoryPerson, ...]:
         return ()
 
-    def deputies(self, tenant: str, person: str, *, at: float) -> frozenset[str]:
+    def deputies(self, tenant: str, person: str, *, at: float, entry: str = "") -> frozenset[str]:
         return frozenset()
+
+    def duty(self, tenant: str, name: str, *, at: float) -> frozenset[str]:
+        return frozenset()
+
+    def tenants(self) -> tuple[str, ...]:
+        return ()
 
 
 def default_detector(masking: Masking = UNSAID) -> Detector:

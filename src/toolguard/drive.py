@@ -22,6 +22,7 @@ from toolguard._core.call import Json
 from toolguard._core.flow import Flow
 from toolguard._core.mask import checked
 from toolguard.credentials import Keychain, scrub_error
+from toolguard.directory import closure
 from toolguard.errors import BadArgumentsError, ContentError, DetectionError, StoreError, ToolguardError
 from toolguard.ports import (
     Clock,
@@ -169,13 +170,13 @@ class Hands:
         person = self.directory.person(caller.person, at=now)
         if person is None:
             return None
-        owners = self.directory.owners_of(caller.tenant, caller.agent, at=now)
-        excluded = frozenset({person.id}) | owners
+        asking = [person]
         if caller.on_behalf_of is not None:
             delegator = self.directory.person(caller.on_behalf_of, at=now)
             if delegator is None:
                 return None
-            excluded |= {delegator.id}
+            asking.append(delegator)
+        excluded = closure(self.directory, caller.tenant, caller.agent, asking, at=now)
         reachable: dict[str, int] = {}
         fallback: set[str] = set()
         for rule in step.rules:
@@ -196,12 +197,14 @@ class Hands:
         for entry in entries:
             kind, _, name = entry.partition(":")
             if kind == "person":
-                able.add(name)
+                seats = {name}
             else:
                 group = entry if kind == "oncall" else name
-                able.update(p.id for p in self.directory.members(tenant, group, at=now) if p.human)
-        own = able - excluded
-        return own | {d for p in own for d in self.directory.deputies(tenant, p, at=now)} - excluded
+                seats = {p.id for p in self.directory.members(tenant, group, at=now) if p.human}
+            own = seats - excluded
+            able |= own
+            able |= {d for p in own for d in self.directory.deputies(tenant, p, at=now, entry=entry)} - excluded
+        return able
 
     def _contents(self) -> Contents:
         if self.contents is None:

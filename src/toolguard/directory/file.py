@@ -6,6 +6,7 @@ What was read before is not used, since it may still name someone who was just r
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -15,8 +16,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from toolguard._core.call import Person
+from toolguard.directory.index import Index, linked
 from toolguard.directory.lines import read_yaml
-from toolguard.directory.model import DirectoryFile, Identity, PersonEntry, ServiceAccount, check, faults
+from toolguard.directory.model import DirectoryFile, ServiceAccount, check, faults
 from toolguard.errors import ConfigError
 from toolguard.ports import DirectoryPerson
 
@@ -52,13 +54,6 @@ def _plain(message: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Index:
-    file: DirectoryFile
-    persons: dict[str, PersonEntry]
-    holders: dict[Person, PersonEntry | ServiceAccount]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """A person in one tenant, or a service account."""
 
@@ -80,7 +75,8 @@ class FileDirectory:
         self._path = Path(path)
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
-        self._index: _Index | ConfigError | None = None
+        self._content = b""
+        self._index: Index | ConfigError | None = None
         self._read()
 
     def person(self, identity: Person, *, at: float) -> DirectoryPerson | None:
@@ -91,44 +87,50 @@ class FileDirectory:
             return None
         if isinstance(holder, ServiceAccount):
             return DirectoryPerson(
-                id=holder.id, name=holder.name, identities=_linked(holder.identities), groups=frozenset(), human=False
+                id=holder.id, name=holder.name, identities=linked(holder.identities), groups=frozenset(), human=False
             )
-        return _as_person(index, holder, tenant=identity.tenant, at=at)
+        return index.as_person(holder, tenant=identity.tenant, at=at)
 
     def owners_of(self, tenant: str, agent: str, *, at: float) -> frozenset[str]:
         """Owners of the agent, and of every service account that is or may speak for it."""
-        file = self._read().file
-        owners = {o for a in file.agents if (a.tenant, a.name) == (tenant, agent) for o in a.owners}
-        for service in file.services:
-            if service.tenant == tenant and (agent == service.name or agent in service.agents):
-                owners.update(service.owners)
-        return frozenset(owners)
+        return self._read().owners.get((tenant, agent), frozenset())
 
     def members(self, tenant: str, group: str, *, at: float) -> tuple[DirectoryPerson, ...]:
-        """Persons who are in the group at ``at`` and have an identity in its tenant."""
+        """Persons who are in the group at ``at`` (with ``oncall:NAME``, on that schedule) and can sign in to its tenant."""
         index = self._read()
-        entries = {
-            m.person: index.persons[m.person]
-            for g in index.file.groups
-            if (g.tenant, g.name) == (tenant, group)
-            for m in g.members
-            if m.holds(at)
-        }
         return tuple(
-            _as_person(index, entry, tenant=tenant, at=at)
-            for entry in entries.values()
-            if any(i.tenant == tenant for i in entry.identities)
+            index.as_person(index.persons[person], tenant=tenant, at=at)
+            for person in index.members(tenant, group, at)
+            if tenant in index.tenants_of[person]
         )
 
-    def deputies(self, tenant: str, person: str, *, at: float) -> frozenset[str]:
-        """Persons who stand in for ``person``; nobody, as the file has no delegations yet."""
-        return frozenset()
+    def deputies(self, tenant: str, person: str, *, at: float, entry: str = "") -> frozenset[str]:
+        """Persons who stand in for ``person`` at ``at``; with ``entry`` only in that seat."""
+        index = self._read()
+        return frozenset(
+            d.to
+            for d in index.delegated_by.get((tenant, person), ())
+            if d.holds(at) and (not entry or d.covers(entry)) and tenant in index.tenants_of[d.to]
+        )
+
+    def duty(self, tenant: str, name: str, *, at: float) -> frozenset[str]:
+        """Persons who have the duty at ``at`` and can sign in to the tenant."""
+        index = self._read()
+        duties = index.duties.get(tenant)
+        found: set[str] = set()
+        for entry in duties.entries(name) if duties is not None else ():
+            kind, _, who = entry.partition(":")
+            if kind == "person":
+                found.add(who)
+            else:
+                found.update(index.members(tenant, entry if kind == "oncall" else who, at))
+        return frozenset(p for p in found if tenant in index.tenants_of[p])
 
     def find(self, person_id: str, *, tenant: str | None = None, at: float = 0.0) -> DirectoryPerson | None:
         """The person with this id; groups are those of ``tenant`` (none without it)."""
         index = self._read()
         entry = index.persons.get(person_id)
-        return None if entry is None else _as_person(index, entry, tenant=tenant or "", at=at)
+        return None if entry is None else index.as_person(entry, tenant=tenant or "", at=at)
 
     def overview(self, *, at: float) -> tuple[Entry, ...]:
         """Everyone, one entry a tenant, for display."""
@@ -137,7 +139,7 @@ class FileDirectory:
             Entry(id=p.id, name=p.name, tenant=tenant, groups=tuple(sorted(found.groups)))
             for p in index.file.persons
             for tenant in dict.fromkeys(i.tenant for i in p.identities)
-            for found in [_as_person(index, p, tenant=tenant, at=at)]
+            for found in [index.as_person(p, tenant=tenant, at=at)]
         ]
         rows += [Entry(id=s.id, name=s.name, tenant=s.tenant) for s in index.file.services]
         return tuple(rows)
@@ -148,14 +150,9 @@ class FileDirectory:
 
     def tenants(self) -> tuple[str, ...]:
         """Every tenant the directory speaks of, in order."""
-        file = self._read().file
-        named = {i.tenant for p in file.persons for i in p.identities}
-        named.update(g.tenant for g in file.groups)
-        named.update(a.tenant for a in file.agents)
-        named.update(s.tenant for s in file.services)
-        return tuple(sorted(named))
+        return self._read().tenants
 
-    def _read(self) -> _Index:
+    def _read(self) -> Index:
         with self._lock:
             try:
                 if self._index is None or self._seen is None or self._stamp(self._path.stat()) != self._seen:
@@ -177,8 +174,12 @@ class FileDirectory:
             raw = file.read()
         settled = time.time() - status.st_mtime > _SETTLED
         self._seen = self._stamp(status) if settled else None
+        content = hashlib.sha256(raw).digest()
+        if content == self._content:
+            return  # not settled, but what it says is known
+        self._content = content
         try:
-            self._index = _index(parse_directory(raw.decode(), where=f"directory file {str(self._path)!r}"))
+            self._index = Index.of(parse_directory(raw.decode(), where=f"directory file {str(self._path)!r}"))
         except UnicodeDecodeError:
             self._index = ConfigError(f"directory file {str(self._path)!r} is not UTF-8 text; save it as UTF-8")
         except ConfigError as error:
@@ -187,25 +188,3 @@ class FileDirectory:
     @staticmethod
     def _stamp(status: os.stat_result) -> tuple[int, int, int]:
         return (status.st_mtime_ns, status.st_size, status.st_ino)
-
-
-def _index(file: DirectoryFile) -> _Index:
-    holders: dict[Person, PersonEntry | ServiceAccount] = {}
-    for person in file.persons:
-        holders.update(dict.fromkeys(_linked(person.identities), person))
-    for service in file.services:
-        holders.update(dict.fromkeys(_linked(service.identities), service))
-    return _Index(file=file, persons={p.id: p for p in file.persons}, holders=holders)
-
-
-def _linked(identities: tuple[Identity, ...]) -> tuple[Person, ...]:
-    return tuple(Person(issuer=i.issuer, tenant=i.tenant, subject=i.subject) for i in identities)
-
-
-def _as_person(index: _Index, entry: PersonEntry, *, tenant: str, at: float) -> DirectoryPerson:
-    groups = frozenset(
-        g.name
-        for g in index.file.groups
-        if g.tenant == tenant and any(m.person == entry.id and m.holds(at) for m in g.members)
-    )
-    return DirectoryPerson(id=entry.id, name=entry.name, identities=_linked(entry.identities), groups=groups)

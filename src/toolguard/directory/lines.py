@@ -12,6 +12,9 @@ from toolguard.errors import ConfigError
 
 __all__ = ["Document", "read_yaml"]
 
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml where it is there: eight times as fast, and just as safe."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
@@ -43,7 +46,7 @@ def _child(node: yaml.Node, step: str | int) -> yaml.Node | None:
 def read_yaml(text: str, *, where: str) -> Document:
     """Parse ``text`` with the safe loader; a key that stands twice is an error, not a silent choice."""
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         root = loader.get_single_node()
         if root is not None:
             _no_duplicates(root, where)
