@@ -152,7 +152,11 @@ CREATE TABLE uses (
 CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1, _V2)
+_V3 = """
+CREATE INDEX verdicts_person ON verdicts (tenant, person, at);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3)
 """``MIGRATIONS[n]`` takes a store from schema version n to n + 1. Never change one that was released; add the next."""
 
 TIME = "SELECT value FROM meta WHERE key = 'time'"
@@ -207,6 +211,7 @@ OUTBOX_DONE = "DELETE FROM outbox WHERE n = ?"
 ACTS = "SELECT payload, signature, key_id FROM acts WHERE tenant = ? AND n > ? ORDER BY n LIMIT ?"
 ACTS_HEAD = "SELECT coalesce(max(n), 0) FROM acts WHERE tenant = ?"
 ADD_ACT = "INSERT INTO acts (tenant, n, payload, signature, key_id) VALUES (?, ?, ?, ?, ?)"
+GIVEN = "SELECT count(*) FROM verdicts WHERE tenant = ? AND person = ? AND at >= ? AND answer = 'approve'"
 USES = "SELECT used FROM uses WHERE tenant = ? AND act = ?"
 ADD_USE = (
     "INSERT INTO uses (tenant, act, used) VALUES (?, ?, 1) ON CONFLICT (tenant, act) DO UPDATE SET used = used + 1"

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from toolguard._core.approval import Approval, Grant, State
+from toolguard._core.approval import Answer, Approval, Grant, State
 from toolguard._core.audit import GENESIS, AuditRecord, seal
 from toolguard._core.call import CallRef
 from toolguard._core.register import ALL, Heads
@@ -231,6 +231,16 @@ class MemoryStore:
                 and a.request.created >= since
             ]
         return tuple(found[:limit])
+
+    def given(self, tenant: str, person: str, since: float) -> int:
+        self._check_process()
+        with self._lock:
+            return sum(
+                (v.answer, v.person) == (Answer.APPROVE, person) and v.at >= since
+                for a in self._approvals.values()
+                if a.request.tenant == tenant
+                for v in a.verdicts
+            )
 
     def overdue(self, limit: int = 100) -> tuple[Approval, ...]:
         self._check_process()

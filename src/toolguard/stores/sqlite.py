@@ -329,6 +329,10 @@ class SqliteStore:
     def recent(self, tenant: str, person: str, tool: str, since: float, limit: int = 50) -> tuple[Approval, ...]:
         return self._snapshot(_sql.RECENT, (tenant, person, since, tool, limit))
 
+    def given(self, tenant: str, person: str, since: float) -> int:
+        with self._reading() as db:
+            return int(db.execute(_sql.GIVEN, (tenant, person, since)).fetchone()[0])
+
     def overdue(self, limit: int = 100) -> tuple[Approval, ...]:
         return self._snapshot(_sql.OVERDUE, (self._time.read(), limit))
 
