@@ -30,6 +30,7 @@ __all__ = [
     "ResultWithheldError",
     "StoreError",
     "Suspended",
+    "TamperedError",
     "ToolFailedError",
     "ToolguardError",
     "UnknownToolError",
@@ -139,6 +140,12 @@ class LimitError(ConflictError):
     """Too many requests of one run or person, or no use left. Nothing was written."""
 
     code = "limit"
+
+
+class TamperedError(StoreError):
+    """What the store holds does not fit what the approval service signed: it was edited, or set back."""
+
+    code = "tampered"
 
 
 class NotFoundError(StoreError):

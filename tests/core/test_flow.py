@@ -250,7 +250,7 @@ def test_an_asked_call_is_recorded_before_it_is_announced_and_runs_only_after_a_
     hand = Hand(risk=HIGH)
     with pytest.raises(Suspended):
         call(hand)
-    assert hand.order[-4:] == ["LookUp", "Recent", "Seal", "Commit:call.decided+approval.requested"]
+    assert hand.order[-5:] == ["LookUp", "Recent", "ReadRegister", "Seal", "Commit:call.decided+approval.requested"]
     hand.decide()
     hand.order.clear()
     assert call(hand).value == "ok"

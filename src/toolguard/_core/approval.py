@@ -283,6 +283,8 @@ def resolution_payload(approval: Approval) -> bytes:
                 for v in approval.verdicts
             ],
             "grant_expires": approval.grant_expires,
+            "proposal": approval.proposal,
+            "editor": approval.editor,
         }
     )
 

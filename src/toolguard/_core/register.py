@@ -16,7 +16,7 @@ from enum import StrEnum
 from toolguard._core.approval import Grant, StandingTerms, Vary
 from toolguard._core.call import Json, Person, canonical
 from toolguard._core.risk import RiskLevel
-from toolguard.errors import StoreError
+from toolguard.errors import TamperedError
 
 __all__ = [
     "ALL",
@@ -54,6 +54,8 @@ class ActKind(StrEnum):
     """A person looked at what was done behind broken glass."""
     RESOLVED = "resolved"
     """A person said what became of a call whose end nobody saw."""
+    PROPOSED = "proposed"
+    """A person asked for other arguments instead."""
     RESTORED = "restored"
     """A store that had been set back was taken into use again."""
 
@@ -119,7 +121,7 @@ def act_of(grant: Grant) -> Act:
     """The act in signed bytes. The signature is for the caller to check.
 
     Raises:
-        StoreError: these are no act's bytes.
+        TamperedError: these are no act's bytes.
     """
     try:
         data = json.loads(grant.payload)
@@ -142,8 +144,8 @@ def act_of(grant: Grant) -> Act:
         raise _tampered() from None
 
 
-def _tampered() -> StoreError:
-    return StoreError(
+def _tampered() -> TamperedError:
+    return TamperedError(
         "the register of acts in the store does not hold together: it was edited, or belongs to another service; "
         "nothing runs until it is looked at (toolguard audit verify)"
     )
@@ -151,9 +153,10 @@ def _tampered() -> StoreError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freeze:
-    """``agent`` is frozen (``""``: every agent of the register's tenants)."""
+    """``agent`` is frozen (``""``: every agent) in ``tenant`` (``ALL``: in every tenant)."""
 
     id: str
+    tenant: str
     agent: str
     person: str
     at: float
@@ -186,7 +189,10 @@ class StandingApproval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakGlass:
-    """An emergency: ``person`` may, until ``expires``, read and write what concerns one patient (``subject``)."""
+    """An emergency: ``person`` may, until ``expires``, read and write what concerns one patient (``subject``).
+
+    ``by`` is who broke the glass for them.
+    """
 
     id: str
     approval: str
@@ -196,6 +202,7 @@ class BreakGlass:
     call_digest: str
     begins: float
     expires: float
+    by: str
     reason: str = ""
 
 
@@ -211,12 +218,19 @@ class Register:
     standing: Mapping[str, StandingApproval] = field(default_factory=dict)
     glass: Mapping[str, BreakGlass] = field(default_factory=dict)
     reviewed: frozenset[str] = frozenset()
+    editors: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Run → who proposed other arguments in it: they approve nothing that comes of it."""
+
+    def holds(self, act: str) -> bool:
+        """Whether a standing approval or broken glass still lets calls run: what came of a yes falls with it."""
+        made = self.standing.get(act) or self.glass.get(act)
+        return made is not None and made.approval not in self.void
 
     def add(self, act: Act) -> Register:
         """The register with the next act.
 
         Raises:
-            StoreError: it is not the next one, or says what no act says.
+            TamperedError: it is not the next one, or says what no act says.
         """
         if (act.tenant, act.n, act.prev) != (self.tenant, self.n + 1, self.last):
             raise _tampered()
@@ -228,7 +242,14 @@ class Register:
 
 
 def _freeze(register: Register, act: Act) -> Register:
-    freeze = Freeze(id=act.id, agent=_text(act, "agent"), person=act.person, at=act.at, reason=_text(act, "reason"))
+    freeze = Freeze(
+        id=act.id,
+        tenant=act.tenant,
+        agent=_text(act, "agent"),
+        person=act.person,
+        at=act.at,
+        reason=_text(act, "reason"),
+    )
     return replace(register, freezes={**register.freezes, act.id: freeze})
 
 
@@ -288,6 +309,7 @@ def _break_glass(register: Register, act: Act) -> Register:
         call_digest=_text(act, "call_digest"),
         begins=act.at,
         expires=float(act.body["expires"]),
+        by=act.person,
         reason=_text(act, "reason"),
     )
     return replace(register, glass={**register.glass, act.id: glass})
@@ -295,6 +317,11 @@ def _break_glass(register: Register, act: Act) -> Register:
 
 def _reviewed(register: Register, act: Act) -> Register:
     return replace(register, reviewed=register.reviewed | {_text(act, "break_glass")})
+
+
+def _proposed(register: Register, act: Act) -> Register:
+    run = _text(act, "run")
+    return replace(register, editors={**register.editors, run: register.editors.get(run, frozenset()) | {act.person}})
 
 
 def _kept(register: Register, act: Act) -> Register:
@@ -317,6 +344,7 @@ _FOLDS = {
     ActKind.STANDING_ENDED: _standing_ended,
     ActKind.BREAK_GLASS: _break_glass,
     ActKind.REVIEWED: _reviewed,
+    ActKind.PROPOSED: _proposed,
     ActKind.RESOLVED: _kept,
     ActKind.RESTORED: _kept,
 }

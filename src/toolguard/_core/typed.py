@@ -19,6 +19,7 @@ class Room:
     Attributes:
         token: any text of a token's kind.
         form: else, a surrogate of this form; ``time``: with a time of day, ``digits``: an integer written as text.
+        number: a number stands there.
         null: nothing at all may stand there, too.
     """
 
@@ -26,6 +27,7 @@ class Room:
     form: Form | None = None
     time: bool = False
     digits: bool = False
+    number: bool = False
     null: bool = False
 
     def spelled(self, number: int) -> str | int | None:
@@ -40,8 +42,8 @@ class Room:
         number = re.match(r"([1-9][0-9]{3})(?: or before)?\Z|([0-9]{1,3})(?:-[0-9]+|\+)\Z", text)
         if self.form is Form.DATE and number and number[1]:
             return f"{number[1]}-01-01" + "T00:00:00Z" * self.time
-        if self.form is Form.INTEGER and number:
-            return number[1] or number[2] if self.digits else int(number[1] or number[2])
+        if number and (self.number or self.digits):
+            return int(number[1] or number[2]) if self.number else number[1] or number[2]
         made = self.spelled(0)
         return made if made is not None or self.null else text
 
@@ -124,7 +126,7 @@ def _own(node: Mapping[str, Json], token: str) -> Room:
         return _text(node, token)
     if kinds in ("integer", "number"):
         sample = spell(Form.INTEGER, _SAMPLE)
-        return Room(form=Form.INTEGER) if _within(node, sample) else NOTHING
+        return Room(form=Form.INTEGER if _within(node, sample) else None, number=True)
     return NOTHING if kinds in ("boolean", "array", "object") else FREE
 
 

@@ -5,6 +5,7 @@ The result is computed from the verdicts every time, by the service when it sign
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -23,7 +24,17 @@ from toolguard._core.approver import ApproverRule, entries_of
 from toolguard._core.call import Person
 from toolguard.errors import ApprovalError
 
-__all__ = ["Voter", "add_verdict", "agreed_terms", "eligible_for", "latest_verdicts", "tally", "turn_of"]
+__all__ = [
+    "Voter",
+    "add_verdict",
+    "agreed_terms",
+    "eligible_for",
+    "latest_verdicts",
+    "must_reveal",
+    "tally",
+    "turn_of",
+    "waits_for",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +71,11 @@ def turn_of(approval: Approval, voter: Voter, at: float) -> tuple[ApproverRule, 
         ):
             found.append(rule)
     return tuple(found)
+
+
+def waits_for(approval: Approval, rule: ApproverRule) -> bool:
+    """Whether ``rule`` still lacks a stage."""
+    return _progress(rule, approval.request, latest_verdicts(approval)) < len(rule.stages)
 
 
 def latest_verdicts(approval: Approval) -> tuple[Verdict, ...]:
@@ -212,11 +228,19 @@ def _check_standing(request: Request, verdict: Verdict) -> None:
             f"a yes to this call can stand for {longest:g} seconds and {most} uses at most; ask for less",
             code="standing_refused",
         )
+    named = [v.argument for v in terms.vary]
+    if len(set(named)) != len(named) or any(
+        v.at_most is not None and not 0 <= v.at_most < math.inf for v in terms.vary
+    ):
+        raise ApprovalError(
+            "each argument can be let vary once, up to a number that is not negative", code="standing_refused"
+        )
     if any(v.argument not in request.arg_digests for v in terms.vary):
         raise ApprovalError(
             "only arguments of this very call can be let vary; name one of them", code="standing_refused"
         )
-    if any(v.at_most is None and v.argument in request.decisive for v in terms.vary):
+    deciding = {name.partition(".")[0] for name in request.decisive}
+    if any(v.at_most is None and v.argument in deciding for v in terms.vary):
         raise ApprovalError(
             "an argument that decides the call cannot be left open; give a limit or approve it once",
             code="standing_refused",

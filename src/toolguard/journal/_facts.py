@@ -25,7 +25,7 @@ _VOID = frozenset(
         Outcome.SUPERSEDED,
     }
 )
-_BEFORE = frozenset({State.PENDING, State.APPROVED})
+_BEFORE = frozenset({State.PENDING, State.APPROVED, State.BREAK_GLASS})
 
 
 @dataclass(slots=True)

@@ -123,7 +123,8 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
             model_text="A person reviewed this call and said no. It did not run. Do not retry it.",
             call_id=trail.call,
         )
-    editors = {a.editor for a in recent if a.editor and a.request.ref.run == setting.ref.run}
+    registers: Registers = yield ReadRegister(fresh=True)
+    editors = registers.tenant.editors.get(setting.ref.run, frozenset[str]())
     request_id: str = yield NewId()
     span: str = yield NewId()
     sealed: bytes = yield Seal(judged.arguments.canonical, f"{setting.tenant}/request/{request_id}")

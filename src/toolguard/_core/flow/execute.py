@@ -258,7 +258,7 @@ def _check_stands(setting: Setting, permit: Permit, registers: Registers) -> Flo
     if stands is None:
         return
     act = stands.use.act
-    if act not in registers.tenant.standing and act not in registers.tenant.glass:
+    if not registers.tenant.holds(act):
         yield from abandon(setting, permit, Outcome.REVOKED, "revoked")
         raise InvalidatedError(
             f"the standing approval for {setting.tool.name!r} was revoked; the call did not run, make it again to ask",

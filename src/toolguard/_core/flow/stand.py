@@ -81,14 +81,14 @@ def basis(setting: Setting, judged: Judged) -> Flow[Basis | None]:
         return None
     now: float = yield Now()
     for standing in registers.tenant.standing.values():
-        if _covers(standing, setting, judged, requester, now):
+        if registers.tenant.holds(standing.id) and _covers(standing, setting, judged, requester, now):
             used: int = yield CountUses(standing.id)
             if used < standing.terms.uses:
                 use = Use(act=standing.id, most=standing.terms.uses, until=standing.expires)
                 return Basis(use=use, outcome=Outcome.ALLOWED, reason_code="standing_approval")
     subject = subject_of(setting, judged)
     for glass in registers.tenant.glass.values():
-        if _reaches(glass, setting, judged, requester, subject, now):
+        if registers.tenant.holds(glass.id) and _reaches(glass, setting, judged, requester, subject, now):
             use = Use(act=glass.id, most=GLASS_USES, until=glass.expires)
             return Basis(use=use, outcome=Outcome.BREAK_GLASS, reason_code="break_glass")
     return None
