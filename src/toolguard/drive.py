@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import time
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -53,7 +53,8 @@ class Hands:
 
     ``validate`` turns resolved JSON into the objects the tool would get; ``invoke`` runs the tool on them
     (it may return an awaitable under `arun`). ``wait`` is the bound, in seconds, of waiting for a person;
-    ``poll`` the time between looks.
+    ``poll`` the longest time between looks: whoever waits is told of changes, and looks by itself only in case a
+    message was lost.
     """
 
     store: Store
@@ -74,7 +75,7 @@ class Hands:
     providers: Mapping[str, CredentialProvider] = field(default_factory=dict)
     contents: Contents | None = None
     wait: float = 0.0
-    poll: float = 0.1
+    poll: float = 2.0
 
     def quick(self, step: s.Step) -> Any:
         """Carry out a step that does not wait for a person and does not run the tool."""
@@ -253,16 +254,12 @@ class Hands:
             raise StoreError("the approval this call waits for is gone from the store; the call did not run")
         return approval
 
-    def _pauses(self) -> tuple[float, Callable[[], float | None]]:
-        """(deadline, how long to sleep before the next look; None when the bound is reached)."""
-        deadline = self.clock.monotonic() + self.wait
-        return (
-            deadline,
-            lambda: max(0.0, min(self.poll, left)) if (left := deadline - self.clock.monotonic()) > 0 else None,
-        )
-
-    def _is_settled(self, approval: Approval) -> bool:
-        return approval.state is not State.PENDING or self.clock.now() >= approval.request.expires
+    def _rest(self, deadline: float, approval: Approval) -> float:
+        """Seconds to sleep before the next look; none where the bound of waiting is reached or the wait is over."""
+        if approval.state is not State.PENDING:
+            return 0.0
+        left = deadline - self.clock.monotonic()
+        return max(0.0, min(self.poll, left, approval.request.expires - self.clock.now()))
 
 
 def run(flow: Flow[T], hands: Hands) -> T:
@@ -336,23 +333,41 @@ async def _unbroken(hands: Hands, step: s.Step) -> Any:
 
 
 def _await(hands: Hands, approval_id: str) -> Approval:
-    _, pause = hands._pauses()
-    while True:
-        approval = hands._look(approval_id)
-        rest = pause()
-        if rest is None or hands._is_settled(approval):
-            return approval
-        time.sleep(rest)
+    deadline = hands.clock.monotonic() + hands.wait
+    told = threading.Event()
+    stop = hands.store.watch(hands.session.tenant, approval_id, told.set)
+    try:
+        while True:
+            told.clear()  # before the look: what happens after it is told again
+            approval = hands._look(approval_id)
+            rest = hands._rest(deadline, approval)
+            if not rest:
+                return approval
+            told.wait(rest)
+    finally:
+        stop()
 
 
 async def _aawait(hands: Hands, approval_id: str) -> Approval:
-    _, pause = hands._pauses()
-    while True:
-        approval = await asyncio.to_thread(hands._look, approval_id)
-        rest = pause()
-        if rest is None or hands._is_settled(approval):
-            return approval
-        await asyncio.sleep(rest)
+    deadline = hands.clock.monotonic() + hands.wait
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake() -> None:
+        with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+            loop.call_soon_threadsafe(told.set)
+
+    stop = hands.store.watch(hands.session.tenant, approval_id, wake)
+    try:
+        while True:
+            told.clear()
+            approval = await asyncio.to_thread(hands._look, approval_id)
+            rest = hands._rest(deadline, approval)
+            if not rest:
+                return approval
+            with suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), rest)
+    finally:
+        stop()
 
 
 def _invoke(hands: Hands, step: s.Invoke) -> s.Ran:

@@ -302,6 +302,14 @@ class Store(Protocol):
         """Not delivered: to be tried again in ``seconds``, by anyone. Raises NotFoundError if it does not wait."""
         ...
 
+    def watch(self, tenant: str, approval_id: str, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call ``wake`` when this approval may have changed, until what is returned is called.
+
+        A hint, never an answer. It comes from any thread and may come for nothing, so ``wake`` must be quick. One
+        that is lost costs time and nothing else: look again now and then. The load does not grow with who waits.
+        """
+        ...
+
     def lead(self, name: str, holder: str, seconds: float) -> bool:
         """Whether ``holder`` has the lease called ``name`` for ``seconds`` from now (renewed if it had it)."""
         ...

@@ -127,6 +127,7 @@ _THESE = "(SELECT * FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint
 SOME_VALUES = VALUES + " AND (namespace, type, idx, variant) IN " + _THESE
 PURGE = _dollars(_sql.PURGE) + " RETURNING 1"
 ACTS = _dollars(_sql.ACTS)
+GIVEN = _dollars(_sql.GIVEN)
 USES = _dollars(_sql.USES)
 LEAD = (  # one statement: of two who come at once, the second sees what the first made of it
     "INSERT INTO leases AS l (name, holder, until) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE "

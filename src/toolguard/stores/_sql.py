@@ -178,6 +178,8 @@ RECENT = _APPROVAL + "WHERE tenant = ? AND requester = ? AND created >= ? AND to
 ASKED_BY_RUN = "SELECT count(*) FROM approvals WHERE tenant = ? AND run = ? AND created >= ?"
 ASKED_BY_PERSON = "SELECT count(*) FROM approvals WHERE tenant = ? AND requester = ? AND created >= ?"
 OVERDUE = _APPROVAL + "WHERE deadline IS NOT NULL AND deadline <= ? ORDER BY deadline LIMIT ?"
+VERSIONS = "SELECT id, version FROM approvals WHERE id IN (SELECT value FROM json_each(?))"
+STAMP = "PRAGMA data_version"
 PLACE = "SELECT n FROM approvals WHERE id = ? AND tenant = ?"
 CREATE = (
     "INSERT INTO approvals (id, tenant, state, version, session, ref, tool, args_digest, call_digest, view_digest, "

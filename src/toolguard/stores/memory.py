@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from toolguard._core.approval import Answer, Approval, Grant, State
@@ -33,6 +33,7 @@ from toolguard.stores._rules import (
 )
 from toolguard.stores._time import StoreTime
 from toolguard.stores._tokens import MAX_INDEX, MAX_VARIANT
+from toolguard.stores._watch import Watchers
 
 __all__ = ["MemoryStore"]
 
@@ -74,6 +75,7 @@ class MemoryStore:
         self._acts: dict[str, list[Grant]] = {}
         self._uses: dict[tuple[str, str], int] = {}
         self._leases: dict[str, tuple[str, float]] = {}
+        self._watchers = Watchers()
         self._vaults: dict[SessionKey, _Session] = {}
         self._cursors: dict[str, dict[str, int]] = {}
 
@@ -104,6 +106,12 @@ class MemoryStore:
     def commit(self, change: Change) -> tuple[AuditRecord, ...]:
         self._check_process()
         check_shape(change)
+        records = self._commit(change)
+        if change.update is not None:
+            self._watchers.fire([change.update.approval.id])
+        return records
+
+    def _commit(self, change: Change) -> tuple[AuditRecord, ...]:
         with self._lock:
             now = self._time.read()
             update, create, claim, settle = change.update, change.create, change.claim, change.settle
@@ -248,6 +256,9 @@ class MemoryStore:
             now = self._time.read()
             late = [a for a in self._approvals.values() if (end := deadline(a)) is not None and now >= end]
         return tuple(late[:limit])
+
+    def watch(self, tenant: str, approval_id: str, wake: Callable[[], None]) -> Callable[[], None]:
+        return self._watchers.add(approval_id, wake)
 
     # --- tokens
 

@@ -404,6 +404,9 @@ class PostgresStore:
         rows = self._read(lambda db: db.fetch(_pg_sql.ACTS, tenant, after, limit))
         return tuple(Grant(payload=p, signature=s, key_id=k) for p, s, k in rows)
 
+    def given(self, tenant: str, person: str, since: float) -> int:
+        return self._read(lambda db: db.fetchval(_pg_sql.GIVEN, tenant, person, since)) or 0
+
     def uses(self, tenant: str, act: str) -> int:
         return self._read(lambda db: db.fetchval(_pg_sql.USES, tenant, act)) or 0
 

@@ -43,6 +43,7 @@ from toolguard.stores._rules import (
     check_use,
 )
 from toolguard.stores._time import StoreTime
+from toolguard.stores._watch import Poller
 
 __all__ = ["SqliteStore"]
 
@@ -115,6 +116,7 @@ class SqliteStore:
         self._log_id = _log.new_id()
         self._read_lock = threading.Lock()
         self._commits = GroupCommit(self._run)
+        self._poller = Poller(self._stamp, self._versions)
 
     def _after_fork(self) -> None:
         """In the child: connections, locks and the log were the parent's. New ones are made when they are needed."""
@@ -130,7 +132,10 @@ class SqliteStore:
 
     def commit(self, change: Change) -> tuple[AuditRecord, ...]:
         check_shape(change)
-        return self._commits.submit(lambda db, now: self._apply(db, now, change))
+        records = self._commits.submit(lambda db, now: self._apply(db, now, change))
+        if change.update is not None:
+            self._poller.watchers.fire([change.update.approval.id])
+        return records
 
     def _run(self, batch: Sequence[Ticket[Any]]) -> None:
         """Carry out tickets in one transaction; each that fails is undone by itself."""
@@ -335,6 +340,17 @@ class SqliteStore:
 
     def overdue(self, limit: int = 100) -> tuple[Approval, ...]:
         return self._snapshot(_sql.OVERDUE, (self._time.read(), limit))
+
+    def watch(self, tenant: str, approval_id: str, wake: Callable[[], None]) -> Callable[[], None]:
+        return self._poller.watch(approval_id, wake)
+
+    def _stamp(self) -> int:
+        with self._reading() as db:
+            return int(db.execute(_sql.STAMP).fetchone()[0])
+
+    def _versions(self, ids: Sequence[str]) -> dict[str, int]:
+        with self._reading() as db:
+            return dict(db.execute(_sql.VERSIONS, (_codec.dump_json(list(ids)),)).fetchall())
 
     # --- tokens
 

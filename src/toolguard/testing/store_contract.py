@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -401,6 +403,39 @@ class StoreContract(RegisterContract):
         assert store.outbox() == rows[1:]
         with pytest.raises(NotFoundError):
             store.outbox_done(rows[0].row)
+
+    # --- waiting
+
+    def test_who_waits_is_told_of_a_change_and_of_none_after_it_stopped_waiting(self, store: Store) -> None:
+        before, told = self.asked(store), threading.Event()
+        stop = store.watch("north", before.id, told.set)
+        time.sleep(0.3)  # a store may tell for nothing when it begins to look
+        told.clear()
+        after = approve(before, store.now())
+        store.commit(Change(tenant="north", update=step(before, after)))
+        assert told.wait(5.0)
+        stop()
+        told.clear()
+        store.commit(claimed(after, now=store.now()))
+        assert not told.wait(0.3)
+        stop()
+
+    def test_who_waits_is_told_of_what_another_process_changed(
+        self, store: Store, make: Callable[[ContractClock], Store], clock: ContractClock
+    ) -> None:
+        if not self.durable:
+            return
+        before, told = self.asked(store), threading.Event()
+        other = make(clock)
+        stop = store.watch("north", before.id, told.set)
+        try:
+            time.sleep(0.3)
+            told.clear()
+            other.commit(Change(tenant="north", update=step(before, approve(before, other.now()))))
+            assert told.wait(5.0)
+        finally:
+            stop()
+            other.close()
 
     # --- tokens
 

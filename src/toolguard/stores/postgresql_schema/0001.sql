@@ -52,6 +52,7 @@ CREATE TABLE toolguard.verdicts (
     verdict text NOT NULL,
     PRIMARY KEY (approval, n)
 );
+CREATE INDEX verdicts_person ON toolguard.verdicts (tenant, person, at);
 
 CREATE TABLE toolguard.ledger (
     tenant text NOT NULL,
