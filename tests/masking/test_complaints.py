@@ -148,8 +148,9 @@ def test_offsets_point_into_the_wrong_text(policy, ana):
     text = "ﬃ ㎏ ½ İ\u200b: SSN 219\u201109\u20119999, SSN ２１９-０９-９９９９ end"
     with Guard(policy()).session(caller=ana) as s:
         masked = s.mask(text)
-        assert masked.startswith("ﬃ ㎏ ½ İ\u200b: SSN <SSN_1>, SSN <SSN_1")
-        assert masked.endswith(" end")
+        assert masked.startswith("ﬃ ㎏ ½ İ\u200b: SSN <SSN_1>, SSN <")
+        assert masked.endswith("> end")
+        assert "９" not in masked
         assert s.reveal(masked, purpose="treatment").text == text
 
 
