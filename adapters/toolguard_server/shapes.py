@@ -83,6 +83,8 @@ class VerdictShape(BaseModel):
 class ApprovalShape(BaseModel):
     """One approval. ``arguments`` and ``decisive`` are masked; ``agent_reason`` is the agent's own, untrusted text.
 
+    ``contents_bound`` holds, by argument, the digest of what it refers to: another content is not approved.
+    ``contents_not_bound`` names arguments that refer to something which may change after the answer.
     Times are RFC 3339, UTC. ``state`` says ``expired`` as soon as time has run out.
     """
 
@@ -93,6 +95,8 @@ class ApprovalShape(BaseModel):
     tool: str
     arguments: Any
     decisive: dict[str, str]
+    contents_bound: dict[str, str]
+    contents_not_bound: list[str]
     truncated: bool
     agent_reason: str
     requester: RequesterShape
@@ -138,6 +142,8 @@ def describe(approval: Approval, authority: Authority, *, can_decide: bool) -> A
         tool=request.tool,
         arguments=request.view,
         decisive=dict(request.decisive),
+        contents_bound=dict(request.bound),
+        contents_not_bound=list(request.unbound),
         truncated=request.truncated,
         agent_reason=request.agent_reason,
         requester=RequesterShape(

@@ -20,6 +20,7 @@ tools:
   send_rows: {risk: high, references: {table: rows}}
   fetch: {risk: high}
   read: {risk: low, references: {path: file}}
+  look: {risk: low}
 rules: []
 """
 LOADED = load_policy(POLICY, name="references")

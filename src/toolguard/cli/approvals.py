@@ -290,6 +290,8 @@ def _print(a: dict[str, Any], *, to_stderr: bool = False) -> None:
         ("risk", f"{risk['level']}, {risk['risk_class'].replace('_', ' ')}"),
         *(("", f"- {line}") for line in risk["evidence"]),
         *((f"decides: {name}", value) for name, value in a["decisive"].items()),
+        *((f"refers: {name}", "contents bound") for name in a["contents_bound"]),
+        *((f"refers: {name}", "contents not bound: they may change after the answer") for name in a["contents_not_bound"]),
     ]
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)

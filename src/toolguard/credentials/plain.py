@@ -109,7 +109,7 @@ def read_secret(path: Path) -> str:
     """
     where = f"file {str(path)!r}"
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError as fault:
         raise UnavailableError(f"{where} cannot be opened ({fault.strerror}); check its path and owner") from None
     try:

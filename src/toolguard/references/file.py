@@ -14,8 +14,15 @@ from toolguard.ports import Content
 __all__ = ["FileReader"]
 
 _CHUNK = 1 << 18
-_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+
+
+def _flags(*names: str) -> int:
+    """These flags of `os.open`. Where a system lacks them it lacks ``dir_fd`` too, and nothing is opened at all."""
+    return sum(getattr(os, name, 0) for name in names)
+
+
+_FOLDER = _flags("O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC", "O_PATH" if hasattr(os, "O_PATH") else "O_RDONLY")
+_FILE = _flags("O_RDONLY", "O_NOFOLLOW", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK")
 
 
 class FileReader:
