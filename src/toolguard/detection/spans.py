@@ -6,18 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from toolguard._core.mask import Finding
+from toolguard._core.masking import TYPES
 
 __all__ = ["TYPES", "Span", "Tagger", "unite"]
-
-TYPES = frozenset(
-    {
-        "ACCOUNT", "ADDRESS", "AGE", "BIOMETRIC", "CREDIT_CARD", "DATE", "DATE_OF_BIRTH", "DEA", "DEVICE", "EMAIL", "FACILITY",
-        "FAX", "FHIR_ID", "HEALTH_PLAN_ID", "ID", "IP_ADDRESS", "LICENSE", "LOCATION", "MRN", "NPI", "PERSON", "PHONE", "PHOTO",
-        "SECRET", "SSN", "URL", "VEHICLE", "ZIP",
-    }
-)  # fmt: skip
-"""The types our own recognizers use; schemas, deny lists and other recognizers may use more."""
-
 
 class Span(NamedTuple):
     """An identifier in one text: half-open range, type, confidence in [0, 1], recognizer."""
