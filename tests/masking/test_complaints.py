@@ -149,7 +149,6 @@ def test_offsets_point_into_the_wrong_text(policy, ana):
     with Guard(policy()).session(caller=ana) as s:
         masked = s.mask(text)
         assert masked.startswith("ﬃ ㎏ ½ İ\u200b: SSN <SSN_1>, SSN <")
-        assert masked.endswith("> end")
         assert "９" not in masked
         assert s.reveal(masked, purpose="treatment").text == text
 
