@@ -101,6 +101,7 @@ def _covers(standing: StandingApproval, setting: Setting, judged: Judged, reques
         and (standing.person, standing.agent) == (requester.person, caller.agent)
         and (not standing.terms.session_only or standing.session == setting.scope.session)
         and standing.tool_ref == setting.tool.identity.ref
+        and not setting.plan.rule.references  # what they hold may differ each time: somebody looks each time
         and RiskLevel.CRITICAL > risk.level <= standing.level
         and standing.rules == rules_digest(judged.decision.approver_rules)
         and requester.excluded.isdisjoint(standing.approvers)
