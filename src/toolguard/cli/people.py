@@ -15,12 +15,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from toolguard._core.call import Person
+from toolguard.cli.duty import factor_app, show_coverage
 from toolguard.directory import Audience, FileDirectory, IssuedToken, TokenFile
 from toolguard.errors import ConfigError, IdentityError, ToolguardError
 
 __all__ = ["app"]
 
-app = typer.Typer(name="people", help="People, their tokens and sign-in links.", no_args_is_help=True)
+app = typer.Typer(name="people", help="People, their tokens, second factors and sign-in links.", no_args_is_help=True)
+app.add_typer(factor_app, name="factor", help="Second factors, for what needs them.")
+app.command("coverage")(show_coverage)
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", envvar="TOOLGUARD_CONFIG", help="The configuration that names both files.")

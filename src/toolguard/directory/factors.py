@@ -96,13 +96,13 @@ class SecondFactors:
 
     def _step(self, factor: _Factor, code: str, now: float) -> int | None:
         """The time step ``code`` belongs to, if it is a fresh one."""
-        digits = "".join(code.split())
+        digits = "".join(code.split()).encode("utf-8", "replace")
         totp = pyotp.TOTP(factor.secret, interval=_STEP)
         current = int(now // _STEP)
         found = None
         for step in range(current - _DRIFT, current + _DRIFT + 1):
             shown = totp.at(dt.datetime.fromtimestamp(step * _STEP, dt.UTC))
-            if hmac.compare_digest(shown, digits) and step > factor.used:
+            if hmac.compare_digest(shown.encode(), digits) and step > factor.used:
                 found = step
         return found
 
