@@ -30,7 +30,7 @@ def ehr(postgres, database):
             CREATE ROLE {ROLE} NOLOGIN; GRANT USAGE, CREATE ON SCHEMA public TO {ROLE};
             GRANT SELECT ON patients TO {ROLE};
             CREATE ROLE {ISSUER} LOGIN CREATEROLE PASSWORD '{ISSUER_PASSWORD}';
-            GRANT {ROLE} TO {ISSUER} WITH ADMIN OPTION;""",
+            GRANT {ROLE} TO {ISSUER} WITH ADMIN OPTION, INHERIT FALSE, SET FALSE;""",
     )
     yield database
     for (name,) in postgres.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1)", PREFIX):
@@ -120,6 +120,13 @@ def test_the_user_may_do_what_was_granted_and_no_more(roles):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             ask(lease.value, beyond)
     lease.release()
+
+
+def test_the_issuer_itself_reads_nothing(roles, postgres, url):
+    head, _, tail = url.partition("@")
+    place = f"{head}:{ISSUER_PASSWORD}@{tail.partition('?')[0]}"
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        ask(place, "SELECT mrn FROM patients")
 
 
 def test_its_time_is_bounded_by_the_call_and_by_the_configuration(roles, postgres):
