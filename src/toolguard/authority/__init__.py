@@ -1,28 +1,61 @@
-"""The approval authority: what the approval service runs. Verdicts, signatures, withdrawals and expiry."""
+"""The approval authority: what the approval service runs. Verdicts, signatures, acts, withdrawals and expiry."""
 
-from toolguard._core.approval import Answer, Approval, Grant, Request, State, Verdict, is_expired
+from toolguard._core.approval import (
+    Answer,
+    Approval,
+    Assured,
+    Grant,
+    Request,
+    StandingTerms,
+    State,
+    Vary,
+    Verdict,
+    is_expired,
+)
 from toolguard._core.call import Person
 from toolguard._core.policy import ApproverRule
+from toolguard._core.register import BreakGlass, Freeze, StandingApproval
+from toolguard._core.steps import Notice
 from toolguard.authority.access import Actor, Human, Service
-from toolguard.authority.authority import Authority, Page
+from toolguard.authority.authority import Authority
+from toolguard.authority.deciding import Revealed
+from toolguard.authority.glass import Review
 from toolguard.authority.inert import hides, shown, visible
+from toolguard.authority.reading import Page
+from toolguard.authority.standing import StandingView
+from toolguard.authority.stats import ApproverStats, Favours, Stats, near_duplicates, stats_of
 
 __all__ = [
     "Actor",
     "Answer",
     "Approval",
     "ApproverRule",
+    "ApproverStats",
+    "Assured",
     "Authority",
+    "BreakGlass",
+    "Favours",
+    "Freeze",
     "Grant",
     "Human",
+    "Notice",
     "Page",
     "Person",
     "Request",
+    "Revealed",
+    "Review",
     "Service",
+    "StandingApproval",
+    "StandingTerms",
+    "StandingView",
     "State",
+    "Stats",
+    "Vary",
     "Verdict",
     "hides",
     "is_expired",
+    "near_duplicates",
     "shown",
+    "stats_of",
     "visible",
 ]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from toolguard._core.approval import Answer, Approval, Request, State
 from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Json
 from toolguard._core.records import approval_body
+from toolguard._core.register import Act
+from toolguard.authority.access import Human
 
-__all__ = ["OUTCOMES", "refused", "resolved", "verdict_given"]
+__all__ = ["OUTCOMES", "acted", "by", "refused", "resolved", "revealed", "verdict_given"]
 
 _SAFE = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 
@@ -29,6 +32,16 @@ OUTCOMES: dict[State, Outcome] = {
     State.INDETERMINATE: Outcome.INDETERMINATE,
 }
 """The published table: an approval's state and the ``toolguard.decision.outcome`` that stands for it."""
+
+
+def by(actor: Human, person: str) -> dict[str, Json]:
+    """Who did it: ``person`` as the directory names them, and how they came."""
+    return {
+        "toolguard.approver.id": person,
+        "toolguard.approver.tenant": actor.tenant,
+        "toolguard.approver.auth_method": actor.auth,
+        "toolguard.approval.channel": actor.channel,
+    }
 
 
 def _body(approval: Approval, reason_code: str) -> dict[str, Json]:
@@ -60,41 +73,58 @@ def _draft(
     )
 
 
-def verdict_given(
-    approval: Approval, *, person: str, tenant: str, answer: Answer, channel: str, auth: str, at: float, span_id: str
-) -> Draft:
+def verdict_given(approval: Approval, *, answer: Answer, by: Mapping[str, Json], at: float, span_id: str) -> Draft:
     """`Kind.APPROVAL_VERDICT`; ``approval`` as it stands after the verdict."""
     body = {
         **_body(approval, answer.value),
-        "toolguard.approver.id": person,
-        "toolguard.approver.tenant": tenant,
-        "toolguard.approver.auth_method": auth,
-        "toolguard.approval.channel": channel,
+        **by,
         "toolguard.approval.decided_at": at,
         "toolguard.approval.wait_s": max(0.0, at - approval.request.created),
     }
     return _draft(Kind.APPROVAL_VERDICT, approval.request, at=at, started=at, span_id=span_id, body=body)
 
 
-def refused(
-    approval: Approval, *, code: str, person: str, tenant: str, channel: str, auth: str, at: float, span_id: str
-) -> Draft:
-    """`Kind.APPROVAL_REFUSED`: someone tried to decide and was not let."""
-    body = {
-        **_body(approval, code),
-        "toolguard.approver.id": person,
-        "toolguard.approver.tenant": tenant,
-        "toolguard.approver.auth_method": auth,
-        "toolguard.approval.channel": channel,
-    }
+def refused(approval: Approval, *, code: str, by: Mapping[str, Json], count: int, at: float, span_id: str) -> Draft:
+    """`Kind.APPROVAL_REFUSED`: someone tried what they may not, for the ``count``-th time."""
+    body = {**_body(approval, code), **by, "toolguard.approval.refusals": count}
     return _draft(Kind.APPROVAL_REFUSED, approval.request, at=at, started=at, span_id=span_id, body=body)
 
 
-def resolved(approval: Approval, *, reason_code: str, at: float, span_id: str) -> Draft:
+def revealed(approval: Approval, *, purpose: str, by: Mapping[str, Json], at: float, span_id: str) -> Draft:
+    """`Kind.APPROVAL_REVEALED`: someone was shown the decisive arguments in clear. They are named by count."""
+    body = {
+        **_body(approval, "revealed"),
+        **by,
+        "toolguard.reveal.purpose": purpose if _SAFE.fullmatch(purpose) else "other",
+        "toolguard.phi.released": [f"DECISIVE:{len(approval.request.hidden)}"],
+    }
+    return _draft(Kind.APPROVAL_REVEALED, approval.request, at=at, started=at, span_id=span_id, body=body)
+
+
+def acted(act: Act, request: Request | None, *, span_id: str) -> Draft:
+    """`Kind.ACT_RECORDED`: which act, whose, and its place and hash in the register, where its words are."""
+    body: dict[str, Json] = {
+        "toolguard.act.id": act.id,
+        "toolguard.act.kind": act.kind.value,
+        "toolguard.act.number": act.n,
+        "toolguard.act.hash": act.hash,
+        "toolguard.approver.id": act.person,
+        "toolguard.tenant": act.tenant,
+    }
+    if request is None:
+        return Draft(kind=Kind.ACT_RECORDED, at=act.at, started=act.at, span_id=span_id, body=body)
+    body["toolguard.approval.id"] = request.id
+    return _draft(Kind.ACT_RECORDED, request, at=act.at, started=act.at, span_id=span_id, body=body)
+
+
+def resolved(
+    approval: Approval, *, reason_code: str, at: float, span_id: str, by: Mapping[str, Json] | None = None
+) -> Draft:
     """`Kind.APPROVAL_RESOLVED`: the wait, from the request to its end."""
     created = approval.request.created
     body = {
         **_body(approval, reason_code),
+        **(by or {}),
         "toolguard.approval.decided_at": at,
         "toolguard.approval.wait_s": max(0.0, at - created),
     }
