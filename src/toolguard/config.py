@@ -23,7 +23,7 @@ from toolguard._core.risk import Evidence, Risk
 from toolguard.analysis import Plan, analyser_for, fhir_facts, shell_facts, sql_facts, url_facts
 from toolguard.confirm import ServiceConfirmer
 from toolguard.credentials import check_credentials, open_providers
-from toolguard.detection import DefaultDetector
+from toolguard.detection import DefaultDetector, Reports
 from toolguard.directory import Audience, FileDirectory, TokenFile
 from toolguard.errors import ConfigError, IdentityError
 from toolguard.keys import KeyRing, PinnedVerifier, Purpose, SecretKey
@@ -230,14 +230,15 @@ class NoDirectory:
         return ()
 
 
-def default_detector(masking: Masking = UNSAID) -> Detector:
-    """The detector of guards and of the approval service: structure, rules and the tagger, and what a policy adds."""
+def default_detector(masking: Masking = UNSAID, *, feedback: Reports | None = None) -> Detector:
+    """The detector of guards and of the approval service: structure, rules and the tagger, and what a policy and feedback add."""
     return DefaultDetector(
         profile=masking.profile,
         allow=masking.allow,
         deny=masking.deny,
         shapes=masking.shapes,
         fields=masking.fields,
+        feedback=feedback,
     )
 
 

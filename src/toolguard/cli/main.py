@@ -21,6 +21,7 @@ _OWN = {
     "keys": "Make, show and rotate keys.",
     "mask": "Mask text, JSONL, CSV and Parquet files.",
     "people": "Who may decide, and their personal tokens.",
+    "phi": "Report missed and wrong findings, and check them.",
     "policy": "Check and explain policies.",
 }
 _FIRST_PARTY = {

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
@@ -23,17 +24,18 @@ from rich.table import Table
 
 from toolguard._core.masking import UNSAID, Masking, Profile
 from toolguard._core.operators import Operator
+from toolguard.config import default_detector
 from toolguard.dataset.chunks import Chunk, chunks
+from toolguard.dataset.engine import CHECKPOINT, Job, Report, run
 from toolguard.dataset.find import Found, find_lines
 from toolguard.dataset.formats.base import Position
 from toolguard.dataset.inputs import checked_encoding, format_of
 from toolguard.dataset.plan import Plan
 from toolguard.dataset.pool import Pool, cores
-from toolguard.dataset.engine import CHECKPOINT, Job, Report, run
-from toolguard.detection import DefaultDetector
 from toolguard.errors import DatasetError, ToolguardError
 from toolguard.keys import Purpose, SecretKey, read_keys, write_key
 from toolguard.policyfile import load_policy
+from toolguard.ports import Detector
 
 __all__ = ["app"]
 
@@ -304,21 +306,15 @@ def _data(done: Report, plan: Plan) -> dict[str, Any]:
 # --- lines to answers
 
 
-def _detector(masking: Masking, profile: Profile | None) -> DefaultDetector:
-    return DefaultDetector(
-        profile=profile or masking.profile,
-        allow=masking.allow,
-        deny=masking.deny,
-        shapes=masking.shapes,
-        fields=masking.fields,
-    )
+def _detector(masking: Masking, profile: Profile | None) -> Detector:
+    return default_detector(replace(masking, profile=profile or masking.profile))
 
 
-def _answering(open_detector: Callable[[], DefaultDetector], withhold: bool) -> Callable[[Chunk], Found]:
+def _answering(open_detector: Callable[[], Detector], withhold: bool) -> Callable[[Chunk], Found]:
     return find_lines(open_detector(), withhold=withhold)
 
 
-def _findings(files: list[str], jobs: int, open_detector: Callable[[], DefaultDetector], *, withhold: bool) -> int:
+def _findings(files: list[str], jobs: int, open_detector: Callable[[], Detector], *, withhold: bool) -> int:
     withheld = 0
     for name in files:
         with _opened(name) as file:

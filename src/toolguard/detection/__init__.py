@@ -15,7 +15,7 @@ from toolguard.detection.normalise import normalise
 from toolguard.detection.pipeline import TextPipeline
 from toolguard.detection.safe_harbor import zip3
 from toolguard.detection.shapes import check_pattern
-from toolguard.detection.spans import TYPES, Span, Tagger, unite
+from toolguard.detection.spans import TYPES, Reports, Span, Tagger, unite
 from toolguard.detection.windows import Check, in_windows
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "DefaultDetector",
     "Lexed",
     "Profile",
+    "Reports",
     "Session",
     "Shape",
     "Span",

@@ -17,7 +17,7 @@ from toolguard.detection.fields import name_words
 from toolguard.detection.jsontext import to_text_offsets
 from toolguard.detection.pipeline import TextPipeline
 from toolguard.detection.propagate import KnownTerms
-from toolguard.detection.spans import Span, Tagger
+from toolguard.detection.spans import Reports, Span, Tagger
 from toolguard.detection.structure import Piece, Walk
 from toolguard.detection.windows import Check
 from toolguard.errors import ConfigError, DetectionError
@@ -58,6 +58,7 @@ class DefaultDetector:
         deny: texts that are always identifiers, each with its type.
         shapes: identifiers of the tenant's own, by pattern.
         fields: names of fields (in any case and style) whose values are identifiers, each with its type.
+        feedback: findings that people reported as missed or wrong (`toolguard.feedback.FeedbackFile`).
         allow_hosts: further public hosts whose URLs stay.
         fhir_ids: report logical ids of FHIR patients (``Patient/123``) as ``FHIR_ID``; off where a trusted
             server's ids must reach the model as they are.
@@ -76,13 +77,14 @@ class DefaultDetector:
         deny: Mapping[str, str] | None = None,
         shapes: Iterable[Shape] = (),
         fields: Mapping[str, str] | None = None,
+        feedback: Reports | None = None,
         allow_hosts: Iterable[str] = (),
         fhir_ids: bool = True,
         time_budget: float = 10.0,
     ) -> None:
         tagger = tagger_of(tagger, profile)
         self._allow = AllowList(allow, allow_hosts)
-        self._pipeline = TextPipeline(tagger=tagger, allow=self._allow, deny=deny, shapes=shapes)
+        self._pipeline = TextPipeline(tagger=tagger, allow=self._allow, deny=deny, shapes=shapes, feedback=feedback)
         self._fields = {name_words(name): type for name, type in (fields or {}).items()}
         self._fhir_ids = fhir_ids
         self._time_budget = time_budget

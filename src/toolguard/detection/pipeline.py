@@ -17,7 +17,7 @@ from toolguard.detection.rules import recognize
 from toolguard.detection.rules.secrets import private_keys
 from toolguard.detection.rules.tables import tables
 from toolguard.detection.shapes import Shapes
-from toolguard.detection.spans import Span, Tagger, unite
+from toolguard.detection.spans import Reports, Span, Tagger, unite
 from toolguard.detection.windows import MARGIN, SIZE, Check, in_windows
 
 __all__ = ["TextPipeline"]
@@ -41,6 +41,7 @@ class TextPipeline:
         allow: what stays in clear.
         deny: texts that are always identifiers, each with its type (``{"project zebra": "ID"}``).
         shapes: identifiers of the tenant's own.
+        feedback: findings that people reported as missed or wrong.
         minimum: spans with a lower score are dropped.
 
     Raises:
@@ -54,12 +55,14 @@ class TextPipeline:
         allow: AllowList | None = None,
         deny: Mapping[str, str] | None = None,
         shapes: Iterable[Shape] = (),
+        feedback: Reports | None = None,
         minimum: float = 0.4,
     ) -> None:
         self._tagger = tagger
         self._allow = allow or AllowList()
         self._minimum = minimum
         self._shapes = Shapes(shapes)
+        self._feedback = feedback
         self._deny: dict[str, list[tuple[list[str], str]]] = {}
         for text, type in (deny or {}).items():
             words = Lexed(normalise(text).text).folded
@@ -84,13 +87,15 @@ class TextPipeline:
 
     @property
     def has_own(self) -> bool:
-        """Whether the tenant has deny lists or shapes."""
-        return bool(self._deny or self._shapes)
+        """Whether the tenant has deny lists, shapes or feedback."""
+        return bool(self._deny or self._shapes or self._feedback)
 
     def always(self, text: str) -> list[Span]:
-        """Only the tenant's own identifiers in ``text``: deny list and shapes."""
+        """Only the tenant's own identifiers in ``text``: deny list, shapes and what was reported as missed."""
         plain = normalise(text)
         found = self._shapes.find(plain.text) + self._denied(Lexed(plain.text))
+        if self._feedback is not None:
+            found += self._feedback.match(plain.text)
         return [_placed(s, plain) for s in unite(found)]
 
     def known(self, text: str, terms: KnownTerms, since: int = 0, check: Check | None = None) -> list[Span]:
@@ -114,7 +119,11 @@ class TextPipeline:
                 found += [_placed(s, bare) for s in self._read(bare.text, depth + 1)]
             found += pieces(text, lambda inner: self._read(inner, depth + 1))
         found = [s for s in found if not self._allow.keeps(s, text)]
+        if self._feedback is not None:
+            found = [s for s in found if not self._feedback.keeps(text[s.start : s.end])]
         found += self._again(lexed, found)
+        if self._feedback is not None:
+            found += self._feedback.match(text)
         if self._deny:
             found += self._denied(lexed)
         return unite(found)

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from toolguard._core.mask import Finding
 from toolguard._core.masking import TYPES
 
-__all__ = ["TYPES", "Span", "Tagger", "unite"]
+__all__ = ["TYPES", "Reports", "Span", "Tagger", "unite"]
 
 class Span(NamedTuple):
     """An identifier in one text: half-open range, type, confidence in [0, 1], recognizer."""
@@ -30,6 +30,18 @@ class Tagger(Protocol):
     """
 
     def tag(self, text: str) -> list[Finding]: ...
+
+
+class Reports(Protocol):
+    """What people reported of detection (`toolguard.feedback.Feedback`). Thread-safe."""
+
+    def match(self, text: str) -> list[Span]:
+        """Identifiers reported as missed that stand in ``text`` (normalised; offsets into it)."""
+        ...
+
+    def keeps(self, text: str) -> bool:
+        """Whether ``text``, found as a whole, was reported to be no identifier."""
+        ...
 
 
 def unite(spans: Iterable[Span]) -> list[Span]:
