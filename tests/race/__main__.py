@@ -86,7 +86,9 @@ def _show(result: Result) -> None:
     for name, value in rows.items():
         print(f"  {name:<{width}}  {value:>10}")
     if not result.complete:
-        print(f"  time ran out: {result.counts['requests']} of {result.requests} requests were raced (--bound)")
+        print(
+            f"  given up: {result.counts['requests']} of {result.requests} requests were raced (--bound, or workers that fail)"
+        )
     for code, count in Counter(fault.code for fault in result.faults).items():
         print(f"  BROKEN  {code}: {count}")
     for fault in result.faults[:20]:

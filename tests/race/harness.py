@@ -25,12 +25,14 @@ from race.witness import Chance, Lines, Witnessed, read_lines
 from race.workers import Board, Sessions, Slot, slots, tools, work
 from toolguard._core.approval import Approval, Grant, State
 from toolguard._core.audit import Kind
-from toolguard.errors import InvalidatedError, ToolguardError
+from toolguard.errors import InvalidatedError, StoreError, ToolguardError
 from toolguard.journal import recover, verify
 from toolguard.ports import Store
 
 __all__ = ["Result", "gather", "race", "settle"]
 
+_AWAY = 75
+"""A worker's exit code where the database was away: a guard or service is not made without it."""
 _REFUSALS = ("stale", "decided", "expired", "self_approval", "not_an_approver")
 
 
@@ -88,7 +90,13 @@ class _Crew:
         self._at: dict[int, Slot] = {}
         self._chance = random.Random(f"{desk.plan.seed}/kills")
         self._sent: set[int] = set()
-        self.counts = {"processes": len(self._slots), "kills": 0, "own deaths": 0, "database crashes": 0}
+        self.counts = {
+            "processes": len(self._slots),
+            "kills": 0,
+            "own deaths": 0,
+            "database crashes": 0,
+            "failed starts": 0,
+        }
         self._crashed: list[str] = []
 
     def run(self, until: float, tell: Callable[[str], None]) -> bool:
@@ -130,12 +138,15 @@ class _Crew:
         return tuple(Fault(code="crash", about=who, why="a worker failed; see its .err file") for who in self._crashed)
 
     def _next_kill(self) -> float:
-        every = self._desk.plan.kill_every
-        return time.monotonic() + (self._chance.expovariate(1 / every) if every else float("inf"))
+        return self._after(self._desk.plan.kill_every)
+
+    def _after(self, every: float) -> float:
+        """A moment ``every`` seconds ahead on average; more where the machine is busy, or nobody would come to anything."""
+        busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+        return time.monotonic() + (self._chance.expovariate(1 / every) * busy if every else float("inf"))
 
     def _next_crash(self) -> float:
-        every = self._desk.plan.crash_every if self._server is not None else 0
-        return time.monotonic() + (self._chance.expovariate(1 / every) if every else float("inf"))
+        return self._after(self._desk.plan.crash_every if self._server is not None else 0.0)
 
     def _crash(self) -> None:
         """The database server ends at once, without closing anything, and comes back."""
@@ -158,6 +169,8 @@ class _Crew:
         try:
             work(self._desk, self._board, slot, life)
             code = 0
+        except StoreError:
+            code = _AWAY
         except BaseException:
             with (self._desk.plan.folder / f"{slot.name}.err").open("a") as file:
                 traceback.print_exc(file=file)
@@ -180,7 +193,9 @@ class _Crew:
             killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
             if killed and pid not in self._sent:
                 self.counts["own deaths"] += 1
-            if not killed and status:
+            away = os.WIFEXITED(status) and os.WEXITSTATUS(status) == _AWAY
+            self.counts["failed starts"] += away
+            if not killed and not away and status:
                 self._crashed.append(f"{slot.name}.{self._lives[slot] - 1}")
             if restart and status:
                 self._start(slot)

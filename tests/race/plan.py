@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import time
 from dataclasses import dataclass
@@ -108,8 +109,7 @@ class Plan:
 
     def kind(self, number: int) -> str:
         """The tool that request ``number`` calls."""
-        chance = random.Random(f"{self.seed}/kind/{number}")
-        return chance.choices(list(KINDS), list(KINDS.values()))[0]
+        return _drawn(self.seed, self.requests)[number][0]
 
     def nurse(self, number: int) -> str:
         """Who asks for request ``number``."""
@@ -117,11 +117,22 @@ class Plan:
 
     def left_alone(self, number: int) -> bool:
         """Nobody answers this one, so that its time runs out."""
-        return self.kind(number) == "brief" and random.Random(f"{self.seed}/left/{number}").random() < 0.7
+        kind, draw, _ = _drawn(self.seed, self.requests)[number]
+        return kind == "brief" and draw < 0.7
 
-    def lanes_of(self, number: int) -> tuple[int, ...]:
+    def lanes_of(self, number: int) -> tuple[int, int]:
         """The two lanes that make this call: of one guard or of two."""
-        return tuple(random.Random(f"{self.seed}/lanes/{number}").sample(range(self.lanes), 2))
+        draw = _drawn(self.seed, self.requests)[number][2]
+        first = int(draw * self.lanes)
+        return first, (first + 1 + int(draw * 1e6) % (self.lanes - 1)) % self.lanes
+
+
+@functools.lru_cache(maxsize=1)
+def _drawn(seed: int, requests: int) -> tuple[tuple[str, float, float], ...]:
+    """Each request's kind and two numbers, drawn once and inherited by every worker."""
+    chance = random.Random(f"{seed}/requests")
+    kinds = chance.choices(list(KINDS), list(KINDS.values()), k=max(requests, 64))
+    return tuple((kind, chance.random(), chance.random()) for kind in kinds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +147,7 @@ class Desk:
     @classmethod
     def make(cls, plan: Plan) -> Desk:
         (plan.folder / "directory.yaml").write_text(DIRECTORY, "utf-8")
+        _drawn(plan.seed, plan.requests)
         return cls(
             plan=plan,
             ring=KeyRing([SecretKey.generate(Purpose.SEAL)]),
