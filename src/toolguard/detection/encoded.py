@@ -33,7 +33,7 @@ _ENCODED = re.compile(
 _LONG = re.compile(r"[A-Za-z0-9+/_-]{12}|(?:[0-9a-fA-F]{2}[: ]){7}")
 _HEX = re.compile(r"[0-9a-fA-F: ]+")
 _PICTURES = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "Qk0", "SUkqA", "TU0AK", "JVBERi0")
-_DATA_URL = re.compile(r"data:(?:image|audio|video|application/pdf)[\w/+.;=-]{0,80};base64,[A-Za-z0-9+/=\s_-]{16,}")
+_DATA_URL = re.compile(r"data:(?:image|audio|video|application/pdf)[\w/+.;=-]{0,80};base64,[A-Za-z0-9+/=\r\n_-]{16,}")
 _MOST = 1 << 20
 _ENOUGH = 0.5
 _PLAIN = re.compile(r"[A-Za-z]+|[a-z]+(?:[-_/][a-z]+)+|[A-Za-z]+(?:[A-Z][a-z]+)+|\d+")
@@ -50,7 +50,7 @@ def unescape(text: str) -> Normalised | None:
     told = False
     for match in _ESCAPE.finditer(text):
         plain = _read(match[0])
-        if not plain or not all(char.isprintable() or char in "\n\t" for char in plain):
+        if not plain or not all(char.isprintable() or char.isspace() for char in plain):
             continue
         begin, stop = match.span()
         out += [text[at:begin], plain]

@@ -68,7 +68,7 @@ _TABLE: dict[str, str] = {
         ticket number|passport|passport number|passport no|visa number|badge number|badge|employee id|employee number|student id|study id|subject id
         participant|participant no|participant number|patient id no|susar case|participant id|user id|userid|user|username|user name|login|login name|screen name|enrollment id|donor id|registration number|appointment id|beneficiary uid|user id number|external id|identifier|requisition
         requisition number|tracking number|reference number|ref no|ref number|military id|voter id|union number|dni|nie|curp|cpf|aadhaar|pan number|site id|id no|id""",
-    "PHONE": """phone|phone number|phone no|cb|call back|tel no|ext|xtn|ph|fon|telephone|telephone number|tel|mobile|mobile number|mobile phone|cell|cell phone|cell number|home phone|work phone
+    "PHONE": """area code|phone area|phone exchange|phone prefix|phone line|line number|phone|phone number|phone no|cb|call back|tel no|ext|xtn|ph|fon|telephone|telephone number|tel|mobile|mobile number|mobile phone|cell|cell phone|cell number|home phone|work phone
         callback|callback number|call back number|contact number|contact phone|contact no|day phone|evening phone|pager|pager number|beeper|sms|text number
         whatsapp|landline|desk|phone home|phone work|phone mobile|telefono|telephone no|emergency phone|office phone|movil|tlf|hotline|extension""",
     "FAX": "fax|fax number|fax no|facsimile",

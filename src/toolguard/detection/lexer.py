@@ -10,7 +10,7 @@ from toolguard.detection.normalise import fold
 
 __all__ = ["Lexed"]
 
-_TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+")
+_TOKEN = re.compile(r"([\W_]*+)([^\W\d_]+(?:'[^\W\d_]+)*|\d+|\Z)")
 _BEGIN = re.compile(r"(?:\A|[.!?]\s|\n)[\s\"'(*>#-]{0,4}([^\W\d_])")
 _SAME_LINE = re.compile(r"[^\n|:;=\t]{0,3}")
 
@@ -32,21 +32,33 @@ class Lexed:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        words: list[str] = _TOKEN.findall(text)
-        spans = [match.span() for match in _TOKEN.finditer(text)]
-        self.starts = [span[0] for span in spans]
-        ends = [span[1] for span in spans]
+        pairs: list[tuple[str, str]] = _TOKEN.findall(text)
+        while pairs and not pairs[-1][1]:
+            pairs.pop()
+        words = [word for _, word in pairs]
+        gaps = [gap for gap, _ in pairs]
+        starts: list[int] = []
+        ends: list[int] = []
+        at = 0
+        for gap, word in pairs:
+            at += len(gap)
+            starts.append(at)
+            at += len(word)
+            ends.append(at)
+        gaps.append("")
         if "'s" in text or "'S" in text:
             for index, word in enumerate(words):
                 if word[-2:] in ("'s", "'S"):
                     words[index] = word[:-2]
                     ends[index] -= 2
+                    gaps[index + 1] = word[-2:] + gaps[index + 1]
+        self.starts = starts
         self.ends = ends
         self.words = words
-        folded = text.lower() if text.isascii() else ""
-        self.folded = (
-            [folded[s:e] for s, e in zip(self.starts, ends, strict=True)] if folded else [fold(w) for w in words]
-        )
+        if starts:
+            gaps[len(starts)] = ""
+        self._gaps = gaps
+        self.folded = [word.lower() for word in words] if text.isascii() else [fold(word) for word in words]
         get = gazetteer().flags.get
         self.flags = [get(word, 0) for word in self.folded]
         self.caps = [word[0].isupper() for word in words]
@@ -77,9 +89,7 @@ class Lexed:
 
     def gap(self, index: int) -> str:
         """What stands between token ``index`` and the next one ('' at the end)."""
-        if index + 1 >= len(self.starts):
-            return ""
-        return self.text[self.ends[index] : self.starts[index + 1]]
+        return self._gaps[index + 1]
 
     def shouting(self, index: int) -> bool:
         """In a passage of capitals (four words or more, on one line, not across ``:`` or ``|``): here one says nothing."""

@@ -112,7 +112,7 @@ def normalise(text: str) -> Normalised:
                     ends[-1] = index + 1
                     changed = True
                     continue
-                if out[-1][-1].isascii() and out[-1][-1].isalnum():
+                if out[-1][-1].isascii():
                     ends[-1] = index + 1  # struck through or heaped with marks: the letter under them counts
                     changed = True
                     continue

@@ -116,8 +116,9 @@ class TextPipeline:
         if depth < _NESTED:
             bare = unescape(text)
             if bare is not None:
-                found += [_placed(s, bare) for s in self._read(bare.text, depth + 1)]
-            found += pieces(text, lambda inner: self._read(inner, depth + 1))
+                inner = normalise(bare.text)
+                found += [_placed(_placed(s, inner), bare) for s in self._read(inner.text, depth + 1)]
+            found += pieces(text, lambda hidden: self._read(normalise(hidden).text, depth + 1))
         found = [s for s in found if not self._allow.keeps(s, text)]
         if self._feedback is not None:
             found = [s for s in found if not self._feedback.keeps(text[s.start : s.end])]
@@ -130,7 +131,11 @@ class TextPipeline:
 
     def _far(self, text: str) -> list[Span]:
         """In a text of several windows, what no window sees whole: columns far from their header, keys of many lines."""
-        found = [*tables(text), *private_keys(text), *pieces(text, lambda inner: self._read(inner, 1))]
+        found = [
+            *tables(text),
+            *private_keys(text),
+            *pieces(text, lambda hidden: self._read(normalise(hidden).text, 1)),
+        ]
         return [s for s in found if s.score >= self._minimum and not self._allow.keeps(s, text)]
 
     def _across(self, text: str, found: list[Span], check: Check | None) -> list[Span]:

@@ -29,6 +29,7 @@ _NESTED = 4
 _SIMPLE_KEY = re.compile(r"[A-Za-z_$@][A-Za-z_.$:-]{0,60}\d{0,3}[A-Za-z_]{0,20}")
 _YEAR = re.compile(r"\s*(?:1[89]|20)\d\d\s*")
 _PERSONAL = frozenset({"DATE_OF_BIRTH", "SSN", "MRN", "PHONE", "EMAIL", "ADDRESS", "AGE", "HEALTH_PLAN_ID"})
+_PHONE_PART = re.compile(r"area|exchange|prefix|line|ext", re.IGNORECASE)
 _TOO_WEAK = frozenset({"name", "id", "type", "code", "value", "key", "text", "title"})
 
 
@@ -263,6 +264,8 @@ class Walk:
         if lowered == "id" and not any(field_type(k) in _PERSONAL for k in obj):
             return False
         span = fits(kind, value)
+        if span is None and kind == "PHONE" and value.isdigit() and _PHONE_PART.search(key):
+            span = (0, len(value))
         if span is None:
             return False
         if span[1] > span[0]:

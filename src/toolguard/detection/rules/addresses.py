@@ -111,17 +111,34 @@ def addresses(lexed: Lexed) -> list[Span]:
             Span(*m.span(), "ADDRESS", 0.75, SOURCE) for m in _GERMANIC.finditer(text) if any(map(str.isdigit, m[0]))
         ]
     if not vocabulary.isdisjoint(_ROUTE_WORDS):
-        out += [Span(*m.span(), "ADDRESS", 0.7, SOURCE) for m in _ROUTE.finditer(text)]
+        out += _routes(lexed)
     if not vocabulary.isdisjoint(("st", "nd", "rd", "th")):
         out += [Span(*m.span(1), "ADDRESS", 0.6, SOURCE) for m in _CORNER.finditer(text)]
     if not vocabulary.isdisjoint(("apt", "apartment", "suite", "ste")):
         out += [Span(*m.span(), "ADDRESS", 0.55, SOURCE) for m in _UNIT_ALONE.finditer(text)]
-    for match in _HOUSE_NAMED.finditer(text):
+    for match in () if vocabulary.isdisjoint(_STREET_NAMES) else _HOUSE_NAMED.finditer(text):
         words = match[0].lower().split()
         if words[1] in _STREET_NAMES and not _NOT_STREET.intersection(words):
             out.append(Span(*match.span(1), "ADDRESS", 0.55, SOURCE))
     if 5 in lexed.numbers:
         out += [Span(m.start(2), m.end(2), "ZIP", 0.85, SOURCE) for m in _STATE_ZIP.finditer(text)]
         out += [Span(*m.span(), "ZIP", 0.5, SOURCE) for m in _ZIP4.finditer(text)]
-    out += [Span(*m.span(), "ZIP", 0.6, SOURCE) for m in _LETTERED_POST.finditer(text)]
+    if 1 in lexed.numbers or 2 in lexed.numbers:
+        out += [Span(*m.span(), "ZIP", 0.6, SOURCE) for m in _LETTERED_POST.finditer(text)]
+    return out
+
+
+def _routes(lexed: Lexed) -> list[Span]:
+    """``I-80 MM 118``, ``RR 2 Box 14``: a road's letters with a number behind."""
+    out = []
+    folded, starts, text = lexed.folded, lexed.starts, lexed.text
+    for i, word in enumerate(folded):
+        if (
+            word in _ROUTE_WORDS
+            and i + 1 < len(folded)
+            and (folded[i + 1][0] <= "9" or folded[i + 1] in ("route", "road", "rd"))
+        ):
+            match = _ROUTE.search(text, max(0, starts[i] - 10), starts[i] + 60)
+            if match and match.end() > starts[i]:
+                out.append(Span(*match.span(), "ADDRESS", 0.7, SOURCE))
     return out

@@ -1,8 +1,4 @@
-"""Dates and ages.
-
-A date is anything finer than a year; a year alone, a duration and a time of day are none. An age counts
-from 90 (45 CFR 164.514(b)(2)(i)(C)).
-"""
+"""Dates: anything finer than a year; a year alone, a duration and a time of day are none."""
 
 # ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
@@ -10,9 +6,10 @@ from __future__ import annotations
 import re
 
 from toolguard.detection.lexer import Lexed
+from toolguard.detection.rules.number_words import ONES, TEENS, TENS
 from toolguard.detection.spans import Span
 
-__all__ = ["AGE_WORDS", "MONTHS", "ages", "dates"]
+__all__ = ["MONTHS", "dates"]
 
 _SOURCE = "date"
 _MONTHS = (
@@ -68,9 +65,6 @@ _SHORT = re.compile(
     r"(?<![\w/.-])(?:0?[1-9]|1[0-2])[/-](?:[12]\d|3[01]|0?[1-9])(?![\w/%]|[.-]\d|\s?(?:mg|ml|mm|of\b|strength|pain|hpf|x\b))",
     re.IGNORECASE,
 )
-_TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
-_ONES = "one|two|three|four|five|six|seven|eight|nine"
-_TEENS = "ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
 _SHORT_RANGE = re.compile(
     r"(?<![\w/.-])(?:0?[1-9]|1[0-2])/(?:[12]\d|3[01]|0?[1-9])\s?(?:-|to|through|thru)\s?(?:0?[1-9]|1[0-2])/(?:[12]\d|3[01]|0?[1-9])(?![\w/%]|[.-]\d)",
     re.IGNORECASE,
@@ -90,7 +84,7 @@ _ORDINAL = re.compile(
     re.IGNORECASE,
 )
 _BIRTH_SPOKEN = re.compile(
-    rf"\b(?:dob|d o b|date of birth|birth\s?date|birthday|born(?: on)?)\W{{1,3}}(?:is\s|was\s|it's\s)?((?:(?:{_TENS}|{_TEENS}|{_ONES}|oh|o|hundred|thousand|zero|and|of|the)[\s,-]{{1,2}}){{2,8}}(?:{_TENS}|{_TEENS}|{_ONES}))\b",
+    rf"\b(?:dob|d o b|date of birth|birth\s?date|birthday|born(?: on)?)\W{{1,3}}(?:is\s|was\s|it's\s)?((?:(?:{TENS}|{TEENS}|{ONES}|oh|o|hundred|thousand|zero|and|of|the)[\s,-]{{1,2}}){{2,8}}(?:{TENS}|{TEENS}|{ONES}))\b",
     re.IGNORECASE,
 )
 _SPOKEN_BOTH = re.compile(
@@ -108,25 +102,39 @@ _BIRTH = re.compile(
     r"(?:dob|d\.o\.b\.?|birth\s?date|birthday|date of birth|birth|born(?: on)?)[^\w]{1,8}(\d{1,2}[-/.]\d{1,2}[-/.]\d{1,4})(?![\w/])",
     re.IGNORECASE,
 )
-_RELATIVE = re.compile(
-    rf"\b(?:(?:last|next|this|past|coming)\s+|(?<=\bon )|(?<=\bsince )|(?<=\buntil )|(?<=\bby )){_WEEKDAY.replace('|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun|', '|')}\b"
-    r"(?:\s+(?:morning|afternoon|evening|night))?"
-    r"|\b(?:(?:last|next|this)\s+|(?<=\bon )|(?<=\bsince )|(?<=\buntil )|(?<=\bbefore )|(?<=\bafter )|(?<=\baround )|(?<=\bover ))(?:christmas|thanksgiving|new year's|easter|halloween|labor day|memorial day"
-    r"|independence day|valentine's day|mother's day|father's day)(?:\s(?:eve|day))?\b",
-    re.IGNORECASE,
+_DAYS = frozenset("monday tuesday wednesday thursday friday saturday sunday".split())
+_HOLIDAYS = frozenset("christmas thanksgiving easter halloween".split())
+_NAMED_DAYS = frozenset(
+    (
+        "labor day",
+        "memorial day",
+        "independence day",
+        "valentine day",
+        "mother day",
+        "father day",
+        "new year",
+        "martin luther",
+        "veterans day",
+        "columbus day",
+        "presidents day",
+    )
 )
+_NAMED_HEADS = frozenset(name.partition(" ")[0] for name in _NAMED_DAYS)
+_THAT_DAY = frozenset("last next this past coming".split())
+_BEFORE_DAY = frozenset("on since until by".split())
+_BEFORE_HOLIDAY = frozenset("on since until by before after around over last next this at".split())
 _CUES = frozenset(
     "in since last late early mid until till by from during this next between through and of around before after past "
     "for previous every on to en desde beginning end starting".split()
 )
 _SPOKEN_DAY = (
-    rf"(?:(?:twenty|thirty)[- ]?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|{_ONES})"
+    rf"(?:(?:twenty|thirty)[- ]?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|{ONES})"
     rf"|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth"
-    rf"|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth|twenty|thirty|{_TEENS}|{_ONES})"
+    rf"|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth|twenty|thirty|{TEENS}|{ONES})"
 )
 _SPOKEN_YEAR = (
-    rf"(?:(?:nineteen|twenty|eighteen)[- ](?:(?:oh|o)[- ](?:{_ONES})|hundred|(?:{_TENS})(?:[- ](?:{_ONES}))?|{_TEENS})"
-    rf"|two thousand(?: and)?(?: (?:(?:{_TENS})(?:[- ](?:{_ONES}))?|{_TEENS}|{_ONES}))?)"
+    rf"(?:(?:nineteen|twenty|eighteen)[- ](?:(?:oh|o)[- ](?:{ONES})|hundred|(?:{TENS})(?:[- ](?:{ONES}))?|{TEENS})"
+    rf"|two thousand(?: and)?(?: (?:(?:{TENS})(?:[- ](?:{ONES}))?|{TEENS}|{ONES}))?)"
 )
 _SPOKEN_AFTER = re.compile(
     rf",?\s(?:of\s)?{_SPOKEN_YEAR}\b|\s(?:the\s)?(?:{_SPOKEN_DAY}\b|{_DAY}\b)(?:,?\s(?:of\s)?(?:{_SPOKEN_YEAR}|{_YEAR})\b)?",
@@ -134,54 +142,12 @@ _SPOKEN_AFTER = re.compile(
 )
 _SPOKEN_BEFORE = re.compile(rf"\b(?:the\s)?{_SPOKEN_DAY}\s(?:of\s|day\sof\s)?$", re.IGNORECASE)
 
-_AGE = re.compile(
-    r"(?<![\w./$-])(9\d|1[0-3]\d)(?:\+|[\s-]{0,2}(?:years?|yrs?\.?|y\.?\s?[/-]?\s?o\.?|yo|y\.o\.|años|ans|jahre|y)(?:[MFmf]\b|(?![A-Za-z]))"
-    r"(?!\s(?:ago|later|of\s(?:follow|data|experience|history|service)|follow|since|prior|from\snow|after|before|survival))"
-    r"|\s?/?\s?(?:M|F|male|female)\b|[- ]years?[- ]old)"
-)
-_FEVER = re.compile(
-    r"(?:temp\w*|tmax|tm|t|fever|febrile|°|degrees|to|of)\W{0,4}(?:of\s|to\s|was\s|is\s)?$", re.IGNORECASE
-)
-_AGE_LABEL = re.compile(
-    r"\b(?:age[ds]?|aged|age/sex|edad|âge|turn(?:ed|ing|s)|alter)(?:\s(?:is|was|of|at|now))?\s?[:=|]?\s?(9\d|1[0-3]\d)(?![\w/%]|[.-]\d)(?!\s?(?:days|months|weeks|hours|mg|min))",
-    re.IGNORECASE,
-)
-_AGE_ASIDE = re.compile(r"(?<=[A-Za-z)], )(9\d|1[01]\d)(?=[,.;](?:\s|$))(?![,.]\d)")
-_AGE_IS = re.compile(
-    r"\b(?:(?:she|he|i|who|patient|pt|mom|mum|dad|mother|father|grandma|grandpa|grandmother|grandfather|husband|wife|lady|gentleman|resident|client)(?:'s|'m|\s(?:is|was|am))\s(?:now\s|almost\s|just\s|only\s)?)"
-    r"(9\d|1[01]\d)(?=[,.;!?]|\s(?:and|now|but|with|who|lives|this|in|years)\b|\s{0,2}$)",
-    re.IGNORECASE,
-)
-_AGE_KIN = re.compile(
-    r"\b(?:(?:grand)?(?:mother|father|ma|pa|mom|dad)|mgm|mgf|pgm|pgf|nonagenarian|centenarian|aunt|uncle|widow|widower|lady|gentleman)\s?[,(]?\s?(9\d|1[01]\d)(?=[,.;)]|\s(?:with|w/|alive|living|and|who|has|had|in)\b|$)",
-    re.IGNORECASE,
-)
-_AGE_AT = re.compile(
-    r"(?:\b(?:died|dead|deceased|passed(?: away)?|lived|dx(?:'d)?|diagnosed|death)|\bd\.),?\s(?:(?:at|to|of)\s)?(?:age\s)?(9\d|1[01]\d)(?![\w/%]|[.-]\d)(?!\s(?:days|weeks|months|hours|home|mg))",
-    re.IGNORECASE,
-)
-_AGE_SAID = re.compile(
-    rf"(?<=[a-z], )(ninety(?:[- ](?:{_ONES}))?|a hundred(?: and (?:{_ONES}))?)(?=[,.;](?:\s|$))"
-    rf"|\b(?:(?:cumpli[oó]|tiene|de)\s(noventa(?: y (?:uno?|dos|tres|cuatro|cinco|seis|siete|ocho|nueve))?|cien|ciento (?:uno?|dos|tres|cuatro|cinco))\b)"
-    rf"|\b(?:age[ds]?|turn(?:ed|ing|s)|i'm|he's|she's|is|am)\s(ninety(?:[- ](?:{_ONES}))?|(?:one|a) hundred(?: and (?:{_ONES}))?)(?=[,.;?!]|\s(?:now|and|this|next|years|in|last)\b|$)",
-    re.IGNORECASE,
-)
-_AGE_WORDS = re.compile(
-    rf"\b(ninety(?:[- ](?:{_ONES}))?|(?:one|a) hundred(?:(?: and)?[- ](?:{_ONES}|{_TEENS}))?)(?=[- ](?:years?|year)[- ](?:old|of age)|[- ]?y/?o\b)",
-    re.IGNORECASE,
-)
-
-
-AGE_WORDS = frozenset(("ninety", "hundred", "noventa", "cien", "ciento"))
-_AGES = frozenset(map(str, range(90, 140)))
-_BIRTH_WORDS = frozenset("dob d birth birthdate birthday born".split())
+_BIRTH_WORDS = frozenset("dob birth birthdate birthday born".split())
 _ORDINALS = frozenset(
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth".split()
 )
 _COMPACT_LENGTHS = frozenset({8, 12, 14})
-_RELATIVE_WORDS = frozenset(
-    "monday tuesday wednesday thursday friday saturday sunday christmas thanksgiving year's easter halloween labor memorial independence valentine mother father new".split()
-)
+_RELATIVE_WORDS = _DAYS | _HOLIDAYS | _NAMED_HEADS
 
 
 def _month_dates(lexed: Lexed) -> list[Span]:
@@ -244,9 +210,11 @@ def _bare_month(lexed: Lexed, index: int) -> bool:
 def dates(lexed: Lexed, digits: bool) -> list[Span]:
     """Dates numeric, in letters, spoken, ISO 8601 and HL7; ``digits``: the text has any digit."""
     text = lexed.text
+    vocabulary = lexed.vocabulary
+    born = not vocabulary.isdisjoint(_BIRTH_WORDS) or ("o" in vocabulary and "b" in vocabulary)
     out = _month_dates(lexed)
     if digits:
-        numbers, vocabulary = lexed.numbers, lexed.vocabulary
+        numbers = lexed.numbers
         out += [Span(*m.span(), "DATE", 0.85, _SOURCE) for m in _NUMERIC.finditer(text)]
         if "/" in text or "-" in text:
             for match in _SHORT.finditer(text):
@@ -260,7 +228,7 @@ def dates(lexed: Lexed, digits: bool) -> list[Span]:
                     and not _SHORT_THEN.match(text, match.end())
                 ):
                     out.append(Span(*match.span(), "DATE", 0.5, _SOURCE))
-        if not vocabulary.isdisjoint(_BIRTH_WORDS):
+        if born:
             out += [Span(*m.span(1), "DATE_OF_BIRTH", 0.95, _SOURCE) for m in _BIRTH.finditer(text)]
         if "T" in text and (4 in numbers or 8 in numbers):
             out += [Span(*m.span(), "DATE", 0.9, _SOURCE) for m in _ISO_T.finditer(text)]
@@ -272,34 +240,41 @@ def dates(lexed: Lexed, digits: bool) -> list[Span]:
                     text, match.end()
                 ):
                     out.append(Span(*match.span(), "DATE", 0.55, _SOURCE))
-        if 1 in numbers or 2 in numbers:
+        if not vocabulary.isdisjoint(("st", "nd", "rd", "th")):
             out += [Span(*m.span(1), "DATE", 0.5, _SOURCE) for m in _ORDINAL.finditer(text)]
-    if "of" in lexed.vocabulary and not lexed.vocabulary.isdisjoint(_ORDINALS):
+    if "of" in vocabulary and len(vocabulary & _ORDINALS) > 1:
         out += [Span(*m.span(), "DATE", 0.7, _SOURCE) for m in _SPOKEN_BOTH.finditer(text)]
-    if not lexed.vocabulary.isdisjoint(_BIRTH_WORDS):
+    if born:
         out += [Span(*m.span(1), "DATE_OF_BIRTH", 0.85, _SOURCE) for m in _BIRTH_SPOKEN.finditer(text)]
-    if not lexed.vocabulary.isdisjoint(_RELATIVE_WORDS):
-        out += [Span(*m.span(), "DATE", 0.5, _SOURCE) for m in _RELATIVE.finditer(text)]
+    if not vocabulary.isdisjoint(_RELATIVE_WORDS):
+        out += _relative(lexed)
     return out
 
 
-def _is_fever(text: str, match: re.Match[str]) -> bool:
-    """``temp 101 F``."""
-    return match[0][-1] == "F" and bool(_FEVER.search(text, max(0, match.start() - 16), match.start()))
-
-
-def ages(lexed: Lexed) -> list[Span]:
-    """Ages from 90 up; the span is the number alone."""
-    text, vocabulary = lexed.text, lexed.vocabulary
+def _relative(lexed: Lexed) -> list[Span]:
+    """``last Tuesday``, ``since Friday``, ``before Labor Day``: a day by its name, where the word before says so."""
     out: list[Span] = []
-    if not vocabulary.isdisjoint(_AGES):
-        out += [Span(*m.span(1), "AGE", 0.8, _SOURCE) for m in _AGE.finditer(text) if not _is_fever(text, m)]
-        out += [Span(*m.span(1), "AGE", 0.85, _SOURCE) for m in _AGE_LABEL.finditer(text)]
-        out += [Span(*m.span(1), "AGE", 0.6, _SOURCE) for m in _AGE_ASIDE.finditer(text)]
-        out += [Span(*m.span(1), "AGE", 0.7, _SOURCE) for m in _AGE_IS.finditer(text)]
-        out += [Span(*m.span(1), "AGE", 0.7, _SOURCE) for m in _AGE_AT.finditer(text)]
-        out += [Span(*m.span(1), "AGE", 0.6, _SOURCE) for m in _AGE_KIN.finditer(text)]
-    if not vocabulary.isdisjoint(AGE_WORDS):
-        out += [Span(*m.span(1), "AGE", 0.8, _SOURCE) for m in _AGE_WORDS.finditer(text)]
-        out += [Span(*m.span(m.lastindex or 0), "AGE", 0.7, _SOURCE) for m in _AGE_SAID.finditer(text)]
+    folded = lexed.folded
+    for i, word in enumerate(folded):
+        if not i or lexed.gap(i - 1) != " ":
+            continue
+        before = folded[i - 1]
+        first, last = i, i
+        if word in _DAYS:
+            if before in _THAT_DAY:
+                first = i - 1
+            elif before not in _BEFORE_DAY:
+                continue
+        elif word in _HOLIDAYS:
+            if before not in _BEFORE_HOLIDAY:
+                continue
+        elif word in _NAMED_HEADS and i + 1 < len(folded) and f"{word} {folded[i + 1]}" in _NAMED_DAYS:
+            if before not in _BEFORE_HOLIDAY:
+                continue
+            last = i + 1
+        else:
+            continue
+        if last + 1 < len(folded) and folded[last + 1] in ("eve", "day") and lexed.gap(last) in (" ", "'s "):
+            last += 1
+        out.append(Span(lexed.starts[first], lexed.ends[last], "DATE", 0.5, _SOURCE))
     return out

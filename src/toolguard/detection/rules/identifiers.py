@@ -53,6 +53,10 @@ _STRONG_SHORT = frozenset(
 )
 _WEAK_CODES = frozenset({"MRN", "HEALTH_PLAN_ID", "ACCOUNT", "LICENSE", "ID", "DEVICE", "SSN"})
 _YEAR = re.compile(r"(?:1[89]|20)\d\d")
+_NO_CODE = re.compile(  # dates, times, ratios and decimals, which other rules read
+    r"\d{1,2}[/.:]\d{1,2}(?:[/.]\d{2,4}|:\d\d)?|\d{1,3}[/.]\d{1,3}|(?:19|20)\d\d-\d\d-\d\d(?:T[\d:.]*)?|\d{1,2}(?:mg|ml|mcg|st|nd|rd|th|yo)"
+)
+_OF_PERSON = re.compile(r"patient|subject|member|person|participant|client|user", re.IGNORECASE)
 _THREE = re.compile(r"#?\d{3}")
 _LABELLED = frozenset({*_STRONG_SHORT, "PHONE", "FAX", "CREDIT_CARD", "ZIP", "BIOMETRIC"})
 _SAFE_WORDS = frozenset(
@@ -158,6 +162,7 @@ def _is_range(bare: str) -> bool:
     )
 
 
+_GLUE = frozenset("mrn mr ssn npi acct csn fin har enc ord ref pt".split())
 _GLUED = re.compile(
     r"(?<!\w)(?:(?P<MRN>mrn|mr)|(?P<SSN>ssn)|(?P<NPI>npi)|(?P<ACCOUNT>acct|csn|fin|har)|(?P<ID>enc|ord|ref|pt))#?(\d{4,12})(?!\w)",
     re.IGNORECASE,
@@ -168,7 +173,8 @@ def identifiers(lexed: Lexed) -> list[Span]:
     """Identifiers in a text that has digits."""
     text = lexed.text
     out: list[Span] = []
-    out += [Span(*m.span(6), m.lastgroup or "ID", 0.85, _SOURCE) for m in _GLUED.finditer(text)]
+    if not lexed.vocabulary.isdisjoint(_GLUE):
+        out += [Span(*m.span(6), m.lastgroup or "ID", 0.85, _SOURCE) for m in _GLUED.finditer(text)]
     for match in _SSN.finditer(text):
         digits = re.sub(r"\D", "", match[0])
         out.append(Span(*match.span(), "SSN", 0.9 if checks.ssn_ok(digits) else 0.85, _SOURCE))
@@ -191,6 +197,8 @@ def identifiers(lexed: Lexed) -> list[Span]:
             and text[start - 2 : start] not in (": ", "# ", "= ")
         ):
             continue
+        if _NO_CODE.fullmatch(value):
+            continue
         count = sum(map(str.isdigit, value))
         kind, separated = _label(
             lexed,
@@ -198,6 +206,13 @@ def identifiers(lexed: Lexed) -> list[Span]:
             (count > 3 and not _YEAR.fullmatch(value)) or (size > 4 and 1 < count < size and value.isupper()),
         )
         if kind == SAFE:
+            continue
+        if (
+            kind == "ID"
+            and size == 36
+            and _UUID.fullmatch(value)
+            and not _OF_PERSON.search(text, max(0, start - 24), start)
+        ):
             continue
         if kind in _LABELLED and (size >= 3 or separated):
             if _UNIT.match(text, end) and value.replace(".", "").isdigit() and not separated:

@@ -10,6 +10,7 @@ from toolguard.detection.spans import Span
 __all__ = ["NameReader"]
 
 _SOURCE = "name"
+_LONGEST = 32  # letters of a word that can be a name
 
 
 class NameReader:
@@ -42,7 +43,7 @@ class NameReader:
         if not self.caps[i] and not self.lower_style:
             return 0
         word, flags = self.folded[i], self.flags[i]
-        if len(word) < 2 or not word[0].isalpha() or word in STOP or word in TITLES or flags & CLINICAL:
+        if not 1 < len(word) < _LONGEST or not word[0].isalpha() or word in STOP or word in TITLES or flags & CLINICAL:
             return 0
         shouting = self.lexed.shouting(i)
         if len(word) < 4 and not shouting and self.words[i].isupper() and not self.beside_capitals(i):

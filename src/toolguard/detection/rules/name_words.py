@@ -54,7 +54,7 @@ NOT_AFTER = frozenset(
     "procedure operation repair lymphoma sarcoma tumor tumour palsy chorea dementia ataxia contracture esophagus thyroiditis nodule nodes node bodies body "
     "cell cells point line ulcer hernia duct gland ring position incision clamp forceps drain equation formula method stain law triad tetralogy pentad questionnaire "
     "inventory assessment exam examination anemia anaemia arteritis granulomatosis encephalopathy angina murmur effect rule staging contraction contractions method "
-    "positive negative".split()
+    "positive negative curve curves sinus sinuses plot estimate estimates analysis variant model models reaction agar filter transform regression survival habitus".split()
 )
 STOP = frozenset(
     "hospital clinic center centre medical health healthcare university college school institute department dept unit ward street st avenue ave road rd lane ln drive dr "

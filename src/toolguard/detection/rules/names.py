@@ -34,6 +34,8 @@ class _Names(CuedNames):
         strength = self.strength(i)
         if strength == 0 or self.eponym(i):
             return None
+        if self.lexed.gap(i) == "-" and self.flags[i] & EPONYM and i + 1 < self.count and self.flags[i + 1] & EPONYM:
+            return i + 2  # "Kaplan-Meier", "Rokitansky-Aschoff"
         last = self.extend(i)
         flags = self.flags[i]
         if last > i and self.eponym(last):

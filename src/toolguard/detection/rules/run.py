@@ -6,14 +6,16 @@ import re
 
 from toolguard.detection.lexer import Lexed
 from toolguard.detection.rules.addresses import addresses
+from toolguard.detection.rules.ages import AGE_WORDS, ages
 from toolguard.detection.rules.contact import emails, internet, phones
-from toolguard.detection.rules.dates import AGE_WORDS, ages, dates
+from toolguard.detection.rules.dates import dates
 from toolguard.detection.rules.facilities import facilities
 from toolguard.detection.rules.hl7 import hl7
 from toolguard.detection.rules.identifiers import identifiers
 from toolguard.detection.rules.labelled import initials, labelled
 from toolguard.detection.rules.names import people
 from toolguard.detection.rules.secrets import secrets
+from toolguard.detection.rules.spaced import spaced
 from toolguard.detection.rules.spoken import spoken_numbers
 from toolguard.detection.rules.sql import sql
 from toolguard.detection.rules.tables import tables
@@ -41,6 +43,7 @@ def recognize(lexed: Lexed) -> list[Span]:
         out += tables(text)
         out += sql(text)
         out += spoken_numbers(lexed)
+        out += spaced(lexed)
         out += emails(lexed)
     out += dates(lexed, digits)
     out += internet(text)

@@ -18,7 +18,7 @@ from toolguard.detection.spans import Span
 __all__ = ["private_keys", "secrets"]
 
 _SOURCE = "secret"
-_RUN = re.compile(r"(?<![A-Za-z0-9_.~+/=:-])[A-Za-z0-9_.~+/=:-]{16,}")
+_RUN = re.compile(r"(?<!\S)\S{16,}")
 _SHAPES = re.compile(
     r"(?<![A-Za-z0-9])(?:"
     r"sk-(?:ant-|proj-|svcacct-|admin-|or-v1-)?[A-Za-z0-9_-]{20,200}"  # OpenAI, Anthropic, OpenRouter
@@ -45,9 +45,9 @@ _HOOK = re.compile(
     r"|[a-z0-9-]{1,60}\.webhook\.office\.com/[\w/@-]{40,300})"
 )
 _PEM = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s:,.()-]|\\[nr]){16,20000}?-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+    r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s:,.()]|-(?!--)|\\[nr]){16,20000}-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
 )
-_PEM_OPEN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s:,.-]|\\[nr]){0,20000}")
+_PEM_OPEN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s:,.()]|-(?!--)|\\[nr]){0,20000}")
 _URL_LOGIN = re.compile(r"(?<=://)[^\s/@:\"'<>]{0,128}:([^\s/@\"'<>]{1,256})@")
 _BEARER = re.compile(r"(?i:\b(?:bearer|basic|token|apikey|digest)) ([A-Za-z0-9._~+/=-]{16,4000})")
 _SIGNATURE = re.compile(
@@ -55,11 +55,11 @@ _SIGNATURE = re.compile(
     re.IGNORECASE,
 )
 _NAME = (
-    r"(?:[A-Za-z0-9]{1,24}[_.-]?){0,3}?(?:password|passwd|passwort|contrase[nñ]a|passphrase|pwd|secret[_ -]?(?:access[_ -]?)?key|client[_ -]?secret|secret|api[_ -]?key|apikey|api[_ -]?token"
+    r"(?:password|passwd|passwort|contrase[nñ]a|passphrase|pwd|secret[_ -]?(?:access[_ -]?)?key|client[_ -]?secret|secret|api[_ -]?key|apikey|api[_ -]?token"
     r"|access[_ -]?key|account[_ -]?key|shared[_ -]?access[_ -]?key|private[_ -]?key|encryption[_ -]?key|signing[_ -]?key|auth[_ -]?token|access[_ -]?token|refresh[_ -]?token|session[_ -]?token|bot[_ -]?token|token|credential|pin[_ -]?code)"
 )
 _ASSIGNED = re.compile(
-    rf"(?i:(?<![A-Za-z]){_NAME}[\"'\]]?)\s{{0,3}}(?::=|=>|[:=]|(?i:\bis\b))\s{{0,3}}[\"']?([^\s\"',;&<>]{{4,512}})"
+    rf"(?i:{_NAME}[\"'\]]?)\s{{0,3}}(?::=|=>|[:=]|(?i:\bis\b))\s{{0,3}}[\"']?([^\s\"',;<>]{{4,512}})"
 )
 _OPTION = re.compile(
     r"(?:^|\s)(?:-u|--user)[ =][\"']?[^\s:\"']{1,64}:([^\s\"']{3,128})|--(?:password|token|secret|api-key|pass)[ =][\"']?([^\s\"']{4,256})"
