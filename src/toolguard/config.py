@@ -45,6 +45,7 @@ from toolguard.ports import (
     Tracing,
 )
 from toolguard.references import Contents, open_readers
+from toolguard.retention import Retention
 from toolguard.stores import open_store
 
 __all__ = ["PART_NAMES", "Config", "Parts", "assemble", "default_detector", "load_config", "load_parts"]
@@ -67,9 +68,16 @@ class GuardSection(_Section):
 
 
 class StoreSection(_Section):
-    """``[store]``: ``memory:`` or ``sqlite:///path`` (relative to the configuration file)."""
+    """``[store]``: ``memory:`` or ``sqlite:///path`` (relative to the configuration file); how long tokens are kept."""
 
     url: str
+    keep_tokens: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[dh]$")] | None = None
+
+    @property
+    def keep_seconds(self) -> float | None:
+        """``keep_tokens`` in seconds."""
+        said = self.keep_tokens
+        return None if said is None else int(said[:-1]) * (86400.0 if said[-1] == "d" else 3600.0)
 
 
 class KeysSection(_Section):
@@ -280,6 +288,7 @@ class Parts:
     confirm_critical: bool = True
     """Whether critical calls need that; False accepts them without."""
     revealer: Callable[[str], Sealer] | None = None
+    retention: Retention | None = None
     closers: tuple[Callable[[], None], ...] = field(default=())
 
     def utc_offset(self) -> float:
@@ -325,6 +334,7 @@ def assemble(
     confirm: Callable[[Approval], None] | None = None,
     confirm_critical: bool = True,
     revealer: Callable[[str], Sealer] | None = None,
+    keep_tokens: float | None = None,
     closers: Sequence[Callable[[], None]] = (),
 ) -> Parts:
     """Put the parts together, with the defaults for what is not given.
@@ -344,9 +354,10 @@ def assemble(
     _check_readers(loaded, contents)
     check_credentials(loaded.tools, credentials or {})
     providers = open_providers(credentials or {})
+    opened = open_store(store, clock=clock) if isinstance(store, str) else store
     return Parts(
         policy=loaded,
-        store=open_store(store, clock=clock) if isinstance(store, str) else store,
+        store=opened,
         sealer=keys.sealer,
         directory=_directory(directory),
         verifier=PinnedVerifier(trusted),
@@ -366,6 +377,7 @@ def assemble(
         confirm=confirm,
         confirm_critical=confirm_critical,
         revealer=revealer,
+        retention=None if keep_tokens is None else Retention(opened, keys.sealer, clock, keep_tokens),
         closers=tuple(closers),
     )
 
@@ -437,6 +449,7 @@ def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]
         "suspend": config.guard.suspend,
         "wait": config.guard.wait,
         "on_wait_timeout": config.guard.on_wait_timeout,
+        "keep_tokens": config.store.keep_seconds,
         "references": Contents(
             open_readers(config.references.readers),
             max_bytes=config.references.max_bytes,

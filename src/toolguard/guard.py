@@ -39,6 +39,7 @@ from toolguard.drive import Hands
 from toolguard.errors import ConfigError, IdentityError, UnknownToolError
 from toolguard.ports import Pointing, SessionKey, Term, ToolAnalysis, TraceContext
 from toolguard.register import RegisterReader
+from toolguard.retention import WEEK
 from toolguard.streams import MaskStream, RevealStream
 
 __all__ = ["Guard", "Session", "current_session"]
@@ -268,6 +269,7 @@ class Session:
         self._calls = 0
         self._numbers = itertools.count(1)
         self._utc_offset = parts.utc_offset()
+        self._week = 0 if parts.retention is None else parts.retention.used(self._key)
         if id is not None or run is not None:
             self._recall()
 
@@ -546,6 +548,8 @@ class Session:
 
     def _hands(self, bound: BoundTool, known: _Known) -> Hands:
         parts = self.guard.parts
+        if parts.retention is not None and parts.clock.now() // WEEK != self._week:
+            self._week = parts.retention.used(self._key)
         return Hands(
             store=parts.store,
             clock=parts.clock,
