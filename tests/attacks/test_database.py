@@ -260,13 +260,13 @@ def set_back(case, before):
 
 
 def test_t4_a_veto_taken_out_and_the_signed_yes_put_back_runs_nothing(case):
-    """Everything the guard reads of the approval is genuine then; the journal still holds the veto."""
+    """Everything the guard reads of the approval is genuine then; the register of acts still holds the veto."""
     approval = case.approved()
     before = rows(case)
     case.desk.deny(approval)
     set_back(case, before)
     assert case.desk.store.get("general", approval).state.value == "approved"
-    with pytest.raises(ReplayError):
+    with pytest.raises(InvalidatedError):
         case.call()
     assert case.ran == []
 

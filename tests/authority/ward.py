@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from toolguard._core.approval import Answer, Approval, Request
+import pytest
+
+from toolguard._core.approval import Answer, Approval, Assured, Request, State, move
 from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Assurance, CallRef, Person, canonical, keyed_digest
 from toolguard._core.policy import ApproverRule
 from toolguard._core.records import approval_body
-from toolguard._core.steps import Change
+from toolguard._core.register import Act, Register, act_of
+from toolguard._core.steps import Change, Claim, Update
 from toolguard.authority import Authority, Human
 from toolguard.detection import DefaultDetector
 from toolguard.directory import FileDirectory, TokenFile
+from toolguard.errors import ApprovalError
 from toolguard.keys import Ed25519Signer, KeyRing, PinnedVerifier, Purpose, SecretKey
 from toolguard.ports import Store
+from toolguard.register import RegisterReader
 from toolguard.stores import open_store
 
 START = 1_800_000_000.0
@@ -40,12 +46,18 @@ persons:
   - id: noor
     name: Noor Haddad
     identities: [{issuer: local, tenant: st-marys, subject: noor}]
+  - {id: sid, name: Sid Meier, identities: [{issuer: local, tenant: st-marys, subject: sid}]}
+  - {id: tess, name: Tess Vale, identities: [{issuer: local, tenant: st-marys, subject: tess}]}
+  - {id: emma, name: Emma Stone, identities: [{issuer: local, tenant: st-marys, subject: emma}]}
+  - {id: rena, name: Rena Ito, identities: [{issuer: local, tenant: st-marys, subject: rena}]}
   - id: luke
     name: Luke Elsewhere
     identities: [{issuer: local, tenant: st-lukes, subject: luke}]
 groups:
   - {name: privacy-officers, tenant: st-marys, members: [ada, grace, joan, ruiz]}
   - {name: privacy-officers, tenant: st-lukes, members: [luke]}
+  - {name: security, tenant: st-marys, members: [sid, tess]}
+  - {name: emergency, tenant: st-marys, members: [emma, ruiz]}
 agents:
   - {name: discharge-assistant, tenant: st-marys, owners: [noor]}
 services:
@@ -55,6 +67,9 @@ services:
     agents: [discharge-assistant]
     identities: [{issuer: local, tenant: st-marys, subject: ward-guard}]
   - {name: other-guard, tenant: st-marys, owners: [noor], agents: [other-assistant]}
+duties:
+  - {tenant: st-marys, freeze: ["group:security"], freeze_all: ["person:sid"], review: ["person:rena"],
+     resolve: ["group:security"]}
 """
 
 OFFICERS = ApproverRule(name="privacy", approvers=("group:privacy-officers",))
@@ -84,8 +99,22 @@ class Ids:
         return secrets.token_hex(16)
 
 
-def human(subject: str, *, tenant: str = "st-marys", issuer: str = "local") -> Human:
-    return Human(identity=Person(issuer=issuer, tenant=tenant, subject=subject), channel="rest", auth="token:test")
+def human(subject: str, *, tenant: str = "st-marys", issuer: str = "local", sure: bool = False) -> Human:
+    """``sure``: they have just proved who they are once more."""
+    return Human(
+        identity=Person(issuer=issuer, tenant=tenant, subject=subject),
+        channel="rest",
+        auth="token:test",
+        assured=Assured.STEPPED_UP if sure else Assured.SINGLE,
+    )
+
+
+@contextmanager
+def refused(code: str) -> Iterator[None]:
+    """What is inside is refused, for this reason."""
+    with pytest.raises(ApprovalError) as caught:
+        yield
+    assert caught.value.code == code
 
 
 def asked_record(request: Request) -> Draft:
@@ -108,6 +137,7 @@ class Ward:
     time: Time = field(default_factory=Time)
     signer: Ed25519Signer = field(default_factory=lambda: Ed25519Signer(SecretKey.generate(Purpose.SIGN)))
     ring: KeyRing = field(default_factory=lambda: KeyRing([SecretKey.generate(Purpose.SEAL)]))
+    reveals: KeyRing = field(default_factory=lambda: KeyRing([SecretKey.generate(Purpose.REVEAL)]))
     store: Store = field(init=False)
     directory: FileDirectory = field(init=False)
     tokens: TokenFile = field(init=False)
@@ -123,7 +153,15 @@ class Ward:
         self.authority = self.another_authority()
 
     def another_authority(self) -> Authority:
-        return Authority(self.store, self.directory, self.signer, Ids(), verifier=self.verifier, detector=DETECTOR)
+        return Authority(
+            self.store,
+            self.directory,
+            self.signer,
+            Ids(),
+            verifier=self.verifier,
+            detector=DETECTOR,
+            revealer=self.reveals.sealer,
+        )
 
     def write_directory(self, change: Callable[[str], str]) -> None:
         (self.folder / "directory.yaml").write_text(change(DIRECTORY))
@@ -138,8 +176,10 @@ class Ward:
         view: object = None,
         agent_reason: str = "the patient asked for a copy",
         expires: float = 3600.0,
+        sealed: Mapping[str, object] | None = None,
+        **changes: object,
     ) -> Approval:
-        """Put a request into the store, as a guard does, and read it back."""
+        """Put a request into the store, as a guard does, and read it back. ``sealed``: what is hidden, in clear."""
         key = self.ring.sealer(tenant).digest_key
         shown = {"to": "<EMAIL_1>", "body": "Dear <PERSON_1>"} if view is None else view
         decisive = {"recipient": "records@example.org"}
@@ -178,7 +218,12 @@ class Ward:
             claim_ttl=900.0,
             trace_id=secrets.token_hex(16),
             span_id=call[:16],
+            arg_digests={name: keyed_digest(key, "arg", canonical(value)) for name, value in dict(shown).items()},  # type: ignore[call-overload] # views here are objects
         )
+        if sealed:
+            shut = self.reveals.sealer(tenant).seal(canonical(sealed), context=f"{tenant}/decisive/{request.id}")
+            request = replace(request, hidden=tuple(sealed), sealed_decisive=shut)
+        request = replace(request, **changes)  # type: ignore[arg-type] # a test says which fields
         self.store.commit(Change(tenant=tenant, create=request, records=(asked_record(request),)))
         return self.read(request.id, tenant)
 
@@ -197,6 +242,34 @@ class Ward:
             **changes,
         }
         return self.authority.decide(who, approval.id, answer, **given)  # type: ignore[arg-type] # a table fills it in
+
+    def claim(self, approval: Approval, *, lease: float = 300.0) -> Approval:
+        """Claim it as a guard does, under the registers as they are."""
+        registers = RegisterReader(self.store, self.verifier, approval.request.tenant).read()
+        now = self.store.now()
+        running = move(approval, State.EXECUTING, now=now, lease_until=now + lease)
+        self.store.commit(
+            Change(
+                tenant=approval.request.tenant,
+                records=(replace(asked_record(approval.request), kind=Kind.CALL_EXECUTING),),
+                claim=Claim(ref=approval.request.ref, call_digest=approval.request.call_digest, asked=True),
+                update=Update(
+                    approval=running,
+                    from_version=approval.version,
+                    from_state=approval.state,
+                    alive_until=approval.grant_expires,
+                ),
+                heads=registers.heads,
+            )
+        )
+        return self.read(approval.id, approval.request.tenant)
+
+    def register(self, tenant: str = "st-marys") -> Register:
+        """The tenant's acts as a guard reads them."""
+        return RegisterReader(self.store, self.verifier, tenant).read().tenant
+
+    def acts(self, tenant: str = "st-marys") -> list[Act]:
+        return [act_of(grant) for grant in self.store.acts(tenant)]
 
     def journal(self) -> list[tuple[Kind, dict[str, object]]]:
         """What the service wrote; the log's opening and the guard's request are left out."""

@@ -89,11 +89,13 @@ class KeyRing:
     """The guard's key-encryption keys, and a sealer for each tenant."""
 
     def __init__(self, keys: Sequence[SecretKey]) -> None:
-        """``keys`` oldest first."""
+        """``keys`` oldest first, all for sealing or all for revealing."""
         if not keys:
             raise KeyUnavailableError("the key ring is empty; make a key with 'toolguard keys init'")
-        if any(key.purpose is not Purpose.SEAL for key in keys):
-            raise KeyUnavailableError("a key ring takes keys for 'seal' only; the signing key belongs to the service")
+        if {key.purpose for key in keys} not in ({Purpose.SEAL}, {Purpose.REVEAL}):
+            raise KeyUnavailableError(
+                "a key ring takes keys for 'seal' only, or for 'reveal' only; the signing key belongs to the service"
+            )
         self._keys = tuple(keys)
         self._sealers: dict[str, TenantSealer] = {}
 

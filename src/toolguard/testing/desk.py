@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from toolguard._core.approval import Answer, Approval
+from toolguard._core.approval import Answer, Approval, Assured
 from toolguard._core.call import Person
 from toolguard._core.policy import Policy
 from toolguard.authority import Authority, Human
@@ -64,6 +64,7 @@ class Desk:
         )
         self.seal_key = SecretKey.generate(Purpose.SEAL)
         self.keys = KeyRing([self.seal_key])
+        self.reveal_keys = KeyRing([SecretKey.generate(Purpose.REVEAL)])
         self.signer = Ed25519Signer(SecretKey.generate(Purpose.SIGN))
         self.trusted = (self.signer.public_key.line,)
         self.directory = FileDirectory(self.directory_file)
@@ -78,11 +79,19 @@ class Desk:
             RandomIds(),
             verifier=PinnedVerifier(self.trusted),
             detector=NoDetector(),
+            revealer=self.reveal_keys.sealer,
         )
 
     def guard(self, policy: Policy | str | os.PathLike[str], **parts: Any) -> Guard:
         """A guard on this desk's store that believes this desk's signatures."""
-        given = {"store": self.store, "clock": self.clock, "suspend": "raise", "detector": NoDetector(), **parts}
+        given = {
+            "store": self.store,
+            "clock": self.clock,
+            "suspend": "raise",
+            "detector": NoDetector(),
+            "revealer": self.reveal_keys.sealer,
+            **parts,
+        }
         return Guard(policy, keys=self.keys, directory=self.directory, trusted=self.trusted, **given)
 
     def approve(self, approval_id: str, *, by: str = "chen", reason: str = "checked", **identity: str) -> Approval:
@@ -93,17 +102,31 @@ class Desk:
         """``by`` says no."""
         return self._decide(approval_id, Answer.DENY, by, reason, identity)
 
-    def _decide(self, approval_id: str, answer: Answer, by: str, reason: str, identity: dict[str, str]) -> Approval:
+    def human(self, by: str, *, assured: Assured = Assured.SINGLE, **identity: str) -> Human:
+        """The person as they come to the authority; ``identity`` changes parts of who they say they are."""
         who = Person(**{"issuer": "local", "tenant": "general", "subject": by, **identity})
-        approval = self.store.get(who.tenant, approval_id)
+        return Human(identity=who, channel="test", auth="test", assured=assured)
+
+    def read(self, approval_id: str, tenant: str = "general") -> Approval:
+        """The approval as it stands in the store."""
+        approval = self.store.get(tenant, approval_id)
         if approval is None:
             raise NotFoundError("no such approval in this desk's store")
+        return approval
+
+    def _decide(self, approval_id: str, answer: Answer, by: str, reason: str, identity: dict[str, str]) -> Approval:
+        who = self.human(by, **identity)
+        approval = self.read(approval_id, who.tenant)
+        seen = ""
+        if answer is Answer.APPROVE and approval.request.sealed_decisive:
+            seen = self.authority.reveal(who, approval_id, purpose="review").digest
         return self.authority.decide(
-            Human(identity=who, channel="test", auth="test"),
+            who,
             approval_id,
             answer,
             seen_call_digest=approval.request.call_digest,
             seen_view_digest=approval.request.view_digest,
             reason=reason,
             version=approval.version,
+            seen_decisive=seen,
         )
