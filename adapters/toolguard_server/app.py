@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from toolguard.authority import Authority
 from toolguard.authority.confirm import Confirming
-from toolguard.directory import FileDirectory, TokenFile
+from toolguard.directory import FileDirectory, SecondFactors, TokenFile
 from toolguard.ports import Channel
 from toolguard_server.credentials import Credentials
 from toolguard_server.edge import Edge
@@ -36,6 +36,7 @@ def create_app(
     https: bool = False,
     channels: Sequence[Channel] = (),
     confirming: Confirming | None = None,
+    factors: SecondFactors | None = None,
     chore: Callable[[], None] | None = None,
     sweep_every: float = 2.0,
 ) -> FastAPI:
@@ -49,17 +50,17 @@ def create_app(
         https: whether visitors come by TLS.
         channels: told about every change; they can decide nothing.
         confirming: answers guards that ask right before a critical call; without it none is confirmed.
+        factors: one-time codes of persons who step up.
         chore: done before every sweep; where it fails, nothing is swept.
         sweep_every: seconds between two sweeps.
     """
-    credentials = Credentials(authority, tokens, directory)
+    credentials = Credentials(authority, tokens, directory, factors)
     inbox = Inbox(authority, credentials, https=https)
 
     def chores() -> None:
         if chore is not None:
             chore()
-        authority.sweep()
-        authority.deliver(channels)
+        authority.tick(channels)
 
     async def keep_at_it() -> None:
         while True:

@@ -19,8 +19,8 @@ import uvicorn
 
 from toolguard.authority import Authority
 from toolguard.authority.confirm import Confirming
-from toolguard.config import Config, RandomIds, SystemClock, default_detector, load_config
-from toolguard.directory import FileDirectory, TokenFile
+from toolguard.config import Config, RandomIds, SystemClock, default_detector, load_config, revealer_of
+from toolguard.directory import FileDirectory, SecondFactors, TokenFile
 from toolguard.errors import ConfigError, ToolguardError
 from toolguard.keys import Ed25519Signer, PinnedVerifier, Purpose, SecretKey, read_keys
 from toolguard.ports import Store
@@ -112,7 +112,15 @@ def _assemble(settings: Config, store: Store, *, hosts: set[str], https: bool) -
     tokens = TokenFile(settings.at(settings.directory.tokens), now=SystemClock().now)
     tokens.entries()
     verifier = PinnedVerifier(_public(keys))
-    authority = Authority(store, directory, signer, RandomIds(), verifier=verifier, detector=default_detector())
+    authority = Authority(
+        store,
+        directory,
+        signer,
+        RandomIds(),
+        verifier=verifier,
+        detector=default_detector(),
+        revealer=revealer_of(settings),
+    )
     witness = Witness(settings.at(settings.service.witness), store.epoch)
     witness.note(store, (ALL, *directory.tenants()))
     return create_app(
@@ -121,6 +129,9 @@ def _assemble(settings: Config, store: Store, *, hosts: set[str], https: bool) -
         directory,
         hosts=hosts,
         https=https,
+        factors=None
+        if settings.directory.second_factors is None
+        else SecondFactors(settings.at(settings.directory.second_factors), now=SystemClock().now),
         confirming=Confirming(store, directory, verifier, witness),
         chore=lambda: witness.note(store, (ALL, *directory.tenants())),
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import Request
 
-from toolguard.authority import Actor, Authority, Human, Service
-from toolguard.directory import Audience, FileDirectory, TokenEntry, TokenFile
+from toolguard.authority import Actor, Assured, Authority, Human, Service
+from toolguard.directory import Audience, FileDirectory, SecondFactors, TokenEntry, TokenFile
 from toolguard.errors import IdentityError
 from toolguard_server.problems import Problem
 
@@ -15,10 +17,13 @@ __all__ = ["Credentials"]
 class Credentials:
     """Looks tokens up, and looks at the directory again each time."""
 
-    def __init__(self, authority: Authority, tokens: TokenFile, directory: FileDirectory) -> None:
+    def __init__(
+        self, authority: Authority, tokens: TokenFile, directory: FileDirectory, factors: SecondFactors | None = None
+    ) -> None:
         self._authority = authority
         self.tokens = tokens
         self._directory = directory
+        self._factors = factors
 
     def actor(self, request: Request) -> Actor:
         """A person or a service, by bearer token.
@@ -45,7 +50,21 @@ class Credentials:
         actor = self.actor(request)
         if isinstance(actor, Service):
             raise Problem("not_a_person", "a service token cannot decide; only a person's own token can")
-        return actor
+        return self.stepped_up(actor, request.headers.get("toolguard-step-up", ""))
+
+    def stepped_up(self, actor: Human, code: str) -> Human:
+        """``actor``, more surely known if they gave a one-time code.
+
+        Raises:
+            IdentityError: the code is not theirs, or not a fresh one.
+        """
+        if not code.strip():
+            return actor
+        person = self._authority.person(actor)
+        if self._factors is None or person is None:
+            raise IdentityError("this service knows no second factors; set [directory] second_factors")
+        self._factors.verify(person.id, code)
+        return replace(actor, assured=Assured.STEPPED_UP, auth=f"{actor.auth}+totp")
 
     def visitor(self, secret: str) -> Human:
         """A person, by the inbox's cookie."""

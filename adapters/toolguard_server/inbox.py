@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 
-from toolguard.authority import Answer, Approval, Authority, Human, State
+from toolguard.authority import Answer, Approval, Authority, Human, Revealed, StandingTerms, State
 from toolguard.directory import Audience
 from toolguard.errors import ApprovalError, ConflictError, IdentityError
 from toolguard_server.credentials import Credentials
@@ -45,6 +46,9 @@ class Inbox:
         api.add_api_route("/inbox", self.list_page, methods=["GET"])
         api.add_api_route("/inbox/{approval_id}", self.detail_page, methods=["GET"])
         api.add_api_route("/inbox/{approval_id}", self.decide, methods=["POST"])
+        api.add_api_route("/inbox/{approval_id}/reveal", self.reveal, methods=["POST"])
+        api.add_api_route("/inbox/{approval_id}/break-glass", self.break_glass, methods=["POST"])
+        api.add_api_route("/inbox/{approval_id}/resolve", self.resolve, methods=["POST"])
         return api
 
     # --- signing in ---------------------------------------------------------------------------------
@@ -119,7 +123,9 @@ class Inbox:
             return RedirectResponse("/signin", status_code=303)
         return self._detail(me, self._authority.get(me, approval_id))
 
-    def _detail(self, me: Human, approval: Approval, *, code: str = "", typed: str = "") -> Response:
+    def _detail(
+        self, me: Human, approval: Approval, *, code: str = "", typed: str = "", revealed: Revealed | None = None
+    ) -> Response:
         can_decide = self._authority.can_decide(me, approval)
         asks = self._authority.asks(me, approval)
         return self._page(
@@ -133,37 +139,80 @@ class Inbox:
             hint=HINTS.get(code, ""),
             why_not=HINTS["self_approval" if asks else "not_an_approver"],
             typed=typed,
+            revealed=revealed,
+            may_resolve=not asks,
+            must_reveal=bool(approval.request.hidden and approval.request.sealed_decisive)
+            and any(rule.reveal for rule in approval.request.approver_rules),
         )
 
     # --- deciding -----------------------------------------------------------------------------------
 
     async def decide(self, request: Request, approval_id: Id) -> Response:
-        form = await _form(request)
-        return await run_in_threadpool(self._decide, request, approval_id, form)
+        return await self._act(request, approval_id, self._decide)
 
-    def _decide(self, request: Request, approval_id: str, form: dict[str, str]) -> Response:
-        me = self._visitor(request)
-        if me is None:
-            raise IdentityError("you are not signed in any more; open a new sign-in link; nothing was decided")
+    async def reveal(self, request: Request, approval_id: Id) -> Response:
+        """Show what decides the call in clear, on this one page."""
+        return await self._act(request, approval_id, self._reveal)
+
+    async def break_glass(self, request: Request, approval_id: Id) -> Response:
+        return await self._act(request, approval_id, self._break_glass)
+
+    async def resolve(self, request: Request, approval_id: Id) -> Response:
+        return await self._act(request, approval_id, self._resolve)
+
+    async def _act(
+        self, request: Request, approval_id: str, act: Callable[[Human, str, dict[str, str]], Response | None]
+    ) -> Response:
+        """Do what a form asks for, as whoever is signed in; a refusal is shown on the request's own page."""
+        form = await _form(request)
+
+        def carry_out() -> Response:
+            me = self._visitor(request)
+            if me is None:
+                raise IdentityError("you are not signed in any more; open a new sign-in link; nothing was done")
+            try:
+                page = act(self._credentials.stepped_up(me, form.get("code", "")), approval_id, form)
+            except (ApprovalError, ConflictError) as error:
+                code = error.code if error.code in HINTS else "conflict"
+            except IdentityError:
+                code = "wrong_code"
+            else:
+                return page or RedirectResponse(f"/inbox/{approval_id}", status_code=303)
+            return self._detail(
+                me, self._authority.get(me, approval_id), code=code, typed=form.get("reason", "")[:2000]
+            )
+
+        return await run_in_threadpool(carry_out)
+
+    def _decide(self, me: Human, approval_id: str, form: dict[str, str]) -> None:
         answer = {"approve": Answer.APPROVE, "deny": Answer.DENY}.get(form.get("answer", ""))
         version = form.get("version", "")
         if answer is None or not (version.isascii() and version.isdigit()):
             raise Problem("invalid", "this form is not whole; open the request again")
-        reason = form.get("reason", "")[:2000]
-        try:
-            self._authority.decide(
-                me,
-                approval_id,
-                answer,
-                seen_call_digest=form.get("seen_call_digest", ""),
-                seen_view_digest=form.get("seen_view_digest", ""),
-                reason=reason,
-                version=int(version) if answer is Answer.APPROVE else None,
-            )
-        except (ApprovalError, ConflictError) as error:
-            code = error.code if error.code in HINTS else "conflict"
-            return self._detail(me, self._authority.get(me, approval_id), code=code, typed=reason)
-        return RedirectResponse(f"/inbox/{approval_id}", status_code=303)
+        self._authority.decide(
+            me,
+            approval_id,
+            answer,
+            seen_call_digest=form.get("seen_call_digest", ""),
+            seen_view_digest=form.get("seen_view_digest", ""),
+            reason=form.get("reason", "")[:2000],
+            version=int(version) if answer is Answer.APPROVE else None,
+            seen_decisive=form.get("seen_decisive", ""),
+            standing=_terms(form) if answer is Answer.APPROVE else None,
+        )
+
+    def _reveal(self, me: Human, approval_id: str, form: dict[str, str]) -> Response:
+        revealed = self._authority.reveal(me, approval_id, purpose="to decide this request")
+        return self._detail(me, self._authority.get(me, approval_id), revealed=revealed)
+
+    def _break_glass(self, me: Human, approval_id: str, form: dict[str, str]) -> None:
+        self._authority.break_glass(me, approval_id, reason=form.get("reason", "")[:2000])
+
+    def _resolve(self, me: Human, approval_id: str, form: dict[str, str]) -> None:
+        ran = {"yes": True, "no": False}.get(form.get("ran", ""))
+        if ran is None:
+            raise Problem("invalid", "say whether it ran; open the request again")
+        self._authority.resolve(me, approval_id, ran=ran, evidence=form.get("reason", "")[:2000])
 
     # --- pages --------------------------------------------------------------------------------------
 
@@ -185,6 +234,16 @@ class Inbox:
         person = self._authority.person(me) if me is not None else None
         text = self._pages.get_template(name).render(me=person, now=self._authority.now(), **values)
         return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
+
+
+def _terms(form: dict[str, str]) -> StandingTerms | None:
+    """What a form lets stand; None where the yes is for one call."""
+    minutes, uses = form.get("standing_minutes", ""), form.get("standing_uses", "")
+    if minutes in ("", "0"):
+        return None
+    if not (minutes.isascii() and minutes.isdigit() and uses.isascii() and uses.isdigit()):
+        raise Problem("invalid", "say how long the yes stands and for how many calls; open the request again")
+    return StandingTerms(seconds=int(minutes) * 60.0, uses=int(uses), session_only="standing_session" in form)
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -25,7 +26,7 @@ from toolguard.errors import (
     ToolguardError,
 )
 
-__all__ = ["STATUS", "TITLES", "Problem", "ProblemShape", "install", "of_error", "response"]
+__all__ = ["REFUSALS", "STATUS", "TITLES", "Problem", "ProblemShape", "install", "more", "of_error", "response"]
 
 log = logging.getLogger("toolguard.server")
 
@@ -41,6 +42,23 @@ STATUS: dict[str, int] = {
     "not_found": 404,
     "method_not_allowed": 405,
     "timeout": 408,
+    "not_your_turn": 403,
+    "step_up_required": 403,
+    "reveal_required": 403,
+    "reveal_off": 403,
+    "second_person": 403,
+    "not_on_duty": 403,
+    "not_in_emergency_role": 403,
+    "never_in_emergency": 403,
+    "no_subject": 403,
+    "requester_not_verified": 403,
+    "standing_refused": 422,
+    "proposal_identifiers": 422,
+    "proposal_invalid": 422,
+    "proposal_same": 422,
+    "evidence_required": 422,
+    "purpose_required": 422,
+    "finding_invalid": 422,
     "decided": 409,
     "not_approved": 409,
     "spent": 409,
@@ -73,6 +91,23 @@ TITLES: dict[str, str] = {
     "not_found": "Not found",
     "method_not_allowed": "Method not allowed",
     "timeout": "Too slow",
+    "not_your_turn": "Not your turn yet",
+    "step_up_required": "A second factor is needed",
+    "reveal_required": "Look at what decides it first",
+    "reveal_off": "Nothing can be revealed",
+    "second_person": "A second person has to",
+    "not_on_duty": "Not your duty",
+    "not_in_emergency_role": "The glass stays whole",
+    "never_in_emergency": "Not even in an emergency",
+    "no_subject": "No patient is named",
+    "requester_not_verified": "The requester is not verified",
+    "standing_refused": "It cannot be made to stand",
+    "proposal_identifiers": "The proposal holds identifiers",
+    "proposal_invalid": "The proposal does not fit",
+    "proposal_same": "The proposal changes nothing",
+    "evidence_required": "Evidence is required",
+    "purpose_required": "A purpose is required",
+    "finding_invalid": "No such finding",
     "decided": "Already decided",
     "not_approved": "Not approved",
     "spent": "Used before",
@@ -110,6 +145,25 @@ class ProblemShape(BaseModel):
     status: int
     detail: str
     code: str
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemShape, "content": {"application/problem+json": {}}, "description": text}
+    for status, text in {
+        401: "no token, or none that holds",
+        403: "may not",
+        404: "none for you",
+        422: "does not fit",
+        503: "store or directory down",
+    }.items()
+}
+"""What every route may answer besides."""
+
+
+def more(**texts: str) -> dict[int | str, dict[str, Any]]:
+    """`REFUSALS` and more of them: ``more(s409="already decided")``."""
+    problem = {"model": ProblemShape, "content": {"application/problem+json": {}}}
+    return {**REFUSALS, **{int(k.removeprefix("s")): {**problem, "description": v} for k, v in texts.items()}}
 
 
 _BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -12,8 +12,9 @@ from starlette.concurrency import run_in_threadpool
 
 from toolguard.authority import Actor, Answer, Approval, Authority, State
 from toolguard.authority.confirm import Confirming
+from toolguard_server.acts import act_routes
 from toolguard_server.credentials import Credentials
-from toolguard_server.problems import Problem, ProblemShape
+from toolguard_server.problems import REFUSALS, Problem, more
 from toolguard_server.shapes import ApprovalShape, ConfirmBody, DecisionBody, PageShape, describe, standing
 
 __all__ = ["router"]
@@ -22,26 +23,11 @@ _POLL = 0.2
 """Seconds between two looks at the store while someone waits."""
 
 Id = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="32 hex digits")]
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemShape, "content": {"application/problem+json": {}}, "description": text}
-    for status, text in {
-        401: "no token, or none that holds",
-        403: "may not",
-        404: "none for you",
-        422: "does not fit",
-        503: "store or directory down",
-    }.items()
-}
-
-
-def _more(**texts: str) -> dict[int | str, dict[str, Any]]:
-    problem = {"model": ProblemShape, "content": {"application/problem+json": {}}}
-    return {**_REFUSALS, **{int(k.removeprefix("s")): {**problem, "description": v} for k, v in texts.items()}}
 
 
 def router(authority: Authority, credentials: Credentials, confirming: Confirming | None = None) -> APIRouter:
     """The routes."""
-    api = APIRouter(prefix="/v1", responses=_REFUSALS)
+    api = APIRouter(prefix="/v1", responses=REFUSALS)
 
     def shown(approval: Approval, actor: Actor) -> JSONResponse:
         shape = describe(approval, authority, can_decide=authority.can_decide(actor, approval))
@@ -98,7 +84,7 @@ def router(authority: Authority, credentials: Credentials, confirming: Confirmin
     @api.post(
         "/approvals/{approval_id}/decision",
         response_model=ApprovalShape,
-        responses=_more(
+        responses=more(
             s409="already decided", s410="expired", s412="not what you saw", s415="not JSON", s428="If-Match is missing"
         ),
         summary="Approve once, or deny (a person's own token only)",
@@ -121,13 +107,15 @@ def router(authority: Authority, credentials: Credentials, confirming: Confirmin
             seen_view_digest=body.seen_view_digest,
             reason=body.reason,
             version=_version(if_match, answer),
+            seen_decisive=body.seen_decisive,
+            standing=None if body.standing is None else body.standing.terms(),
         )
         return shown(after, actor)
 
     @api.post(
         "/approvals/{approval_id}/withdraw",
         response_model=ApprovalShape,
-        responses=_more(s409="already decided"),
+        responses=more(s409="already decided"),
         summary="Take a request back (asking side)",
     )
     def withdraw(request: Request, approval_id: Id) -> Response:
@@ -137,7 +125,7 @@ def router(authority: Authority, credentials: Credentials, confirming: Confirmin
     @api.post(
         "/approvals/{approval_id}/confirm",
         status_code=200,
-        responses=_more(s409="not, or no longer, approved", s410="expired"),
+        responses=more(s409="not, or no longer, approved", s410="expired"),
         summary="Confirm, once, that the service stands by an approval (a service token only)",
     )
     def confirm(request: Request, approval_id: Id, body: ConfirmBody) -> dict[str, str]:
@@ -147,6 +135,7 @@ def router(authority: Authority, credentials: Credentials, confirming: Confirmin
         after = confirming.confirm(actor, approval_id, body.call_digest)
         return {"id": after.id, "state": after.state.value}
 
+    api.include_router(act_routes(authority, credentials, shown))
     return api
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from toolguard.authority import Approval, Authority, State, is_expired
+from toolguard.authority import Approval, Authority, StandingTerms, State, Vary, is_expired
 
 __all__ = [
     "ApprovalShape",
@@ -30,8 +30,36 @@ class ConfirmBody(BaseModel):
     call_digest: Digest
 
 
+class VaryBody(BaseModel):
+    """An argument in which later calls may differ: by any value, or by any number up to ``at_most``."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    argument: Annotated[str, Field(min_length=1, max_length=200)]
+    at_most: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
+
+
+class StandingBody(BaseModel):
+    """Let a yes stand for calls like this one: ``uses`` of them within ``seconds``."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    uses: Annotated[int, Field(ge=1)]
+    session_only: bool = False
+    vary: Annotated[list[VaryBody], Field(max_length=20)] = []
+
+    def terms(self) -> StandingTerms:
+        return StandingTerms(
+            seconds=self.seconds,
+            uses=self.uses,
+            session_only=self.session_only,
+            vary=tuple(Vary(argument=v.argument, at_most=v.at_most) for v in self.vary),
+        )
+
+
 class DecisionBody(BaseModel):
-    """A person's answer, bound to what they saw."""
+    """A person's answer, bound to what they saw. ``seen_decisive`` is the digest that revealing gave."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -39,6 +67,8 @@ class DecisionBody(BaseModel):
     reason: Annotated[str, Field(max_length=2000)] = ""
     seen_call_digest: Digest
     seen_view_digest: Digest
+    seen_decisive: Digest = ""
+    standing: StandingBody | None = None
 
 
 class RequesterShape(BaseModel):
@@ -65,11 +95,25 @@ class PolicyShape(BaseModel):
     because: str
 
 
+class StageShape(BaseModel):
+    approvers: list[str]
+    quorum: int
+
+
+class StandingLimitsShape(BaseModel):
+    seconds: float
+    uses: int
+
+
 class ApproverRuleShape(BaseModel):
     name: str
     approvers: list[str]
     quorum: int
     reason_required: bool
+    step_up: bool
+    stages: list[StageShape]
+    standing: StandingLimitsShape | None
+    break_glass: bool
 
 
 class VerdictShape(BaseModel):
@@ -81,7 +125,8 @@ class VerdictShape(BaseModel):
 
 
 class ApprovalShape(BaseModel):
-    """One approval. ``arguments`` and ``decisive`` are masked; ``agent_reason`` is the agent's own, untrusted text.
+    """One approval. ``arguments`` and ``decisive`` are masked, ``hidden`` names what decides it and is shown in part
+    only (reveal it before you approve); ``proposal`` is what an approver asks for instead; ``agent_reason`` is the agent's own, untrusted text.
 
     ``contents_bound`` holds, by argument, the digest of what it refers to: another content is not approved.
     ``contents_not_bound`` names arguments that refer to something which may change after the answer.
@@ -95,6 +140,7 @@ class ApprovalShape(BaseModel):
     tool: str
     arguments: Any
     decisive: dict[str, str]
+    hidden: list[str]
     contents_bound: dict[str, str]
     contents_not_bound: list[str]
     truncated: bool
@@ -111,6 +157,7 @@ class ApprovalShape(BaseModel):
     expires: str
     grant_expires: str | None
     outcome: str
+    proposal: Any
     can_decide: bool
 
 
@@ -142,6 +189,7 @@ def describe(approval: Approval, authority: Authority, *, can_decide: bool) -> A
         tool=request.tool,
         arguments=request.view,
         decisive=dict(request.decisive),
+        hidden=list(request.hidden),
         contents_bound=dict(request.bound),
         contents_not_bound=list(request.unbound),
         truncated=request.truncated,
@@ -163,7 +211,16 @@ def describe(approval: Approval, authority: Authority, *, can_decide: bool) -> A
         ),
         approver_rules=[
             ApproverRuleShape(
-                name=rule.name, approvers=list(rule.approvers), quorum=rule.quorum, reason_required=rule.reason_required
+                name=rule.name,
+                approvers=list(rule.approvers),
+                quorum=rule.quorum,
+                reason_required=rule.reason_required,
+                step_up=rule.step_up,
+                stages=[StageShape(approvers=list(s.approvers), quorum=s.quorum) for s in rule.stages],
+                standing=None
+                if rule.standing is None
+                else StandingLimitsShape(seconds=rule.standing.seconds, uses=rule.standing.uses),
+                break_glass=bool(rule.break_glass),
             )
             for rule in request.approver_rules
         ],
@@ -178,5 +235,6 @@ def describe(approval: Approval, authority: Authority, *, can_decide: bool) -> A
         expires=utc(request.expires),
         grant_expires=None if approval.grant_expires is None else utc(approval.grant_expires),
         outcome=approval.outcome,
+        proposal=approval.proposal,
         can_decide=can_decide,
     )

@@ -44,6 +44,18 @@ HINTS: dict[str, str] = {
     "stale": "The request has changed since you opened it. Below is how it stands now: look again.",
     "reason_required": "Say in a few words why. The reason is kept with your answer.",
     "tampered": "The stored record does not carry the service's signature. Have the database looked at.",
+    "not_your_turn": "Another stage has to be complete before yours. You can deny it already.",
+    "step_up_required": "This needs your second factor: type the code your authenticator app shows now.",
+    "wrong_code": "The code was wrong, too old or used already. Wait for the next one.",
+    "reveal_required": "Reveal what decides this call, and look at it, before you approve.",
+    "reveal_off": "The policy lets nobody see this in clear.",
+    "standing_refused": "A yes to this call cannot stand for so long, or for so many calls. Approve it once.",
+    "not_in_emergency_role": "The glass cannot be broken for this: the policy does not name you, or does not allow it here.",
+    "never_in_emergency": "Exports, deletions, payments and privileges wait for an approval even in an emergency.",
+    "no_subject": "The call names no single patient, so it waits for an approval even in an emergency.",
+    "requester_not_verified": "Who asks is not verified, so this waits for an approval even in an emergency.",
+    "evidence_required": "Say how you know what became of it.",
+    "not_on_duty": "The directory gives this duty to someone else.",
     "conflict": "Several people answered at the same moment. Look again.",
 }
 

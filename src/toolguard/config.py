@@ -48,7 +48,7 @@ from toolguard.references import Contents, open_readers
 from toolguard.retention import Retention
 from toolguard.stores import open_store
 
-__all__ = ["PART_NAMES", "Config", "Parts", "assemble", "default_detector", "load_config", "load_parts"]
+__all__ = ["PART_NAMES", "Config", "Parts", "assemble", "default_detector", "load_config", "load_parts", "revealer_of"]
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -89,10 +89,11 @@ class KeysSection(_Section):
 
 
 class DirectorySection(_Section):
-    """``[directory]``: persons and groups, and the file of hashed personal tokens."""
+    """``[directory]``: persons and groups, the file of hashed personal tokens, and the one of second factors."""
 
     file: str
     tokens: str | None = None
+    second_factors: str | None = None
 
 
 class ServiceSection(_Section):
@@ -489,7 +490,7 @@ def _confirmer(config: Config) -> Callable[[Approval], None] | None:
     return ServiceConfirmer(config.service.url, token.strip())
 
 
-def _revealer(config: Config) -> Callable[[str], Sealer] | None:
+def revealer_of(config: Config) -> Callable[[str], Sealer] | None:
     """What seals decisive arguments for the service to reveal; the key is the service's and the guard's alone."""
     wanted = config.service.reveal_key
     if wanted is None:

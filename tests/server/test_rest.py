@@ -522,6 +522,14 @@ async def test_the_description_names_every_route_and_refusal(client: httpx.Async
         "/v1/approvals/{approval_id}/decision",
         "/v1/approvals/{approval_id}/withdraw",
         "/v1/approvals/{approval_id}/confirm",
+        *(f"/v1/approvals/{{approval_id}}/{act}" for act in ("reveal", "proposal", "revoke", "resolution", "break-glass")),
+        "/v1/freezes",
+        "/v1/freezes/{freeze_id}/lift",
+        "/v1/standing",
+        "/v1/standing/{standing_id}/end",
+        "/v1/reviews",
+        "/v1/reviews/{act_id}",
+        "/v1/stats",
     }
     decision = described["paths"]["/v1/approvals/{approval_id}/decision"]["post"]["responses"]
     assert {"200", "401", "403", "404", "409", "410", "412", "415", "422", "428", "503"} <= set(decision)

@@ -18,6 +18,7 @@ __all__ = ["build", "main"]
 _OWN = {
     "approvals": "See what waits for a person, and decide it.",
     "audit": "Verify and read the audit trail.",
+    "freeze": "Stop an agent, a tenant or everyone, and let them go on.",
     "keys": "Make, show and rotate keys.",
     "mask": "Mask text, JSONL, CSV and Parquet files.",
     "people": "Who may decide, and their personal tokens.",

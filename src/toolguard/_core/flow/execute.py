@@ -115,7 +115,7 @@ def _check_frozen(setting: Setting, registers: Registers, call: str) -> None:
     if freeze is not None:
         raise DeniedError(
             f"calls of agent {setting.scope.caller.agent!r} are frozen ({freeze.id!r}); none runs until a second person "
-            "lifts it (toolguard unfreeze)",
+            "lifts it (toolguard freeze lift)",
             code="frozen",
             model_text="This agent is frozen. The call did not run, and no other will. Stop, and tell the user.",
             call_id=call,
