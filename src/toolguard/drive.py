@@ -308,7 +308,7 @@ async def arun(flow: Flow[T], hands: Hands) -> T:
                     send = await _aawait(hands, approval_id)
                 case s.Invoke():
                     send = await _ainvoke(hands, step)
-                case _ if hands.blocks(step) and hands.store.blocking and not closing:
+                case _ if hands.blocks(step) and (hands.store.blocking or isinstance(step, s.Digest)) and not closing:
                     send = await _unbroken(hands, step)
                 case _:
                     send = hands.quick(step)
@@ -435,5 +435,6 @@ def _ended(ran: s.Ran, secrets: frozenset[str]) -> s.Ran:
     """What the tool gave, with the credentials it held: taken out of its exception here, of its result by the flow."""
     if not secrets:
         return ran
-    error = None if ran.error is None else scrub_error(ran.error, secrets)
-    return s.Ran(value=ran.value, error=error, secrets=secrets)
+    if ran.error is not None:
+        return s.Ran(error=scrub_error(ran.error, secrets))
+    return s.Ran(value=ran.value, secrets=secrets)

@@ -70,7 +70,7 @@ class Issuer:
 
 @pytest.fixture
 def desk(tmp_path: Path):
-    desk = Desk(tmp_path)
+    desk = Desk(tmp_path, store="memory:")
     yield desk
     desk.store.close()
 

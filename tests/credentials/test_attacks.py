@@ -11,6 +11,7 @@ import threading
 import traceback
 import urllib.parse
 
+import httpx
 import pytest
 
 import toolguard
@@ -268,6 +269,40 @@ def test_an_exception_does_not_carry_the_credential_out(session, drive, issuer, 
     assert value not in shown
     assert base64.b64encode(value.encode()).decode() not in shown
     assert not issuer.live
+
+
+def test_a_clients_exception_does_not_carry_the_request_out(session, drive, issuer):
+    """As HTTP clients raise them: the text is harmless, the request hangs from it with its headers."""
+
+    def read_ehr(ward: str) -> str:
+        headers = {"Authorization": f"Bearer {toolguard.credential('ehr_token').reveal()}"}
+        request = httpx.Request("GET", "https://ehr.example/", headers=headers)
+        httpx.Response(401, request=request).raise_for_status()
+        return "never"
+
+    with pytest.raises(ToolFailedError) as failed:
+        drive(session, "call", read_ehr, {"ward": "4B"})
+    original = failed.value.original
+    assert isinstance(original, httpx.HTTPStatusError)
+    assert "401" in str(original)
+    gc.collect()
+    held = [
+        h for h in gc.get_objects() if isinstance(h, httpx.Headers) and issuer.given[0] in h.get("authorization", "")
+    ]
+    assert held == []
+
+
+def test_what_an_exception_holds_and_is_harmless_stays(session, drive):
+    def read_ehr(ward: str) -> str:
+        toolguard.credential("ehr_token")
+        fault = LookupError("no such ward", 404)
+        fault.details = {"wards": ["4A", "4C"]}
+        raise fault
+
+    with pytest.raises(ToolFailedError) as failed:
+        drive(session, "call", read_ehr, {"ward": "4B"})
+    assert failed.value.original.args == ("no such ward", 404)
+    assert failed.value.original.details == {"wards": ["4A", "4C"]}
 
 
 def test_after_a_cancellation_it_cannot_be_read_and_is_given_back(session, issuer, kinds):

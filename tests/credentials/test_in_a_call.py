@@ -10,6 +10,7 @@ import toolguard
 from credentials.conftest import LOADED, Issuer
 from toolguard import CredentialError, DeniedError, Suspended
 from toolguard.errors import ToolFailedError
+from toolguard.ports import Lease
 from toolguard.telemetry import names
 from toolguard.testing.fakes import FakeClock
 
@@ -224,15 +225,14 @@ def test_what_cannot_be_recorded_is_not_handed_out(guard, session, issuer, desk,
     assert (len(issuer.given), issuer.live) == (1, set())
 
 
-def test_a_secret_too_short_to_be_kept_out_of_results_is_refused(desk, ana):
-    from toolguard.ports import Lease
-
+@pytest.mark.parametrize(("value", "says"), [("1234567", "shorter than 8 characters"), (b"12345678", "no text")])
+def test_a_secret_that_cannot_be_kept_out_of_results_is_refused(desk, ana, value, says):
     issuer = Issuer()
-    issuer.acquire = lambda name, use: Lease(value="1234")
+    issuer.acquire = lambda name, use: Lease(value=value)
     guard = desk.guard(LOADED, credentials={"ehr_token": issuer, "lab_token": issuer})
 
     def read_ehr(ward: str) -> str:
-        with pytest.raises(CredentialError, match="shorter than 8 characters"):
+        with pytest.raises(CredentialError, match=says):
             toolguard.credential("ehr_token")
         return "ok"
 

@@ -48,7 +48,7 @@ class Rows:
 def desk(tmp_path):
     folder = tmp_path / "desk"
     folder.mkdir()
-    desk = Desk(folder)
+    desk = Desk(folder, store="memory:")
     yield desk
     desk.store.close()
 

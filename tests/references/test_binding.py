@@ -2,6 +2,7 @@
 
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import toolguard
 from references.conftest import LOADED
 from toolguard import Suspended
+from toolguard._core.approval import request_digest
 from toolguard._core.call import keyed_digest
 from toolguard.config import SystemClock
 from toolguard.errors import ConfigError, ContentError, InvalidatedError, ToolFailedError
@@ -49,6 +51,11 @@ def test_the_request_says_what_is_bound_and_its_digest_covers_it(session, desk, 
     again = desk.store.get("general", asked(session, drive, upload, {"path": str(file)}, "c2")).request
     assert again.bound == request.bound  # keyed and stable, so that people can compare
     assert "all is well" not in repr(request)
+    key = session._scope.digest_key
+    assert request_digest(key, request) == request.view_digest
+    for other in ({"path": "v1:" + "0" * 64}, {}):
+        assert request_digest(key, replace(request, bound=other)) != request.view_digest
+    assert request_digest(key, replace(request, unbound=("url",))) != request.view_digest
 
 
 def replaced(file):
@@ -371,8 +378,6 @@ def test_an_absent_reference_binds_nothing(session, desk, drive):
 def test_a_reference_the_policy_forgot_makes_the_old_yes_void(desk, session, drive, file):
     """The policy of another guard on the same store names no references: what was approved is no longer checked."""
     desk.approve(asked(session, drive, upload, {"path": str(file)}))
-    from dataclasses import replace
-
     lax = replace(LOADED, tools=tuple(replace(t, references={}) for t in LOADED.tools))
     with desk.guard(lax).session(caller=session.caller, run="r1") as other, pytest.raises(InvalidatedError):
         drive(other, "call", upload, {"path": str(file)}, call_id="c1")
@@ -387,6 +392,7 @@ UNBOUND = [
     ({"target": "just words, no place"}, ()),
     ({"items": [{"file_path": "a.txt"}]}, ("items",)),
     ({"target": "s3://bucket/key"}, ("target",)),
+    ({"url": "https://files.example/a", "target": "/b"}, ("target", "url")),
 ]
 
 
@@ -399,6 +405,16 @@ def test_references_that_nothing_binds_are_named(session, desk, args, names):
         session.call(fetch, args)
     request = desk.store.get("general", waits.value.approval_id).request
     assert (request.unbound, request.bound) == (names, {})
+
+
+def test_beside_a_bound_reference_another_one_is_still_named(session, desk, file):
+    def upload_all(bundle: dict) -> str:
+        return "sent"
+
+    with pytest.raises(Suspended) as waits:
+        session.call(upload_all, {"bundle": {"files": [str(file)], "callback_url": "https://hook.example/x"}})
+    request = desk.store.get("general", waits.value.approval_id).request
+    assert (list(request.bound), request.unbound) == (["bundle.files.0"], ("bundle",))
 
 
 def test_an_argument_name_the_model_made_up_is_not_repeated():

@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus, unquote
 
 from toolguard._core.call import Json
 
-__all__ = ["REMOVED", "SHORTEST", "scrub", "scrub_text"]
+__all__ = ["REMOVED", "SHORTEST", "Scrubber", "scrub", "scrub_text"]
 
 REMOVED = "[credential]"
 """What stands where a credential stood."""
@@ -25,16 +25,16 @@ _LINE = 16
 
 def scrub(value: Json, secrets: Iterable[str]) -> Json:
     """``value`` without any of ``secrets``, in texts, keys and numbers."""
-    wanted = _Wanted(secrets)
+    wanted = Scrubber(secrets)
     return wanted.out_of(value) if wanted.forms else value
 
 
 def scrub_text(text: str, secrets: Iterable[str]) -> str:
     """``text`` without the secrets; all of it is replaced where one shows only once the text is decoded."""
-    return _Wanted(secrets).out_of_text(text)
+    return Scrubber(secrets).out_of_text(text)
 
 
-class _Wanted:
+class Scrubber:
     """How the secrets look, and how they look once white space is gone. Kept nowhere beyond one result.
 
     (A compiled regular expression would be: the standard library caches its source.)

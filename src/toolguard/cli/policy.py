@@ -64,7 +64,7 @@ def check(files: Annotated[list[Path], typer.Argument(help="Policy files.")], as
 
 
 def _trusted_from_anywhere(policy: Policy) -> list[str]:
-    """Patterns that trust tools with identifiers, or with what they say, by name alone."""
+    """Patterns that trust tools with identifiers, credentials, or with what they say, by name alone."""
     return [
         t.pattern
         for t in policy.tools

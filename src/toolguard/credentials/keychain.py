@@ -94,6 +94,9 @@ class Keychain:
         )
         try:
             lease = provider.acquire(name, use)
+            if not isinstance(lease.value, str):
+                lease.release()  # type: ignore[unreachable] # a provider may not keep to its types
+                raise UnavailableError("it is no text")
             if len(lease.value) < SHORTEST:
                 lease.release()
                 raise UnavailableError(f"it is shorter than {SHORTEST} characters, which cannot be kept out of results")

@@ -28,9 +28,10 @@ def contents(setting: Setting, judged: Judged) -> Flow[tuple[dict[str, str], tup
     bound: Mapping[str, str] = {}
     if declared:
         bound = cast("Mapping[str, str]", (yield Digest(declared)))
-    known = {name.split(".")[0] for name in setting.plan.rule.references}
-    seen = setting.pointers(judged.arguments.data) if setting.pointers else ()
-    return dict(sorted(bound.items())), tuple(sorted(set(seen) - known))
+    rest = judged.arguments.data
+    for name in setting.plan.rule.references:
+        rest = _without(rest, name.split("."))
+    return dict(sorted(bound.items())), setting.pointers(rest) if setting.pointers else ()
 
 
 def same_contents(setting: Setting, judged: Judged, approval: Approval) -> Flow[bool]:
@@ -79,6 +80,18 @@ def _references(setting: Setting, judged: Judged) -> tuple[Reference, ...]:
             code="content_too_large",
         )
     return tuple(found)
+
+
+def _without(data: Json, names: list[str]) -> Json:
+    """``data`` without what stands at this path."""
+    name, *inner = names
+    if isinstance(data, list) and name.isdigit() and int(name) < len(data):
+        return [
+            _without(v, inner) if i == int(name) and inner else v for i, v in enumerate(data) if inner or i != int(name)
+        ]
+    if not isinstance(data, Mapping) or name not in data:
+        return data
+    return {k: _without(v, inner) if k == name else v for k, v in data.items() if inner or k != name}
 
 
 def _texts(path: str, value: Json) -> Iterator[tuple[str, str]]:
