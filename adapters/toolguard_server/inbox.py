@@ -130,7 +130,7 @@ class Inbox:
         asks = self._authority.asks(me, approval)
         return self._page(
             "detail.html",
-            status=STATUS[code] if code else 200,
+            status=STATUS.get(code, 422) if code else 200,
             me=me,
             approval=approval,
             can_decide=can_decide,

@@ -522,7 +522,10 @@ async def test_the_description_names_every_route_and_refusal(client: httpx.Async
         "/v1/approvals/{approval_id}/decision",
         "/v1/approvals/{approval_id}/withdraw",
         "/v1/approvals/{approval_id}/confirm",
-        *(f"/v1/approvals/{{approval_id}}/{act}" for act in ("reveal", "proposal", "revoke", "resolution", "break-glass")),
+        *(
+            f"/v1/approvals/{{approval_id}}/{act}"
+            for act in ("reveal", "proposal", "revoke", "resolution", "break-glass")
+        ),
         "/v1/freezes",
         "/v1/freezes/{freeze_id}/lift",
         "/v1/standing",

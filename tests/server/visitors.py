@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import pyotp
 from fastapi import FastAPI
 
 from authority.ward import Ward, human
 from toolguard.authority import Approval
-from toolguard.directory import Audience
+from toolguard.directory import Audience, SecondFactors
 from toolguard_server import create_app
 
 BASE = "http://127.0.0.1:8790"
 
 
+def factors_of(ward: Ward) -> SecondFactors:
+    return SecondFactors(ward.folder / "factors.json", now=ward.time)
+
+
 def app_of(ward: Ward) -> FastAPI:
-    return create_app(ward.authority, ward.tokens, ward.directory)
+    return create_app(ward.authority, ward.tokens, ward.directory, factors=factors_of(ward))
+
+
+def code_for(ward: Ward, who: str) -> str:
+    """The one-time code a person's app shows now, after they were enrolled."""
+    secret = parse_qs(urlsplit(factors_of(ward).enrol(who)).query)["secret"][0]
+    return pyotp.TOTP(secret).at(dt.datetime.fromtimestamp(ward.time(), dt.UTC))
 
 
 def client_of(ward: Ward) -> httpx.AsyncClient:
