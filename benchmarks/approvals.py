@@ -25,6 +25,7 @@ import multiprocessing
 import os
 import platform
 import queue
+import signal
 import statistics
 import sys
 import tempfile
@@ -42,6 +43,7 @@ from rich.table import Table
 from toolguard import BoundTool, Caller, Suspended, Tool
 from toolguard.authority import Answer, Human, Person
 from toolguard.stores import open_store
+from toolguard.stores._watch import Watchers
 from toolguard.stores.memory import MemoryStore
 from toolguard.testing.desk import Desk
 
@@ -162,11 +164,22 @@ def throughput(folder: Path, url: str, workers: int, requests: int) -> dict[str,
 
 
 class _Counting:
-    """A store that counts what is asked of it."""
+    """A store that counts what is asked of it, and how often it looks for changes on its own for all who wait."""
 
     def __init__(self, store: Any) -> None:
         self.uncounted = store
         self.counts: Counter[str] = Counter()
+        self._real = real = Watchers.compare
+
+        def compare(watchers: Watchers, versions: Any) -> None:
+            self.counts["compare"] += 1
+            real(watchers, versions)
+
+        Watchers.compare = compare  # type: ignore[method-assign] # counted
+
+    def end(self) -> None:
+        Watchers.compare = self._real  # type: ignore[method-assign] # as it was
+        self.uncounted.close()
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.uncounted, name)
@@ -180,7 +193,7 @@ class _Counting:
         return counted
 
 
-READS = ("get", "find", "list", "ledger", "records")
+READS = ("get", "find", "list", "ledger", "records", "compare")
 
 
 def wakes_up(folder: Path, url: str, waiters: int, verdicts: int) -> dict[str, float]:
@@ -202,7 +215,7 @@ def wakes_up(folder: Path, url: str, waiters: int, verdicts: int) -> dict[str, f
     finally:
         mine.send(None)
         process.join()
-        counting.close()
+        counting.end()
 
 
 def _decider(desk: Desk, url: str, pipe: Any) -> None:
@@ -322,6 +335,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args(argv)
     console = Console(width=120, stderr=options.json)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a server that was started here is ended
     facts, told = machine(), []
     console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
     for name in options.store or ["sqlite", "postgresql"]:
