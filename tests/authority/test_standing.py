@@ -71,13 +71,15 @@ TOO_MUCH = {
         seconds=60.0, uses=1, vary=(Vary(argument="recipient", at_most=5.0), Vary(argument="recipient"))
     ),
     "a limit that is none": StandingTerms(seconds=60.0, uses=1, vary=(Vary(argument="body", at_most=float("inf")),)),
-    "a limit that is no number": StandingTerms(seconds=60.0, uses=1, vary=(Vary(argument="body", at_most=float("nan")),)),
+    "a limit that is no number": StandingTerms(
+        seconds=60.0, uses=1, vary=(Vary(argument="body", at_most=float("nan")),)
+    ),
 }
 
 
 @pytest.mark.parametrize("terms", TOO_MUCH.values(), ids=TOO_MUCH)
 def test_more_than_the_policy_lets_stand_is_refused_and_nothing_is_decided(ward: Ward, terms: StandingTerms) -> None:
-    digests = {name: "v1:x" for name in ("to", "body", "recipient", "deep")}
+    digests = dict.fromkeys(("to", "body", "recipient", "deep"), "v1:x")
     asked = ward.ask(
         rules=(LENIENT,), arg_digests=digests, decisive={"recipient": "records@example.org", "deep.to": "…@example.org"}
     )
