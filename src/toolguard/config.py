@@ -26,7 +26,8 @@ from toolguard.credentials import check_credentials, open_providers
 from toolguard.detection import DefaultDetector, Reports
 from toolguard.directory import Audience, FileDirectory, TokenFile
 from toolguard.errors import ConfigError, IdentityError
-from toolguard.keys import KeyRing, PinnedVerifier, Purpose, SecretKey
+from toolguard.feedback import Feedback, FeedbackFile
+from toolguard.keys import KeyRing, PinnedVerifier, Purpose, SecretKey, read_keys
 from toolguard.policyfile import load_policy, pack_names, read_pack
 from toolguard.ports import (
     Analyser,
@@ -58,9 +59,13 @@ class _Section(BaseModel):
 
 
 class GuardSection(_Section):
-    """``[guard]``: what is enforced, and what a waiting call does. ``wait`` in seconds."""
+    """``[guard]``: what is enforced, and what a waiting call does. ``wait`` in seconds.
+
+    ``feedback`` is a file of `toolguard phi report`, under the guard's key.
+    """
 
     policy: str
+    feedback: str | None = None
     environment: str = "production"
     suspend: Literal["block", "raise"] = "block"
     wait: Seconds = 900.0
@@ -321,6 +326,7 @@ def assemble(
     trusted: Sequence[str] = (),
     tokens: TokenFile | None = None,
     detector: Detector | None = None,
+    feedback: Reports | None = None,
     analyser: Analyser | None = None,
     clock: Clock | None = None,
     ids: Ids | None = None,
@@ -362,7 +368,7 @@ def assemble(
         sealer=keys.sealer,
         directory=_directory(directory),
         verifier=PinnedVerifier(trusted),
-        detector=detector or default_detector(loaded.masking),
+        detector=detector or default_detector(loaded.masking, feedback=feedback),
         analyser=analyser or RiskAnalyser(),
         clock=clock,
         ids=ids or RandomIds(),
@@ -443,6 +449,7 @@ def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]
     policy = config.guard.policy
     described: dict[str, Any] = {
         "keys": _keys(config),
+        "feedback": _feedback(config),
         "directory": config.at(config.directory.file) if config.directory else None,
         "trusted": config.keys.trusted,
         "tokens": tokens,
@@ -505,6 +512,22 @@ def _keys(config: Config) -> KeyRing | None:
     if config.keys.file:
         return KeyRing.load(config.at(config.keys.file))
     return None
+
+
+def _feedback(config: Config) -> Feedback | None:
+    if config.guard.feedback is None:
+        return None
+    reference = f"env:{config.keys.env}" if config.keys.env else config.keys.file and config.at(config.keys.file)
+    if not reference:
+        raise ConfigError(
+            "guard.feedback is kept under the guard's key, and none is configured; set keys.file or keys.env"
+        )
+    path = config.at(config.guard.feedback)
+    if not path.exists():
+        raise ConfigError(
+            f"feedback file {str(path)!r} does not exist; make it with 'toolguard phi report', or leave guard.feedback out"
+        )
+    return FeedbackFile(path, read_keys(reference, purpose=Purpose.SEAL)[0]).load()
 
 
 def _telemetry(config: Config, store: Store) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from toolguard.cli.main import build
+from toolguard.config import load_parts
 from toolguard.detection import DefaultDetector
 from toolguard.errors import ConfigError
 from toolguard.feedback import FeedbackFile, Kind
@@ -124,6 +125,20 @@ def test_a_damaged_file_is_an_error_and_not_an_empty_one(file, tmp_path, content
     path.chmod(0o600)
     with pytest.raises(ConfigError, match="cannot be read"):
         file.load()
+
+
+def test_a_guard_reads_the_file_its_configuration_names(file, tmp_path):
+    file.report(Kind.MISSED, "ID", "tin lantern", today=TODAY)
+    write_key(tmp_path / "guard.key", KEY)
+    text = '[guard]\npolicy = "pack:hipaa"\nfeedback = "phi-feedback.yaml"\n[store]\nurl = "memory:"\n'
+    (tmp_path / "toolguard.toml").write_text(text + '[keys]\nfile = "guard.key"\n', "utf-8")
+    parts = load_parts(tmp_path / "toolguard.toml")
+    (finding,) = parts.detector.session().inspect("a tin lantern", origin=Origin.RESULT)
+    assert (finding.type, finding.source) == ("ID", "feedback")
+    parts.close()
+    (tmp_path / "toolguard.toml").write_text(text, "utf-8")
+    with pytest.raises(ConfigError, match=r"keys\.file"):
+        load_parts(tmp_path / "toolguard.toml")
 
 
 # --- the command

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from toolguard._core.masking import UNSAID, Masking, Profile
 from toolguard._core.operators import Operator
-from toolguard.config import default_detector
+from toolguard.config import ANALYSES, default_detector
 from toolguard.dataset.chunks import Chunk, chunks
 from toolguard.dataset.engine import CHECKPOINT, Job, Report, run
 from toolguard.dataset.find import Found, find_lines
@@ -126,7 +126,7 @@ def app(
       toolguard mask --findings queries.jsonl > answers.jsonl
     """
     try:
-        masking = load_policy(policy).masking if policy else UNSAID
+        masking = load_policy(policy, functions=ANALYSES).masking if policy else UNSAID
         if findings:
             open_detector = functools.partial(_detector, masking, profile)
             withheld = _findings(files, jobs, open_detector, withhold=on_error == "withhold")
