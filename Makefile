@@ -48,8 +48,9 @@ format: $(VENV)/.dev  ## format and mend what can be mended by machine
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev  ## what guarding costs, beside the peers
+bench: $(VENV)/.dev  ## what guarding costs, beside the peers, and what approvals cost
 	@$(BIN)/python benchmarks/overhead.py
+	@$(BIN)/python benchmarks/approvals.py
 
 clean:  ## forget the virtual environment and caches
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

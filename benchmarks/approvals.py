@@ -10,7 +10,8 @@ once, then decide and run what they asked, all at once. Latencies are in millise
     decide   a verdict, from `Authority.decide` until it is durable (read, judged, signed, committed)
     claim    the same call again, from its start until its tool starts (judged, signature checked, claimed, durable)
 
-``/s`` is requests that were decided, claimed, run and settled. Wake-up is the time from the moment a verdict is durable
+``per second`` is requests that were decided, claimed, run and settled; ``cpu`` the milliseconds of this package's own
+processor time for one of them, guard and service together, which other people's load does not change much. Wake-up is the time from the moment a verdict is durable
 until the waiting call has its permit; the reads are those of the store while everything waits and nothing happens.
 
 Nothing is written but what is printed; stores lie in a folder that is removed.
@@ -112,7 +113,7 @@ def _worker(desk: Desk, policy: Path, url: str, name: str, count: int, gate: Any
                     took["ask"].append(time.perf_counter() - began)
                     asked.append(waits.approval_id)
         gate.wait()
-        first = time.monotonic()
+        first, busy = time.monotonic(), time.process_time()
         for n, approval_id in enumerate(asked):
             began = time.perf_counter()
             _decide(authority, store, approval_id)
@@ -120,7 +121,7 @@ def _worker(desk: Desk, policy: Path, url: str, name: str, count: int, gate: Any
             took["decide"].append(decided - began)
             call(n)
             took["claim"].append(started[0] - decided)
-        results.put((took, first, time.monotonic()))
+        results.put((took, first, time.monotonic(), time.process_time() - busy))
         gate.wait()  # nobody's way out is in another's time
     store.close()
 
@@ -152,11 +153,12 @@ def throughput(folder: Path, url: str, workers: int, requests: int) -> dict[str,
         process.join()
     row: dict[str, float] = {"workers": workers}
     for what in ("ask", "decide", "claim"):
-        times = [t * 1e3 for took, _, _ in told for t in took[what]]
+        times = [t * 1e3 for took, *_ in told for t in took[what]]
         for share in (50, 95, 99):
             row[f"{what} p{share}"] = percentile(times, share / 100)
-    count = sum(len(took["claim"]) for took, _, _ in told)
-    row["per second"] = count / (max(end for _, _, end in told) - min(begin for _, begin, _ in told))
+    count = sum(len(took["claim"]) for took, *_ in told)
+    row["per second"] = count / (max(end for _, _, end, _ in told) - min(begin for _, begin, _, _ in told))
+    row["cpu"] = sum(busy for *_, busy in told) / count * 1e3
     return row
 
 
