@@ -24,6 +24,7 @@ from toolguard.testing.desk import Desk
 WORK = Path(__file__).with_name("vault_work.py")
 
 
+@pytest.mark.slow
 def test_processes_share_one_vault_without_drift_or_lost_writes(tmp_path):
     key = SecretKey.generate(Purpose.SEAL)
     path, workers, count = tmp_path / "vault.db", 3, 60
