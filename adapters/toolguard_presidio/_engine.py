@@ -8,7 +8,7 @@ from typing import Any
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 
-from toolguard.detection import TYPES, AllowList, Lexed, Profile, Shape, Tagger, TextPipeline, tagger_of
+from toolguard.detection import AllowList, Lexed, Profile, Shape, Tagger, TextPipeline, tagger_of
 
 __all__ = ["PlainNlpEngine", "ToolguardRecognizer", "analyzer_engine"]
 
@@ -63,7 +63,9 @@ class ToolguardRecognizer(EntityRecognizer):
 
     def __init__(self, pipeline: TextPipeline | None = None, *, language: str = "en") -> None:
         self._pipeline = pipeline or TextPipeline()
-        super().__init__(supported_entities=sorted(TYPES), name="ToolguardRecognizer", supported_language=language)
+        super().__init__(
+            supported_entities=sorted(self._pipeline.types), name="ToolguardRecognizer", supported_language=language
+        )
 
     def load(self) -> None:
         """The lists load themselves at the first text."""
@@ -71,7 +73,7 @@ class ToolguardRecognizer(EntityRecognizer):
     def analyze(
         self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
     ) -> list[RecognizerResult]:
-        wanted = set(entities) if entities else TYPES
+        wanted = set(entities) if entities else self._pipeline.types
         return [
             RecognizerResult(
                 entity_type=span.type,
@@ -84,7 +86,7 @@ class ToolguardRecognizer(EntityRecognizer):
                 },
             )
             for span in self._pipeline.spans(text)
-            if span.type in wanted or span.type not in TYPES
+            if span.type in wanted
         ]
 
 
@@ -98,12 +100,18 @@ def analyzer_engine(
     recognizers: Iterable[EntityRecognizer] = (),
     languages: Sequence[str] = ("en",),
 ) -> AnalyzerEngine:
-    """A ready ``AnalyzerEngine`` with toolguard's recognizers, no model, no network.
+    """A ready ``AnalyzerEngine`` with toolguard's recognizers, no language model, no network.
+
+    What Presidio offers per request works as ever: ``analyze(text, language="en", allow_list=[…],
+    ad_hoc_recognizers=[…], entities=[…], score_threshold=…)``.
 
     Args:
         tagger, profile, allow, deny, shapes: as for `toolguard.detection.DefaultDetector`.
         recognizers: the user's own, run beside ours (also through ``engine.registry.add_recognizer``).
         languages: the languages the engine accepts; our recognizers run for each.
+
+    Raises:
+        ConfigError: both a tagger and a profile are given, or a shape's pattern is refused.
     """
     pipeline = TextPipeline(tagger=tagger_of(tagger, profile), allow=AllowList(allow), deny=deny, shapes=shapes)
     ours = [ToolguardRecognizer(pipeline, language=language) for language in languages]

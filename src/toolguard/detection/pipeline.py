@@ -17,7 +17,7 @@ from toolguard.detection.rules import recognize
 from toolguard.detection.rules.secrets import private_keys
 from toolguard.detection.rules.tables import tables
 from toolguard.detection.shapes import Shapes
-from toolguard.detection.spans import Reports, Span, Tagger, unite
+from toolguard.detection.spans import TYPES, Reports, Span, Tagger, unite
 from toolguard.detection.windows import MARGIN, SIZE, Check, in_windows
 
 __all__ = ["TextPipeline"]
@@ -84,6 +84,12 @@ class TextPipeline:
             found += self._across(whole, found, check)
             found = unite(found)
         return [_placed(s, plain) for s in found if s.end <= len(whole)]
+
+    @property
+    def types(self) -> frozenset[str]:
+        """Every type a finding may have: our own and the tenant's."""
+        denied = {type for terms in self._deny.values() for _, type in terms}
+        return TYPES | denied | self._shapes.types
 
     @property
     def has_own(self) -> bool:

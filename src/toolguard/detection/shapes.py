@@ -96,6 +96,10 @@ class Shapes:
     def __bool__(self) -> bool:
         return bool(self._shapes)
 
+    @property
+    def types(self) -> frozenset[str]:
+        return frozenset(shape.type for _, _, shape in self._shapes)
+
     def find(self, text: str) -> list[Span]:
         """Every match in ``text`` (normalised) that has one of its labels before it in its line."""
         out: list[Span] = []

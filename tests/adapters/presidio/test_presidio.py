@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
+from typing import Literal
 
 import pytest
 from presidio_analyzer import AnalyzerEngine, Pattern, PatternRecognizer, RecognizerRegistry
 from presidio_analyzer.predefined_recognizers import EmailRecognizer
 
-from toolguard.detection import DefaultDetector, TextPipeline
-from toolguard.errors import DetectionError
+from toolguard.detection import DefaultDetector, Shape, TextPipeline, tagger_of
+from toolguard.errors import ConfigError, DetectionError
 from toolguard.ports import Detector, Origin
 from toolguard_presidio import PlainNlpEngine, PresidioDetector, analyzer_engine
 
@@ -79,3 +80,54 @@ def test_an_engine_that_fails_withholds_the_value() -> None:
     engine = analyzer_engine()
     with pytest.raises(DetectionError):
         PresidioDetector(engine, language="xx").session().inspect("John Smith", origin=Origin.USER)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("profile", ["fast", "accurate"])
+def test_a_profile_finds_the_same_on_both_paths(profile: Literal["fast", "accurate"], text: str) -> None:
+    through = {(r.entity_type, r.start, r.end) for r in analyzer_engine(profile=profile).analyze(text, language="en")}
+    direct = TextPipeline(tagger=tagger_of(None, profile)).spans(text)
+    assert through == {(s.type, s.start, s.end) for s in direct}
+
+
+def test_a_request_may_bring_its_own_allow_and_deny_lists() -> None:
+    engine = analyzer_engine()
+    text = "Maria Gonzalez asked about Project Heron"
+    project = PatternRecognizer(supported_entity="PROJECT", deny_list=["Project Heron"])
+    results = engine.analyze(text, language="en", allow_list=["Maria Gonzalez"], ad_hoc_recognizers=[project])
+    assert {r.entity_type for r in results} == {"PROJECT"}
+    assert {r.entity_type for r in engine.analyze(text, language="en")} == {"PERSON"}
+
+
+WARD = Shape(name="ward", type="WARD_KEY", pattern=r"\bWK\d{3}\b", labels=("key",))
+
+
+def test_a_tenants_shapes_are_entities_of_the_engine() -> None:
+    engine = analyzer_engine(shapes=[WARD], deny={"Heron": "PROJECT"})
+    assert {"WARD_KEY", "PROJECT"} <= set(engine.get_supported_entities("en"))
+    results = engine.analyze("her key WK204, Heron", language="en", entities=["WARD_KEY"])
+    assert [r.entity_type for r in results] == ["WARD_KEY"]
+
+
+def test_in_compatibility_mode_the_guards_own_lists_count_too() -> None:
+    detector = PresidioDetector(
+        analyzer_engine(), shapes=[WARD], deny={"Heron": "PROJECT"}, allow=["Maria Gonzalez"], fields={"nick": "PERSON"}
+    )
+    value = {"note": "Maria Gonzalez has key WK204", "status": "heron", "nick": "the usual"}
+    findings = detector.session().inspect(value, origin=Origin.RESULT)
+    assert [(f.type, f.path) for f in findings] == [
+        ("PERSON", ("nick",)),
+        ("WARD_KEY", ("note",)),
+        ("PROJECT", ("status",)),
+    ]
+
+
+def test_a_pattern_that_might_be_slow_is_refused_here_too() -> None:
+    with pytest.raises(ConfigError, match="position 1"):
+        analyzer_engine(shapes=[Shape(name="x", type="X", pattern="(?<=a)b")])
+
+
+def test_a_long_text_is_read_in_windows_within_the_budget() -> None:
+    session = PresidioDetector(analyzer_engine(), time_budget=0.2).session()
+    with pytest.raises(DetectionError, match="ran out of time"):
+        session.inspect("Pt John Smith, MRN: 778123. " * 40_000, origin=Origin.RESULT)

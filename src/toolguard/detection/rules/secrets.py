@@ -47,7 +47,9 @@ _HOOK = re.compile(
 _PEM = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s:,.()]|-(?!--)|\\[nr]){16,20000}-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
 )
-_PEM_OPEN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s:,.()]|-(?!--)|\\[nr]){0,20000}")
+_PEM_OPEN = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s:,.()]|-(?!--)|\\[nr]){0,20000}"
+)
 _URL_LOGIN = re.compile(r"(?<=://)[^\s/@:\"'<>]{0,128}:([^\s/@\"'<>]{1,256})@")
 _BEARER = re.compile(r"(?i:\b(?:bearer|basic|token|apikey|digest)) ([A-Za-z0-9._~+/=-]{16,4000})")
 _SIGNATURE = re.compile(
