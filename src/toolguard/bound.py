@@ -105,6 +105,6 @@ def _result_schema(annotation: Any) -> Mapping[str, Json] | None:
     if annotation in (inspect.Signature.empty, Any, None, str):
         return None
     try:
-        return TypeAdapter(annotation).json_schema(mode="serialization")
+        return TypeAdapter(annotation).json_schema(mode="serialization", by_alias=False)
     except Exception:  # noqa: BLE001 - an annotation may be anything; without a schema any token may stand anywhere
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import secrets
 import time
@@ -52,6 +53,7 @@ from toolguard.stores import open_store
 __all__ = ["PART_NAMES", "Config", "Parts", "assemble", "default_detector", "load_config", "load_parts", "revealer_of"]
 
 Seconds = Annotated[float, Field(gt=0)]
+log = logging.getLogger("toolguard.config")
 
 
 class _Section(BaseModel):
@@ -361,6 +363,9 @@ def assemble(
     _check_readers(loaded, contents)
     check_credentials(loaded.tools, credentials or {})
     providers = open_providers(credentials or {})
+    if detector is not None and loaded.masking.finds:
+        log.warning("masking.%s of the policy are for the guard's own detector; the one given has its own lists",
+                    ", masking.".join(loaded.masking.finds))  # fmt: skip
     opened = open_store(store, clock=clock) if isinstance(store, str) else store
     return Parts(
         policy=loaded,

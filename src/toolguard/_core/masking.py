@@ -73,6 +73,11 @@ class Masking:
     typed: Typed = Typed.SURROGATE
     profile: Profile = "fast"
 
+    @property
+    def finds(self) -> tuple[str, ...]:
+        """Which of its keys say what is found, and hold something."""
+        return tuple(name for name in ("shapes", "deny", "allow", "fields") if getattr(self, name))
+
 
 UNSAID = Masking()
 """What holds where a policy says nothing of masking."""
