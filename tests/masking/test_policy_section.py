@@ -219,3 +219,15 @@ def test_another_tenant_sees_nothing_of_a_surrogate(policy, ana):
     with guard.session(caller=ana, run="r") as one, guard.session(caller=other, run="r") as two:
         masked = one.mask("1815-12-10")
         assert two.reveal(masked, purpose="treatment").text == masked
+
+
+def test_lists_that_do_not_reach_a_detector_are_named_aloud(policy, ana, caplog):
+    from toolguard.testing import WordDetector
+
+    Guard(policy("masking: {deny: {Heron: BIRD}, allow: [Owl]}"), detector=WordDetector({}))
+    assert [r.getMessage() for r in caplog.records if r.name == "toolguard.config"] == [
+        "masking.deny, masking.allow of the policy are for the guard's own detector; the one given has its own lists"
+    ]
+    caplog.clear()
+    Guard(policy("masking: {operators: {DATE: year}}"), detector=WordDetector({}))
+    assert not caplog.records
