@@ -22,6 +22,9 @@ SLOW = (
     "race/test_race.py",  # processes that race
     "server/test_process.py",  # the service as a process
     "shape/",  # imports in fresh interpreters
+    "postgres/",  # every statement as every role
+    "stores/test_postgres_faults.py",  # databases that are killed
+    "stores/test_migrations.py",  # processes that start at once
     "stores/test_sqlite_processes.py",  # processes that are killed
     "telemetry/test_otlp.py",  # receivers that are slow or down
 )

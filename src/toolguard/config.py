@@ -48,9 +48,19 @@ from toolguard.ports import (
 )
 from toolguard.references import Contents, open_readers
 from toolguard.retention import Retention
-from toolguard.stores import open_store
+from toolguard.stores import SystemClock, open_store
 
-__all__ = ["PART_NAMES", "Config", "Parts", "assemble", "default_detector", "load_config", "load_parts", "revealer_of"]
+__all__ = [
+    "PART_NAMES",
+    "Config",
+    "Parts",
+    "SystemClock",
+    "assemble",
+    "default_detector",
+    "load_config",
+    "load_parts",
+    "revealer_of",
+]
 
 Seconds = Annotated[float, Field(gt=0)]
 log = logging.getLogger("toolguard.config")
@@ -75,7 +85,9 @@ class GuardSection(_Section):
 
 
 class StoreSection(_Section):
-    """``[store]``: ``memory:`` or ``sqlite:///path`` (relative to the configuration file); how long tokens are kept."""
+    """``[store]``: ``memory:``, ``sqlite:///path`` (relative to the configuration file) or ``postgresql://…``, and
+    how long tokens are kept.
+    """
 
     url: str
     keep_tokens: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[dh]$")] | None = None
@@ -180,16 +192,6 @@ def load_config(path: str | os.PathLike[str]) -> Config:
             f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in fault.errors(include_input=False)
         )
         raise ConfigError(f"{file}: {told}; see docs/configuration.md for every key") from None
-
-
-class SystemClock:
-    """This machine's clock."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 class RandomIds:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from postgres_server import Server
-from toolguard.stores._pg_schema import roles_sql
 from toolguard.stores.postgres import PostgresStore
+from toolguard.stores.schema import roles_sql
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from toolguard._core.steps import Change, Claim, Settle
 from toolguard._core.vault import Need, Token
 from toolguard.errors import NotFoundError, StoreError
 from toolguard.ports import SessionKey, Store
-from toolguard.stores._pg_schema import roles_sql
 from toolguard.stores.postgres import PostgresStore
+from toolguard.stores.schema import roles_sql
 from toolguard.testing import store_samples as samples
 from toolguard.testing.store_samples import ContractSealer, a_draft, a_request
 

@@ -67,7 +67,9 @@ def test_a_store_is_opened_by_its_url(url: str, kind: type, path: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("url", ["", "sqlite://", "sqlite:///", "postgres://u:secret@h/db", "memory:x", "nonsense"])
+@pytest.mark.parametrize(
+    "url", ["", "sqlite://", "sqlite:///", "postgres://u:secret@h/db", "mysql://u:secret@h/db", "memory:x", "nonsense"]
+)
 def test_a_url_that_names_no_store_is_refused_without_being_repeated(url: str) -> None:
     with pytest.raises(ConfigError, match="sqlite:///path") as caught:
         open_store(url)
@@ -99,7 +101,9 @@ def test_an_older_schema_is_brought_forward(store: SqliteStore, path: Path, monk
     assert (all_of(store), store.epoch) == (before, epoch)
     assert store._writer is not None
     assert store._writer.execute("SELECT x FROM added").fetchall() == [(1,)]
-    assert store._writer.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() == (len(_sql.MIGRATIONS),)
+    assert store._writer.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() == (
+        len(_sql.MIGRATIONS),
+    )
     store.close()
 
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from toolguard.errors import ConfigError, MissingExtraError
+from toolguard.stores._time import SystemClock
 
 if TYPE_CHECKING:
     from toolguard.ports import Clock, Store
 
-__all__ = ["open_store"]
+__all__ = ["SystemClock", "open_store"]
 
 
 def open_store(url: str, clock: Clock | None = None, *, read_only: bool = False) -> Store:
@@ -19,7 +20,8 @@ def open_store(url: str, clock: Clock | None = None, *, read_only: bool = False)
     Args:
         url: ``memory:``, ``sqlite:///relative/path``, ``sqlite:////absolute/path`` or
             ``postgresql://user@host:5432/database?sslmode=verify-full``.
-        clock: where time comes from; by default this machine's, or the database's.
+        clock: where time comes from; by default this machine's. In PostgreSQL the database's own time takes the
+            place of a machine's clock, and only of that.
         read_only: for looking only; nothing is made or changed (a SQLite file has to exist).
 
     Raises:
@@ -45,7 +47,7 @@ def open_store(url: str, clock: Clock | None = None, *, read_only: bool = False)
             raise MissingExtraError(
                 "a store in PostgreSQL needs the 'postgres' extra; install toolguard-middleware[postgres]"
             ) from None
-        return PostgresStore(url, clock, read_only=read_only)
+        return PostgresStore(url, None if isinstance(clock, SystemClock) else clock, read_only=read_only)
     shown = scheme if scheme.isalnum() else "?"
     raise ConfigError(
         f"no store can be opened for the scheme {shown!r}; write 'memory:', 'sqlite:///path/to/file.db' "

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from toolguard.errors import ConflictError, StoreError
 from toolguard.stores import _log, _sql
+from toolguard.stores.schema import Schema
 
-__all__ = ["connect", "fault", "prepare", "time_of", "translated"]
+__all__ = ["connect", "fault", "look", "prepare", "time_of", "translated"]
 
 _ADVICE = {
     "SQLITE_BUSY": "another process holds it locked; end that process or try again",
@@ -143,8 +144,34 @@ def prepare(connection: sqlite3.Connection, path: str, *, read_only: bool = Fals
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-    if read_only and _version(connection, path) == 0:
+    version = _version(connection, path)
+    if read_only and version == 0:
         raise StoreError(f"there is no toolguard store in {path!r}; check the path")
+    if version < len(_sql.MIGRATIONS):
+        raise StoreError(
+            f"the store {path!r} has schema {version} and this version needs {len(_sql.MIGRATIONS)}; "
+            "run 'toolguard store migrate'"
+        )
+    return _epoch(connection, path)
+
+
+def look(path: str) -> Schema:
+    """What schema a file has; it is only read.
+
+    Raises:
+        StoreError: see `prepare`.
+    """
+    with translated(path):
+        connection = connect(path, busy_timeout=5.0, read_only=True)
+        try:
+            version = _version(connection, path)
+            epoch = _epoch(connection, path) if version else ""
+        finally:
+            connection.close()
+    return Schema(version=version, latest=len(_sql.MIGRATIONS), epoch=epoch, facts=(("kind", "SQLite"),))
+
+
+def _epoch(connection: sqlite3.Connection, path: str) -> str:
     row = connection.execute(_sql.META, ("epoch",)).fetchone()
     if row is None:
         raise StoreError(f"the store {path!r} has lost its identity; restore a backup")

@@ -10,7 +10,8 @@ from toolguard.errors import ConflictError, StoreError
 
 __all__ = ["FAULTS", "Lost", "fault", "is_lost", "may_pass", "unknown_outcome"]
 
-FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+FAULTS = (asyncpg.PostgresError, *_LOST)
 """What a conversation with the database may end in; a timeout is an OSError."""
 
 _ADVICE = {
@@ -46,7 +47,7 @@ def is_lost(error: BaseException) -> bool:
     """Whether the connection is gone, or not to be trusted any more."""
     if isinstance(error, asyncpg.PostgresError):
         return _state(error).startswith(("08", "57P0"))
-    return isinstance(error, OSError | asyncpg.InterfaceError | Lost)
+    return isinstance(error, (*_LOST, Lost))
 
 
 def may_pass(error: BaseException) -> bool:

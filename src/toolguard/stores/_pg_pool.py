@@ -71,7 +71,8 @@ class Pool:
 
     def run(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """The result of a coroutine on the loop. An interrupt cancels it, waits until it has ended, and is raised."""
-        future = asyncio.run_coroutine_threadsafe(make(), self._running())
+        loop = self._running()
+        future = asyncio.run_coroutine_threadsafe(make(), loop)
         try:
             return future.result()
         except BaseException:

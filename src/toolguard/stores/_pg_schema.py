@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import replace
 from importlib import resources
 
 import asyncpg
@@ -10,11 +11,31 @@ import asyncpg
 from toolguard._core.approval import TRANSITIONS, State
 from toolguard.errors import StoreError
 from toolguard.stores import _log
+from toolguard.stores._pg_faults import FAULTS, fault
+from toolguard.stores._pg_url import parse
+from toolguard.stores.schema import Schema
 
-__all__ = ["GUARD_MOVES", "Schema", "latest", "migrate", "roles_sql", "state_of"]
+__all__ = ["GUARD_MOVES", "latest", "look", "migrate", "state_of"]
 
 _LOCK = 0x7467_7264_0001
 """The advisory lock of whoever migrates."""
+
+_NO_FACTS = (
+    "SELECT current_setting('server_version') AS server, current_user::text AS role, "
+    "CASE WHEN ssl THEN ssl.version ELSE 'no' END AS tls, current_setting('fsync') AS fsync, "
+    "current_setting('synchronous_commit') AS synchronous_commit "
+    "FROM pg_stat_ssl AS ssl WHERE pid = pg_backend_pid()"
+)
+_FACTS = _NO_FACTS.replace(
+    " FROM pg_stat_ssl",
+    """,
+    CASE WHEN pg_has_role(current_user, (SELECT nspowner FROM pg_namespace WHERE nspname = 'toolguard'), 'USAGE')
+        THEN 'owner: it may do everything, so nothing holds it back; see toolguard store roles --print'
+    WHEN has_column_privilege('toolguard.approvals', 'grant_payload', 'UPDATE') THEN 'service'
+    WHEN has_table_privilege('toolguard.records', 'INSERT') THEN 'guard'
+    WHEN has_table_privilege('toolguard.records', 'SELECT') THEN 'auditor' ELSE 'nothing' END AS may,
+    array_to_string(toolguard.tenants(), ' ') AS tenants FROM pg_stat_ssl""",
+)
 
 _S = State
 GUARD_MOVES = frozenset(
@@ -24,20 +45,6 @@ GUARD_MOVES = frozenset(
     and source is not _S.INDETERMINATE
 )
 """What needs no person's word: everything else is the approval service's, also for the database."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schema:
-    """What a database holds. ``version`` 0: nothing of ours."""
-
-    version: int
-    latest: int
-    epoch: str = ""
-
-    @property
-    def pending(self) -> int:
-        """How many migrations it lacks."""
-        return self.latest - self.version
 
 
 def _scripts() -> tuple[str, ...]:
@@ -52,9 +59,27 @@ def latest() -> int:
     return len(_scripts())
 
 
-def roles_sql() -> str:
-    """The SQL that makes the four roles and gives each what it needs."""
-    return (resources.files("toolguard.stores") / "postgresql_schema" / "roles.sql").read_text("utf-8")
+def look(url: str) -> Schema:
+    """What schema a database has, and what the user of the URL may do with it; it is only read.
+
+    Raises:
+        ConfigError, StoreError: see `toolguard.stores.open_store`.
+    """
+    place = parse(url)
+
+    async def ask() -> Schema:
+        try:
+            connection = await asyncpg.connect(**place.arguments(), timeout=5.0, command_timeout=15.0)
+            try:
+                found = await state_of(connection, place.shown)
+                facts = await connection.fetchrow(_FACTS if found.version else _NO_FACTS)
+            finally:
+                await connection.close()
+        except FAULTS as error:
+            raise fault(error, place.shown, tail="") from None
+        return replace(found, facts=(("kind", "PostgreSQL"), *facts.items()))
+
+    return asyncio.run(ask())
 
 
 async def state_of(connection: asyncpg.Connection, shown: str) -> Schema:

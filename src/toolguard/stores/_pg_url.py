@@ -57,8 +57,9 @@ class Place:
             "database": self.database,
             "password": self.password,
             "passfile": self.passfile,
-            "ssl": self._context() if self.tls else False,
+            "ssl": self._context() if self.tls else False,  # nothing is left to PGSSLMODE and its like
             "direct_tls": False,
+            "target_session_attrs": "any",
         }
 
     def _context(self) -> ssl.SSLContext:

@@ -26,11 +26,11 @@ from toolguard.stores._pg_faults import FAULTS, Lost, fault, is_lost, may_pass, 
 from toolguard.stores._pg_known import Journal
 from toolguard.stores._pg_listen import Listener
 from toolguard.stores._pg_pool import Pool
-from toolguard.stores._pg_schema import Schema
 from toolguard.stores._pg_time import DatabaseTime
 from toolguard.stores._pg_url import parse
 from toolguard.stores._rows import announcement_of, approval_of, ledger_row, record_of
 from toolguard.stores._rules import check_shape
+from toolguard.stores.schema import Schema
 
 __all__ = ["PostgresStore"]
 
@@ -121,7 +121,7 @@ class PostgresStore:
             return found
 
         found = self._read(prepare)
-        if found.pending and not (self._read_only and found.version):
+        if found.pending:
             raise StoreError(
                 f"the store {self._pool.shown!r} has schema {found.version} and this version needs {found.latest}; "
                 "run 'toolguard store migrate' as its owner"
@@ -422,12 +422,6 @@ class PostgresStore:
             return await work(db, self._time.read(database, floor, self._pool.shown))
 
         return self._alone(at_the_time)
-
-    # --- the schema
-
-    def schema(self) -> Schema:
-        """Which version the database has, and which this toolguard writes."""
-        return self._read(lambda db: _pg_schema.state_of(db, self._pool.shown))
 
     def close(self) -> None:
         """Close every connection. Waits for commits under way; a second close does nothing."""

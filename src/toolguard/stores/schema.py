@@ -1,0 +1,69 @@
+"""The schema of a store that outlives its processes: which version it has, and bringing it up to date."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import resources
+from urllib.parse import unquote
+
+from toolguard.errors import ConfigError, MissingExtraError
+from toolguard.stores import open_store
+
+__all__ = ["Schema", "migrate_store", "roles_sql", "schema_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """What a database holds. ``version`` 0: nothing of ours. ``facts`` say more, for people."""
+
+    version: int
+    latest: int
+    epoch: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def pending(self) -> int:
+        """How many migrations it lacks."""
+        return self.latest - self.version
+
+
+def schema_of(url: str) -> Schema:
+    """What the store at ``url`` holds; nothing is made or changed.
+
+    Raises:
+        ConfigError: the URL names no store that has a schema.
+        StoreError: the store cannot be read, or a newer version wrote it.
+    """
+    if url.startswith("sqlite:///"):
+        from toolguard.stores._connect import look
+
+        return look(unquote(url.removeprefix("sqlite:///")))
+    if not url.startswith("postgresql:"):
+        raise ConfigError("only stores in SQLite and PostgreSQL have a schema; name one of those")
+    try:
+        from toolguard.stores._pg_schema import look as look_there
+    except ModuleNotFoundError as missing:
+        if missing.name != "asyncpg":
+            raise
+        raise MissingExtraError(
+            "a store in PostgreSQL needs the 'postgres' extra; install toolguard-middleware[postgres]"
+        ) from None
+    return look_there(url)
+
+
+def migrate_store(url: str) -> Schema:
+    """Bring the store at ``url`` up to date, making it if it is not there. → what it holds now
+
+    Raises:
+        ConfigError, StoreError: see `toolguard.stores.open_store`.
+    """
+    if not url.startswith(("sqlite:///", "postgresql:")):
+        raise ConfigError("only stores in SQLite and PostgreSQL have a schema; name one of those")
+    with closing(open_store(url)):
+        return schema_of(url)
+
+
+def roles_sql() -> str:
+    """SQL for PostgreSQL that makes the roles of a store, each with what it needs and no more."""
+    return (resources.files("toolguard.stores") / "postgresql_schema" / "roles.sql").read_text("utf-8")
