@@ -6,11 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from authority.ward import Ward, human
 from server.process import Running, Wall, configure, start, stop, wait_for
+from server.visitors import Visitors
 from toolguard import Caller, DeniedError, Guard
 from toolguard.authority import Answer, State
+from toolguard.cli.restore import accept
 from toolguard.confirm import ServiceConfirmer, check_transport
 from toolguard.directory import Audience
 from toolguard.errors import ConfigError, InvalidatedError, StoreError, Suspended
@@ -158,3 +162,18 @@ def test_t4_a_restored_backup_of_the_store_stops_the_service_until_someone_accep
     assert process.returncode == 3
     assert "set back or restored from a backup" in said
     assert "toolguard store accept" in said
+    open_again = Ward(tmp_path, ward.store_url, time=Wall(), signer=ward.signer)
+    assert open_again.read(asked.id).state is State.PENDING  # the backup knows nothing of the yes
+    token = Visitors(open_again).secret("sid")
+    open_again.store.close()
+    app = typer.Typer()
+    app.command()(accept)
+    config = ["--config", str(tmp_path / "toolguard.toml"), "--reason", "disk failed, restored"]
+    refused = CliRunner().invoke(app, [*config, "--yes"], env={"TOOLGUARD_TOKEN": "tg_decide_nobody"})
+    assert refused.exit_code == 3
+    done = CliRunner().invoke(app, [*config, "--yes"], env={"TOOLGUARD_TOKEN": token})
+    assert (done.exit_code, "1 open approvals are void" in done.output) == (0, True), done.output
+    after = Ward(tmp_path, ward.store_url, time=Wall(), signer=ward.signer)
+    assert after.read(asked.id).state is State.INVALIDATED
+    after.store.close()
+    once(tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from toolguard._core.approval import Approval, State, move
-from toolguard._core.register import Act, ActKind, Freeze, Registers
+from toolguard._core.register import Act, ActKind, Freeze
 from toolguard.authority import trail
 from toolguard.authority.access import Actor
 from toolguard.authority.base import ATTEMPTS, Base, contended
@@ -77,27 +77,53 @@ class Freezing(Base):
         registers = self._registers(actor.tenant)
         return (*registers.all.freezes.values(), *registers.tenant.freezes.values())
 
+    def accept_restored(self, actor: Actor, *, reason: str) -> int:
+        """Take a store into use again that was set back, such as from a backup. How many open approvals became void.
+
+        What it holds may have happened already, or been taken back since: nothing that was open in it runs.
+
+        Raises:
+            ApprovalError: ``not_a_person``, ``not_an_approver``, ``not_on_duty`` (``freeze_all``), ``reason_required``
+                or ``tampered``.
+        """
+        human, person = self._on_duty(actor, "freeze_all")
+        body = {"reason": self._reason(reason)}
+        for _ in range(ATTEMPTS):
+            registers = self._registers(human.tenant)
+            act = self._act(registers, ActKind.RESTORED, human, person, body, self._store.now(), everyone=True)
+            try:
+                self._write_act(act)
+            except ConflictError:
+                continue
+            return sum(
+                self._invalidate(approval.id, tenant, "restored")
+                for tenant in dict.fromkeys((human.tenant, *self._directory.tenants()))
+                for approval in self._open(tenant)
+            )
+        raise contended()
+
     def invalidate_frozen(self, tenant: str) -> int:
         """Invalidate what still waits of what is frozen in ``tenant``; how many there were."""
         registers = self._registers(tenant)
         if not registers.all.freezes and not registers.tenant.freezes:
             return 0
-        return sum(self._invalidate(approval.id, tenant) for approval in self._frozen(tenant, registers))
+        frozen = (a for a in self._open(tenant) if registers.frozen(a.request.agent) is not None)
+        return sum(self._invalidate(approval.id, tenant, "frozen") for approval in frozen)
 
-    def _frozen(self, tenant: str, registers: Registers) -> Iterator[Approval]:
+    def _open(self, tenant: str) -> Iterator[Approval]:
         before = None
         while page := self._store.list(tenant, states=_OPEN, limit=_PAGE, before=before):
             before = page[-1].id
-            yield from (a for a in page if registers.frozen(a.request.agent) is not None)
+            yield from page
 
-    def _invalidate(self, approval_id: str, tenant: str) -> bool:
+    def _invalidate(self, approval_id: str, tenant: str, why: str) -> bool:
         for _ in range(ATTEMPTS):
             approval = self._store.get(tenant, approval_id)
             if approval is None or approval.state not in _OPEN:
                 return False
             now = self._store.now()
             after = move(approval, State.INVALIDATED, now=now, grant=None)
-            record = trail.resolved(after, reason_code="frozen", at=now, span_id=self._span())
+            record = trail.resolved(after, reason_code=why, at=now, span_id=self._span())
             try:
                 self._write(approval, after, (record,), expiring=False)
             except ConflictError:
