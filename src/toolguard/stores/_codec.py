@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -20,7 +20,8 @@ T = TypeVar("T")
 
 def dump(value: object, *, leave_out: frozenset[str] = frozenset()) -> str:
     """A dataclass as JSON text with sorted keys, without the fields in ``leave_out``."""
-    return dump_json({f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.name not in leave_out})  # type: ignore[arg-type] # dataclasses only, see _plain
+    names = (name for name in _names(cast("Any", type(value))) if name not in leave_out)
+    return dump_json({name: _plain(getattr(value, name)) for name in names})
 
 
 def dump_json(value: object) -> str:
@@ -39,7 +40,7 @@ def load(kind: type[T], text: str, **extra: object) -> T:
         StoreError: the text is not what `dump` wrote for this class.
     """
     try:
-        return _build(kind, json.loads(text), extra)
+        return cast("T", _builder(cast("Any", kind))(json.loads(text), extra))
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise StoreError(
             f"a stored {kind.__name__.lower()} cannot be read ({type(error).__name__}); "
@@ -47,11 +48,17 @@ def load(kind: type[T], text: str, **extra: object) -> T:
         ) from None
 
 
-def _plain(value: object) -> Any:
+_AS_IS = frozenset({str, int, float, bool, type(None)})
+
+
+def _plain(value: Any) -> Any:
+    kind = type(value)
+    if kind in _AS_IS:
+        return value
     if isinstance(value, Enum):
         return value.value
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if is_dataclass(kind):
+        return {name: _plain(getattr(value, name)) for name in _names(kind)}
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, frozenset):
@@ -64,33 +71,69 @@ def _plain(value: object) -> Any:
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind))
 
 
-def _build(kind: type[T], data: Any, extra: Mapping[str, object]) -> T:
-    hints = _hints(cast("Any", kind))
-    return kind(**{name: _typed(hints[name], item) for name, item in data.items()}, **extra)
+# --- reading: what a hint says is worked out once, for this is on every call's path
 
 
-def _typed(hint: Any, item: Any) -> Any:
+@cache
+def _builder(kind: Any) -> Callable[[Any, Mapping[str, object]], Any]:
+    """What makes a dataclass of a JSON object."""
+    readers = {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
+
+    def build(data: Any, extra: Mapping[str, object]) -> Any:
+        return kind(**{name: readers[name](item) for name, item in data.items()}, **extra)
+
+    return build
+
+
+@cache
+def _reader(hint: Any) -> Callable[[Any], Any]:
+    """What makes a value of this type of its JSON form."""
     origin = get_origin(hint)
-    if origin is tuple:
-        return tuple(_typed(get_args(hint)[0], part) for part in item)
-    if origin is frozenset:
-        return frozenset(_typed(get_args(hint)[0], part) for part in item)
+    if origin in (tuple, frozenset):
+        return _collection(origin, _reader(get_args(hint)[0]))
     if origin in (Union, types.UnionType):
-        inner = [a for a in get_args(hint) if a is not type(None)]
-        return None if item is None else _typed(inner[0], item)
-    if isinstance(hint, type):
-        if is_dataclass(hint):
-            return _build(hint, item, {})
-        if issubclass(hint, Enum):
-            return hint(item)
-        if hint is bytes:
-            return base64.b64decode(item, validate=True)
-        if hint is float and isinstance(item, int) and not isinstance(item, bool):
-            return float(item)
-        if hint in (str, int, float, bool) and not isinstance(item, hint):
-            raise TypeError(hint.__name__)
+        inner = _reader(next(a for a in get_args(hint) if a is not type(None)))
+        return lambda item: None if item is None else inner(item)
+    if not isinstance(hint, type):
+        return _same
+    if is_dataclass(hint):
+        return lambda item: _builder(hint)(item, {})
+    if issubclass(hint, Enum):
+        return hint
+    if hint is bytes:
+        return lambda item: base64.b64decode(item, validate=True)
+    if hint is float:
+        return _number
+    return _exactly(hint) if hint in (str, int, bool) else _same
+
+
+def _same(item: Any) -> Any:
     return item
+
+
+def _number(item: Any) -> float:
+    if type(item) not in (float, int):
+        raise TypeError("float")
+    return float(item)
+
+
+def _exactly(kind: type) -> Callable[[Any], Any]:
+    def read(item: Any) -> Any:
+        if not isinstance(item, kind):
+            raise TypeError(kind.__name__)
+        return item
+
+    return read
+
+
+def _collection(kind: type, inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def read(item: Any) -> Any:
+        if not isinstance(item, list):
+            raise TypeError(kind.__name__)
+        return kind([inner(part) for part in item])
+
+    return read
