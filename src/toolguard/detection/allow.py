@@ -17,7 +17,7 @@ _HOSTS = frozenset(
     "localhost ghcr.io docker.io quay.io gcr.io k8s.io registry.k8s.io mcr.microsoft.com huggingface.co readthedocs.io rust-lang.org crates.io golang.org ubuntu.com debian.org apache.org "
     "github.com pypi.org python.org npmjs.com opentelemetry.io openai.com anthropic.com mozilla.org wikipedia.org".split()
 )
-_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(?:[^/@\s]*@)?([a-z0-9.-]+)(?::\d+)?", re.IGNORECASE)
+_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]{0,20}://)?(?:[^/@\s]{0,200}@)?([a-z0-9.-]{1,255})(?::\d+)?", re.IGNORECASE)
 
 
 class AllowList:

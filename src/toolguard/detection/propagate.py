@@ -23,7 +23,7 @@ MAX_TERMS = 4096
 
 _SOURCE = "known"
 _GAP = re.compile(r"[ \t\n.,'/()_+-]{0,3}")
-_QUANTITY = re.compile(r"\d+(?:[.,]\d+)?\s?(?:[a-zµ%°]{1,6}(?:/[a-z]{1,6})?)", re.IGNORECASE)
+_QUANTITY = re.compile(r"\d{1,12}(?:[.,]\d{1,12})?\s?(?:[a-zµ%°]{1,6}(?:/[a-z]{1,6})?)", re.IGNORECASE)
 _NUMBERED = frozenset(
     "MRN SSN PHONE FAX HEALTH_PLAN_ID ACCOUNT LICENSE NPI DEA VEHICLE DEVICE ID CREDIT_CARD FHIR_ID BIOMETRIC".split()
 )

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from toolguard.detection.gazetteer import CLINICAL, FAMILY, GIVEN, WORD, gazetteer
 from toolguard.detection.lexer import Lexed
+from toolguard.detection.rules.dates import MONTHS
 from toolguard.detection.spans import Span
 
 __all__ = ["believed"]
@@ -28,6 +29,21 @@ _MEASURE = re.compile(
 _SINGLE = re.compile(r"\w\.?")
 _COMMON = frozenset(
     "the a an this that these those our my your his her their its country street city town village place area center centre office clinic hospital".split()
+)
+
+
+_RANGE = re.compile(r"(?:.{0,12}[^\d-])?\d{1,3}-\d{1,4}")
+_LIST_ITEM = re.compile(r"\d{1,2}\. \d{1,2}")
+_VOWEL = re.compile(r"[aeiouyáéíóúäöüAEIOUY]")
+_DATED = frozenset(
+    "monday tuesday wednesday thursday friday saturday sunday mon tue tues weds wed thu thur thurs fri sat sun lunes martes miercoles jueves viernes sabado domingo today yesterday tomorrow tonight "
+    "christmas thanksgiving easter halloween hanukkah ramadan diwali eid passover juneteenth kwanzaa holiday holidays eve anniversary birthday weekend week month night nite morning evening afternoon "
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth "
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety oh "
+    "uno dos tres cuatro cinco seis siete ocho nueve diez once doce quince veinte treinta ayer hoy manana navidad semana day labor memorial valentine's mother's father's mothers fathers new".split()
+)
+_SEASONS = frozenset(
+    "last this next past the early late in of spring summer fall autumn winter year month same day".split()
 )
 
 
@@ -63,7 +79,31 @@ def _possible(span: Span, lexed: Lexed) -> bool:
             and not flags[0] & (GIVEN | FAMILY)
         ):
             return False
-        return not _MEASURE.search(text)
-    if span.type in ("DATE", "DATE_OF_BIRTH", "AGE", "EMAIL", "URL"):
+        return not _MEASURE.search(text) and not (
+            span.type == "PERSON" and _no_name(words, flags, text, lexed.shouting(first))
+        )
+    if span.type in ("DATE", "DATE_OF_BIRTH"):
+        return _dated(words, text)
+    if span.type in ("AGE", "EMAIL", "URL"):
         return not all(word in _COMMON for word in words)
-    return not _MEASURE.search(text)
+    return not _MEASURE.search(text) and not _RANGE.fullmatch(text)
+
+
+def _dated(words: list[str], text: str) -> bool:
+    """Whether there is anything of a date in it: a digit, a month, a day, a number; a season alone is too coarse."""
+    if any(map(str.isdigit, text)):
+        return not _LIST_ITEM.fullmatch(text)
+    if all(word in _SEASONS for word in words):
+        return False
+    return any(word in MONTHS or word in _DATED or word.rpartition("-")[2] in _DATED for word in words)
+
+
+def _no_name(words: list[str], flags: list[int], text: str, shouting: bool) -> bool:
+    """``ECLIA``, ``wpw``, ``AUC 400-600``: letters that nobody is called by."""
+    if any(flag & (GIVEN | FAMILY) for flag in flags):
+        return False
+    if len(words) == 1 and len(words[0]) < 5 and not _VOWEL.search(text):
+        return True
+    if _RANGE.fullmatch(text):
+        return True
+    return len(words) == 1 and len(text) < 7 and text.isupper() and not shouting

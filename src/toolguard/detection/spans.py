@@ -10,6 +10,7 @@ from toolguard._core.masking import TYPES
 
 __all__ = ["TYPES", "Reports", "Span", "Tagger", "unite"]
 
+
 class Span(NamedTuple):
     """An identifier in one text: half-open range, type, confidence in [0, 1], recognizer."""
 

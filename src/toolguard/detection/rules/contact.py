@@ -141,7 +141,7 @@ def phones(lexed: Lexed) -> list[Span]:
     for match in _PHONE.finditer(text):
         start, end = match.span()
         digits = sum(c.isdigit() for c in match[0])
-        if digits > 21:
+        if digits > 21 or text[max(0, start - 6) : start].lower().rstrip(" :#").endswith("ndc"):
             continue
         kind = "FAX" if _FAX.search(text, max(0, start - 24), start) else "PHONE"
         out.append(Span(start, end, kind, 0.55 if digits < 8 else 0.8, _SOURCE))

@@ -101,6 +101,8 @@ def facilities(lexed: Lexed) -> list[Span]:
             and lexed.gap(i) in (". ", " ", ".")
         ):
             possessive = lexed.text[lexed.ends[i + 1] : lexed.ends[i + 1] + 2] == "'s"
+            if possessive and i + 2 < count and words[i + 2] in ("wort", "fire", "dance", "day"):
+                continue
             cue = words[i - 1] if i else ""
             if (possessive or cue in _WHERE) and not (i and words[i - 1][0].isdigit()):
                 out.append(_facility(lexed, i, i + 1, 0.7))

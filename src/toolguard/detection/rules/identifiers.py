@@ -28,11 +28,12 @@ _GROUPS = re.compile(r"(?: \d{2,6}(?![\w/.%-])){1,4}")
 _FILLER = frozenset(
     "number num no nbr nr is was as of the a with reads listed id identifier code be has under by: ends ending in last four digits de named given on card for file to ref reference show shows".split()
 )
+_LETTERED = re.compile(r"(?<!\w)[A-Z]{2,4}(?: \d{3}){3,4}(?!\w)")
 _SHAPED = re.compile(
     r"#?(?:[A-Z]{1,6}[-_]?\d{5,12}(?:-\d{1,6}){0,3}|\d{4,10}-[A-Z]{2,4}|\d{5,10}[A-Z]{2,3}|[A-Z]{2,5}(?:-[A-Z0-9]{2,8}){0,2}-\d{3,10}(?:-\d{1,6})?|(?:19|20)\d\d-[A-Z]{2}-\d{4,8}|[A-Z]{1,3}\d{2,4}-\d{3,6}(?:-\d{1,6})?)"
 )
 _NUMBERS = re.compile(r"(?!#?(?:19|20)\d\d-(?:19|20)\d\d$)(?:#?\d{1,12}(?:-\d{1,8}){1,4}|#?\d{7,18}|#\d{5,6})")
-_RANGE = re.compile(r"(\d+)-(\d+)")
+_RANGE = re.compile(r"(\d{1,12})-(\d{1,12})")
 _LEAST_DIGITS = 7  # of an unlabelled number in groups: shorter ones are ranges, ratios and procedure codes
 _VIN = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
 _UDI = re.compile(r"\(01\)\d{14}(?:\(\d{2}\)[A-Za-z0-9/-]{1,20}){0,6}")
@@ -184,6 +185,8 @@ def identifiers(lexed: Lexed) -> list[Span]:
             out.append(Span(*match.span(), "CREDIT_CARD", 0.95 if checks.luhn_ok(digits) else 0.6, _SOURCE))
     if lexed.numbers & _IBAN_PARTS:
         out += [Span(*m.span(), "ACCOUNT", 0.95, _SOURCE) for m in _IBAN.finditer(text) if checks.iban_ok(m[0])]
+    if 3 in lexed.numbers:
+        out += [Span(*m.span(), "ID", 0.6, _SOURCE) for m in _LETTERED.finditer(text)]
     if "(01)" in text:
         out += [Span(*m.span(), "DEVICE", 0.95, _SOURCE) for m in _UDI.finditer(text)]
     for match in _CODE.finditer(text):

@@ -70,7 +70,7 @@ _LABELS = frozenset(
     "password passwd passwort contraseña contrasena pwd secret key apikey token passphrase accesskey accountkey clientsecret accesstoken authtoken pass pin credential sharedaccesskey".split()
 )
 _NO_SECRET = re.compile(
-    r"[<{$*%\[(].*|(?:true|false|null|none|nil|undefined|required|optional|string|str|secret|password|changed?|reset|expired|invalid|wrong|xxx+|\.{3,}|\*+|_+|-+|process\.env.*|os\.(?:environ|getenv).*|[a-z_.]+\(.*)",
+    r"[<{$*%\[(].*|(?:true|false|null|none|nil|undefined|required|optional|string|str|secret|password|changed?|reset|expired|invalid|wrong|xxx+|\.{3,}|\*+|_+|-+|process\.env.*|os\.(?:environ|getenv).*|[a-z_.]{1,60}\(.*)",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[A-Za-z][a-z]*[.!?]?")

@@ -40,7 +40,7 @@ _COUNTED = re.compile(
     rf"(?<![\w-])(?:{_DIGIT_WORD}|ten|eleven|twelve|\w{{2,5}}teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?![\w-])",
     re.IGNORECASE,
 )
-_TAIL = re.compile(r"(?:[\s,.-]+[a-z])+$", re.IGNORECASE)
+_TAIL = re.compile(r"(?:[\s,.-]{1,3}[a-z]){1,12}$", re.IGNORECASE)
 _CALLS = ("phone", "call", "number is", "cell", "reach", "mobile")
 
 
