@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolguard._core.call import Json
-from toolguard._core.mask import Finding
+from toolguard._core.mask import Finding, apply_findings
 from toolguard.dataset.chunks import Chunk
 from toolguard.dataset.jsonlines import BadLine, dump, load
-from toolguard.dataset.tokens import WITHHELD, Tokens, put
+from toolguard.dataset.tokens import WITHHELD, Tokens
 from toolguard.errors import DetectionError
 from toolguard.ports import Detector, Origin
 
@@ -77,7 +77,7 @@ def _answer(detector: Detector, line: tuple[int, Json]) -> tuple[dict[str, Json]
             raise BadLine(f"line {number} has a 'text' that is no string; put other values under 'data'")
         try:
             found = detector.session().inspect(value, origin=Origin.RESULT)
-            answer[name] = put(value, found, Tokens(value))
+            answer[name] = apply_findings(value, found, Tokens(value))
             findings += [_shown(f, name) for f in found]
         except DetectionError:
             withheld = True

@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from toolguard._core.call import Json
-from toolguard._core.mask import Finding, Path, checked, leaf_text
+from toolguard._core.mask import Finding, Path, apply_findings, checked, leaf_text
 from toolguard._core.operators import Operator, apply
 from toolguard._core.vault import canonical_form
 from toolguard.dataset.plan import Plan, steps
-from toolguard.dataset.tokens import put
 from toolguard.keys import operator_keys
 from toolguard.ports import Origin
 
 __all__ = ["Masker", "Record"]
 
-_REMEMBERED = 50_000
+_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +58,9 @@ class Masker:
             DetectionError: it cannot be looked into, and must be withheld.
         """
         findings, put_for = self.found(value, schema=schema)
-        return Record(value=put(value, findings, put_for) if findings else value, findings=findings, replace=put_for)
+        return Record(
+            value=apply_findings(value, findings, put_for) if findings else value, findings=findings, replace=put_for
+        )
 
     def found(
         self, value: Json, *, schema: Mapping[str, Json] | None = None
