@@ -1,4 +1,4 @@
-"""``toolguard store``: the schema of the store, and the roles of one in PostgreSQL.
+"""``toolguard store``: the schema of the store, the roles of one in PostgreSQL, and taking a restored one into use.
 
 Exit codes: 0 up to date, or done · 2 wrong usage, or migrations are to be run · 3 the store cannot be read or changed.
 """
@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from toolguard.cli.restore import accept
 from toolguard.config import load_config
 from toolguard.errors import ToolguardError
 from toolguard.stores.schema import Schema, migrate_store, roles_sql, schema_of
@@ -27,6 +28,8 @@ ConfigOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 _CONFIG = Path("toolguard.toml")
+
+app.command("accept")(accept)
 
 
 @app.command("status")
