@@ -8,7 +8,7 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race format bench clean
+.PHONY: help demo test check race format bench model clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -51,6 +51,10 @@ format: $(VENV)/.dev  ## format and mend what can be mended by machine
 bench: $(VENV)/.dev  ## what guarding costs, beside the peers, and what approvals cost
 	@$(BIN)/python benchmarks/overhead.py
 	@$(BIN)/python benchmarks/approvals.py
+
+model: $(VENV)/.dev  ## the PHI tagger's word lists and models anew, byte for byte (some ten minutes)
+	@$(BIN)/python -m training.build_gazetteer --out src/toolguard/detection/tagger/data
+	@$(BIN)/python -m training.train_tagger --data src/toolguard/detection/tagger/data
 
 clean:  ## forget the virtual environment and caches
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

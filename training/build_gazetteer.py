@@ -90,11 +90,16 @@ def build() -> dict[str, str]:
         flags[word].add(kinds.COMMON)
     for word in " ".join(lines("spanish.txt")).split():
         flags[word.lower()].add(kinds.SPANISH)
+    for row in lines("classes.txt"):
+        kind, words = row.split(": ", 1)
+        for word in words.split():
+            flags[word].add(kind)
+    cities = {city["name"].lower() for city in places.get_cities().values() if city["population"] >= 400_000}
     for file in ("drugs.txt", "clinical_words.txt", "conditions.txt", "eponyms.txt", "procedures.txt", "symptoms.txt"):
         for line in lines(file):
             for piece in line.lower().split():
                 for word in _PIECE.findall(piece.removesuffix("'s")):
-                    if word not in _SKIP and "W" not in flags.get(word, ""):
+                    if word not in _SKIP and word not in cities and "W" not in flags.get(word, ""):
                         flags[word].add(kinds.CLINICAL)
     return {word: "".join(sorted(found)) for word, found in flags.items()}
 

@@ -16,19 +16,25 @@ from random import Random
 from typing import Final
 
 from training.forms import form
+from training.people import lines
 from training.slots import SLOT, Scene, Segment
 
 __all__ = ["VERSION", "Document", "documents"]
 
-VERSION: Final = "10"
+VERSION: Final = "11"
 """Raised whenever templates, word lists or slots change, so that a model card can name what it was trained on."""
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _CHOICE: Final = re.compile(r"⟨([^⟨⟩]*)⟩")
-
+_PIECE: Final = re.compile(r"«(\w+)»")
+_RANGE: Final = re.compile(r"\{(\d+)-(\d+)\}")
 
 _SCANNED: Final = str.maketrans("OoIl", "00l1")
 """What a scanner's character recognition makes of some letters."""
+
+_HEARD: Final = frozenset(["spoken", "ward", "triage", "chat", "notes"])
+_POINTS: Final = re.compile(r"[,.?!;:](?= |$)")
+"""Speech recognition writes no punctuation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +47,7 @@ class _Genre:
 
 
 _GENRES: Final = {
-    "query": _Genre(weight=17, lower=0.15, upper=0.03, parts=1, joins=(" ",)),
+    "query": _Genre(weight=16, lower=0.15, upper=0.03, parts=1, joins=(" ",)),
     "notes": _Genre(weight=25, lower=0.08, upper=0.12, parts=5, joins=("\n", "\n", " ", "\n\n")),
     "triage": _Genre(weight=12, lower=0.7, upper=0.15, parts=2, joins=("\n", " ", ". ")),
     "spoken": _Genre(weight=11, lower=0.5, upper=0.02, parts=2, joins=("\n", " ")),
@@ -49,7 +55,11 @@ _GENRES: Final = {
     "spanish": _Genre(weight=5, lower=0.2, upper=0.05, parts=2, joins=("\n", " ")),
     "records": _Genre(weight=14, lower=0.15, upper=0.06, parts=3, joins=("\n", "\n\n", " ")),
     "form": _Genre(weight=13, lower=0.1, upper=0.1, parts=1, joins=("\n",)),
-    "structured": _Genre(weight=15, lower=0.03, upper=0.04, parts=2, joins=("\n", "\n\n")),
+    "structured": _Genre(weight=24, lower=0.04, upper=0.04, parts=2, joins=("\n", "\n\n")),
+    "general": _Genre(weight=17, lower=0.12, upper=0.03, parts=2, joins=(" ", "\n", "\n\n")),
+    "ward": _Genre(weight=34, lower=0.12, upper=0.12, parts=3, joins=("\n", " ", "\n\n")),
+    "sms": _Genre(weight=10, lower=0.3, upper=0.01, parts=2, joins=("\n", " ")),
+    "admin": _Genre(weight=20, lower=0.12, upper=0.05, parts=2, joins=("\n", " ", "\n\n")),
 }
 
 
@@ -80,6 +90,14 @@ def _templates(genre: str) -> tuple[str, ...]:
     )
 
 
+def every_template() -> Iterator[str]:
+    """All templates and the pieces they are made of."""
+    for genre in _GENRES:
+        if genre != "form":
+            yield from _templates(genre)
+    yield from (option for options in _pieces().values() for option in options)
+
+
 def _document(random: Random, genre: str) -> Document:
     habits = _GENRES[genre]
     segments: list[Segment] = []
@@ -96,13 +114,30 @@ def _document(random: Random, genre: str) -> Document:
             template = " ".join(["@salad"] * random.randint(1, 3))
         else:
             template = random.choice(_templates(genre))
-        segments += _fill(template, scene, random)
-    return _lay_out(_roughen(segments, habits, random), genre)
+        filled = _fill(template, scene, random)
+        draw = random.random()
+        if draw < 0.06:
+            filled = [(text.upper() if draw < 0.03 else text.lower(), label) for text, label in filled]
+        segments += filled
+    return _lay_out(_roughen(segments, habits, random, genre), genre)
+
+
+@cache
+def _pieces() -> dict[str, list[str]]:
+    rows = (line.split(":", 1) for line in lines("phrases.txt"))
+    return {name: [option.strip() for option in options.split(" ¦ ")] for name, options in rows}
+
+
+def expand(template: str, random: Random) -> str:
+    """``template`` with its ``«pieces»``, ``⟨choices¦of¦text⟩`` and ``{1-9}`` numbers decided."""
+    while "⟨" in template or "«" in template:
+        template = _CHOICE.sub(lambda match: random.choice(match[1].split("¦")), template)
+        template = _PIECE.sub(lambda match: random.choice(_pieces()[match[1]]), template)
+    return _RANGE.sub(lambda match: str(random.randint(int(match[1]), int(match[2]))), template)
 
 
 def _fill(template: str, scene: Scene, random: Random) -> list[Segment]:
-    while "⟨" in template:
-        template = _CHOICE.sub(lambda match: random.choice(match[1].split("¦")), template)
+    template = expand(template, random)
     segments: list[Segment] = []
     at = 0
     for match in SLOT.finditer(template):
@@ -113,11 +148,12 @@ def _fill(template: str, scene: Scene, random: Random) -> list[Segment]:
     return segments
 
 
-def _roughen(segments: list[Segment], habits: _Genre, random: Random) -> list[Segment]:
+def _roughen(segments: list[Segment], habits: _Genre, random: Random, genre: str) -> list[Segment]:
     draw = random.random()
     plain = random.random() < 0.3
     loud = random.random() < 0.06
-    quiet = random.random() < 0.03
+    quiet = random.random() < 0.05
+    heard = genre in _HEARD and random.random() < 0.15
     typos = random.random() < 0.15
     scanned = random.random() < 0.02
     found: list[Segment] = []
@@ -126,17 +162,38 @@ def _roughen(segments: list[Segment], habits: _Genre, random: Random) -> list[Se
             text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
         if loud and label in ("PERSON", "FACILITY"):
             text = text.upper()
-        elif quiet and label in ("PERSON", "LOCATION", "DATE"):
+        elif quiet and label in ("PERSON", "LOCATION", "FACILITY", "DATE"):
             text = text.lower()
         if typos and not label and len(text) > 12 and "{" not in text and "|" not in text:
             text = _typo(text, random)
         if scanned and not label:
             text = text.translate(_SCANNED)
+        if heard and not label:
+            text = _POINTS.sub("", text)
         if draw < habits.lower:
             text = text.lower()
         elif draw < habits.lower + habits.upper:
             text = text.upper()
         found.append((text, label))
+    return _wrap(found, random) if random.random() < 0.05 else found
+
+
+def _wrap(segments: list[Segment], random: Random) -> list[Segment]:
+    """The text broken into lines of a fixed width, as terminals, faxes and mail programs do."""
+    width, mark = random.choice([40, 60, 72, 80]), random.choice(["\n", "\n", "\n> ", "\n  "])
+    column = 0
+    found: list[Segment] = []
+    for text, label in segments:
+        words = text.split(" ")
+        wrapped = words[0]
+        column += len(words[0])
+        for word in words[1:]:
+            breaks = column + len(word) >= width
+            wrapped += (mark if breaks else " ") + word
+            column = len(word) if breaks else column + len(word) + 1
+        if "\n" in text:
+            column = len(text) - text.rindex("\n")
+        found.append((wrapped, label))
     return found
 
 

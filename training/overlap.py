@@ -48,7 +48,8 @@ def main() -> None:
                 at = max(at, span["end"])
             known.update(_grams(plain + text[at:]))
     found = 0
-    for file in sorted((Path(__file__).parent / "templates").glob("*.txt")):
+    here = Path(__file__).parent
+    for file in [*sorted((here / "templates").glob("*.txt")), here / "data" / "phrases.txt"]:
         for number, template in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             shared = {
                 gram

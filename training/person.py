@@ -27,6 +27,9 @@ _STYLES: Final = {
     "last": 5,
     "init": 2,
 }
+_SECOND: Final = [
+    "de los Ángeles", "del Carmen", "de Jesús", "de la Luz", "del Rosario", "de Dios", "Isabel", "Luis", "José", "Elena", "Antonio", "Guadalupe",
+]  # fmt: skip
 _SUFFIXES: Final = (" Jr.", " Jr", ", Jr.", " Sr.", " III", " II")
 
 
@@ -77,6 +80,10 @@ class Person:
                 self.first = random.choice(words.given)
             if not 0.25 <= which < 0.65:
                 self.last = random.choice(words.family)
+        if origin.name in ("latin", "es", "es_ES", "es_MX", "es_CO", "es_AR", "es_CL") and random.random() < 0.2:
+            self.first = random.choice([self.first, "María", "José", "Juan", "Ana"]) + " " + random.choice(_SECOND)
+            if random.random() < 0.2:
+                self.last += random.choice([" Vda. de ", " de ", " y "]) + random.choice(origin.family)
         if random.random() < 0.05:
             self.last += "-" + random.choice(random.choice(world).family)
         if random.random() < 0.03:

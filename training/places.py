@@ -80,6 +80,48 @@ class Places:
             return random.choice(_BEFORE) + stem + self._part("town")
         return f"{self._part('nature') if random.random() < 0.5 else self._last()} {self._part('second')}"
 
+    def nature(self) -> str:
+        """A word streets are named after."""
+        return self._part("nature")
+
+    def nickname(self) -> str:
+        """A care facility as colleagues call it: "Fall River General", "the Salem ED", "St V's", "CVS on Elm"."""
+        random, short = self._random, self._part("short")
+        draw = random.random()
+        if draw < 0.3:
+            return f"{self.town()} {short}"
+        if draw < 0.4:
+            return f"{self._part('nature')}{random.choice(['', self._part('town')])} {short}"
+        if draw < 0.5:
+            saint = self._part("saint")
+            return self._part("saintly") + random.choice([saint, f"{saint}'s", f"{saint[0]}'s", f"{saint}s"])
+        if draw < 0.56:
+            return random.choice([f"Dr. {self._last()}'s", f"Dr {self._last()}'s office", f"{self._last()} {short}"])
+        if draw < 0.66:
+            where = random.choice([self._part("nature"), self._part("nature") + " " + self._part("street")])
+            return self._part("chain") + random.choice(
+                [
+                    f" on {where}",
+                    f" {self.town()}",
+                    f" in {self.town()}",
+                    f" #{random.randint(10, 9999)}",
+                    f" at {where}",
+                ]
+            )
+        if draw < 0.72:
+            return random.choice([f"U of {self.town()}", f"{self.town()} U", f"University of {self.town()}"])
+        if draw < 0.78:
+            return random.choice([f"the VA in {self.town()}", f"{self.town()} VA", f"Children's in {self.town()}"])
+        if draw < 0.84:
+            return random.choice(
+                ["MGH", "BWH", "UCSF", "OHSU", "UPMC", "CHOP", "NYU", "UAB", "MUSC", "BIDMC", "VUMC", "JHH"]
+            )
+        if draw < 0.92:
+            return self._part("virtue") + random.choice(["", "", f" {short}"])
+        if draw < 0.97:
+            return random.choice([self._part("nature") + self._part("town"), self._part("nature"), self.town()])
+        return random.choice("|".join(lines("hospitals.txt")).split("|"))
+
     def state(self) -> str:
         """A state's name or code."""
         code, name = self._random.choice(_states())

@@ -13,9 +13,10 @@ from random import Random
 from typing import Final, TypeAlias
 
 from training.dates import Dates, spoken_number
-from training.people import lines
+from training.people import Inventor, lines
 from training.person import Person
 from training.places import Places
+from training.spoken import spoken_digits, spoken_house, spoken_phone
 
 __all__ = ["SLOT", "Scene", "Segment"]
 
@@ -63,6 +64,7 @@ _HOSTS: Final = [
     "mail.ru",
     "163.com",
 ]
+_SPOKEN_HOSTS: Final = ["gmail", "yahoo", "outlook", "hotmail", "aol", "icloud", "proton mail", "comcast"]
 _BRANCHES: Final = [
     "office",
     "clinic",
@@ -124,6 +126,11 @@ def _words(file: str) -> tuple[str, ...]:
     if file == "verbs":
         return tuple(word for word in lines("words_en.txt") if word.endswith(("ed", "es", "ts", "ks", "ns")))
     return tuple(" ".join(lines(file)).split())
+
+
+@cache
+def _brands() -> Inventor:
+    return Inventor(_words("drugs.txt"))
 
 
 @cache
@@ -228,11 +235,28 @@ class Scene:
 
     def slot_spokenemail(self) -> list[Segment]:
         person = self._people.get("a") or Person(self.random)
-        host, end = (
-            self.random.choice(["gmail", "yahoo", "outlook", "hotmail", "aol"]),
-            self.random.choice(["com", "org", "net", "com", "co dot uk"]),
-        )
-        return [(f"{person.first.lower()} dot {person.last.lower()} at {host} dot {end}", "EMAIL")]
+        random = self.random
+        host, end = random.choice(_SPOKEN_HOSTS), random.choice(["com", "org", "net", "com", "edu", "co dot uk"])
+        if random.random() < 0.2:
+            host = self.places.town().lower() + random.choice(["", " health", " clinic"])
+        joint = random.choice([" dot ", " dot ", " ", " underscore ", " dash "])
+        first = random.choice([person.first, person.first, person.first[0]]).lower()
+        tail = random.choice(["", "", "", f" {random.randint(1, 99)}", " " + spoken_number(random.randint(1, 99))])
+        at, dot = random.choice([(" at ", " dot ")] * 5 + [(" (at) ", " (dot) "), ("[at]", "[dot]"), (" AT ", " DOT ")])
+        return [(f"{first}{joint}{person.last.lower()}{tail}{at}{host}{dot}{end.replace(' dot ', dot)}", "EMAIL")]
+
+    def slot_spokenphone(self) -> list[Segment]:
+        return [(spoken_phone(self.random), "PHONE")]
+
+    def slot_spokennumber(self) -> list[Segment]:
+        return [(spoken_digits(self.random, self.random.randint(4, 9)), "ID")]
+
+    def slot_spokenshort(self) -> list[Segment]:
+        return [(spoken_digits(self.random, 4), "ID")]
+
+    def slot_spokenaddr(self) -> list[Segment]:
+        street = self.places.nature() if self.random.random() < 0.5 else Person(self.random).last
+        return [(spoken_house(self.random, street, self.places.town()), "ADDRESS")]
 
     def slot_user(self) -> list[Segment]:
         return [((self._people.get("a") or Person(self.random)).handle(), "ID")]
@@ -303,6 +327,21 @@ class Scene:
 
     def slot_town(self) -> list[Segment]:
         return [(self.places.town(), "LOCATION")]
+
+    def slot_nick(self) -> list[Segment]:
+        """A facility as colleagues call it."""
+        return [(self.places.nickname(), "FACILITY")]
+
+    def slot_placename(self) -> list[Segment]:
+        """Somewhere: a town, with its country or in capitals at times, or a country."""
+        town, draw = self.places.town(), self.random.random()
+        if draw < 0.3:
+            return [(self.places.country(), "LOCATION")]
+        if draw < 0.42:
+            return [(town.upper(), "LOCATION")]
+        if draw < 0.55:
+            return [(f"{town}, {self.places.country()}", "LOCATION")]
+        return [(town if draw < 0.85 else self.places.city(), "LOCATION")]
 
     def slot_country(self) -> list[Segment]:
         return [(self.places.country(), "LOCATION")]
@@ -376,8 +415,19 @@ class Scene:
     def slot_proc(self) -> str:
         return self.random.choice(lines("procedures.txt"))
 
+    def slot_brand(self) -> str:
+        """A product nobody knows: drugs and dressings have names of their own."""
+        return _brands()(self.random)
+
+    def slot_initials(self) -> list[Segment]:
+        """Initials of a study subject: R-M-V, RMV, R.M.V."""
+        gap = self.random.choice(["-", "", ".", " "])
+        return [(gap.join(self.random.choices(string.ascii_uppercase, k=3)), "PERSON")]
+
     def slot_drug(self) -> str:
         name = self.random.choice(_words("drugs.txt"))
+        if self.random.random() < 0.2:
+            name = _brands()(self.random).lower()
         return name.capitalize() if self.random.random() < 0.15 else name
 
     def slot_anatword(self) -> str:

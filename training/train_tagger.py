@@ -1,6 +1,6 @@
-"""Train the tagger: ``python -m training.train_tagger --out src/toolguard/detection/tagger/data/phi.crfsuite``.
+"""Train the tagger: ``python -m training.train_tagger --data src/toolguard/detection/tagger/data``, or ``make model``.
 
-Same arguments, same model, byte for byte. Needs ``gazetteer.z`` beside the output (`training.build_gazetteer`).
+Same recipe, same model, byte for byte. Needs ``gazetteer.z`` in the folder (`training.build_gazetteer`).
 """
 
 from __future__ import annotations
@@ -10,19 +10,36 @@ import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryDirectory
+from typing import Final, TypedDict
 
 import pycrfsuite
 
 from toolguard.detection.tagger.features import Features
 from toolguard.detection.tagger.gazetteer import unpack
+from toolguard.detection.tagger.model import pack
 from toolguard.detection.tagger.tokens import tokenize
 from training.generate import VERSION, Document, documents
 
-__all__ = ["label_tokens", "train"]
+__all__ = ["RECIPES", "Recipe", "label_tokens", "train"]
 
-SEED: Final = 20_261_122
-COUNT: Final = 22_000
+
+class Recipe(TypedDict):
+    """What decides a model: documents to generate and their seed, and the trainer's settings."""
+
+    count: int
+    seed: int
+    iterations: int
+    c1: float
+    c2: float
+
+
+RECIPES: Final[dict[str, Recipe]] = {
+    "fast.model": {"count": 24_000, "seed": 20_261_122, "iterations": 90, "c1": 0.7, "c2": 0.01},
+    "second.model": {"count": 14_000, "seed": 20_261_123, "iterations": 75, "c1": 0.35, "c2": 0.01},
+}
+"""The models of the package. The second sees other documents and keeps more rare features."""
+
 _VIEWS: Final = 4  # the last view sees the whole gazetteer; each other one lacks a third of the listed names
 
 
@@ -47,7 +64,7 @@ def _hidden(view: int, word: str) -> bool:
     return hashlib.blake2b(word.encode(), digest_size=2).digest()[0] % 3 == view
 
 
-def examples(count: int, seed: int, flags: dict[str, str]) -> Iterator[tuple[list[list[str]], list[str]]]:
+def examples(count: int, seed: int, flags: dict[str, str]) -> Iterator[tuple[list[list[bytes]], list[str]]]:
     """Feature rows and labels of generated documents."""
     views = [Features(flags, hide=lambda word, view=view: _hidden(view, word)) for view in range(_VIEWS - 1)]  # type: ignore[misc]  # mypy: default argument in lambda
     views.append(Features(flags))
@@ -76,29 +93,28 @@ def train(
     for rows, labels in examples(count, seed, flags):
         trainer.append(rows, labels)
     out.parent.mkdir(parents=True, exist_ok=True)
-    trainer.train(str(out))
+    with TemporaryDirectory() as folder:
+        made = Path(folder) / "crf"
+        trainer.train(str(made))
+        tagger = pycrfsuite.Tagger()
+        tagger.open(str(made))
+        out.write_bytes(pack(made.read_bytes(), {name for name, _ in tagger.info().state_features}))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="where the model goes")
-    parser.add_argument("--gazetteer", type=Path, help="default: gazetteer.z beside the model")
-    parser.add_argument("--count", type=int, default=COUNT, help="documents to generate")
-    parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--iterations", type=int, default=95)
-    parser.add_argument("--c1", type=float, default=0.7)
-    parser.add_argument("--c2", type=float, default=0.01)
+    parser.add_argument("--data", type=Path, required=True, help="folder with gazetteer.z, where the models go")
+    parser.add_argument("--only", choices=sorted(RECIPES), help="train just this one")
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
-    begun = time.perf_counter()
-    train(
-        given.out, given.gazetteer or given.out.with_name("gazetteer.z"), count=given.count, seed=given.seed,
-        iterations=given.iterations, c1=given.c1, c2=given.c2, verbose=given.verbose,
-    )  # fmt: skip
-    print(
-        f"generator {VERSION}, seed {given.seed}, {given.count} documents: {given.out.stat().st_size} bytes, "
-        f"sha256 {hashlib.sha256(given.out.read_bytes()).hexdigest()[:16]}, {time.perf_counter() - begun:.0f} s"
-    )
+    for name, recipe in RECIPES.items():
+        if given.only in (None, name):
+            begun, out = time.perf_counter(), given.data / name
+            train(out, given.data / "gazetteer.z", **recipe, verbose=given.verbose)
+            print(
+                f"{name}: generator {VERSION}, {recipe}, {out.stat().st_size} bytes, "
+                f"sha256 {hashlib.sha256(out.read_bytes()).hexdigest()}, {time.perf_counter() - begun:.0f} s"
+            )
 
 
 if __name__ == "__main__":

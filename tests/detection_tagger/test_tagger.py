@@ -8,10 +8,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 
+import pycrfsuite
 import pytest
 
 from detection_tagger.probe import probes
-from toolguard.detection.tagger import CrfTagger
+from toolguard.detection.tagger import CrfTagger, load
+from toolguard.detection.tagger import gazetteer as gazetteer_file
+from toolguard.detection.tagger import model as model_file
+from toolguard.detection.tagger.features import Features
+from toolguard.detection.tagger.tokens import tokenize
 from toolguard.errors import DetectionError
 
 
@@ -182,9 +187,55 @@ def test_errors_hold_nothing_of_the_text(tagger: CrfTagger, monkeypatch: pytest.
     assert caught.value.__suppress_context__
 
 
-def test_a_damaged_model_is_refused_with_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    gazetteer = (resources.files("toolguard.detection.tagger") / "data" / "gazetteer.z").read_bytes()
-    with pytest.raises(DetectionError, match="damaged"):
-        CrfTagger(b"not a model", gazetteer)
-    with pytest.raises(DetectionError, match="damaged"):
-        CrfTagger((resources.files("toolguard.detection.tagger") / "data" / "phi.crfsuite").read_bytes(), b"not a list")
+def test_a_damaged_model_is_refused_with_a_clear_error() -> None:
+    data = resources.files("toolguard.detection.tagger") / "data"
+    model, gazetteer = (data / "fast.model").read_bytes(), (data / "gazetteer.z").read_bytes()
+    for models, words in (([b"not a model"], gazetteer), ([model[:9000]], gazetteer), ([model], b"not a list")):
+        with pytest.raises(DetectionError, match="damaged"):
+            CrfTagger(models, words)
+
+
+def test_a_profile_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(DetectionError, match=r"'best'.*accurate.*fast"):
+        load("best")
+
+
+def test_profiles_have_versions_of_their_own(tagger: CrfTagger, accurate: CrfTagger) -> None:
+    assert load("fast").version == tagger.version != accurate.version
+
+
+def test_the_accurate_profile_hides_no_less_of_our_own_texts_than_the_fast_one(
+    tagger: CrfTagger, accurate: CrfTagger
+) -> None:
+    counts = {"fast": 0, "accurate": 0}
+    for _, text, spans in probes():
+        for name, one in (("fast", tagger), ("accurate", accurate)):
+            covered = {at for finding in one.tag(text) for at in range(finding.start, finding.end)}
+            counts[name] += sum(all(at in covered for at in range(*span) if text[at].isalnum()) for span in spans)
+    assert counts["accurate"] >= counts["fast"]
+
+
+@pytest.mark.parametrize(("least", "hides"), [(0.0, True), (1.01, False)])
+def test_several_models_hide_what_their_mean_probability_says(least: float, hides: bool) -> None:
+    data = resources.files("toolguard.detection.tagger") / "data"
+    models = [(data / name).read_bytes() for name in ("fast.model", "second.model")]
+    tagger = CrfTagger(models, (data / "gazetteer.z").read_bytes(), least=least)
+    assert bool(tagger.tag("Patient Agnieszka Kowalczyk takes metformin.")) is hides
+
+
+def test_features_the_model_does_not_know_are_left_out_without_changing_its_answer() -> None:
+    data = resources.files("toolguard.detection.tagger") / "data"
+    crf, known = model_file.unpack((data / "fast.model").read_bytes())
+    flags = gazetteer_file.unpack((data / "gazetteer.z").read_bytes())
+    every, few, model = Features(flags), Features(flags, known=known), pycrfsuite.Tagger()
+    model.open_inmemory(crf)
+    for _, text, _ in probes():
+        words = tokenize(text)[0]
+        all_rows, rows = every(words), few(words)
+        assert [set(row) & known for row in all_rows] == [set(row) & known for row in rows]
+        assert model.tag(all_rows) == model.tag(rows)
+
+
+@pytest.mark.parametrize("names", [["a"], ["k=Xx: O", "w=\\n", "-0=x y"]])
+def test_a_packed_model_reads_back_the_same(names: list[str]) -> None:
+    assert model_file.unpack(model_file.pack(b"crf", names)) == (b"crf", frozenset(name.encode() for name in names))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from random import Random
 
 import pytest
-from training.generate import Document, documents
-from training.train_tagger import label_tokens, train
+from training.generate import Document, documents, every_template, expand
+from training.slots import SLOT, Scene
+from training.train_tagger import RECIPES, label_tokens, train
 
 from toolguard.detection.tagger import CrfTagger
 from toolguard.detection.tagger.gazetteer import pack, unpack
@@ -36,13 +38,22 @@ def test_spans_lie_inside_their_text_in_order(made: list[Document]) -> None:
 
 def test_every_genre_and_every_label_occurs(made: list[Document]) -> None:
     genres = {"query", "notes", "triage", "spoken", "chat", "spanish", "structured", "form", "records"}
+    genres |= {"general", "ward", "admin", "sms"}
     labels = {"PERSON", "LOCATION", "FACILITY", "ADDRESS", "DATE", "ID", "PHONE", "EMAIL", "AGE"}
     assert {document.genre for document in made} == genres
     assert {label for document in made for *_, label in document.spans} == labels
 
 
 def test_no_slot_is_left_unfilled(made: list[Document]) -> None:
-    assert not [document.text for document in made if "⟨" in document.text or "¦" in document.text]
+    assert not [document.text for document in made if set("⟨¦⟩«»") & set(document.text)]
+
+
+def test_every_template_names_only_slots_and_pieces_that_exist() -> None:
+    scene = Scene(Random(1))
+    for template in every_template():
+        whole = expand(template, Random(1))
+        for match in SLOT.finditer(whole):
+            assert scene.fill(match[1] or match[3], match[2] or ""), template
 
 
 def test_tokens_are_labelled_exactly_where_a_span_lies(made: list[Document]) -> None:
@@ -63,7 +74,11 @@ def test_training_twice_gives_the_same_model_byte_for_byte(tmp_path: Path) -> No
         models.append(out.read_bytes())
     assert models[0] == models[1]
     text = "Patient: Maria Garcia seen at Mercy Hospital on 03/14/2023."
-    assert any("Garcia" in text[f.start : f.end] for f in CrfTagger(models[0], GAZETTEER.read_bytes()).tag(text))
+    assert any("Garcia" in text[f.start : f.end] for f in CrfTagger([models[0]], GAZETTEER.read_bytes()).tag(text))
+
+
+def test_every_model_of_the_package_has_its_recipe() -> None:
+    assert {path.name for path in GAZETTEER.parent.glob("*.model")} == set(RECIPES)
 
 
 def test_another_seed_gives_another_model(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 from toolguard.detection.tagger.tokens import NEWLINE
@@ -17,6 +18,7 @@ from toolguard.detection.tagger.tokens import NEWLINE
 __all__ = ["Features"]
 
 _LIMIT: Final = 60_000  # distinct tokens kept before the cache starts anew
+_HEADS: Final = ("-0=", "0+=", "-+=")  # pairs of kinds: before and here, here and after, before and after
 _RUN: Final = re.compile(r"(.)\1{4,}")
 _MONTHS: Final = frozenset(
     "january february march april may june july august september october november december jan feb mar apr jun jul "
@@ -38,40 +40,72 @@ _NUMBERS: Final = frozenset(
 )
 
 
+class _Pairs(dict[str, bytes]):
+    """Second kind to the feature made of a first and a second kind."""
+
+
+class _AnyPairs(_Pairs):
+    """Every pair has its feature: for training, when it is not known yet which are worth keeping."""
+
+    def __init__(self, first: str) -> None:
+        super().__init__()
+        self._first = first
+
+    def get(self, second: str, default: bytes | None = None) -> bytes | None:  # type: ignore[override]  # the only use
+        return f"{self._first} {second}".encode("utf-8", "replace")
+
+
+_NO_PAIRS: Final = _Pairs()
+
+
 class _Entry(NamedTuple):
-    own: list[str]
-    before: list[str]  # as the token directly before
-    after: list[str]  # as the token directly after
-    before2: list[str]
-    after2: list[str]
-    word_before: list[str]  # as the nearest word before, punctuation skipped
-    word_after: list[str]
-    line_key: list[str]  # as the first word of the line
-    kind: str  # coarse class for the conjunctions, and the three beginnings made of it
-    kind_before: str
-    kind_here: str
-    kind_around: str
+    own: list[bytes]
+    before: list[bytes]  # as the token directly before
+    after: list[bytes]  # as the token directly after
+    before2: list[bytes]
+    after2: list[bytes]
+    word_before: list[bytes]  # as the nearest word before, punctuation skipped
+    word_after: list[bytes]
+    line_key: list[bytes]  # as the first word of the line
+    kind: str  # coarse class, for the pairs
     role: int  # 0 punctuation, 1 word, 2 number, 3 line break
     case: int  # 0 no letters, 1 lower, 2 capitalised, 3 upper
     lower: str
+    with_next: _Pairs = _NO_PAIRS  # as seen from the token after this
+    to_next: _Pairs = _NO_PAIRS  # as seen from this token
+    over: _Pairs = _NO_PAIRS  # as seen from between this token and the one after the next
 
 
 class Features:
     """Turns token lists into feature lists. Not thread-safe; `CrfTagger` guards it with its lock."""
 
-    def __init__(self, flags: Mapping[str, str], *, hide: Callable[[str], bool] | None = None) -> None:
-        """``flags``: lower-case word to gazetteer flags. ``hide`` (training only) makes listed names unknown."""
+    def __init__(
+        self,
+        flags: Mapping[str, str],
+        *,
+        known: AbstractSet[bytes] | None = None,
+        hide: Callable[[str], bool] | None = None,
+    ) -> None:
+        """``flags``: lower-case word to gazetteer flags. ``known``: the features the model has; the others would say
+        nothing to it and are left out. ``hide`` (training only) makes listed names unknown."""
         self._flags = flags
+        self._known = known
         self._hide = hide
+        self._pairs: dict[str, _Pairs] = {}
+        for feature in known or ():
+            if feature[:3].decode("latin-1") in _HEADS:
+                first, second = feature.decode().split(" ", 1)
+                self._pairs.setdefault(first, _Pairs())[second] = feature
         self._cache: dict[tuple[str, str], _Entry] = {}
+        self._edge = self._finish(_EDGE)
 
-    def __call__(self, tokens: Sequence[str]) -> list[list[str]]:
-        """One list of feature strings per token, in order."""
+    def __call__(self, tokens: Sequence[str]) -> list[list[bytes]]:
+        """One list of features per token, in order, as UTF-8: that spares CRFsuite's binding the encoding."""
         if len(self._cache) > _LIMIT:
             self._cache.clear()
-        rows: list[list[str]] = []
+        rows: list[list[bytes]] = []
         start, total = 0, len(tokens)
-        document = self._mode(tokens, "m")
+        document = ""
         entries: list[_Entry] = []
         bounds: list[tuple[int, int]] = []
         while start < total:
@@ -80,24 +114,15 @@ class Features:
             except ValueError:
                 end = total
             line = tokens[start:end]
-            mode = self._mode(line, document)
+            mode = _mode(line)
+            if not mode:
+                document = mode = document or _mode(tokens) or "m"
             entries += self._entries(line, mode)
             bounds.append((start, end))
             start = end
         for start, end in bounds:
-            rows += _line_rows(entries, start, end)
+            self._line_rows(rows, entries, start, end)
         return rows
-
-    def _mode(self, line: Sequence[str], default: str) -> str:
-        """``l`` all lower case, ``u`` all upper case, ``m`` mixed; lines too short to tell take ``default``."""
-        letters = [token for token in line if token.isalpha() and len(token) > 1]
-        if len(letters) < 3:
-            return default
-        lower = sum(map(str.islower, letters))
-        if lower == len(letters) or (lower > 20 and lower >= 0.97 * len(letters)):
-            return "l"
-        upper = sum(map(str.isupper, letters))
-        return "u" if upper >= 0.85 * len(letters) else "m"
 
     def _entries(self, line: Sequence[str], mode: str) -> list[_Entry]:
         cache = self._cache
@@ -105,9 +130,84 @@ class Features:
         for token in line:
             entry = cache.get((token, mode))
             if entry is None:
-                entry = cache[token, mode] = self._entry(token, mode)
+                entry = cache[token, mode] = self._finish(self._entry(token, mode))
             found.append(entry)
         return found
+
+    def _finish(self, entry: _Entry) -> _Entry:
+        """The entry with only the features the model has, and its pairs."""
+        known = self._known
+
+        def kept(features: list[bytes]) -> list[bytes]:
+            return features if known is None else [feature for feature in features if feature in known]
+
+        with_next, to_next, over = (self._paired(head + entry.kind) for head in _HEADS)
+        return entry._replace(
+            own=kept(entry.own),
+            before=kept(entry.before),
+            after=kept(entry.after),
+            before2=kept(entry.before2),
+            after2=kept(entry.after2),
+            word_before=kept(entry.word_before),
+            word_after=kept(entry.word_after),
+            line_key=kept(entry.line_key),
+            with_next=with_next,
+            to_next=to_next,
+            over=over,
+        )
+
+    def _line_rows(self, rows: list[list[bytes]], entries: list[_Entry], start: int, end: int) -> None:
+        """Adds the feature rows of the tokens ``start:end``, which are one line; neighbours reach over its ends."""
+        edge = self._edge
+        line = entries[start:end]
+        next_words: list[_Entry] = []
+        word = edge
+        for entry in reversed(line):
+            next_words.append(word)
+            if entry.role in (1, 2):
+                word = entry
+        next_words.reverse()
+        before = entries[start - 1] if start else edge
+        before2 = entries[start - 2] if start > 1 else edge
+        ahead = [*entries[start + 1 : end + 2], edge, edge]
+        word, word2 = edge, edge
+        key: list[bytes] = []
+        keyed = False
+        column = 0
+        fielded = len(line) > 6 and line[1].lower == "|" and line[0].case == 3  # an HL7 v2 segment
+        first = True
+        for entry, after, after2, follows in zip(line, ahead, ahead[1:], next_words, strict=False):
+            kind, after_kind = entry.kind, after.kind
+            row = [*entry.own, *before.before, *after.after, *before2.before2, *after2.after2]
+            if pair := before.with_next.get(kind):
+                row.append(pair)
+            if pair := entry.to_next.get(after_kind):
+                row.append(pair)
+            if pair := before.over.get(after_kind):
+                row.append(pair)
+            row += word2.word_before if word is before else word.word_before
+            if follows is not after:
+                row += follows.word_after
+            if fielded:
+                row.append(f"f={line[0].lower}{column}".encode("utf-8", "replace"))
+                if entry.lower == "|":
+                    column += 1
+            else:
+                row += key
+            if first:
+                row.append(b"bol")
+                first = False
+            if not keyed and entry.role == 1:
+                key, keyed = entry.line_key, True
+            rows.append(row)
+            if entry.role in (1, 2):
+                word, word2 = entry, word
+            before2, before = before, entry
+
+    def _paired(self, first: str) -> _Pairs:
+        if self._known is not None:
+            return self._pairs.get(first, _NO_PAIRS)
+        return _AnyPairs(first)
 
     def _entry(self, token: str, mode: str) -> _Entry:
         lower = token.lower()
@@ -128,8 +228,10 @@ class Features:
         if (not flags and "'" in lower) or "’" in lower:
             flags = self._flags.get(lower.replace("’", "'"), "")
         if flags and self._hide is not None and self._hide(lower):
-            flags = "".join(flag for flag in flags if flag in "WEMKS")
-        known = "W" in flags or "M" in flags or "E" in flags
+            flags = "".join(flag for flag in flags if flag not in "FLC")
+        classes = "".join(filter(str.islower, flags))
+        flags = "".join(filter(str.isupper, flags))
+        known = "W" in flags or "M" in flags or "E" in flags or bool(classes)
         shape = _shape(token)
         extra = (
             "T"
@@ -153,23 +255,39 @@ class Features:
             if len(lower) < 4:
                 own.append("len=" + str(len(lower)))
         case = 3 if token.isupper() and len(token) > 1 else 2 if token[0].isupper() else 1
-        return _make(lower if spelled else "#" + flags, own, kind, kind, 1, case, lower)
+        return _make(lower if spelled else "#" + flags, own, kind, kind, 1, case, lower, classes)
 
 
-def _make(name: str, own: list[str], kind: str, context: str, role: int, case: int, lower: str) -> _Entry:
+def _mode(line: Sequence[str]) -> str:
+    """``l`` all lower case, ``u`` all upper case, ``m`` mixed; empty if there are too few words to tell."""
+    letters = [token for token in line if token.isalpha() and len(token) > 1]
+    if len(letters) < 3:
+        return ""
+    lower = sum(map(str.islower, letters))
+    if lower == len(letters) or (lower > 20 and lower >= 0.97 * len(letters)):
+        return "l"
+    return "u" if sum(map(str.isupper, letters)) >= 0.85 * len(letters) else "m"
+
+
+def _make(
+    name: str, own: list[str], kind: str, context: str, role: int, case: int, lower: str, classes: str = ""
+) -> _Entry:
+    def seen(place: str, *more: str) -> list[bytes]:
+        return [
+            feature.encode("utf-8", "replace")
+            for feature in (f"{place}={name}", *more, *(f"{place}c={c}" for c in classes))
+        ]
+
     return _Entry(
-        own=own,
-        before=["-1=" + name, "-1k=" + context],
-        after=["+1=" + name, "+1k=" + context],
-        before2=["-2=" + name],
-        after2=["+2=" + name],
-        word_before=["-w=" + name],
-        word_after=["+w=" + name],
-        line_key=["key=" + name],
+        own=[feature.encode("utf-8", "replace") for feature in (*own, *("c=" + c for c in classes))],
+        before=seen("-1", "-1k=" + context),
+        after=seen("+1", "+1k=" + context),
+        before2=seen("-2"),
+        after2=seen("+2"),
+        word_before=seen("-w"),
+        word_after=seen("+w"),
+        line_key=seen("key"),
         kind=kind,
-        kind_before="-0=" + kind + " ",
-        kind_here="0+=" + kind + " ",
-        kind_around="-+=" + kind + " ",
         role=role,
         case=case,
         lower=lower,
@@ -234,45 +352,3 @@ def _size(part: str) -> str:
 
 
 _EDGE: Final = _make("\\n", [], "\\n", "\\n", 3, 0, "")
-
-
-def _line_rows(entries: list[_Entry], start: int, end: int) -> list[list[str]]:
-    """Feature rows of the tokens ``start:end``, which are one line; neighbours reach over its ends."""
-    line = entries[start:end]
-    next_words: list[_Entry] = []
-    word = _EDGE
-    for entry in reversed(line):
-        next_words.append(word)
-        if entry.role in (1, 2):
-            word = entry
-    next_words.reverse()
-    before = entries[start - 1] if start else _EDGE
-    before2 = entries[start - 2] if start > 1 else _EDGE
-    ahead = [*entries[start + 1 : end + 2], _EDGE, _EDGE]
-    word, word2 = _EDGE, _EDGE
-    key: list[str] = []
-    column = 0
-    fielded = len(line) > 6 and line[1].lower == "|" and line[0].case == 3  # an HL7 v2 segment
-    rows: list[list[str]] = []
-    for entry, after, after2, follows in zip(line, ahead, ahead[1:], next_words, strict=False):
-        kind, after_kind = entry.kind, after.kind
-        row = entry.own + before.before + after.after + before2.before2 + after2.after2
-        row += (before.kind_before + kind, entry.kind_here + after_kind, before.kind_around + after_kind)
-        row += word2.word_before if word is before else word.word_before
-        if follows is not after:
-            row += follows.word_after
-        if fielded:
-            row.append("f=" + line[0].lower + str(column))
-            if entry.lower == "|":
-                column += 1
-        else:
-            row += key
-        if not rows:
-            row.append("bol")
-        if not key and entry.role == 1:
-            key = entry.line_key
-        rows.append(row)
-        if entry.role in (1, 2):
-            word, word2 = entry, word
-        before2, before = before, entry
-    return rows

@@ -1,7 +1,8 @@
 """Word lists the tagger looks at: which words are given names, family names, places, plain or clinical words.
 
 The file is one zlib stream of UTF-8 lines ``FLAGS word word …`` made by ``python -m training.build_gazetteer``.
-A flag only says that a word *can* be that; the model weighs it with everything else.
+A flag only says that a word *can* be that; the model weighs it with everything else. Capital flags say what a word
+is; small ones (``training/data/classes.txt``) what it says about its neighbours: a role, a label, a unit.
 """
 
 from __future__ import annotations

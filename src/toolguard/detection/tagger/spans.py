@@ -44,6 +44,7 @@ def spans_of(
             at += 1
         last = at - 1
         if kind == "PERSON":
+            last = at - 1 if (stop := _sentence_end(words, first, last, flags)) is None else stop
             first = _with_title(words, first)
         start, end = starts[first], ends[last]
         opening = "(+" if kind == "PHONE" else ""
@@ -55,7 +56,7 @@ def spans_of(
         if not any(map(str.isalnum, text[start:end])) or _no_identifier(text, start, end, kind, flags):
             continue
         found.append((start, end, kind))
-        for index in range(first, at):
+        for index in range(first, last + 1):
             covered[index] = True
             word = words[index]
             if kind == "PERSON" and _repeats(word, flags):
@@ -79,6 +80,20 @@ def _no_identifier(text: str, start: int, end: int, kind: str, flags: Mapping[st
         near = max(0, start - 36)
         return any(m.start() + near <= start and end <= m.end() + near for m in _UUID.finditer(text[near : end + 36]))
     return False
+
+
+def _sentence_end(words: Sequence[str], first: int, last: int, flags: Mapping[str, str]) -> int | None:
+    """Where a name ends if a sentence ends inside it ("per Dr. Young. Aircast given"); None: it does not.
+
+    What follows must be words known as plain or clinical ones and not as names, or the name goes on.
+    """
+    for at in range(first + 1, last):
+        before = words[at - 1]
+        if words[at] == "." and len(before) > 2 and before.isalpha() and before.lower() not in _TITLES:
+            rest = [flags.get(word.lower(), "") for word in words[at + 1 : last + 1] if word[0].isalpha()]
+            if rest and all(set("WM") & set(known) and not set("FL") & set(known) for known in rest):
+                return at - 1
+    return None
 
 
 def _with_title(words: Sequence[str], first: int) -> int:
