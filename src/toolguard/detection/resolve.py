@@ -42,6 +42,7 @@ _DATED = frozenset(
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety oh "
     "uno dos tres cuatro cinco seis siete ocho nueve diez once doce quince veinte treinta ayer hoy manana navidad semana day labor memorial valentine's mother's father's mothers fathers new".split()
 )
+_CODES = frozenset("ID MRN ACCOUNT DEVICE LICENSE HEALTH_PLAN_ID".split())
 _SEASONS = frozenset(
     "last this next past the early late in of spring summer fall autumn winter year month same day".split()
 )
@@ -72,6 +73,8 @@ def _possible(span: Span, lexed: Lexed) -> bool:
             return False
         if all(word in _COMMON for word in words):
             return False
+        if span.type == "FACILITY" and not lexed.lower_style and not any(lexed.caps[first:last]):
+            return False  # "a community clinic" in a text that knows capitals
         if (
             span.type == "PERSON"
             and len(words) == 1
@@ -86,6 +89,9 @@ def _possible(span: Span, lexed: Lexed) -> bool:
         return _dated(words, text)
     if span.type in ("AGE", "EMAIL", "URL"):
         return not all(word in _COMMON for word in words)
+    digits = sum(map(str.isdigit, text))
+    if span.type in _CODES and (0 < digits < 3 or (digits == 0 and len(words) == 1 and words[0] in _DATED)):
+        return False
     return not _MEASURE.search(text) and not _RANGE.fullmatch(text)
 
 
@@ -104,6 +110,6 @@ def _no_name(words: list[str], flags: list[int], text: str, shouting: bool) -> b
         return False
     if len(words) == 1 and len(words[0]) < 5 and not _VOWEL.search(text):
         return True
-    if _RANGE.fullmatch(text):
+    if _RANGE.fullmatch(text) or " -" in text or text.startswith("-"):
         return True
     return len(words) == 1 and len(text) < 7 and text.isupper() and not shouting

@@ -85,7 +85,7 @@ _STREET_NAMES = frozenset(
     "pleasant highland lakeview sunset ridge river willow birch cherry spruce hickory magnolia dogwood linden mulberry vine college university locust peachtree canal harrison monroe cleveland lafayette".split()
 )
 _NOT_STREET = frozenset(
-    "by seen patient pt her his under managed female this that is was has f m yo pain mg mcg ml mmhg year years day days week weeks month months hours hour minutes times patients people male female y yo percent cm mm units doses tablets points old of in on at to and or with for".split()
+    "admitted transferred presented from lives alone who is c/o by seen patient pt her his under managed female this that is was has f m yo pain mg mcg ml mmhg year years day days week weeks month months hours hour minutes times patients people male female y yo percent cm mm units doses tablets points old of in on at to and or with for".split()
 )
 
 
@@ -104,7 +104,9 @@ def addresses(lexed: Lexed) -> list[Span]:
     for pattern, needed, score in _OTHER_STREETS:
         if not vocabulary.isdisjoint(needed):
             out += [
-                Span(*m.span(), "ADDRESS", score, SOURCE) for m in pattern.finditer(text) if any(map(str.isdigit, m[0]))
+                Span(*m.span(), "ADDRESS", score, SOURCE)
+                for m in pattern.finditer(text)
+                if any(map(str.isdigit, m[0])) and _NOT_STREET.isdisjoint(m[0].lower().split()[1:4])
             ]
     if _GERMANIC_TAIL.search(text):
         out += [

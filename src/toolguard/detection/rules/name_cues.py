@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolguard.detection.gazetteer import CITY, CITY_HEAD, CLINICAL, FAMILY, GIVEN, REGION, WORD
+from toolguard.detection.gazetteer import CITY, CITY_HEAD, CLINICAL, EPONYM, FAMILY, GIVEN, REGION, WORD
 from toolguard.detection.rules.name_reader import NameReader
 from toolguard.detection.rules.name_words import (
     CONTEXT_GAP,
@@ -180,7 +180,7 @@ class CuedNames(NameReader):
         if self.lexed.gap(j) not in (", ", ",") or j + 1 >= self.count:
             return None
         k = j + 1
-        if not self.caps[k]:
+        if not self.caps[k] or (self.flags[i] & EPONYM and self.flags[k] & EPONYM):
             return None
         given = self.strength(k)
         family = self.strength(i)

@@ -65,7 +65,7 @@ STOP = frozenset(
     "dose daily tablet capsule english spanish french german chinese african american asian hispanic caucasian jewish muslim christian catholic "
     "none unknown normal abnormal stable acute chronic mild moderate severe left right home band ilike like re reviewer pain mgmt management offered called proband asa hola yeah yes ok okay "
     "tagalog mandarin cantonese vietnamese korean japanese arabic russian portuguese somali hindi urdu farsi swahili amharic tigrinya hmong creole offered negativo positivo "
-    "sure well so micro subj union european sir madam team staff whom it may colleague colleagues doctor office everyone all there again today tomorrow tonight yesterday".split()
+    "sure well so um uh micro subj union european sir madam team staff whom it may colleague colleagues doctor office everyone all there again today tomorrow tonight yesterday".split()
 )
 INITIAL_GAP = (" ", ". ", ".", ".-", "-")
 CONTEXT_GAP = re.compile(r"[ \t]{0,3}[:=|,(\"'/-]?[ \t\"'(]{0,3}\n?[ \t]{0,4}")

@@ -14,6 +14,7 @@ from toolguard.detection.spans import Span
 __all__ = ["towns"]
 
 _TOWN_STATE = re.compile(rf"(?<![\w])({TOWN}),\s{{1,2}}({STATE})\b(?!\s?[-:=])(?:,?\s{{1,3}}\d{{5}}(?:-\d{{4}})?\b)?")
+_NUMBER_AFTER = re.compile(r"\s?[:#]|\s(?=[A-Z0-9-]{0,20}\d)(?!\d{5}(?!\d))")
 _CAPITALS = re.compile(r"\s[A-Z]{2,}")
 _THINGS = frozenset(
     "disease syndrome virus fever score risk scale study trial criteria classification rule rules protocol consensus guideline guidelines statement declaration convention index "
@@ -38,6 +39,8 @@ def towns(lexed: Lexed) -> list[Span]:
         else ()
     ):
         head = match[1].split()[0].lower()
+        if match[2] == "ID" and _NUMBER_AFTER.match(text, match.end(2)):
+            continue  # "Precious Moyo, ID XQF992817364"
         if head in ("dr", "mr", "mrs", "ms") or (
             match[2] in ("MD", "PA", "MS", "MA", "DC", "DE", "LA", "CO", "AL") and _is_person(match[1])
         ):
