@@ -82,7 +82,8 @@ class Request:
     the service, where it may reveal them. ``target`` is a keyed digest of what the call is aimed at, ``subject`` of the
     patient it concerns, ``arg_digests`` of each argument (to compare calls, never to run them). ``fallback`` names
     the approver rules whose first stage had nobody. ``bound`` are digests of contents the arguments refer to,
-    ``unbound`` the references whose contents nothing binds. ``view_digest`` covers all of it (`request_digest`).
+    ``unbound`` the references whose contents nothing binds. ``risk_classes`` are all that any evidence speaks for.
+    ``view_digest`` covers all of it (`request_digest`).
     """
 
     id: str
@@ -128,6 +129,7 @@ class Request:
     fallback: frozenset[str] = frozenset()
     bound: Mapping[str, str] = field(default_factory=dict)
     unbound: tuple[str, ...] = ()
+    risk_classes: tuple[str, ...] = ()
 
 
 class Assured(IntEnum):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as _dt
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -72,19 +72,22 @@ class Found:
 
 
 _TIME = r"(?:[T ]00:00(?::00(?:\.0{1,9})?)?(?:Z|[+-]00:?00)?)?"
-_SHAPES = re.compile(
-    rf"(?<![\w.-])(?P<date>9[0-8][0-9]{{2}}-[01][0-9]-[0-3][0-9]){_TIME}(?![\w-])"
-    r"|(?<![\w.-])900000000(?P<integer>[0-9]{6})(?:\.0)?(?![\w-]|\.[0-9])"
-    r"|(?<![\w.+-])m(?P<email>[0-9]{1,6})@masked\.example(?![\w-]|\.[\w-])"
-    rf"|(?<![\w-]){_UUID}(?P<uuid>[0-9a-fA-F]{{12}})(?![\w-])"
-    r"|(?<!\w)https://masked\.example/(?P<uri>[0-9]{1,6})(?!\w)"
-    r"|(?<![\w.-])h(?P<hostname>[0-9]{1,6})\.masked\.example(?![\w-]|\.[\w-])"
-    r"|(?<![\w.-])240\.(?P<ipv4>[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})(?![\w-]|\.[0-9])"
-    rf"|(?<![\w:.]){_IPV6}(?P<ipv6>[0-9a-f]{{1,2}}:[0-9a-f]{{1,4}})(?![\w:])",
-    re.ASCII,
+# what may not stand before is looked for after the first letter: so each pattern begins with a letter to search for
+_SHAPES: tuple[tuple[Form, str, re.Pattern[str]], ...] = tuple(
+    (form, hint, re.compile(pattern, re.ASCII))
+    for form, hint, pattern in (
+        (Form.DATE, "-", rf"9(?<![\w.-]9)([0-8][0-9]{{2}}-[01][0-9]-[0-3][0-9]){_TIME}(?![\w-])"),
+        (Form.INTEGER, "900000000", r"900000000(?<![\w.-]900000000)([0-9]{6})(?:\.0)?(?![\w-]|\.[0-9])"),
+        (Form.EMAIL, "masked.example", r"m(?<![\w.+-]m)([0-9]{1,6})@masked\.example(?![\w-]|\.[\w-])"),
+        (Form.UUID, _UUID, rf"{_UUID}(?<![\w-]{_UUID})([0-9a-fA-F]{{12}})(?![\w-])"),
+        (Form.URI, "masked.example", r"https://(?<!\whttps://)masked\.example/([0-9]{1,6})(?!\w)"),
+        (Form.HOSTNAME, "masked.example", r"h(?<![\w.-]h)([0-9]{1,6})\.masked\.example(?![\w-]|\.[\w-])"),
+        (Form.IPV4, "240.", r"240\.(?<![\w.-]240\.)([0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})(?![\w-]|\.[0-9])"),
+        (Form.IPV6, _IPV6, rf"{_IPV6}(?<![\w:.]{_IPV6})([0-9a-f]{{1,2}}:[0-9a-f]{{1,4}})(?![\w:])"),
+    )
 )
 _DATE_HINT = re.compile(r"9[0-8][0-9]{2}-[01]")
-_HINTS = ("masked.example", "900000000", _UUID, "240.", _IPV6)
+_HINTS = tuple(dict.fromkeys(hint for form, hint, _ in _SHAPES if form is not Form.DATE))
 
 
 def hints(text: str) -> bool:
@@ -92,18 +95,22 @@ def hints(text: str) -> bool:
     return any(hint in text for hint in _HINTS) or _DATE_HINT.search(text) is not None
 
 
-def find(text: str) -> Iterator[Found]:
+def find(text: str) -> list[Found]:
     """Every surrogate in ``text``, in order."""
-    for match in _SHAPES.finditer(text):
-        name = str(match.lastgroup)
-        number = _READ.get(name, int)(match[name])
-        if number is not None and number < _MILLION:
-            yield Found(start=match.start(), end=match.end(), form=Form[name.upper()], number=number)
+    found = [
+        Found(start=match.start(), end=match.end(), form=form, number=number)
+        for form, hint, pattern in _SHAPES
+        if hint in text
+        for match in pattern.finditer(text)
+        if (number := _READ.get(form, int)(match[1])) is not None and number < _MILLION
+    ]
+    found.sort(key=lambda f: f.start)
+    return [f for n, f in enumerate(found) if n == 0 or f.start >= found[n - 1].end]
 
 
 def _read_date(text: str) -> int | None:
     try:
-        return (_dt.date.fromisoformat(text) - _FIRST_DAY).days
+        return (_dt.date.fromisoformat(f"9{text}") - _FIRST_DAY).days
     except ValueError:
         return None
 
@@ -118,9 +125,9 @@ def _read_ipv6(text: str) -> int:
     return int(high, 16) << 16 | int(low, 16)
 
 
-_READ: Mapping[str, Callable[[str], int | None]] = {
-    "date": _read_date,
-    "uuid": lambda text: int(text, 16),
-    "ipv4": _read_ipv4,
-    "ipv6": _read_ipv6,
+_READ: Mapping[Form, Callable[[str], int | None]] = {
+    Form.DATE: _read_date,
+    Form.UUID: lambda text: int(text, 16),
+    Form.IPV4: _read_ipv4,
+    Form.IPV6: _read_ipv6,
 }

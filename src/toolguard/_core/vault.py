@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -115,7 +115,7 @@ def token_spans(text: str) -> list[TokenSpan]:
     if _HINT.search(text) is None:
         return stand_ins
     spans = []
-    for match in _SHAPES.finditer(text):
+    for match in _shaped(text):
         n = next(n for n in "1234" if match["t" + n] is not None)
         token = Token(
             type=match["t" + n].upper(),
@@ -126,8 +126,38 @@ def token_spans(text: str) -> list[TokenSpan]:
         spans.append(TokenSpan(start=match.start(), end=match.end(), token=token))
     if not stand_ins:
         return spans
-    apart = [s for s in stand_ins if not any(t.start < s.end and s.start < t.end for t in spans)]
-    return sorted([*spans, *apart], key=lambda span: span.start)
+    return sorted([*spans, *_apart(stand_ins, spans)], key=lambda span: span.start)
+
+
+def _apart(some: list[TokenSpan], others: list[TokenSpan]) -> Iterator[TokenSpan]:
+    """Those of ``some`` that no one of ``others`` overlaps; both in order."""
+    at = 0
+    for span in some:
+        while at < len(others) and others[at].end <= span.start:
+            at += 1
+        if at == len(others) or others[at].start >= span.end:
+            yield span
+
+
+_WORD = re.compile(r"[A-Za-z0-9_]+")
+_WORD_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
+
+
+def _shaped(text: str) -> Iterator[re.Match[str]]:
+    """Every match of `_SHAPES`, which is slow: it is asked only about words in which a token's number may stand."""
+    at = 0
+    while hint := _HINT.search(text, at):
+        word = _WORD.match(text, hint.start())
+        start = hint.start()
+        while start > at and text[start - 1] in _WORD_CHARS:
+            start -= 1
+        end = hint.end() if word is None else word.end()
+        match = _SHAPES.search(text, max(at, start - len("&lt;")), end + len("&gt;"))
+        if match is None or match.start() >= end:  # cut off by the end of the search, it may be anything
+            at = end
+        else:
+            yield match
+            at = match.end()
 
 
 def _surrogates(text: str) -> list[TokenSpan]:

@@ -164,6 +164,7 @@ def build_tools(source: Source) -> Iterator[ToolRule]:
             decisive=tuple(model.decisive or ()),
             results=Handling(model.results or "mask"),
             trusted_results=bool(model.trusted_results),
+            subject=model.subject,
             credentials=frozenset(model.credentials or ()),
             references=dict(model.references),
             said=frozenset(_said(model, said)),
@@ -177,7 +178,7 @@ def _said(model: ToolModel, said: Iterable[str]) -> Iterator[str]:
 
 
 _TOOL_SETTINGS = frozenset(
-    {"risk", "category", "trusted_for", "prose", "decisive", "results", "trusted_results", "credentials"}
+    {"risk", "category", "trusted_for", "prose", "decisive", "results", "trusted_results", "subject", "credentials"}
 )
 
 

@@ -54,7 +54,7 @@ from toolguard.errors import (
     Suspended,
 )
 
-__all__ = ["ask", "decided", "expire", "invalidate", "void_after_denial"]
+__all__ = ["ask", "check_frozen", "decided", "expire", "invalidate", "refusal", "void_after_denial"]
 
 
 def ask(setting: Setting, trail: Trail, judged: Judged) -> Flow[tuple[Trail, Approval]]:
@@ -87,7 +87,7 @@ def ask(setting: Setting, trail: Trail, judged: Judged) -> Flow[tuple[Trail, App
         return trail, approval
     if not is_granted(approval.state):
         yield from _record_repeat(setting, trail, approval)
-        raise _refusal(setting, approval, trail.call)
+        raise refusal(setting, approval, trail.call)
     yield from _check_grant(setting, trail, approval, judged)
     return trail, approval
 
@@ -124,6 +124,11 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
             call_id=trail.call,
         )
     registers: Registers = yield ReadRegister(fresh=True)
+    try:
+        check_frozen(setting, registers, trail.call)
+    except DeniedError:
+        yield Commit(Change(tenant=setting.tenant, records=(trail.refused("frozen", at=now),)))
+        raise
     editors = registers.tenant.editors.get(setting.ref.run, frozenset[str]())
     request_id: str = yield NewId()
     span: str = yield NewId()
@@ -161,6 +166,7 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
         because=decision.because,
         risk_class=decision.risk.risk_class.value,
         risk_level=decision.risk.level.label,
+        risk_classes=tuple(sorted(decision.risk.classes)),
         evidence=tuple(e.text for e in decision.risk.evidence),
         approver_rules=rules,
         agent_reason=reason,
@@ -396,7 +402,7 @@ def _record_repeat(setting: Setting, trail: Trail, approval: Approval) -> Flow[N
     yield Commit(Change(tenant=setting.tenant, records=(record,)))
 
 
-def _refusal(setting: Setting, approval: Approval, call: str) -> NotAllowedError:
+def refusal(setting: Setting, approval: Approval, call: str) -> NotAllowedError:
     """The error for an approval that did not end in a yes."""
     name, state = setting.tool.name, approval.state
     if state is State.DENIED:
@@ -419,6 +425,19 @@ def _refusal(setting: Setting, approval: Approval, call: str) -> NotAllowedError
     return DeniedError(
         f"the approval of {name!r} is {state.value}; the call did not run", code=state.value, call_id=call
     )
+
+
+def check_frozen(setting: Setting, registers: Registers, call: str) -> None:
+    """Raises DeniedError if a freeze holds the caller's agent."""
+    freeze = registers.frozen(setting.scope.caller.agent)
+    if freeze is not None:
+        raise DeniedError(
+            f"calls of agent {setting.scope.caller.agent!r} are frozen ({freeze.id!r}); none runs until a second person "
+            "lifts it (toolguard freeze lift)",
+            code="frozen",
+            model_text="This agent is frozen. The call did not run, and no other will. Stop, and tell the user.",
+            call_id=call,
+        )
 
 
 def decided(trail: Trail, judged: Judged, outcome: Outcome, at: float, stands: Basis | None = None) -> Draft:

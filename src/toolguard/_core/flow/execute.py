@@ -10,7 +10,7 @@ from typing import Any, cast
 from toolguard._core.approval import Approval, State, is_expired, is_granted, move
 from toolguard._core.audit import Kind, Outcome
 from toolguard._core.call import Json, canonical, freeze
-from toolguard._core.flow.ask import ask, decided, expire, invalidate, void_after_denial
+from toolguard._core.flow.ask import ask, check_frozen, decided, expire, invalidate, refusal, void_after_denial
 from toolguard._core.flow.contents import reach, same_contents
 from toolguard._core.flow.judge import judge
 from toolguard._core.flow.masking import mask, token_findings, tokenise
@@ -74,7 +74,9 @@ def authorise(setting: Setting, raw: object) -> Flow[Permit]:
     trail = Trail.begin(setting.scope, setting.tool, setting.ref, call=call, started=started)
     try:
         registers: Registers = yield ReadRegister()
-        _check_frozen(setting, registers, call)
+        if registers.frozen(setting.scope.caller.agent) is not None:  # it may have been lifted
+            registers = yield ReadRegister(fresh=True)
+        check_frozen(setting, registers, call)
         judged = yield from judge(setting, raw)
     except ToolguardError as fault:
         yield from _record_refusal(setting, trail, fault.code)
@@ -108,18 +110,6 @@ def authorise(setting: Setting, raw: object) -> Flow[Permit]:
         return Permit(trail=trail, judged=judged, pending=(), approval=approval)
     now: float = yield Now()
     return Permit(trail=trail, judged=judged, pending=(decided(trail, judged, Outcome.ALLOWED, now),))
-
-
-def _check_frozen(setting: Setting, registers: Registers, call: str) -> None:
-    freeze = registers.frozen(setting.scope.caller.agent)
-    if freeze is not None:
-        raise DeniedError(
-            f"calls of agent {setting.scope.caller.agent!r} are frozen ({freeze.id!r}); none runs until a second person "
-            "lifts it (toolguard freeze lift)",
-            code="frozen",
-            model_text="This agent is frozen. The call did not run, and no other will. Stop, and tell the user.",
-            call_id=call,
-        )
 
 
 def _record_refusal(setting: Setting, trail: Trail, code: str, error_type: str = "") -> Flow[None]:
@@ -249,7 +239,7 @@ def _check_stands(setting: Setting, permit: Permit, registers: Registers) -> Flo
     """Nothing that was done meanwhile stands against this call."""
     approval, stands = permit.approval, permit.basis
     try:
-        _check_frozen(setting, registers, permit.trail.call)
+        check_frozen(setting, registers, permit.trail.call)
     except DeniedError:
         yield from abandon(setting, permit, Outcome.DENIED, "frozen")
         raise
@@ -315,6 +305,11 @@ def _already(setting: Setting, permit: Permit) -> Flow[Done]:
     if row is not None and same and setting.replays and row.standing is Standing.EXECUTED and row.result:
         kept: bytes = yield Unseal(row.result, _ledger_context(setting))
         return Done(value=json.loads(kept), call=permit.trail.call, replayed=True)
+    if permit.approval is not None and row is not None and same and row.standing is Standing.ASKED:
+        found: Approval | None = yield Find(setting.ref)
+        if found is not None and found.state not in (State.EXECUTING, State.EXECUTED) and not is_granted(found.state):
+            yield from abandon(setting, permit, Outcome.DENIED, f"already_{found.state.value}")
+            raise refusal(setting, found, permit.trail.call)
     yield from abandon(setting, permit, Outcome.DENIED, "replay")
     raise ReplayError(
         f"this call of {setting.tool.name!r} was already carried out or tried once; it did not run again",

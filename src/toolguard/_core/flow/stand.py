@@ -72,7 +72,7 @@ def may_break(risk: Risk) -> bool:
 
 def basis(setting: Setting, judged: Judged) -> Flow[Basis | None]:
     """What already lets this call run, if anything does. The claim looks again."""
-    registers: Registers = yield ReadRegister()
+    registers: Registers = yield ReadRegister(fresh=True)
     if not registers.tenant.standing and not registers.tenant.glass:
         return None
     rules = judged.decision.approver_rules
