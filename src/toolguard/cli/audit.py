@@ -84,6 +84,7 @@ def _report_data(report: journal.VerifyReport) -> dict[str, Any]:
             for log in report.logs
         ],
         "states": [{"approval": fault.approval, "code": fault.code} for fault in report.states],
+        "acts": [{"act": fault.act, "code": fault.code} for fault in report.acts],
     }
 
 
@@ -101,6 +102,8 @@ def _print_report(report: journal.VerifyReport) -> None:
         console.print(table)
     for state in report.states:
         console.print(Text(f"approval {state.approval}: {_STATE_FAULTS[state.code]}", style="red"))
+    for act in report.acts:
+        console.print(Text(f"act {act.act}: {_ACT_FAULTS[act.code]}", style="red"))
     if report.running:
         console.print(f"{len(report.running)} executions have no end yet (running, or lost in a crash)")
     conclusion = "tampered" if report.tampered else "incomplete" if report.incomplete else "ok"
@@ -110,6 +113,12 @@ def _print_report(report: journal.VerifyReport) -> None:
     console.print("no anchor outside the store was consulted: a cut at the newest end can only be seen with one")
 
 
+_ACT_FAULTS = {
+    "gone": "it was recorded, but is no longer in the register",
+    "changed": "the register has another act in its place",
+    "unrecorded": "it is in the register, but nobody recorded it",
+    "uses": "it let more calls run than the store counts",
+}
 _STATE_FAULTS = {
     "unrecorded": "no record led to its state",
     "reset": "the records say it went further than its state",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from toolguard.journal.recover import Recovered, close_overdue, recover
 from toolguard.journal.timeline import in_time, since, tail, timeline
-from toolguard.journal.verify import LogReport, StateFault, VerifyReport, verify
+from toolguard.journal.verify import ActFault, LogReport, StateFault, VerifyReport, verify
 
 __all__ = [
+    "ActFault",
     "LogReport",
     "Recovered",
     "close_overdue",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from toolguard._core.approval import Approval, State
 from toolguard._core.audit import AuditRecord, Kind, Outcome
 
-__all__ = ["APPROVAL_ID", "OUTCOME", "TENANT", "Facts", "Story"]
+__all__ = ["ACT_ID", "APPROVAL_ID", "OUTCOME", "TENANT", "Facts", "Story", "TellsOfAct"]
 
 APPROVAL_ID = "toolguard.approval.id"
 OUTCOME = "toolguard.decision.outcome"
 TENANT = "toolguard.tenant"
+ACT_ID = "toolguard.act.id"
 
 _ENDS = frozenset({Kind.CALL_RETURNED, Kind.CALL_FAILED, Kind.CALL_INDETERMINATE})
 _VOID = frozenset(
@@ -77,13 +79,37 @@ class Story:
         return state.value in self.outcomes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellsOfAct:
+    """What the journal tells of one act: its place in its tenant's register, and its hash."""
+
+    id: str
+    tenant: str
+    n: int
+    hash: str
+
+    @classmethod
+    def of(cls, record: AuditRecord) -> TellsOfAct | None:
+        body = record.draft.body
+        n = body.get("toolguard.act.number")
+        if record.draft.kind is not Kind.ACT_RECORDED or not isinstance(n, int):
+            return None
+        return cls(
+            id=str(body.get(ACT_ID)), tenant=str(body.get(TENANT)), n=n, hash=str(body.get("toolguard.act.hash"))
+        )
+
+
 class Facts:
-    """Collected while records stream by; holds one entry per approval and per execution without an end."""
+    """Collected while records stream by; holds one entry per approval, per act and per execution without an end."""
 
     def __init__(self) -> None:
         self.stories: dict[str, Story] = {}
         self.tenants: set[str] = set()
         self.running: dict[str, AuditRecord] = {}
+        self.acts: dict[str, TellsOfAct] = {}
+        self.uses: Counter[tuple[str, str]] = Counter()
+        """(tenant, act) → calls that began because of it."""
+        self._because: dict[str, tuple[str, str]] = {}
         self._ended: set[str] = set()
 
     def watch(self, records: Iterable[AuditRecord]) -> Iterator[AuditRecord]:
@@ -100,6 +126,12 @@ class Facts:
         approval = draft.body.get(APPROVAL_ID)
         if isinstance(approval, str) and approval:
             self.stories.setdefault(approval, Story()).add(record)
+        if (told := TellsOfAct.of(record)) is not None:
+            self.acts[told.id] = told
+        if draft.kind is Kind.CALL_DECIDED and isinstance(because := draft.body.get(ACT_ID), str):
+            self._because[draft.call] = (str(tenant), because)
+        if draft.kind is Kind.CALL_EXECUTING and (use := self._because.pop(draft.call, None)) is not None:
+            self.uses[use] += 1
         if draft.kind is Kind.CALL_EXECUTING:
             if draft.call in self._ended:
                 self._ended.discard(draft.call)  # its end stood in a log that was read before

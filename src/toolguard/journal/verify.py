@@ -1,7 +1,8 @@
 """Does the journal hold together, and does it say the same as the tables beside it?
 
 Found here: a record that was edited, removed, inserted, moved or put elsewhere; a log that was cut short or
-is gone; an approval whose state no record supports. Not found without an anchor outside the store: a cut at
+is gone; an approval whose state no record supports; an act of the approval service that was taken out, put in or
+changed, and uses of one that were taken back. Not found without an anchor outside the store: a cut at
 the end of the newest log, or the removal of the newest logs, by someone who edits the registry to match.
 """
 
@@ -9,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import groupby
 
 from toolguard._core.approval import Approval
 from toolguard._core.audit import GENESIS, AuditRecord, Fault, Kind, verify_chain
-from toolguard.journal._facts import APPROVAL_ID, Facts, Story
+from toolguard._core.register import ALL
+from toolguard.journal._facts import APPROVAL_ID, Facts, Story, TellsOfAct
 from toolguard.ports import LogHead, Store
 
-__all__ = ["LogReport", "StateFault", "VerifyReport", "verify"]
+__all__ = ["ActFault", "LogReport", "StateFault", "VerifyReport", "verify"]
 
 _ALL = -(2**62)
 _PAGE = 500
@@ -52,6 +55,18 @@ class StateFault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActFault:
+    """An act of the approval service (freeze, veto, standing approval, …) on which register and journal disagree.
+
+    Codes: ``gone`` (recorded, but not in the register), ``changed``, ``unrecorded`` (in the register only),
+    ``uses`` (it let more calls run than the store counts).
+    """
+
+    act: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
     """What `verify` found. ``running`` counts executions without an end, by call id (see `recover`)."""
 
@@ -59,6 +74,7 @@ class VerifyReport:
     states: tuple[StateFault, ...]
     approvals: int
     running: tuple[str, ...]
+    acts: tuple[ActFault, ...] = ()
 
     @property
     def records(self) -> int:
@@ -71,7 +87,7 @@ class VerifyReport:
     @property
     def tampered(self) -> bool:
         """Something was changed."""
-        return bool(self.states) or any(fault.code not in _INCOMPLETE for fault in self.faults)
+        return bool(self.states) or bool(self.acts) or any(fault.code not in _INCOMPLETE for fault in self.faults)
 
     @property
     def incomplete(self) -> bool:
@@ -122,6 +138,7 @@ def verify(store: Store) -> VerifyReport:
         states=tuple(_states(store, facts, approvals)),
         approvals=len(approvals),
         running=tuple(facts.running),
+        acts=tuple(_acts(store, facts)),
     )
 
 
@@ -187,6 +204,31 @@ def _states(store: Store, facts: Facts, approvals: dict[str, Approval]) -> Itera
     for approval_id in approvals.keys() - facts.stories.keys():
         if code := _confirmed(store, approvals[approval_id]):
             yield StateFault(approval=approval_id, code=code)
+
+
+def _acts(store: Store, facts: Facts) -> Iterator[ActFault]:
+    """The register read after the journal: it holds all the journal tells of, and more only while it grows."""
+    told = {(act.tenant, act.n): act for act in facts.acts.values()}
+    strangers: set[tuple[str, int, str]] = set()
+    for tenant in sorted({ALL, *facts.tenants, *(tenant for tenant, _ in told)}):
+        n = 0
+        while page := store.acts(tenant, n):
+            for n, grant in enumerate(page, start=n + 1):  # noqa: B020 - goes on where the page before ended
+                found = sha256(grant.payload).hexdigest()
+                known = told.pop((tenant, n), None)
+                if known is None:
+                    strangers.add((tenant, n, found))
+                elif known.hash != found:
+                    yield ActFault(act=known.id, code="changed")
+    for missing in told.values():
+        yield ActFault(act=missing.id, code="gone")
+    if strangers:  # made while the journal was read, or slipped in
+        acts = (TellsOfAct.of(record) for record in store.records())
+        strangers -= {(act.tenant, act.n, act.hash) for act in acts if act is not None}
+        yield from (ActFault(act=f"{tenant}/{n}", code="unrecorded") for tenant, n, _ in sorted(strangers))
+    for (tenant, act_id), count in facts.uses.items():
+        if store.uses(tenant, act_id) < count:
+            yield ActFault(act=act_id, code="uses")
 
 
 def _confirmed(store: Store, approval: Approval) -> str:
