@@ -65,6 +65,7 @@ REFUSED: list[tuple[str, str, Human, tuple[ApproverRule, ...], dict[str, object]
     ("where no rule speaks", "never_in_emergency", EMMA, (), {"approver_rules": ()}, "x"),
     ("for a call of no patient", "no_subject", EMMA, (), {"subject": ""}, "x"),
     ("for an asserted requester", "requester_not_verified", EMMA, (), {"assurance": Assurance.ASSERTED}, "x"),
+    ("for a call that also sends", "never_in_emergency", EMMA, (), {"risk_classes": ("communication", "read")}, "x"),
     *[
         (f"for a call that is {name}", "never_in_emergency", EMMA, (), {"risk_class": name}, "x")
         for name in ("communication", "financial", "exfiltration", "privilege", "code_execution", "destructive", "?")

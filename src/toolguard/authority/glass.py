@@ -174,7 +174,8 @@ class Glass(Base):
 
 
 def _lets_through(approval: Approval) -> bool:
-    return approval.request.risk_class in {c.value for c in GLASS_CLASSES}
+    request = approval.request
+    return {request.risk_class, *request.risk_classes} <= {c.value for c in GLASS_CLASSES}
 
 
 def _holds(person: DirectoryPerson, rule: ApproverRule) -> bool:

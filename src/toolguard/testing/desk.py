@@ -9,6 +9,8 @@ desk.approve(suspended.approval_id, by="chen")
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +104,9 @@ class Desk:
         """``by`` says no."""
         return self._decide(approval_id, Answer.DENY, by, reason, identity)
 
-    def human(self, by: str, *, assured: Assured = Assured.SINGLE, **identity: str) -> Human:
-        """The person as they come to the authority; ``identity`` changes parts of who they say they are."""
-        who = Person(**{"issuer": "local", "tenant": "general", "subject": by, **identity})
-        return Human(identity=who, channel="test", auth="test", assured=assured)
+    def human(self, by: str, *, assured: Assured = Assured.SINGLE) -> Human:
+        """The person as they come to the authority."""
+        return Human(identity=_person(by, {}), channel="test", auth="test", assured=assured)
 
     def read(self, approval_id: str, tenant: str = "general") -> Approval:
         """The approval as it stands in the store."""
@@ -115,7 +116,7 @@ class Desk:
         return approval
 
     def _decide(self, approval_id: str, answer: Answer, by: str, reason: str, identity: dict[str, str]) -> Approval:
-        who = self.human(by, **identity)
+        who = replace(self.human(by), identity=_person(by, identity))
         approval = self.read(approval_id, who.tenant)
         seen = ""
         if answer is Answer.APPROVE and approval.request.sealed_decisive:
@@ -130,3 +131,7 @@ class Desk:
             version=approval.version,
             seen_decisive=seen,
         )
+
+
+def _person(by: str, parts: Mapping[str, str]) -> Person:
+    return Person(**{"issuer": "local", "tenant": "general", "subject": by, **parts})
