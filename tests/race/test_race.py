@@ -59,19 +59,26 @@ BROKEN = {
 """What is taken out of the store, and what of it must be seen (at least one)."""
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest) -> str:
-    url: str = request.getfixturevalue("database") if request.param == "postgresql" else "sqlite"
+CASES = [
+    (store, mutant)
+    for store in ("sqlite", "postgresql")
+    for mutant in BROKEN
+    if (store, mutant) != ("sqlite", "no-locks")  # SQLite has one writer, and no locks of its own to take out
+]
+
+
+@pytest.fixture
+def place(store: str, request: pytest.FixtureRequest) -> str:
+    """What to race on: a file of its own, or an empty database."""
+    url: str = request.getfixturevalue("database") if store == "postgresql" else store
     return url
 
 
-@pytest.mark.parametrize(("mutant", "faults"), BROKEN.items(), ids=BROKEN)
-def test_a_store_without_one_guarantee_is_found_out(store: str, mutant: str, faults: set[str]) -> None:
-    """The race's own proof: it fails where it has to. SQLite has no locks of its own to take out."""
-    if mutant == "no-locks" and store == "sqlite":
-        return
+@pytest.mark.parametrize(("store", "mutant"), CASES)
+def test_a_store_without_one_guarantee_is_found_out(place: str, mutant: str) -> None:
+    """The race's own proof: it fails where it has to."""
     code, result = race(
-        store, "--mutant", mutant, "--seed", 7, "-n", 60, "--dawdle", 0.5, "--kill-every", 0, "--bound", 60
+        place, "--mutant", mutant, "--seed", 7, "-n", 60, "--dawdle", 0.5, "--kill-every", 0, "--bound", 60
     )
     assert code == 1
-    assert {fault["code"] for fault in result["faults"]} & faults
+    assert {fault["code"] for fault in result["faults"]} & BROKEN[mutant]
