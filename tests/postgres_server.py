@@ -31,7 +31,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-__all__ = ["Server", "_kept", "by_hand", "database", "postgres", "store_database"]
+__all__ = ["Server", "_kept", "by_hand", "database", "empty", "postgres", "store_database"]
 
 _USER = "nobody" if os.name == "posix" and os.geteuid() == 0 else None
 """PostgreSQL refuses to run as root."""
@@ -176,6 +176,19 @@ def by_hand(url: str, sql: str, *values: Any) -> list[Any]:
     return asyncio.run(ask())
 
 
+def empty(url: str) -> None:
+    """Take everything out of a store, but not its schema."""
+    by_hand(
+        url,
+        """DO $$ BEGIN
+            EXECUTE (SELECT 'TRUNCATE ' || string_agg(format('toolguard.%I', relname), ',') || ' RESTART IDENTITY'
+                FROM pg_class WHERE relnamespace = 'toolguard'::regnamespace AND relkind = 'r'
+                AND relname NOT IN ('meta', 'transitions'));
+            UPDATE toolguard.meta SET num = 0 WHERE key IN ('time', 'purges');
+        END $$""",
+    )
+
+
 def _run(program: str, *arguments: object) -> None:
     subprocess.run(
         [_programs() / program, *map(str, arguments)], check=True, capture_output=True, user=_USER, timeout=60
@@ -244,13 +257,5 @@ def _kept(postgres: Server) -> Iterator[str]:
 @pytest.fixture
 def store_database(_kept: str) -> str:
     """The URL of a database whose schema is there and whose tables are empty: faster than `database`."""
-    by_hand(
-        _kept,
-        """DO $$ BEGIN
-            EXECUTE (SELECT 'TRUNCATE ' || string_agg(format('toolguard.%I', relname), ',') || ' RESTART IDENTITY'
-                FROM pg_class WHERE relnamespace = 'toolguard'::regnamespace AND relkind = 'r'
-                AND relname NOT IN ('meta', 'transitions'));
-            UPDATE toolguard.meta SET num = 0 WHERE key IN ('time', 'purges');
-        END $$""",
-    )
+    empty(_kept)
     return _kept

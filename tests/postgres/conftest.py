@@ -38,6 +38,7 @@ class Place:
 LOGINS = {
     "north_guard": ("toolguard_guard", "north"),
     "south_guard": ("toolguard_guard", "south"),
+    "general_guard": ("toolguard_guard", "general"),
     "lost_guard": ("toolguard_guard", None),
     "service": ("toolguard_service", "*"),
     "north_service": ("toolguard_service", "north"),

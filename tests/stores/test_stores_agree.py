@@ -14,6 +14,7 @@ from toolguard._core.approval import TRANSITIONS, Answer, Approval, State
 from toolguard._core.audit import Kind, verify_chain
 from toolguard._core.steps import Change, Claim, Settle, Standing, Update
 from toolguard.errors import ConflictError, StoreError
+from toolguard.ports import Store
 from toolguard.stores.memory import MemoryStore
 from toolguard.stores.sqlite import SqliteStore
 from toolguard.testing.store_contract import ContractClock, a_draft, a_request, a_verdict
@@ -23,27 +24,32 @@ STATES = st.sampled_from(list(State))
 
 
 class BothStores(RuleBasedStateMachine):
-    """The memory store is the model of the SQLite store, and invariants hold on both."""
+    """The memory store is the model of the durable one, and invariants hold on both."""
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.clock = ContractClock()
         self.memory = MemoryStore(self.clock)
-        self.sqlite = SqliteStore(Path(self.folder.name) / "store.db", self.clock)
-        assert self.sqlite._writer is not None
-        self.sqlite._writer.execute("PRAGMA synchronous = OFF")  # durability has tests of its own
+        self.durable = self.make()
         self.states: dict[str, list[State]] = {}
         self.runs: dict[str, int] = {}
 
+    def make(self) -> Store:
+        """The durable store, empty."""
+        store = SqliteStore(Path(self.folder.name) / "store.db", self.clock)
+        assert store._writer is not None
+        store._writer.execute("PRAGMA synchronous = OFF")  # durability has tests of its own
+        return store
+
     def teardown(self) -> None:
-        self.sqlite.close()
+        self.durable.close()
         self.folder.cleanup()
 
     def attempt(self, change: Change) -> bool:
         """Whether the change was taken: by both, or by neither."""
         taken = []
-        for store in (self.memory, self.sqlite):
+        for store in (self.memory, self.durable):
             try:
                 store.commit(change)
             except StoreError as error:
@@ -117,15 +123,15 @@ class BothStores(RuleBasedStateMachine):
 
     @invariant()
     def both_are_the_same(self) -> None:
-        assert self.memory.list("north") == self.sqlite.list("north")
+        assert self.memory.list("north") == self.durable.list("north")
         for name in "abc":
             ref = a_request(name).ref
-            assert self.memory.ledger("north", ref) == self.sqlite.ledger("north", ref)
-            assert self.memory.find("north", ref) == self.sqlite.find("north", ref)
+            assert self.memory.ledger("north", ref) == self.durable.ledger("north", ref)
+            assert self.memory.find("north", ref) == self.durable.find("north", ref)
         assert [(r.tenant, r.approval) for r in self.memory.outbox()] == [
-            (r.tenant, r.approval) for r in self.sqlite.outbox()
+            (r.tenant, r.approval) for r in self.durable.outbox()
         ]
-        assert {a.id for a in self.memory.overdue()} == {a.id for a in self.sqlite.overdue()}
+        assert {a.id for a in self.memory.overdue()} == {a.id for a in self.durable.overdue()}
 
     @invariant()
     def no_call_runs_twice(self) -> None:
@@ -134,7 +140,7 @@ class BothStores(RuleBasedStateMachine):
 
     @invariant()
     def the_logs_hold_together(self) -> None:
-        for store in (self.memory, self.sqlite):
+        for store in (self.memory, self.durable):
             assert verify_chain(store.records())[1] == ()
 
 

@@ -271,9 +271,9 @@ BEGIN
         EXECUTE format('ALTER TABLE toolguard.%I ENABLE ROW LEVEL SECURITY', t);
         EXECUTE format('CREATE POLICY tenant ON toolguard.%I USING %s', t, seen);
     END LOOP;
-    -- a log's first record is no tenant's
+    -- a log's first record is no tenant's, nor is that a policy was loaded
     EXECUTE 'CREATE POLICY tenant ON toolguard.records FOR SELECT USING (tenant = '''' OR ' || seen || ')';
-    EXECUTE 'CREATE POLICY own_log ON toolguard.records FOR INSERT WITH CHECK ((tenant = '''' AND seq = 1 OR '
+    EXECUTE 'CREATE POLICY own_log ON toolguard.records FOR INSERT WITH CHECK ((tenant = '''' AND call = '''' OR '
         || seen || ') AND log_id IN (SELECT l.log_id FROM toolguard.logs l WHERE l.owner = session_user))';
     -- acts of '*' concern every tenant
     EXECUTE 'CREATE POLICY tenant ON toolguard.acts FOR SELECT USING (tenant = ''*'' OR ' || seen || ')';
