@@ -42,10 +42,9 @@ def tagger_of(tagger: Tagger | None, profile: Profile | None) -> Tagger | None:
         return tagger
     if tagger is not None:
         raise ConfigError("both a tagger and a profile are given, leave one of them out")
-    from toolguard.detection import tagger as shipped  # rules alone need no model
+    from toolguard.detection.tagger import load  # rules alone need no model
 
-    found: Tagger = shipped.load(profile) if hasattr(shipped, "load") else shipped.CrfTagger.load()
-    return found
+    return load(profile)
 
 
 class DefaultDetector:

@@ -41,7 +41,7 @@ def recognize(lexed: Lexed) -> list[Span]:
             out += labelled(lexed)
         out += initials(lexed)
         out += tables(text)
-        out += sql(text)
+        out += sql(lexed)
         out += spoken_numbers(lexed)
         out += spaced(lexed)
         out += emails(lexed)

@@ -1,5 +1,6 @@
 """Literals in SQL: compared with an identifying column, set or inserted into one."""
 
+# ruff: noqa: SIM905 - lists of words are kept as text, which a person can read and extend
 from __future__ import annotations
 
 import re
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 
 from toolguard.detection.fields import SAFE, field_type
 from toolguard.detection.gazetteer import CLINICAL, FAMILY, GIVEN, WORD, gazetteer
+from toolguard.detection.lexer import Lexed
 from toolguard.detection.normalise import fold
 from toolguard.detection.spans import Span
 from toolguard.detection.values import fits
@@ -14,7 +16,7 @@ from toolguard.detection.values import fits
 __all__ = ["sql"]
 
 _SOURCE = "sql"
-_ANY = re.compile(r"\b(?:select|update|delete|insert|where|values)\b", re.IGNORECASE)
+_ANY = frozenset("select update delete insert where values".split())
 _COMPARED = re.compile(
     r"([A-Za-z_\"`\[][\w.\"`\[\]]{0,80})\s{0,3}\)?\s{0,3}(?:=|<>|!=|<=|>=|<|>|\b(?:not\s{1,3})?(?:i?like|in|between|similar to|~\*?)\b)\s{0,3}(?:any\s{0,2}|all\s{0,2}|lower|upper|trim|date|timestamp)?\s{0,2}[(\s]{0,4}[NE]?"
     r"(?='|\d)",
@@ -29,10 +31,11 @@ _VALUE = re.compile(r"\s*(?:'((?:[^']|''){0,400})'|([^,()']{0,80}))\s*(,|\))")
 _NEXT_ROW = re.compile(r"\s*,\s*(?=\()")
 
 
-def sql(text: str) -> list[Span]:
-    """Identifying literals of the statements in ``text``."""
-    if not _ANY.search(text):
+def sql(lexed: Lexed) -> list[Span]:
+    """Identifying literals of the statements in the text."""
+    if lexed.vocabulary.isdisjoint(_ANY):
         return []
+    text = lexed.text
     return [*_comparisons(text), *_inserts(text)]
 
 

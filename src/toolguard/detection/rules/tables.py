@@ -11,6 +11,7 @@ from toolguard.detection.values import fits
 __all__ = ["tables"]
 
 _SOURCE = "table"
+_WIDEST = 48  # characters of the name of a column: prose has longer stretches between its commas
 
 
 def tables(text: str) -> list[Span]:
@@ -39,7 +40,7 @@ def _delimited(text: str) -> Iterator[Span]:
         else:
             header = []
             for candidate in ("|", "\t", ",", ";"):
-                if line.count(candidate) > 0 and len(line) < 2000:
+                if candidate in line and len(line) < 2000 and max(map(len, line.split(candidate))) < _WIDEST:
                     names = [line[s:e] for s, e in _cells(line, candidate)]
                     kinds = [field_type(name) if 1 < len(name) < 40 else None for name in names]
                     if len(names) > 1 and sum(k is not None for k in kinds) >= max(2, (len(names) + 1) // 3):
