@@ -201,3 +201,161 @@ def test_an_approval_object_changed_in_memory_is_not_believed(desk, policy, ana,
         with pytest.raises(ToolguardError):
             session.execute(bound, forged)
     assert ran == []
+
+
+# --- standing in for somebody, owning what asks, and asking for somebody
+
+STANDS_IN = """\
+delegations:
+  - {from: ana, to: lee, tenant: general, since: 2020-01-01, until: 2099-12-31}
+  - {from: okafor, to: dan, tenant: general, since: 2020-01-01, until: 2099-12-31}
+  - {from: chen, to: eve, tenant: general, since: 2020-01-01, until: 2099-12-31}
+  - {from: eve, to: fay, tenant: general, since: 2020-01-01, until: 2099-12-31}
+  - {from: chen, to: ana, tenant: general, since: 2020-01-01, until: 2099-12-31}
+"""
+THEM = "".join(
+    f"  - {{id: {name}, name: {name}, identities: [{{issuer: local, tenant: general, subject: {name}}}]}}\n"
+    for name in ("dan", "eve", "fay", "gus", "hal")
+)
+
+
+@pytest.fixture
+def rota(tmp_path):
+    desk = Desk(tmp_path, store="memory:", directory=MORE.replace("groups:\n", THEM + "groups:\n") + STANDS_IN)
+    yield desk
+    desk.store.close()
+
+
+def ask(desk, policy, caller, call_id="c", **arguments):
+    ran = []
+    bound = BoundTool(tool=Tool.describe("export", source="app"), invoke=lambda passed: ran.append(passed) or "ok")
+    session = desk.guard(policy).session(caller=caller, run="r")
+
+    def again():
+        return session.call(bound, {"to": "x", **arguments}, call_id=call_id)
+
+    with pytest.raises(Suspended) as waits:
+        again()
+    return desk.read(waits.value.approval_id), again, ran
+
+
+SEATS = {
+    "for the requester": ("lee", False),
+    "for the agent's owner": ("dan", False),
+    "for an approver": ("eve", True),
+    "for who stands in for an approver": ("fay", False),
+    "for an approver, and asks": ("ana", False),
+}
+
+
+@pytest.mark.parametrize(("who", "may"), SEATS.values(), ids=SEATS)
+def test_invariant_3_and_t17_who_stands_in(rota, policy, ana, who, may):
+    approval, again, ran = ask(rota, policy, ana)
+    if may:
+        decide(rota, approval, human(who))
+        assert again() == "ok"
+        return
+    with pytest.raises(ToolguardError):
+        decide(rota, approval, human(who))
+    with pytest.raises(Suspended):
+        again()
+    assert ran == []
+
+
+def test_invariant_4_an_approver_and_who_stands_in_for_them_are_one_of_two(rota, ana):
+    from toolguard.policyfile import load_policy
+
+    text = """\
+apiVersion: toolguard/v1
+kind: ToolPolicy
+metadata: {name: two, version: 1}
+approvals: {default: {approvers: ["group:privacy-office", "person:gus"], quorum: 2}}
+tools: {export: {risk: high}}
+"""
+    approval, again, ran = ask(rota, load_policy(text, name="two"), ana)
+    decide(rota, approval, human("eve"))
+    half = decide(rota, rota.read(approval.id), human("chen"))
+    assert half.state is State.PENDING
+    with pytest.raises(Suspended):
+        again()
+    decide(rota, half, human("gus"))
+    assert again() == "ok"
+    assert len(ran) == 1
+
+
+def test_t17_a_delegation_that_ended_after_the_card_went_out_gives_no_seat(rota, policy, ana):
+    approval, _, ran = ask(rota, policy, ana)
+    text = rota.directory_file.read_text()
+    rota.directory_file.write_text(
+        text.replace(
+            "{from: chen, to: eve, tenant: general, since: 2020-01-01, until: 2099-12-31}",
+            "{from: chen, to: eve, tenant: general, since: 2020-01-01, until: 2020-01-31}",
+        )
+    )
+    with pytest.raises(ToolguardError):
+        decide(rota, approval, human("eve"))
+    assert ran == []
+
+
+def test_invariant_3_neither_who_asks_nor_whom_they_ask_for_approves(rota, policy, ana):
+    """The agent works for Ana on behalf of Chen: Chen is an approver, and is on the asking side here."""
+    caller = replace(ana, on_behalf_of=Person(issuer="local", tenant="general", subject="chen"))
+    text = rota.directory_file.read_text()
+    rota.directory_file.write_text(text.replace("members: [ana, chen, okafor]", "members: [ana, chen, okafor, hal]"))
+    approval, again, ran = ask(rota, policy, caller)
+    for who in ("ana", "chen", "eve", "okafor"):
+        with pytest.raises(ToolguardError):
+            decide(rota, approval, human(who))
+    assert ran == []
+    decide(rota, approval, human("hal"))
+    assert again() == "ok"
+
+
+def test_invariant_3_a_program_that_asks_is_its_owners_asking(rota, policy, ana):
+    """T2: the requester is named as a service account, whose owner is an approver and owns no agent."""
+    text = rota.directory_file.read_text()
+    rota.directory_file.write_text(
+        text.replace(
+            "    owners: [okafor]\n    agents: [discharge-agent]", "    owners: [chen]\n    agents: []"
+        ).replace("members: [ana, chen, okafor]", "members: [ana, chen, okafor, hal]")
+    )
+    caller = replace(ana, person=Person(issuer="local", tenant="general", subject="robot"))
+    approval, again, _ = ask(rota, policy, caller)
+    assert "chen" in approval.request.excluded
+    with pytest.raises(ToolguardError):
+        decide(rota, approval, human("chen"))
+    decide(rota, approval, human("hal"))
+    assert again() == "ok"
+
+
+def test_t2_another_requester_named_by_the_agent_is_the_one_who_cannot_approve(rota, policy, ana):
+    """The agent says Chen asks, so that Ana may approve. Where only verified requesters count, it is not even asked."""
+    from toolguard.policyfile import load_policy
+
+    text = """\
+apiVersion: toolguard/v1
+kind: ToolPolicy
+metadata: {name: verified, version: 1}
+approvals: {default: {approvers: ["group:privacy-office"], verified_requester: true}}
+tools: {export: {risk: high}}
+"""
+    caller = replace(ana, person=Person(issuer="local", tenant="general", subject="chen"))
+    ran = []
+    bound = BoundTool(tool=Tool.describe("export", source="app"), invoke=ran.append)
+    with rota.guard(load_policy(text, name="v")).session(caller=caller, run="r") as session:
+        with pytest.raises(ToolguardError) as refused:
+            session.call(bound, {"to": "x"})
+    assert refused.value.code == "undeliverable"
+    assert ran == []
+
+
+def test_t17_nobody_is_asked_where_only_the_asking_side_could_answer(rota, policy, ana):
+    """Everyone who is left stands in for somebody excluded: it is refused before it is asked."""
+    text = rota.directory_file.read_text()
+    rota.directory_file.write_text(text.replace("members: [ana, chen, okafor]", "members: [ana, okafor]"))
+    ran = []
+    bound = BoundTool(tool=Tool.describe("export", source="app"), invoke=ran.append)
+    with rota.guard(policy).session(caller=ana, run="r") as session, pytest.raises(ToolguardError) as refused:
+        session.call(bound, {"to": "x"})
+    assert refused.value.code == "undeliverable"
+    assert ran == []
