@@ -114,7 +114,7 @@ def test_a_masked_stream_is_the_masked_text(session, size):
         assert "".join(stream.over(data[i : i + size] for i in range(0, len(data), size))) == whole
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=300)
 @given(
     st.lists(st.sampled_from(["Ada Byron", " ", ". ", "\n", "x" * 90, "word ", "é", "1815-12-10"]), max_size=12), CUTS
 )
@@ -130,7 +130,7 @@ def test_nothing_found_is_cut_and_at_most_a_sentence_is_held(parts, cuts):
             start, end = machine.give(window, [(i, i + 9) for i in found], final=final)
             assert not any(i < end < i + 9 for i in found)
             out += window.text[start:end]
-        assert len(text) - len(out) - sum(map(len, chunks[index + 1 :])) <= HELD or final
+        assert len(text) - len(out) - sum(map(len, chunks[index + 1 :])) <= HELD + len("Ada Byron") or final
     assert out == text
 
 

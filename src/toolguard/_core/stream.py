@@ -19,7 +19,8 @@ from toolguard._core.vault import Token, token_spans
 __all__ = ["HELD", "Piece", "Scalar", "StreamMask", "StreamMaskJson", "StreamUnmask", "Window"]
 
 HELD = 128
-"""Characters a stream holds back at most (of JSON, within a string: as many, and an escape)."""
+"""Characters a stream holds back at most (of JSON, within a string: as many, and an escape); besides, when masking, an
+identifier that stands where it would be cut."""
 
 
 def _partial(literal: str) -> str:
@@ -196,12 +197,14 @@ class StreamMask:
         """(start, end) of what leaves the stream now. ``spans`` are the identifiers and tokens in ``window.text``."""
         end = window.end
         for start, stop in sorted(spans, reverse=True):
-            if final or not start < end or stop < end - 1:
+            if final or start >= end or stop < end - 1:
                 continue
-            if start > window.start:
+            if end < stop < len(window.text):
+                end = stop  # what comes after it was seen: it has ended
+            elif start > window.start:
                 end = start
-            elif stop > end:
-                end = stop
+            else:
+                end = max(end, stop)
         given = window.text[:end]
         self._held = window.text[end:]
         self._before = given[-_CONTEXT:]
