@@ -13,7 +13,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
@@ -22,19 +21,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from toolguard._core.masking import UNSAID, Masking, Profile
+from toolguard._core.masking import UNSAID, Masking
 from toolguard._core.operators import Operator
-from toolguard.config import ANALYSES, default_detector
 from toolguard.dataset.chunks import Chunk, chunks
 from toolguard.dataset.engine import CHECKPOINT, Job, Report, run
 from toolguard.dataset.find import Found, find_lines
 from toolguard.dataset.formats.base import Position
 from toolguard.dataset.inputs import checked_encoding, format_of
-from toolguard.dataset.plan import Plan
+from toolguard.dataset.plan import Plan, detector_of
 from toolguard.dataset.pool import Pool, cores
 from toolguard.errors import DatasetError, ToolguardError
 from toolguard.keys import Purpose, SecretKey, read_keys, write_key
-from toolguard.policyfile import load_policy
 from toolguard.ports import Detector
 
 __all__ = ["app"]
@@ -126,9 +123,9 @@ def app(
       toolguard mask --findings queries.jsonl > answers.jsonl
     """
     try:
-        masking = load_policy(policy, functions=ANALYSES).masking if policy else UNSAID
+        masking = _masking(policy)
         if findings:
-            open_detector = functools.partial(_detector, masking, profile)
+            open_detector = functools.partial(detector_of, masking, profile)
             withheld = _findings(files, jobs, open_detector, withhold=on_error == "withhold")
         else:
             if out is None:
@@ -306,8 +303,13 @@ def _data(done: Report, plan: Plan) -> dict[str, Any]:
 # --- lines to answers
 
 
-def _detector(masking: Masking, profile: Profile | None) -> Detector:
-    return default_detector(replace(masking, profile=profile or masking.profile))
+def _masking(policy: Path | None) -> Masking:
+    if policy is None:
+        return UNSAID
+    from toolguard.config import ANALYSES  # reading a policy loads what the other uses of this command do without
+    from toolguard.policyfile import load_policy
+
+    return load_policy(policy, functions=ANALYSES).masking
 
 
 def _answering(open_detector: Callable[[], Detector], withhold: bool) -> Callable[[Chunk], Found]:

@@ -17,7 +17,7 @@ from toolguard.keys import SecretKey
 from toolguard.keys.seal import derive
 from toolguard.ports import Detector
 
-__all__ = ["DEFAULTS", "Plan"]
+__all__ = ["DEFAULTS", "Plan", "detector_of", "steps"]
 
 DEFAULTS: Mapping[str, Operator] = MappingProxyType(
     {
@@ -86,14 +86,7 @@ class Plan:
 
     def detector(self) -> Detector:
         """A new detector for this plan."""
-        masking = self.masking
-        return DefaultDetector(
-            profile=self.profile or masking.profile,
-            allow=masking.allow,
-            deny=masking.deny,
-            shapes=masking.shapes,
-            fields=masking.fields,
-        )
+        return detector_of(self.masking, self.profile)
 
     def operator(self, type: str) -> Operator:
         """What takes the place of an identifier of ``type``."""
@@ -117,6 +110,17 @@ class Plan:
         settings = {**own, "key": self.key.id, "masking": plain, "more": more}
         text = json.dumps(settings, sort_keys=True, default=repr)
         return hmac.digest(derive(self.key, "dataset", "run"), text.encode(), "sha256").hex()[:32]
+
+
+def detector_of(masking: Masking, profile: Profile | None = None) -> Detector:
+    """A new detector, as a policy's masking section says; ``profile`` before the section's own."""
+    return DefaultDetector(
+        profile=profile or masking.profile,
+        allow=masking.allow,
+        deny=masking.deny,
+        shapes=masking.shapes,
+        fields=masking.fields,
+    )
 
 
 def steps(column: str) -> list[str]:
