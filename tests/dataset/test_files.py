@@ -58,15 +58,15 @@ def test_one_patient_is_one_pseudonym_in_files_of_every_kind(tmp_path, key):
 
 
 def test_joins_survive_where_files_name_the_patient_differently(tmp_path, key):
-    (tmp_path / "a.csv").write_text("patient_id,ward\n84021733,north\n84021734,south\n", "utf-8")
+    (tmp_path / "a.csv").write_text("patient_id,score\n84021733,12\n84021734,14\n", "utf-8")
     (tmp_path / "b.jsonl").write_text('{"who": {"mrn": 84021734}, "result": "fine"}\n', "utf-8")
     mask(
         *(tmp_path / "a.csv", tmp_path / "b.jsonl", "--out", tmp_path / "m", "--key", key),
         *("--subject", "patient_id", "--subject", "/who/mrn"),
     )
-    wards = {row["patient_id"]: row["ward"] for row in from_csv((tmp_path / "m/a.csv").read_text("utf-8"))}
+    scores = {row["patient_id"]: row["score"] for row in from_csv((tmp_path / "m/a.csv").read_text("utf-8"))}
     (result,) = from_jsonl((tmp_path / "m/b.jsonl").read_text("utf-8"))
-    assert wards[result["who"]["mrn"]] == "south"
+    assert scores[result["who"]["mrn"]] == "14"
 
 
 def days(rows, name="visit_date"):
