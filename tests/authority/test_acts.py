@@ -150,6 +150,25 @@ def test_only_what_is_unclear_is_resolved(ward: Ward) -> None:
         ward.authority.resolve(SID, ward.claim(approved).id, ran=True, evidence="x")
 
 
+def test_who_resolves_or_reviews_sees_what_it_is_about_and_no_more(ward: Ward) -> None:
+    from toolguard._core.approver import ApproverRule
+
+    urgent = ApproverRule(name="u", approvers=("person:ada",), break_glass=("group:emergency",))
+    unclear, other = lost(ward), ward.ask()
+    broken = ward.ask(rules=(urgent,), subject="v1:p", risk_class="read")
+    ward.authority.break_glass(human("emma", sure=True), broken.id, reason="bleeding")
+    seen = {"sid": [unclear.id], "rena": [broken.id], "emma": [], "grace": [other.id, unclear.id]}
+    for who, ids in seen.items():
+        assert [a.id for a in ward.authority.list(human(who)).approvals] == ids, who
+        for approval in (unclear, other, broken):
+            if approval.id in ids:
+                ward.authority.get(human(who), approval.id)
+            else:
+                with pytest.raises(NotFoundError):
+                    ward.authority.get(human(who), approval.id)
+    assert ward.authority.list(human("sid"), assigned=True).approvals == ()
+
+
 # --- a register that does not hold
 
 

@@ -123,6 +123,9 @@ def test_another_persons_another_requests_or_a_made_up_digest_shows_nothing(ward
         with refused("stale"):
             ward.decide(ADA, asked, seen_decisive=digest)
     assert ward.read(asked.id).verdicts == ()
+    denied = ward.decide(ADA, asked, Answer.DENY, seen_decisive="v1:00")
+    assert denied.state is State.DENIED, "a no needs nothing to have been seen"
+    assert denied.verdicts[0].seen_decisive_digest == ""
 
 
 def test_t4_what_was_sealed_for_another_request_or_by_another_key_is_not_shown(ward: Ward) -> None:

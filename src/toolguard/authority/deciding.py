@@ -127,7 +127,7 @@ class Deciding(Base):
             groups=tuple(sorted(person.groups)),
             seen_call_digest=given.call_digest,
             seen_view_digest=given.view_digest,
-            seen_decisive_digest=self._seen(approval, person, given.decisive),
+            seen_decisive_digest=self._seen(approval, person, given.decisive) if yes else "",
             reason=given.reason,
             channel=actor.channel,
             auth=actor.auth,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from toolguard._core.approval import Approval, State, is_expired, is_granted
 from toolguard._core.verdicts import turn_of
 from toolguard.authority.access import Actor, Human, answers_for, may_answer, may_see
 from toolguard.authority.base import Base
-from toolguard.errors import NotFoundError
+from toolguard.errors import ApprovalError, NotFoundError
 from toolguard.ports import DirectoryPerson
 
 __all__ = ["Page", "Reading"]
@@ -42,8 +43,10 @@ class Reading(Base):
         Raises:
             NotFoundError: there is none, or none that ``actor`` may see.
         """
-        approval = self._store.get(actor.tenant, approval_id)
-        if approval is None or not may_see(approval, actor, self._whois(actor), self._store.now()):
+        approval, person = self._store.get(actor.tenant, approval_id), self._whois(actor)
+        if approval is None or not (
+            may_see(approval, actor, person, self._store.now()) or self._by_duty(actor, person)(approval)
+        ):
             raise NotFoundError("no such approval for you; check the id and who you are signed in as")
         return approval
 
@@ -72,6 +75,7 @@ class Reading(Base):
     ) -> Page:
         """What ``actor`` may see, newest first; with ``assigned`` only what waits for their own answer."""
         person, now = self._whois(actor), self._store.now()
+        by_duty = self._by_duty(actor, person)
         found: list[Approval] = []
         scanned, size = 0, min(_PAGE, limit + 1)
         if assigned:
@@ -83,7 +87,7 @@ class Reading(Base):
             for approval in batch:
                 cursor = approval.id
                 scanned += 1
-                if may_see(approval, actor, person, now) and (
+                if (may_see(approval, actor, person, now) or by_duty(approval)) and (
                     not assigned or self._is_due(approval, actor, person, now)
                 ):
                     found.append(approval)
@@ -99,3 +103,13 @@ class Reading(Base):
         if is_expired(approval, now) or any(v.person == person.id for v in approval.verdicts):
             return False
         return bool(turn_of(self._widened(approval, now), self._voter(actor, person), now))
+
+    def _by_duty(self, actor: Actor, person: DirectoryPerson | None) -> Callable[[Approval], bool]:
+        """What a duty lets its holder see: calls that have to be resolved, and what was done behind broken glass."""
+        if not isinstance(actor, Human) or person is None:
+            return lambda _: False
+        resolves, broken = self._has_duty(actor, person, "resolve"), frozenset[str]()
+        if self._has_duty(actor, person, "review"):
+            with suppress(ApprovalError):  # a register that does not hold shows nothing
+                broken = frozenset(g.approval for g in self._registers(actor.tenant).tenant.glass.values())
+        return lambda a: a.id in broken or (resolves and a.state is State.INDETERMINATE)
