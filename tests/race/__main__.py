@@ -37,10 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--deciders", type=int, default=2)
     parser.add_argument("--dawdle", type=float, default=0.05, help="chance of a pause before a commit")
     parser.add_argument("--die", type=float, default=0.0005, help="chance of SIGKILL at each boundary")
-    parser.add_argument("--kill-every", type=float, default=0.5, help="mean seconds between SIGKILLs; 0: none")
-    parser.add_argument(
-        "--crash-every", type=float, default=20.0, help="mean seconds between database crashes; 0: none"
-    )
+    parser.add_argument("--kill-every", type=float, default=12.0, help="requests between SIGKILLs, on average; 0: none")
+    parser.add_argument("--crash-every", type=float, default=400.0, help="requests between database crashes; 0: none")
     parser.add_argument("--mutant", default="", choices=["", *MUTANTS], help="take a guarantee out; the race must fail")
     parser.add_argument("--folder", type=Path, help="keep everything here")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")

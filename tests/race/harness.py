@@ -104,22 +104,23 @@ class _Crew:
         plan, board = self._desk.plan, self._board
         for slot in self._slots:
             self._start(slot)
-        kill, crash, say, began = self._next_kill(), self._next_crash(), 0.0, time.monotonic()
+        kill, crash = self._next(0, plan.kill_every), self._next(0, plan.crash_every if self._server else 0)
+        say, began = 0.0, time.monotonic()
         through = 2 * plan.requests
         while board.ends < through and time.monotonic() < until and len(self._crashed) < 5:
             time.sleep(0.02)
             self._reap(restart=True)
-            now = time.monotonic()
-            if now >= kill:
+            ended, now = board.ends // 2, time.monotonic()
+            if ended >= kill:
                 self._kill()
-                kill = self._next_kill()
-            if now >= crash:
+                kill = self._next(ended, plan.kill_every)
+            if ended >= crash:
                 self._crash()
-                crash = self._next_crash()
+                crash = self._next(ended, plan.crash_every)
             if now >= say:
                 say = now + 2.0
                 deaths = self.counts["kills"] + self.counts["own deaths"]
-                tell(f"{board.ends // 2} of {plan.requests} requests, {deaths} kills, {now - began:.0f} s")
+                tell(f"{ended} of {plan.requests} requests, {deaths} kills, {now - began:.0f} s")
         complete = board.ends >= through
         board.stop()
         patience = time.monotonic() + 10
@@ -137,16 +138,9 @@ class _Crew:
     def crashes(self) -> tuple[Fault, ...]:
         return tuple(Fault(code="crash", about=who, why="a worker failed; see its .err file") for who in self._crashed)
 
-    def _next_kill(self) -> float:
-        return self._after(self._desk.plan.kill_every)
-
-    def _after(self, every: float) -> float:
-        """A moment ``every`` seconds ahead on average; more where the machine is busy, or nobody would come to anything."""
-        busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-        return time.monotonic() + (self._chance.expovariate(1 / every) * busy if every else float("inf"))
-
-    def _next_crash(self) -> float:
-        return self._after(self._desk.plan.crash_every if self._server is not None else 0.0)
+    def _next(self, ended: int, every: float) -> float:
+        """After how many requests it happens again: about ``every`` from now, in the midst of whatever goes on then."""
+        return ended + self._chance.uniform(0, 2 * every) if every else float("inf")
 
     def _crash(self) -> None:
         """The database server ends at once, without closing anything, and comes back."""

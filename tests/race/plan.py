@@ -79,8 +79,8 @@ class Plan:
         guards, threads: guard processes, and the lanes in each; every request runs in two lanes.
         dawdle: chance of a pause before a commit, so that others come in between.
         die: chance at each boundary that a worker ends itself by SIGKILL there.
-        kill_every: mean time between SIGKILLs from outside, at any moment; 0: none.
-        crash_every: mean time between crashes of a database server that was started for the race; 0: none.
+        kill_every: requests between SIGKILLs from outside, on average; 0: none.
+        crash_every: requests between crashes of a database server that was started for the race, on average; 0: none.
         lease: how long an execution is believed in.
     """
 
@@ -93,7 +93,7 @@ class Plan:
     deciders: int = 2
     dawdle: float = 0.05
     die: float = 0.0005
-    kill_every: float = 0.5
+    kill_every: float = 12.0
     crash_every: float = 0.0
     lease: float = 2.0
     bound: float = 900.0
