@@ -24,6 +24,7 @@ _OWN = {
     "people": "Who may decide, and their personal tokens.",
     "phi": "Report missed and wrong findings, and check them.",
     "policy": "Check and explain policies.",
+    "risk": "How risky tools, statements and commands are, with no rule written.",
     "store": "The schema of the store, and the roles of one in PostgreSQL.",
 }
 _FIRST_PARTY = {
