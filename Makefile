@@ -8,10 +8,10 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race format bench model clean
+.PHONY: help demo test check race format bench bench-phi model clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "toolguard needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -51,6 +51,10 @@ format: $(VENV)/.dev  ## format and mend what can be mended by machine
 bench: $(VENV)/.dev  ## what guarding costs, beside the peers, and what approvals cost
 	@$(BIN)/python benchmarks/overhead.py
 	@$(BIN)/python benchmarks/approvals.py
+
+bench-phi: $(VENV)/.dev  ## how much PHI is found, beside the peers (DATA=folder-or-file PHI_ARGS="--quick --errors")
+	@$(BIN)/python benchmarks/phi_peers.py
+	@$(BIN)/python benchmarks/phi.py $(DATA) $(PHI_ARGS)
 
 model: $(VENV)/.dev  ## the PHI tagger's word lists and models anew, byte for byte (some ten minutes)
 	@$(BIN)/python -m training.build_gazetteer --out src/toolguard/detection/tagger/data

