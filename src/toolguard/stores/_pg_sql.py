@@ -66,7 +66,7 @@ _WANTED = (
 _MINE = "SELECT (SELECT count(*) FROM approvals a WHERE a.tenant = cap.tenant AND a.created >= cap.since AND "
 ASKED_BY_RUN = _MINE + "a.run = cap.value) " + _WANTED
 ASKED_BY_PERSON = _MINE + "a.requester = cap.value) " + _WANTED
-ENDS = "SELECT call, kind, body FROM records WHERE call = ANY ($1::text[]) AND kind = ANY ($2::text[])"
+ENDS = "SELECT call, kind, body FROM records WHERE call = ANY ($1::text[]) AND call <> '' AND kind = ANY ($2::text[])"
 
 CREATE = _dollars(_sql.CREATE)
 UPDATE = (

@@ -156,7 +156,11 @@ _V3 = """
 CREATE INDEX verdicts_person ON verdicts (tenant, person, at);
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3)
+_V4 = """
+CREATE INDEX approvals_tenant ON approvals (tenant, n);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4)
 """``MIGRATIONS[n]`` takes a store from schema version n to n + 1. Never change one that was released; add the next."""
 
 TIME = "SELECT value FROM meta WHERE key = 'time'"
@@ -194,7 +198,8 @@ UPDATE = (
 VERDICTS = "SELECT verdict FROM verdicts WHERE approval = ? ORDER BY n"
 ADD_VERDICT = "INSERT INTO verdicts (approval, n, tenant, answer, person, at, verdict) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
-ENDS = "SELECT kind, body FROM records WHERE call = ? AND kind IN (?, ?)"
+# the index leaves out what is of no call: a query has to say so, or every record is read
+ENDS = "SELECT kind, body FROM records WHERE call = ? AND call <> '' AND kind IN (?, ?)"
 LEDGER = "SELECT call_digest, standing, result, asked FROM ledger WHERE tenant = ? AND ref = ?"
 SET_LEDGER = (
     "INSERT INTO ledger (tenant, ref, call_digest, standing, asked, changed) VALUES (?, ?, ?, ?, ?, ?) "
@@ -235,7 +240,7 @@ APPEND = (
 )
 _RECORD = "SELECT log_id, seq, prev, hash, kind, at, started, call, trace, span, parent, link, body FROM records "
 RECORDS = _RECORD + "WHERE log_id = ? AND seq > ? ORDER BY seq LIMIT ?"
-RECORDS_OF_CALL = _RECORD + "WHERE call = ? AND seq > ? ORDER BY at, log_id, seq LIMIT ?"
+RECORDS_OF_CALL = _RECORD + "WHERE call = ? AND call <> '' AND seq > ? ORDER BY at, log_id, seq LIMIT ?"
 NEXT_LOG = "SELECT min(log_id) FROM records WHERE log_id > ?"
 CURSOR = "SELECT log_id, seq FROM cursors WHERE sink = ?"
 ADVANCE = (
