@@ -1,0 +1,29 @@
+"""Configuration: from ``toolguard.toml``, or from arguments, to the parts a guard works with."""
+
+from toolguard.config.defaults import (
+    ANALYSES,
+    NoDirectory,
+    RandomIds,
+    RiskAnalyser,
+    SystemClock,
+    default_detector,
+)
+from toolguard.config.file import Config, load_config
+from toolguard.config.load import load_parts, revealer_of
+from toolguard.config.parts import PART_NAMES, Parts, assemble
+
+__all__ = [
+    "ANALYSES",
+    "PART_NAMES",
+    "Config",
+    "NoDirectory",
+    "Parts",
+    "RandomIds",
+    "RiskAnalyser",
+    "SystemClock",
+    "assemble",
+    "default_detector",
+    "load_config",
+    "load_parts",
+    "revealer_of",
+]

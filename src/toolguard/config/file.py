@@ -1,0 +1,144 @@
+"""The configuration file: ``toolguard.toml`` as checked values."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from toolguard.errors import ConfigError
+
+__all__ = ["Config", "load_config"]
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GuardSection(_Section):
+    """``[guard]``: what is enforced, and what a waiting call does. ``wait`` in seconds.
+
+    ``feedback`` is a file of `toolguard phi report`, under the guard's key.
+    """
+
+    policy: str
+    feedback: str | None = None
+    environment: str = "production"
+    suspend: Literal["block", "raise"] = "block"
+    wait: Seconds = 900.0
+    on_wait_timeout: Literal["withdraw", "suspend"] = "withdraw"
+
+
+class StoreSection(_Section):
+    """``[store]``: ``memory:``, ``sqlite:///path`` (relative to the configuration file) or ``postgresql://…``, and
+    how long tokens are kept.
+    """
+
+    url: str
+    keep_tokens: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[dh]$")] | None = None
+
+    @property
+    def keep_seconds(self) -> float | None:
+        """``keep_tokens`` in seconds."""
+        said = self.keep_tokens
+        return None if said is None else int(said[:-1]) * (86400.0 if said[-1] == "d" else 3600.0)
+
+
+class KeysSection(_Section):
+    """``[keys]``: the guard's own key, and the public keys of the approval service it believes."""
+
+    file: str | None = None
+    env: str | None = None
+    trusted: tuple[str, ...] = ()
+
+
+class DirectorySection(_Section):
+    """``[directory]``: persons and groups, the file of hashed personal tokens, and the one of second factors."""
+
+    file: str
+    tokens: str | None = None
+    second_factors: str | None = None
+
+
+class ServiceSection(_Section):
+    """``[service]``: where the approval service listens, and its signing key, which guards never read.
+
+    ``witness`` and ``reveal_key`` are the service's own as well. With ``token`` (``env:NAME`` or a file) a guard asks the
+    service before it claims a critical call; ``confirm = "never"`` accepts critical calls without asking.
+    """
+
+    url: str = "http://127.0.0.1:8790"
+    signing_key: str | None = None
+    witness: str = "toolguard.witness"
+    reveal_key: str | None = None
+    token: str | None = None
+    confirm: Literal["critical", "never"] = "critical"
+
+
+class TelemetrySection(_Section):
+    """``[telemetry]``: where spans go. ``tracer``: the application's own provider; ``otlp``: an endpoint, durably."""
+
+    spans: Literal["off", "tracer", "otlp"] = "tracer"
+    endpoint: str = "http://127.0.0.1:4318"
+    headers: dict[str, str] = {}
+
+
+class ReferencesSection(_Section):
+    """``[references]``: how much of what arguments refer to is read, and readers beside ``file``."""
+
+    max_bytes: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024
+    seconds: Seconds = 20.0
+    readers: dict[str, str] = {}
+
+
+class Config(_Section):
+    """A whole ``toolguard.toml``. Paths are resolved against the folder it stands in (`at`)."""
+
+    guard: GuardSection
+    store: StoreSection
+    keys: KeysSection = KeysSection()
+    directory: DirectorySection | None = None
+    service: ServiceSection = ServiceSection()
+    telemetry: TelemetrySection = TelemetrySection()
+    references: ReferencesSection = ReferencesSection()
+    credentials: dict[str, str] = {}
+    folder: Path = Path()
+
+    def at(self, path: str) -> Path:
+        """``path`` as seen from the configuration file's folder."""
+        return self.folder / path
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL with a relative SQLite path made absolute."""
+        scheme, _, rest = self.store.url.partition(":///")
+        return f"sqlite:///{self.at(rest).resolve()}" if scheme == "sqlite" else self.store.url
+
+
+def load_config(path: str | os.PathLike[str]) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: it is missing, not TOML, or has unknown or wrong keys; every one of them is named.
+    """
+    file = Path(path)
+    try:
+        data = tomllib.loads(file.read_text("utf-8"))
+    except OSError as fault:
+        raise ConfigError(
+            f"cannot read the configuration {str(file)!r} ({fault.strerror}); give its path or run from its folder"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise ConfigError(f"{file}: not valid TOML: {fault}") from None
+    try:
+        return Config.model_validate({**data, "folder": file.resolve().parent})
+    except ValidationError as fault:
+        told = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in fault.errors(include_input=False)
+        )
+        raise ConfigError(f"{file}: {told}; see docs/configuration.md for every key") from None

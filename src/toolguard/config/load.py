@@ -1,0 +1,141 @@
+"""Everything a guard works with, as a configuration file describes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from toolguard._core.approval import Approval
+from toolguard.config.file import Config, load_config
+from toolguard.config.parts import PART_NAMES, Parts, assemble
+from toolguard.confirm import ServiceConfirmer
+from toolguard.credentials import open_providers
+from toolguard.directory import TokenFile
+from toolguard.errors import ConfigError
+from toolguard.feedback import Feedback, FeedbackFile
+from toolguard.keys import KeyRing, Purpose, read_keys
+from toolguard.ports import (
+    Clock,
+    Sealer,
+    Store,
+)
+from toolguard.references import Contents, open_readers
+from toolguard.stores import SystemClock, open_store
+
+__all__ = ["load_parts", "revealer_of"]
+
+
+def load_parts(path: str | os.PathLike[str], **given: Any) -> Parts:
+    """The parts a configuration file describes; ``given`` ones (of `assemble`) take their place. Raises ConfigError."""
+    config = load_config(path)
+    clock = given.pop("clock", None) or SystemClock()
+    store = given.pop("store", None)
+    if store is not None:
+        return _described(config, store, clock, given)
+    opened = open_store(config.store_url, clock=clock)
+    try:
+        return _described(config, opened, clock, given)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]) -> Parts:
+    tokens = None
+    if config.directory and config.directory.tokens:
+        tokens = TokenFile(config.at(config.directory.tokens), now=clock.now)
+    policy = config.guard.policy
+    described: dict[str, Any] = {
+        "keys": _keys(config),
+        "feedback": _feedback(config),
+        "directory": config.at(config.directory.file) if config.directory else None,
+        "trusted": config.keys.trusted,
+        "tokens": tokens,
+        "environment": config.guard.environment,
+        "suspend": config.guard.suspend,
+        "wait": config.guard.wait,
+        "on_wait_timeout": config.guard.on_wait_timeout,
+        "keep_tokens": config.store.keep_seconds,
+        "references": Contents(
+            open_readers(config.references.readers),
+            max_bytes=config.references.max_bytes,
+            seconds=config.references.seconds,
+            clock=clock,
+        ),
+        **_telemetry(config, store),
+    }
+    if "credentials" not in given:
+        described["credentials"] = open_providers(config.credentials, at=config.at)
+    unknown = sorted(set(given) - PART_NAMES)
+    if unknown:
+        raise ConfigError(f"a guard takes no {unknown[0]!r}; it takes {', '.join(sorted(PART_NAMES))}")
+    return assemble(
+        policy if policy.startswith("pack:") else config.at(policy),
+        store=store,
+        clock=clock,
+        **{**described, **given},
+    )
+
+
+def _confirmer(config: Config) -> Callable[[Approval], None] | None:
+    wanted = config.service.token
+    if wanted is None:
+        return None
+    if wanted.startswith("env:"):
+        token = os.environ.get(wanted[4:], "")
+    else:
+        try:
+            token = config.at(wanted.removeprefix("file:")).read_text("utf-8")
+        except OSError as fault:
+            raise ConfigError(
+                f"the service token {wanted!r} cannot be read ({fault.strerror}); see [service]"
+            ) from None
+    if not token.strip():
+        raise ConfigError(f"the service token {wanted!r} is empty; 'toolguard people token' makes one for a service")
+    return ServiceConfirmer(config.service.url, token.strip())
+
+
+def revealer_of(config: Config) -> Callable[[str], Sealer] | None:
+    """What seals decisive arguments for the service to reveal; the key is the service's and the guard's alone."""
+    wanted = config.service.reveal_key
+    if wanted is None:
+        return None
+    where = wanted if wanted.startswith("env:") else config.at(wanted.removeprefix("file:"))
+    return KeyRing.load(where, purpose=Purpose.REVEAL).sealer
+
+
+def _keys(config: Config) -> KeyRing | None:
+    if config.keys.env:
+        return KeyRing.load(f"env:{config.keys.env}")
+    if config.keys.file:
+        return KeyRing.load(config.at(config.keys.file))
+    return None
+
+
+def _feedback(config: Config) -> Feedback | None:
+    if config.guard.feedback is None:
+        return None
+    reference = f"env:{config.keys.env}" if config.keys.env else config.keys.file and config.at(config.keys.file)
+    if not reference:
+        raise ConfigError(
+            "guard.feedback is kept under the guard's key, and none is configured; set keys.file or keys.env"
+        )
+    path = config.at(config.guard.feedback)
+    if not path.exists():
+        raise ConfigError(
+            f"feedback file {str(path)!r} does not exist; make it with 'toolguard phi report', or leave guard.feedback out"
+        )
+    return FeedbackFile(path, read_keys(reference, purpose=Purpose.SEAL)[0]).load()
+
+
+def _telemetry(config: Config, store: Store) -> dict[str, Any]:
+    from toolguard.telemetry import CurrentSpan, OtlpPump, TracerSink
+
+    section = config.telemetry
+    if section.spans == "off":
+        return {}
+    if section.spans == "tracer":
+        return {"sinks": (TracerSink(),), "tracing": CurrentSpan()}
+    pump = OtlpPump(store, section.endpoint, headers=section.headers)
+    return {"sinks": (pump,), "tracing": CurrentSpan(), "closers": (pump.close,)}
