@@ -37,15 +37,17 @@ from phi_targets import OWN
 ROOT = Path(__file__).parents[1]
 
 
-def read(path: Path, limit: int | None, timed: int) -> DataSet:
-    """The labelled lines of a file, evenly thinned to ``limit`` texts."""
+def read(path: Path, limit: int | None, chars: int | None, timed: int) -> DataSet:
+    """The labelled lines of a file, evenly thinned to ``limit`` texts and ``chars`` characters."""
     docs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     if not all(isinstance(doc, dict) and {"text", "spans"} <= doc.keys() for doc in docs):
         raise SystemExit(f"{path.name!r} has a line without text or spans, leave it out")
-    return dataset(path.stem, docs, limit, timed)
+    return dataset(path.stem, docs, limit, chars, timed)
 
 
-def dataset(name: str, docs: list[dict[str, Any]], limit: int | None, timed: int) -> DataSet:
+def dataset(name: str, docs: list[dict[str, Any]], limit: int | None, chars: int | None, timed: int) -> DataSet:
+    if chars:
+        limit = min(limit or len(docs), max(1, len(docs) * chars // max(1, sum(len(doc["text"]) for doc in docs))))
     if limit and len(docs) > limit:
         docs = [docs[at * len(docs) // limit] for at in range(limit)]
     step = max(1, -(-sum(len(doc["text"]) for doc in docs) // timed))
@@ -78,23 +80,26 @@ def import_seconds(times: int) -> float:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="*", type=Path, metavar="DATA")
-    parser.add_argument("--quick", action="store_true", help="at most 300 texts of a set, fewer rounds")
+    parser.add_argument(
+        "--quick", action="store_true", help="at most 300 texts and 60,000 characters of a set, fewer rounds"
+    )
     parser.add_argument("--limit", type=int, help="at most this many texts of a set, evenly spaced")
     parser.add_argument("--rounds", type=int, help="timed passes (7; 3 with --quick)")
-    parser.add_argument("--timed", type=int, help="characters of each set in a timed pass (40,000; 15,000)")
+    parser.add_argument("--timed", type=int, help="characters of each set in a timed pass (40,000; 8,000)")
     parser.add_argument("--only", nargs="+", choices=SYSTEMS, metavar="NAME", help=", ".join(SYSTEMS))
     parser.add_argument("--years-ok", action="store_true", help="a visible year in a date is no leak (Safe Harbor)")
     parser.add_argument("--errors", action="store_true", help="the worst errors by kind, as counts")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured to this file")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw recall over speed as SVG")
-    parser.add_argument("--patience", type=float, default=400, help="seconds for one system's pass over one set")
+    parser.add_argument("--patience", type=float, default=1800, help="seconds for one system's pass over one set")
     args = parser.parse_args(argv)
     limit = args.limit or (300 if args.quick else None)
-    timed = args.timed or (15_000 if args.quick else 40_000)
+    chars = 60_000 if args.quick and not args.limit else None
+    timed = args.timed or (8_000 if args.quick else 40_000)
     files = [file for path in args.data for file in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
     if args.data and not files:
         raise SystemExit("no .jsonl file there")
-    sets = [read(file, limit, timed) for file in files] or [dataset(OWN, probes(), limit, timed)]
+    sets = [read(file, limit, chars, timed) for file in files] or [dataset(OWN, probes(), limit, chars, timed)]
 
     before = os.getloadavg()[0]
     measured = run(

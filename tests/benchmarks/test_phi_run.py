@@ -27,7 +27,7 @@ MACHINE = {"python": "3", "system": "here", "cores": 2, "load": [0.0, 0.0]}
 
 
 def one_set(name: str = "asq", docs: list[dict[str, Any]] | None = None) -> DataSet:
-    return phi.dataset(name, docs or DOCS, None, 10_000)
+    return phi.dataset(name, docs or DOCS, None, None, 10_000)
 
 
 def measured(system: str, cpu: list[float], **more: Any) -> Measured:
@@ -70,10 +70,11 @@ def test_pieces_are_whole_words_of_about_the_size_and_never_of_structured_text()
 
 def test_a_set_is_thinned_evenly_and_timed_within_its_limit() -> None:
     docs = [{"text": f"{at:010}", "spans": []} for at in range(100)]
-    data = phi.dataset("x", docs, 10, 50)
+    data = phi.dataset("x", docs, 10, None, 50)
     assert [int(doc["text"]) for doc in data.docs] == list(range(0, 100, 10))
     assert sum(map(len, data.timed)) <= 50
-    assert phi.dataset("x", docs, None, 10_000).docs == docs
+    assert len(phi.dataset("x", docs, None, 200, 50).docs) == 20
+    assert phi.dataset("x", docs, None, None, 10_000).docs == docs
 
 
 def test_offsets_in_bytes_become_offsets_in_characters() -> None:
