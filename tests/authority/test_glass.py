@@ -193,6 +193,29 @@ def test_no_review_by_who_did_it_nor_without_a_finding_and_a_reason(
     assert ward.register().reviewed == frozenset()
 
 
+def test_an_approver_who_broke_it_themselves_reviews_nothing_of_it(ward: Ward) -> None:
+    asked = urgent(ward, replace(URGENT, break_glass=("person:grace",)))
+    ward.authority.break_glass(human("grace", sure=True), asked.id, reason="bleeding")
+    (glass,) = ward.register().glass
+    assert ward.authority.reviews(GRACE) == ()
+    with refused("self_approval"):
+        ward.authority.review(GRACE, glass, finding="justified", reason="it was")
+    assert [r.glass.id for r in ward.authority.reviews(ADA)] == [glass]
+
+
+def test_an_act_no_guard_could_read_is_not_signed_onto_the_register(ward: Ward) -> None:
+    """It would stop every guard for good."""
+    from toolguard.errors import TamperedError
+
+    registers = ward.authority._registers("st-marys")
+    person = ward.authority.person(ADA)
+    assert person is not None
+    with pytest.raises(TamperedError):
+        ward.authority._act(registers, ActKind.VOID, ADA, person, {"approval": 7}, START)
+    with pytest.raises(TamperedError):
+        ward.authority._act(registers, ActKind.UNFREEZE, ADA, person, {"freeze": "none"}, START)
+
+
 def test_the_register_of_another_tenant_has_no_such_glass(ward: Ward) -> None:
     glass = broken(ward)
     with pytest.raises((NotFoundError, ApprovalError)):

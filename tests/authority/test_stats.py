@@ -59,6 +59,7 @@ def test_t22_who_approves_each_others_requests_is_named(ward: Ward) -> None:
         ward.decide(GRACE, by(ward, "ada"))
     ward.decide(ADA, by(ward, "grace"))
     ward.decide(JOAN, by(ward, "ada"))
+    ward.decide(ADA, by(ward, "emma"))
     ward.decide(ADA, by(ward, "joan"), Answer.DENY)
     stats = ward.authority.stats(RENA, since=START)
     assert stats.favours == (Favours(one="ada", other="grace", forth=1, back=2),)

@@ -13,6 +13,7 @@ import pytest
 from toolguard._core.approval import Answer, Approval, Assured, Request, State, move
 from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Assurance, CallRef, Person, canonical, keyed_digest
+from toolguard._core.flow.stand import arg_digests
 from toolguard._core.policy import ApproverRule
 from toolguard._core.records import approval_body
 from toolguard._core.register import Act, Register, act_of
@@ -218,7 +219,7 @@ class Ward:
             claim_ttl=900.0,
             trace_id=secrets.token_hex(16),
             span_id=call[:16],
-            arg_digests={name: keyed_digest(key, "arg", canonical(value)) for name, value in dict(shown).items()},  # type: ignore[call-overload] # views here are objects
+            arg_digests=arg_digests(key, shown),
         )
         if sealed:
             shut = self.reveals.sealer(tenant).seal(canonical(sealed), context=f"{tenant}/decisive/{request.id}")
