@@ -1,22 +1,19 @@
-"""The guard: the enforcement point. A `Guard` is made once, a `Session` per run and caller."""
+"""A session: one caller, one run, one vault. Everything a caller does goes through it."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-import threading
-import unicodedata
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from toolguard import drive
 from toolguard._core.approval import Approval
-from toolguard._core.audit import Draft, Kind, Outcome
-from toolguard._core.call import Assurance, Caller, CallRef, Json, Person, Tool
+from toolguard._core.audit import Outcome
+from toolguard._core.call import Caller, CallRef, Json, Tool
 from toolguard._core.flow import Clear, Done, Flow, Permit, Setting, Suspension
 from toolguard._core.flow import abandon as abandon_flow
 from toolguard._core.flow import authorise as authorise_flow
@@ -29,20 +26,22 @@ from toolguard._core.flow.forget import invalidate_open as forget_flow
 from toolguard._core.flow.masking import Meanings
 from toolguard._core.flow.reveal import disclose as disclose_flow
 from toolguard._core.flow.setting import DEFAULT_PAUSES
-from toolguard._core.policy import Decision, Policy, ToolPlan
+from toolguard._core.policy import Decision
 from toolguard._core.records import Scope, label
-from toolguard._core.steps import Change, Origin
+from toolguard._core.steps import Origin
 from toolguard._core.vault import Token
-from toolguard.bound import BoundTool, from_function
-from toolguard.config import PART_NAMES, Parts, assemble, load_parts
+from toolguard.bound import BoundTool
 from toolguard.drive import Hands
-from toolguard.errors import ConfigError, IdentityError, UnknownToolError
-from toolguard.ports import Pointing, SessionKey, Term, ToolAnalysis, TraceContext
-from toolguard.register import RegisterReader
+from toolguard.errors import ConfigError, IdentityError
+from toolguard.guard.known import Known
+from toolguard.ports import Pointing, SessionKey, Term, TraceContext
 from toolguard.retention import WEEK
 from toolguard.streams import MaskStream, RevealStream
 
-__all__ = ["Guard", "Session", "current_session"]
+if TYPE_CHECKING:
+    from toolguard.guard.guard import Guard
+
+__all__ = ["Session", "current_session"]
 
 _sessions: ContextVar[tuple[Session, ...]] = ContextVar("toolguard_sessions", default=())
 """Sessions entered here, innermost last; a tuple, since tasks and threads enter one session side by side."""
@@ -68,11 +67,6 @@ def current_session() -> Session:
     return sessions[-1]
 
 
-def _folded(name: str) -> str:
-    """Tool names that a policy's patterns cannot tell apart, or a reader, are one name."""
-    return unicodedata.normalize("NFKC", name).casefold()
-
-
 def _suspension(word: str) -> Suspension:
     try:
         return Suspension(word)
@@ -91,159 +85,6 @@ def _origin(word: Origin | str) -> Origin:
 
 _EXPLAINED = CallRef(run="explain", call_id="explain")
 """`Session.explain` makes no call; it needs no reference of its own."""
-
-
-class _Known:
-    """A tool as this guard's policy sees it, worked out once."""
-
-    __slots__ = ("analysis", "plan", "tool")
-
-    def __init__(self, tool: Tool, plan: ToolPlan, analysis: ToolAnalysis) -> None:
-        self.tool = tool
-        self.plan = plan
-        self.analysis = analysis
-
-
-class Guard:
-    """Stands between a model and its tools.
-
-    ``Guard("policy.yaml", store="sqlite:///toolguard.db", keys=…, directory="directory.yaml", trusted=[…])`` says
-    everything here; `Guard.from_config` reads it from a file. See `toolguard.config.assemble` for the arguments.
-    """
-
-    def __init__(self, policy: Policy | str | os.PathLike[str], **parts: Any) -> None:
-        unknown = sorted(set(parts) - PART_NAMES)
-        if unknown:
-            raise ConfigError(f"Guard takes no {unknown[0]!r}; it takes {', '.join(sorted(PART_NAMES))}")
-        self._begin(assemble(policy, **parts))
-
-    @classmethod
-    def from_config(cls, path: str | os.PathLike[str] = "toolguard.toml", **parts: Any) -> Guard:
-        """The guard that a ``toolguard.toml`` describes. Raises ConfigError with the file and key at fault.
-
-        ``parts`` take the place of what the file says or leaves out: a ``detector``, ``sinks``, …
-        """
-        guard = cls.__new__(cls)
-        guard._begin(load_parts(path, **parts))
-        return guard
-
-    def _begin(self, parts: Parts) -> None:
-        self.parts = parts
-        self._known: dict[str, _Known] = {}
-        self._registers: dict[str, RegisterReader] = {}
-        self._lock = threading.Lock()
-        self._closed = False
-        self._record_policy()
-
-    def _record_policy(self) -> None:
-        policy, now = self.parts.policy, self.parts.clock.now()
-        span = self.parts.ids.new()
-        draft = Draft(
-            kind=Kind.POLICY_LOADED,
-            at=now,
-            started=now,
-            trace_id=self.parts.ids.new(),
-            span_id=span[:16],
-            body={
-                "toolguard.policy.id": policy.id,
-                "toolguard.policy.version": policy.version,
-                "toolguard.policy.sha256": policy.sha256,
-                "toolguard.policy.mode": policy.mode.value,
-                "toolguard.policy.rules": len(policy.rules),
-            },
-        )
-        self.parts.emit(self.parts.store.commit(Change(tenant="", records=(draft,))))
-
-    def register_of(self, tenant: str) -> RegisterReader:
-        """What reads the acts that concern ``tenant``; one for all its sessions."""
-        with self._lock:
-            reader = self._registers.get(tenant)
-            if reader is None:
-                reader = self._registers[tenant] = RegisterReader(self.parts.store, self.parts.verifier, tenant)
-            return reader
-
-    # --- tools ---------------------------------------------------------------------------------------
-
-    def know(self, tool: Tool) -> _Known:
-        """The tool as the policy sees it.
-
-        Raises:
-            UnknownToolError: another tool has this name already; a name means one tool in a guard.
-        """
-        name = _folded(tool.name)
-        known = self._known.get(name)
-        if known is None:
-            with self._lock:
-                known = self._known.get(name)
-                if known is None:
-                    known = _Known(tool, self.parts.policy.plan(tool), self.parts.analyser.tool(tool))
-                    self._known[name] = known
-        if known.tool is not tool and known.tool.identity != tool.identity:
-            raise UnknownToolError(
-                f"another tool is already known as {tool.name!r}; give one of them a different name, "
-                "or use a second guard (a name means one tool)"
-            )
-        return known
-
-    def known(self, name: str) -> Tool | None:
-        """The tool this guard knows by ``name``, if it has met one."""
-        found = self._known.get(_folded(name))
-        return None if found is None or found.tool.name != name else found.tool
-
-    def tool(self, function: Callable[..., Any]) -> BoundTool:
-        """Describe a plain function as a tool: its name, docstring and annotated signature."""
-        bound = from_function(function)
-        self.know(bound.tool)
-        return bound
-
-    # --- sessions ------------------------------------------------------------------------------------
-
-    def session(
-        self,
-        *,
-        caller: Caller,
-        run: str | None = None,
-        id: str | None = None,
-        suspend: str | None = None,
-        wait: float | None = None,
-    ) -> Session:
-        """Bind an identity. Everything guarded happens in a session.
-
-        Args:
-            caller: who is behind the calls. There is no default.
-            run: the agent run or conversation (a thread id); a new one if not given.
-            id: the vault session tokens belong to; give it again to go on in another process. Default: ``run``.
-            suspend: ``block`` or ``raise``; default from the configuration.
-            wait: seconds to wait for a person in ``block`` mode; default from the configuration.
-        """
-        if not isinstance(caller, Caller):
-            raise IdentityError("guard.session needs caller=Caller(...); say who is behind the calls")
-        if self._closed:
-            raise ConfigError("this guard is closed; make a new one")
-        return Session(self, caller, run=run, id=id, suspend=suspend, wait=wait)
-
-    def verify_caller(self, token: str, *, agent: str, roles: frozenset[str] | set[str] = frozenset()) -> Caller:
-        """The verified caller a personal session token stands for.
-
-        Raises:
-            IdentityError: the token is unknown, expired, revoked or not for sessions.
-        """
-        person: Person = self.parts.verify_token(token)
-        return Caller(
-            person=person, agent=agent, tenant=person.tenant, roles=frozenset(roles), assurance=Assurance.VERIFIED
-        )
-
-    def close(self) -> None:
-        """Flush and release everything. Safe to call twice."""
-        if not self._closed:
-            self._closed = True
-            self.parts.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 class Session:
@@ -546,7 +387,7 @@ class Session:
         )
         return setting, self._hands(bound, known)
 
-    def _hands(self, bound: BoundTool, known: _Known) -> Hands:
+    def _hands(self, bound: BoundTool, known: Known) -> Hands:
         parts = self.guard.parts
         if parts.retention is not None and parts.clock.now() // WEEK != self._week:
             self._week = parts.retention.used(self._key)
