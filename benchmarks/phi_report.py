@@ -85,15 +85,15 @@ def document(
     }
 
 
-def _share(value: float | None) -> str:
+def share(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _rate(value: float) -> str:
+def rate(value: float) -> str:
     return f"{value / 1e6:,.1f}M" if value >= 1e6 else f"{value / 1e3:,.0f}k"
 
 
-def _times(value: float | None) -> str:
+def times(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f}×" if value >= 10 else f"{value:.1f}×"
 
 
@@ -147,10 +147,10 @@ def _systems(console: Console, systems: dict[str, Any]) -> None:
         prose = row["prose"]
         table.add_row(
             row["title"],
-            *(_share(prose[key]) for key in ("recall", "precision", "clean_touched")),
-            _rate(prose["chars_per_s"]),
-            _rate(prose["chars_per_s_wall"]),
-            _times(prose["ratio"]),
+            *(share(prose[key]) for key in ("recall", "precision", "clean_touched")),
+            rate(prose["chars_per_s"]),
+            rate(prose["chars_per_s_wall"]),
+            times(prose["ratio"]),
             *("–" if row[key] is None else f"{row[key]:.2f}" for key in ("p95_ms", "p95_wall_ms")),
             f"{row['memory_growth'] / MB:.0f}",
             f"{row['load_s']:.2f}",
@@ -170,12 +170,12 @@ def _set(console: Console, name: str, data: dict[str, Any], systems: dict[str, A
         table.add_row(
             row["title"],
             str(one["gold"]),
-            _share(one["recall"]),
-            _share(one["precision"]),
+            share(one["recall"]),
+            share(one["precision"]),
             str(one["clean"]),
-            _share(one["clean_touched"]),
-            _rate(one["chars_per_s"]),
-            _times(one["ratio"]),
+            share(one["clean_touched"]),
+            rate(one["chars_per_s"]),
+            times(one["ratio"]),
         )
     console.print(table)
 
