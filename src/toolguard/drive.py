@@ -75,7 +75,7 @@ class Hands:
     providers: Mapping[str, CredentialProvider] = field(default_factory=dict)
     contents: Contents | None = None
     wait: float = 0.0
-    poll: float = 2.0
+    poll: float = 30.0
 
     def quick(self, step: s.Step) -> Any:
         """Carry out a step that does not wait for a person and does not run the tool."""
