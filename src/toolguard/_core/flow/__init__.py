@@ -7,7 +7,9 @@ Generators that yield steps; drivers (sync and async) carry them out. A generato
 survives a restart is in the store, and running the flow again finds it there.
 """
 
-from toolguard._core.flow.execute import abandon, authorise, execute
+from toolguard._core.flow.authorise import authorise
+from toolguard._core.flow.claim import abandon
+from toolguard._core.flow.execute import execute
 from toolguard._core.flow.judge import judge
 from toolguard._core.flow.masking import mask_value
 from toolguard._core.flow.reveal import Clear, reveal_text

@@ -11,15 +11,15 @@ from toolguard._core.approval import (
     State,
     is_expired,
     is_granted,
-    move,
     request_digest,
     resolution_payload,
 )
-from toolguard._core.audit import Draft, Outcome
+from toolguard._core.audit import Outcome
 from toolguard._core.call import canonical
 from toolguard._core.flow.contents import contents
+from toolguard._core.flow.ends import check_frozen, decided, expire, invalidate, record_repeat, refusal, transition
 from toolguard._core.flow.judge import at
-from toolguard._core.flow.setting import Basis, Flow, Judged, Setting, Suspension
+from toolguard._core.flow.setting import Flow, Judged, Setting, Suspension
 from toolguard._core.flow.stand import arg_digests, may_break, subject_of, target_of
 from toolguard._core.flow.view import decisive, masked_reason, view
 from toolguard._core.policy import Decision
@@ -41,7 +41,6 @@ from toolguard._core.steps import (
     Requester,
     Seal,
     SealDecisive,
-    Update,
 )
 from toolguard._core.verdicts import tally
 from toolguard.errors import (
@@ -49,12 +48,11 @@ from toolguard.errors import (
     DeniedError,
     InvalidatedError,
     LimitError,
-    NotAllowedError,
     ReplayError,
     Suspended,
 )
 
-__all__ = ["ask", "check_frozen", "decided", "expire", "invalidate", "refusal", "void_after_denial"]
+__all__ = ["ask", "void_after_denial"]
 
 
 def ask(setting: Setting, trail: Trail, judged: Judged) -> Flow[tuple[Trail, Approval]]:
@@ -86,7 +84,7 @@ def ask(setting: Setting, trail: Trail, judged: Judged) -> Flow[tuple[Trail, App
     if approval.state is State.EXECUTED and setting.replays:
         return trail, approval
     if not is_granted(approval.state):
-        yield from _record_repeat(setting, trail, approval)
+        yield from record_repeat(setting, trail, approval)
         raise refusal(setting, approval, trail.call)
     yield from _check_grant(setting, trail, approval, judged)
     return trail, approval
@@ -272,7 +270,7 @@ def _withdraw(setting: Setting, trail: Trail, approval: Approval) -> Flow[Approv
     if is_expired(approval, now):
         return approval
     try:
-        yield from _transition(setting, trail, approval, State.WITHDRAWN, Outcome.WITHDRAWN, "wait_timeout")
+        yield from transition(setting, trail, approval, State.WITHDRAWN, Outcome.WITHDRAWN, "wait_timeout")
     except ConflictError:
         found: Approval | None = yield Find(setting.ref)
         return found or approval
@@ -280,41 +278,6 @@ def _withdraw(setting: Setting, trail: Trail, approval: Approval) -> Flow[Approv
         f"nobody decided the call of {setting.tool.name!r} in time; the request was withdrawn and the call did not run",
         code="wait_timeout",
         model_text="Nobody approved this call in time, so it did not run.",
-        call_id=trail.call,
-    )
-
-
-def expire(setting: Setting, trail: Trail, approval: Approval) -> Flow[None]:
-    if approval.state is not State.EXPIRED:
-        with suppress(ConflictError):  # someone else made it visible first; it is expired all the same
-            yield from _transition(setting, trail, approval, State.EXPIRED, Outcome.EXPIRED, "expired")
-    raise DeniedError(
-        f"the approval of {setting.tool.name!r} has expired; the call did not run, make a new call to ask again",
-        code="expired",
-        model_text="The approval of this call expired, so it did not run.",
-        call_id=trail.call,
-    )
-
-
-def invalidate(setting: Setting, trail: Trail, approval: Approval, why: str) -> Flow[None]:
-    """What would run is not what was asked: the approval is void, and the call does not run."""
-    if approval.state is State.PENDING or is_granted(approval.state):
-        to, outcome = (
-            (State.INVALIDATED, Outcome.INVALIDATED)
-            if is_granted(approval.state)
-            else (State.SUPERSEDED, Outcome.SUPERSEDED)
-        )
-        with suppress(ConflictError):  # it has moved on; whatever it is now, this call does not run
-            yield from _transition(setting, trail, approval, to, outcome, why)
-    else:
-        now: float = yield Now()
-        span: str = yield NewId()
-        record = trail.not_run(Outcome.INVALIDATED, why, at=now, span_id=span[:16])
-        yield Commit(Change(tenant=setting.tenant, records=(record,)))
-    raise InvalidatedError(
-        f"the call of {setting.tool.name!r} is not the one approval {approval.id!r} was asked for ({why}); "
-        "it did not run, make a new call to ask again",
-        code="content_changed" if why == "content_changed" else None,
         call_id=trail.call,
     )
 
@@ -374,83 +337,6 @@ def _glass_holds(approval: Approval, judged: Judged) -> Flow[bool]:
                     and may_break(judged.decision.risk)
                 )
     return False
-
-
-def _transition(
-    setting: Setting, trail: Trail, approval: Approval, to: State, outcome: Outcome, why: str
-) -> Flow[None]:
-    now: float = yield Now()
-    span: str = yield NewId()
-    after = move(approval, to, now=now)
-    yield Commit(
-        Change(
-            tenant=setting.tenant,
-            records=(trail.resolved(approval, outcome, why, at=now, span_id=span[:16]),),
-            update=Update(approval=after, from_version=approval.version, from_state=approval.state),
-            announce=approval.id,
-        )
-    )
-
-
-def _record_repeat(setting: Setting, trail: Trail, approval: Approval) -> Flow[None]:
-    """The call came again although it is over: an agent in a loop, or a replay, is visible."""
-    ran = approval.state in (State.EXECUTING, State.EXECUTED, State.INDETERMINATE)
-    now: float = yield Now()
-    span: str = yield NewId()
-    why = "replay" if ran else f"already_{approval.state.value}"
-    record = trail.not_run(Outcome.DENIED, why, at=now, span_id=span[:16])
-    yield Commit(Change(tenant=setting.tenant, records=(record,)))
-
-
-def refusal(setting: Setting, approval: Approval, call: str) -> NotAllowedError:
-    """The error for an approval that did not end in a yes."""
-    name, state = setting.tool.name, approval.state
-    if state is State.DENIED:
-        return DeniedError(
-            f"the call of {name!r} was denied by an approver; it did not run",
-            code="denied_by_person",
-            model_text="A person reviewed this call and said no. It did not run. Do not retry it.",
-            call_id=call,
-        )
-    if state is State.SUPERSEDED and approval.proposal is not None:
-        wanted = canonical(approval.proposal).decode()
-        return DeniedError(
-            f"an approver asks for other arguments of {name!r} instead; the call did not run",
-            code="superseded",
-            model_text=f"This call did not run. An approver asks for it with these arguments instead: {wanted}",
-            call_id=call,
-        )
-    if state in (State.EXECUTING, State.EXECUTED, State.INDETERMINATE):
-        return ReplayError(f"this call of {name!r} was already carried out; it did not run again", call_id=call)
-    return DeniedError(
-        f"the approval of {name!r} is {state.value}; the call did not run", code=state.value, call_id=call
-    )
-
-
-def check_frozen(setting: Setting, registers: Registers, call: str) -> None:
-    """Raises DeniedError if a freeze holds the caller's agent."""
-    freeze = registers.frozen(setting.scope.caller.agent)
-    if freeze is not None:
-        raise DeniedError(
-            f"calls of agent {setting.scope.caller.agent!r} are frozen ({freeze.id!r}); none runs until a second person "
-            "lifts it (toolguard freeze lift)",
-            code="frozen",
-            model_text="This agent is frozen. The call did not run, and no other will. Stop, and tell the user.",
-            call_id=call,
-        )
-
-
-def decided(trail: Trail, judged: Judged, outcome: Outcome, at: float, stands: Basis | None = None) -> Draft:
-    return trail.decided(
-        judged.decision,
-        outcome,
-        at=at,
-        basis=(stands.reason_code, stands.use.act) if stands is not None else None,
-        args_digest=judged.args_digest,
-        present=judged.present,
-        masked=judged.masked,
-        released=judged.released,
-    )
 
 
 def void_after_denial(setting: Setting, trail: Trail) -> Flow[None]:

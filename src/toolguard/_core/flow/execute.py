@@ -1,4 +1,4 @@
-"""The order of a call: `authorise` judges it and asks where it must, `execute` runs it once."""
+"""Running a permitted call once, on exactly the objects that arrived: the second half."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
-from toolguard._core.approval import Approval, State, is_expired, is_granted, move
+from toolguard._core.approval import (
+    Approval,
+    State,
+    is_expired,
+    is_granted,
+    move,
+)
 from toolguard._core.audit import Kind, Outcome
 from toolguard._core.call import Json, canonical, freeze
-from toolguard._core.flow.ask import ask, check_frozen, decided, expire, invalidate, refusal, void_after_denial
+from toolguard._core.flow.claim import abandon, commit_claim
 from toolguard._core.flow.contents import reach, same_contents
-from toolguard._core.flow.judge import judge
+from toolguard._core.flow.ends import expire, invalidate, refusal
 from toolguard._core.flow.masking import mask, token_findings, tokenise
 from toolguard._core.flow.setting import Done, Flow, Judged, Permit, Setting
-from toolguard._core.flow.stand import basis
 from toolguard._core.mask import Finding
-from toolguard._core.policy import Effect, Handling
-from toolguard._core.records import Trail
-from toolguard._core.register import Registers
-from toolguard._core.risk import RiskLevel
+from toolguard._core.policy import Handling
 from toolguard._core.scrub import scrub
 from toolguard._core.steps import (
     Change,
     Claim,
     Commit,
-    Confirm,
     Find,
     Invoke,
     LedgerRow,
@@ -35,7 +36,6 @@ from toolguard._core.steps import (
     Origin,
     Ran,
     ReadLedger,
-    ReadRegister,
     Seal,
     Settle,
     Standing,
@@ -48,86 +48,12 @@ from toolguard.errors import (
     DeniedError,
     InvalidatedError,
     LimitError,
-    NotAllowedError,
-    RegisterMovedError,
     ReplayError,
     ResultWithheldError,
-    Suspended,
     ToolFailedError,
-    ToolguardError,
 )
 
-__all__ = ["abandon", "authorise", "execute"]
-
-
-def authorise(setting: Setting, raw: object) -> Flow[Permit]:
-    """Judge a call and, if it may run now, give the permit for it.
-
-    Raises:
-        NotAllowedError: it may not run; that is recorded.
-        Suspended: it waits for a person; that is recorded.
-        BadArgumentsError, DetectionError: it could not be judged; that is recorded as a denial.
-        StoreError: nothing could be recorded, so nothing runs.
-    """
-    started: float = yield Now()
-    call: str = yield NewId()
-    trail = Trail.begin(setting.scope, setting.tool, setting.ref, call=call, started=started)
-    try:
-        registers: Registers = yield ReadRegister()
-        if registers.frozen(setting.scope.caller.agent) is not None:  # it may have been lifted
-            registers = yield ReadRegister(fresh=True)
-        check_frozen(setting, registers, call)
-        judged = yield from judge(setting, raw)
-    except ToolguardError as fault:
-        yield from _record_refusal(setting, trail, fault.code)
-        raise
-    except Exception as fault:  # noqa: BLE001 - whatever failed, nothing runs
-        yield from _record_refusal(setting, trail, "internal_error", type(fault).__name__)
-        raise DeniedError(
-            f"the call of {setting.tool.name!r} could not be judged ({type(fault).__name__}), so it did not run; "
-            "see the audit trail and mend the detector, analyser or policy that failed",
-            code="internal_error",
-            call_id=call,
-        ) from None
-    decision = judged.decision
-    if decision.effect is Effect.DENY:
-        yield from _deny(setting, trail, judged)
-    if decision.effect is Effect.REQUIRE_APPROVAL:
-        stands = yield from basis(setting, judged)
-        if stands is not None:
-            found: Approval | None = yield Find(setting.ref)
-            if found is None:
-                at: float = yield Now()
-                record = decided(trail, judged, stands.outcome, at, stands)
-                return Permit(trail=trail, judged=judged, pending=(record,), basis=stands)
-        try:
-            trail, approval = yield from ask(setting, trail, judged)
-        except (NotAllowedError, Suspended):
-            raise  # on record already
-        except ToolguardError as fault:
-            yield from _record_refusal(setting, trail, fault.code)
-            raise
-        return Permit(trail=trail, judged=judged, pending=(), approval=approval)
-    now: float = yield Now()
-    return Permit(trail=trail, judged=judged, pending=(decided(trail, judged, Outcome.ALLOWED, now),))
-
-
-def _record_refusal(setting: Setting, trail: Trail, code: str, error_type: str = "") -> Flow[None]:
-    at: float = yield Now()
-    yield Commit(Change(tenant=setting.tenant, records=(trail.refused(code, at=at, error_type=error_type),)))
-
-
-def _deny(setting: Setting, trail: Trail, judged: Judged) -> Flow[None]:
-    decision = judged.decision
-    yield from void_after_denial(setting, trail)
-    at: float = yield Now()
-    yield Commit(Change(tenant=setting.tenant, records=(decided(trail, judged, Outcome.DENIED, at),)))
-    rules = ", ".join(repr(r) for r in decision.rule_ids) or decision.reason_code
-    raise DeniedError(
-        f"the call of {setting.tool.name!r} was denied by policy {decision.policy_id!r} ({rules}): {decision.because}",
-        code=decision.reason_code if not decision.rule_ids else "denied",
-        call_id=trail.call,
-    )
+__all__ = ["execute"]
 
 
 def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
@@ -168,7 +94,7 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
         use=permit.basis.use if permit.basis is not None else None,
     )
     try:
-        yield from _commit_claim(setting, permit, change)
+        yield from commit_claim(setting, permit, change)
     except LimitError:
         yield from abandon(setting, permit, Outcome.DENIED, "standing_used_up")
         raise DeniedError(
@@ -194,66 +120,6 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
     if ran.error is not None:
         yield from _failed(setting, permit, running, span, now, ran.error)
     return (yield from _returned(setting, permit, running, span, now, ran))
-
-
-_LOOKS = 8
-
-
-def _commit_claim(setting: Setting, permit: Permit, change: Change) -> Flow[None]:
-    """Claim under the register as the store has it in that very moment. Raises ConflictError where the claim is lost."""
-    for look in range(_LOOKS):
-        registers: Registers = yield ReadRegister(fresh=look > 0)
-        yield from _check_stands(setting, permit, registers)
-        if look == 0:
-            yield from _confirm(setting, permit)
-        try:
-            yield Commit(replace(change, heads=registers.heads))
-        except RegisterMovedError:
-            continue
-        return
-    yield from abandon(setting, permit, Outcome.DENIED, "register_moved")
-    raise DeniedError(
-        "the register of acts changes faster than a call can be claimed; it did not run, make it again",
-        code="register_moved",
-        call_id=permit.trail.call,
-    )
-
-
-def _confirm(setting: Setting, permit: Permit) -> Flow[None]:
-    """A critical call is claimed only while the approval service, asked now, stands by its approval."""
-    approval = permit.approval
-    if approval is None or approval.request.risk_level != RiskLevel.CRITICAL.label:
-        return
-    try:
-        yield Confirm(approval)
-    except InvalidatedError:
-        yield from invalidate(setting, permit.trail, approval, "not_confirmed")
-    except ConflictError:
-        raise
-    except ToolguardError as fault:
-        yield from abandon(setting, permit, Outcome.DENIED, fault.code)
-        raise
-
-
-def _check_stands(setting: Setting, permit: Permit, registers: Registers) -> Flow[None]:
-    """Nothing that was done meanwhile stands against this call."""
-    approval, stands = permit.approval, permit.basis
-    try:
-        check_frozen(setting, registers, permit.trail.call)
-    except DeniedError:
-        yield from abandon(setting, permit, Outcome.DENIED, "frozen")
-        raise
-    if approval is not None and approval.id in registers.tenant.void:
-        yield from invalidate(setting, permit.trail, approval, "void")
-    if stands is None:
-        return
-    act = stands.use.act
-    if not registers.tenant.holds(act):
-        yield from abandon(setting, permit, Outcome.REVOKED, "revoked")
-        raise InvalidatedError(
-            f"the standing approval for {setting.tool.name!r} was revoked; the call did not run, make it again to ask",
-            call_id=permit.trail.call,
-        )
 
 
 def _is_judged(judged: Judged, passed: object) -> bool:
@@ -288,14 +154,6 @@ def _not_judged(setting: Setting, permit: Permit) -> InvalidatedError:
         f"the arguments of {setting.tool.name!r} changed after they were judged; the call did not run, make a new one",
         call_id=permit.trail.call,
     )
-
-
-def abandon(setting: Setting, permit: Permit, outcome: Outcome, why: str) -> Flow[None]:
-    """Write down that a permitted call did not run. Its approval, if it has one, stays as it is."""
-    at: float = yield Now()
-    span: str = yield NewId()
-    records = (*permit.pending, permit.trail.not_run(outcome, why, at=at, span_id=span[:16]))
-    yield Commit(Change(tenant=setting.tenant, records=records))
 
 
 def _already(setting: Setting, permit: Permit) -> Flow[Done]:

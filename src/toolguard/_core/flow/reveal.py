@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from toolguard._core.audit import Kind, Outcome
-from toolguard._core.flow.execute import abandon, authorise
+from toolguard._core.flow.authorise import authorise
+from toolguard._core.flow.claim import abandon
 from toolguard._core.flow.masking import Meanings, meanings
 from toolguard._core.flow.setting import Flow, Setting
 from toolguard._core.policy import Effect
