@@ -187,14 +187,17 @@ class Sessions:
     def __init__(self, plan: Plan, guard: Guard) -> None:
         self._plan = plan
         self._guard = guard
-        self._made: dict[tuple[str, bool], Session] = {}
+        self._made: dict[tuple[str, int, bool], Session] = {}
 
     def of(self, number: int) -> Session:
-        key = (self._plan.nurse(number), self._plan.kind(number) == "hasty")
-        if key not in self._made:
-            name, hasty = key
+        key = (self._plan.nurse(number), number // 2000, self._plan.kind(number) == "hasty")
+        if key not in self._made:  # a run may only ask so often
+            name, part, hasty = key
             self._made[key] = self._guard.session(
-                caller=caller(name), run=f"{self._plan.run}-{name}", suspend="block" if hasty else "raise", wait=0.15
+                caller=caller(name),
+                run=f"{self._plan.run}-{name}-{part}",
+                suspend="block" if hasty else "raise",
+                wait=0.15,
             )
         return self._made[key]
 
