@@ -138,7 +138,16 @@ def test_invariant_15_who_proposed_other_arguments_in_a_run_is_known_from_the_si
     assert second.editors == {"one": frozenset({"sid", "bo"})}
 
 
-@pytest.mark.parametrize("kind", [ActKind.RESOLVED, ActKind.RESTORED])
+@pytest.mark.parametrize(("at", "holds"), [(99.0, True), (100.0, False), (101.0, False)])
+def test_what_was_made_before_a_store_was_set_back_stands_no_more(at, holds):
+    mine = folded((ActKind.STANDING, STANDING))
+    (made,) = mine.standing
+    restored = Register(tenant=ALL).add(act(ActKind.RESTORED, {}, tenant=ALL, at=at))
+    assert Registers(tenant=mine, all=Register(tenant=ALL)).holds(made)
+    assert Registers(tenant=mine, all=restored).holds(made) is holds
+
+
+@pytest.mark.parametrize("kind", [ActKind.RESOLVED])
 def test_acts_that_change_nothing_a_guard_looks_at_still_count(kind):
     register = folded((kind, {}))
     assert replace(register, n=0, last=START) == Register(tenant="t")

@@ -8,7 +8,7 @@ from core.test_flow import HIGH, PRIVACY, TOOL, Hand, setting
 from toolguard._core.approval import StandingTerms, State, Vary
 from toolguard._core.approver import StandingLimits
 from toolguard._core.audit import Kind
-from toolguard._core.call import Caller, CallRef, Tool
+from toolguard._core.call import Assurance, Caller, CallRef, Tool
 from toolguard._core.flow import authorise, execute
 from toolguard._core.flow.stand import arg_digests, rules_digest
 from toolguard._core.policy import Policy, ToolRule
@@ -30,7 +30,7 @@ def policy(rule=RULE, **tool):
 
 
 def the(risk=HIGH, rule=RULE, caller=None, session="s", tool=TOOL, **more):
-    caller = caller or Caller.of("ana", agent="agent", tenant="t")
+    caller = caller or replace(Caller.of("ana", agent="agent", tenant="t"), assurance=Assurance.VERIFIED)
     scope = Scope.of(caller, session=session, digest_key=KEY, trace_id="0" * 32, parent_id="")
     chosen = policy(rule, **more.pop("tool_rule", {}))
     return setting(risk=risk, policy=chosen, plan=chosen.plan(tool), scope=scope, **more)
@@ -47,6 +47,7 @@ STANDS = StandingApproval(
     tool_ref=TOOL.identity.ref,
     level=RiskLevel.HIGH,
     rules=rules_digest((RULE,)),
+    classes=frozenset({HIGH.risk_class.value}),
     fixed={"to": DIGESTS["to"]},
     terms=StandingTerms(seconds=600.0, uses=2, vary=(Vary(argument="amount", at_most=20.0), Vary(argument="note"))),
     begins=900.0,
@@ -278,6 +279,11 @@ NOT_COVERED = {
     "an hour later": ({"expires": 1000.0}, {}, READ, {}),
     "before it was broken": ({"begins": 1000.5}, {}, READ, {}),
     "where the policy does not allow it": ({}, {}, READ, {"rule": PRIVACY}),
+    "several patients": ({}, {"patient": "7,8"}, READ, {}),
+    "patients that begin like that": ({}, {"patient": "7*"}, READ, {}),
+    "a number that only reads like it": ({}, {"patient": 7.0}, READ, {}),
+    "who is only named": ({}, {}, READ, {"caller": Caller.of("ana", agent="agent", tenant="t")}),
+    "a critical call": ({}, {}, replace(READ, level=RiskLevel.CRITICAL), {}),
     **{
         f"a call that is {c.value}": ({}, {}, replace(READ, risk_class=c), {})
         for c in RiskClass

@@ -168,7 +168,9 @@ class StandingApproval:
     """A yes that stands: which calls, whose, how long and how often.
 
     ``fixed`` are keyed digests of the arguments that must be the same; any argument that stands neither there nor in
-    ``terms.vary`` is one too many. ``rules`` is the digest of the approver rules it was given under.
+    ``terms.vary`` is one too many. ``rules`` is the digest of the approver rules it was given under, ``asked_by`` are
+    the policy rules that asked, ``classes`` what the call was found to do: another rule, or another kind of effect, is
+    another question.
     """
 
     id: str
@@ -180,6 +182,8 @@ class StandingApproval:
     tool_ref: str
     level: RiskLevel
     rules: str
+    asked_by: frozenset[str] = frozenset()
+    classes: frozenset[str] = frozenset()
     fixed: Mapping[str, str]
     terms: StandingTerms
     begins: float
@@ -220,9 +224,11 @@ class Register:
     reviewed: frozenset[str] = frozenset()
     editors: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Run → who proposed other arguments in it: they approve nothing that comes of it."""
+    restored: float = 0.0
+    """When a store that had been set back was last taken into use again (UTC seconds)."""
 
     def holds(self, act: str) -> bool:
-        """Whether a standing approval or broken glass still lets calls run: what came of a yes falls with it."""
+        """Whether the yes that a standing approval or broken glass came of still holds: they fall with it."""
         made = self.standing.get(act) or self.glass.get(act)
         return made is not None and made.approval not in self.void
 
@@ -277,6 +283,8 @@ def _standing(register: Register, act: Act) -> Register:
         tool_ref=_text(act, "tool_ref"),
         level=RiskLevel.of(_text(act, "level")),
         rules=_text(act, "rules"),
+        asked_by=frozenset(str(name) for name in body.get("asked_by", ())),
+        classes=frozenset(str(name) for name in body.get("classes", ())),
         fixed={str(k): str(v) for k, v in body["fixed"].items()},
         terms=StandingTerms(
             seconds=float(terms["seconds"]),
@@ -324,6 +332,10 @@ def _proposed(register: Register, act: Act) -> Register:
     return replace(register, editors={**register.editors, run: register.editors.get(run, frozenset()) | {act.person}})
 
 
+def _restored(register: Register, act: Act) -> Register:
+    return replace(register, restored=max(register.restored, act.at))
+
+
 def _kept(register: Register, act: Act) -> Register:
     """An act that changes nothing a guard looks at."""
     return register
@@ -346,7 +358,7 @@ _FOLDS = {
     ActKind.REVIEWED: _reviewed,
     ActKind.PROPOSED: _proposed,
     ActKind.RESOLVED: _kept,
-    ActKind.RESTORED: _kept,
+    ActKind.RESTORED: _restored,
 }
 
 
@@ -372,6 +384,15 @@ class Registers:
     @property
     def heads(self) -> Heads:
         return Heads(tenant=self.tenant.n, all=self.all.n)
+
+    def holds(self, act: str) -> bool:
+        """Whether a standing approval or broken glass still lets calls run.
+
+        What came of a yes falls with it; what was made before the store was set back falls with that, as nobody knows
+        how often it was used or whether it was ended since.
+        """
+        made = self.tenant.standing.get(act) or self.tenant.glass.get(act)
+        return made is not None and made.begins > self.all.restored and self.tenant.holds(act)
 
     def frozen(self, agent: str) -> Freeze | None:
         """The freeze that holds ``agent``, if one does."""

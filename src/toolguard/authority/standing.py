@@ -36,6 +36,8 @@ def standing_body(request: Request, terms: StandingTerms, approvers: Sequence[st
         "tool_ref": request.tool_ref,
         "level": request.risk_level,
         "rules": rules_digest(request.approver_rules),
+        "asked_by": list(request.rules),
+        "classes": sorted({request.risk_class, *request.risk_classes}),
         "fixed": {name: digest for name, digest in request.arg_digests.items() if name not in free},
         "terms": terms_body(terms),
         "expires": now + terms.seconds,
@@ -53,8 +55,8 @@ class Standing(Base):
             ApprovalError: ``tampered``.
         """
         now = self._store.now()
-        register = self._registers(actor.tenant).tenant
-        found = [s for s in register.standing.values() if now < s.expires and register.holds(s.id)]
+        registers = self._registers(actor.tenant)
+        found = [s for s in registers.tenant.standing.values() if now < s.expires and registers.holds(s.id)]
         views = [StandingView(standing=s, used=self._store.uses(actor.tenant, s.id)) for s in found]
         return tuple(v for v in reversed(views) if v.used < v.standing.terms.uses and self._sees(actor, v.standing))
 

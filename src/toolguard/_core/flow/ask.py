@@ -15,12 +15,12 @@ from toolguard._core.approval import (
     resolution_payload,
 )
 from toolguard._core.audit import Outcome
-from toolguard._core.call import canonical
+from toolguard._core.call import Assurance, canonical
 from toolguard._core.flow.contents import contents
 from toolguard._core.flow.ends import check_frozen, decided, expire, invalidate, record_repeat, refusal, transition
 from toolguard._core.flow.judge import at
 from toolguard._core.flow.setting import Flow, Judged, Setting, Suspension
-from toolguard._core.flow.stand import arg_digests, may_break, subject_of, target_of
+from toolguard._core.flow.stand import arg_digests, denied_before, may_break, subject_of, target_of
 from toolguard._core.flow.view import decisive, masked_reason, view
 from toolguard._core.policy import Decision
 from toolguard._core.records import Trail, counts
@@ -37,7 +37,6 @@ from toolguard._core.steps import (
     NewId,
     Now,
     ReadRegister,
-    Recent,
     Requester,
     Seal,
     SealDecisive,
@@ -110,9 +109,7 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
             code="undeliverable",
             call_id=trail.call,
         )
-    recent: tuple[Approval, ...] = yield Recent(requester.person, tool.name, now - _MEMORY)
-    target = target_of(setting, judged)
-    if _denied_before(judged, recent, target, now):
+    if (yield from denied_before(setting, judged, requester, now)):
         refusal = trail.refused("denied_before", at=now)
         yield Commit(Change(tenant=setting.tenant, records=(refusal,)))
         raise DeniedError(
@@ -178,7 +175,7 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
         entities={k: int(n) for k, n in (c.rsplit(":", 1) for c in counts(f.type for f in judged.present))},
         hidden=hidden,
         sealed_decisive=shut,
-        target=target,
+        target=target_of(setting, judged),
         subject=subject_of(setting, judged),
         arg_digests=arg_digests(scope.digest_key, judged.arguments.data),
         fallback=requester.fallback,
@@ -214,19 +211,6 @@ def _request(setting: Setting, trail: Trail, judged: Judged) -> Flow[Approval]:
 
 
 _HOUR = 3600.0
-_MEMORY = 86400.0
-"""How far back a request may matter to a new one of the same person and tool."""
-
-
-def _denied_before(judged: Judged, recent: tuple[Approval, ...], target: str, now: float) -> bool:
-    """Whether a person said no to this, or to the same target, so short a while ago that the no still holds."""
-    holds = max((rule.denial_memory for rule in judged.decision.approver_rules), default=0.0)
-    return any(
-        a.state is State.DENIED
-        and now < a.changed + holds
-        and (a.request.args_digest == judged.args_digest or (target != "" and a.request.target == target))
-        for a in recent
-    )
 
 
 def _nobody(decision: Decision, requester: Requester | None, setting: Setting) -> str:
@@ -290,13 +274,23 @@ def _requester(setting: Setting, trail: Trail, approval: Approval) -> Flow[Reque
     elif requester.person != approval.request.requester_person:
         now: float = yield Now()
         yield Commit(Change(tenant=setting.tenant, records=(trail.refused("requester", at=now),)))
+    elif _only_named(setting, approval):
+        later: float = yield Now()
+        yield Commit(Change(tenant=setting.tenant, records=(trail.refused("requester", at=later),)))
     else:
         return requester
     raise DeniedError(
-        f"approval {approval.id!r} was asked for by another person; the call did not run",
+        f"approval {approval.id!r} was asked for by another person, or by one who had proved who they are; the call "
+        "did not run",
         code="requester",
         call_id=trail.call,
     )
+
+
+def _only_named(setting: Setting, approval: Approval) -> bool:
+    """Whether the application only says who this is, where it has to be proved."""
+    needed = approval.state is State.BREAK_GLASS or any(r.verified_requester for r in approval.request.approver_rules)
+    return needed and setting.scope.caller.assurance is not Assurance.VERIFIED
 
 
 def _check_grant(setting: Setting, trail: Trail, approval: Approval, judged: Judged) -> Flow[None]:

@@ -79,7 +79,7 @@ def _check_stands(setting: Setting, permit: Permit, registers: Registers) -> Flo
     if stands is None:
         return
     act = stands.use.act
-    if not registers.tenant.holds(act):
+    if not registers.holds(act):
         yield from abandon(setting, permit, Outcome.REVOKED, "revoked")
         raise InvalidatedError(
             f"the standing approval for {setting.tool.name!r} was revoked; the call did not run, make it again to ask",

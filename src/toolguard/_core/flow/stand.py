@@ -6,14 +6,16 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from toolguard._core.approval import Approval, State
 from toolguard._core.approver import ApproverRule
 from toolguard._core.audit import Outcome
-from toolguard._core.call import Json, canonical, keyed_digest
+from toolguard._core.call import Assurance, Json, canonical, keyed_digest
 from toolguard._core.flow.judge import at
 from toolguard._core.flow.setting import Basis, Flow, Judged, Setting
+from toolguard._core.policy import Effect
 from toolguard._core.register import BreakGlass, Registers, StandingApproval
 from toolguard._core.risk import Risk, RiskClass, RiskLevel
-from toolguard._core.steps import CountUses, LookUp, Now, ReadRegister, Requester, Use
+from toolguard._core.steps import CountUses, LookUp, Now, ReadRegister, Recent, Requester, Use
 from toolguard._core.vault import canonical_form
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "GLASS_USES",
     "arg_digests",
     "basis",
+    "denied_before",
     "may_break",
     "rules_digest",
     "subject_of",
@@ -51,13 +54,33 @@ def _plain(value: Json) -> Json:
     return " ".join(canonical_form("", value).split()) if isinstance(value, str) else value
 
 
+MEMORY = 86400.0
+"""How far back a request may matter to a new one of the same person and tool."""
+
+
+def denied_before(setting: Setting, judged: Judged, requester: Requester, now: float) -> Flow[bool]:
+    """Whether a person said no to this, or to the same target, so short a while ago that the no still holds."""
+    holds = max((rule.denial_memory for rule in judged.decision.approver_rules), default=0.0)
+    recent: tuple[Approval, ...] = yield Recent(requester.person, setting.tool.name, now - MEMORY)
+    target = target_of(setting, judged)
+    return any(
+        a.state is State.DENIED
+        and now < a.changed + holds
+        and (a.request.args_digest == judged.args_digest or (target != "" and a.request.target == target))
+        for a in recent
+    )
+
+
 def subject_of(setting: Setting, judged: Judged) -> str:
-    """A keyed digest of the patient the call concerns; ``""`` where the policy does not say, or the call does not."""
+    """A keyed digest of the patient the call concerns; ``""`` where the policy does not say, or the call does not.
+
+    Of the very text: ``7*`` and ``7, 8`` are not ``7`` to a tool that searches or takes several.
+    """
     name = setting.plan.rule.subject
     value = at(judged.arguments.data, name) if name else None
-    if value is None or isinstance(value, bool | list | tuple | Mapping) or not str(value).strip():
+    if value is None or isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
         return ""
-    return keyed_digest(setting.scope.digest_key, "toolguard.subject", canonical_form("ID", str(value)).encode())
+    return keyed_digest(setting.scope.digest_key, "toolguard.subject", str(value).encode())
 
 
 def rules_digest(rules: tuple[ApproverRule, ...]) -> str:
@@ -76,19 +99,24 @@ def basis(setting: Setting, judged: Judged) -> Flow[Basis | None]:
     if not registers.tenant.standing and not registers.tenant.glass:
         return None
     rules = judged.decision.approver_rules
+    verified = setting.scope.caller.assurance is Assurance.VERIFIED
+    if not rules or not (verified or not any(rule.verified_requester for rule in rules)):
+        return None
     requester: Requester | None = yield LookUp(setting.scope.caller, rules)
     if requester is None:
         return None
     now: float = yield Now()
     for standing in registers.tenant.standing.values():
-        if registers.tenant.holds(standing.id) and _covers(standing, setting, judged, requester, now):
+        if registers.holds(standing.id) and _covers(standing, setting, judged, requester, now):
+            if (yield from denied_before(setting, judged, requester, now)):
+                break
             used: int = yield CountUses(standing.id)
             if used < standing.terms.uses:
                 use = Use(act=standing.id, most=standing.terms.uses, until=standing.expires)
                 return Basis(use=use, outcome=Outcome.ALLOWED, reason_code="standing_approval")
     subject = subject_of(setting, judged)
     for glass in registers.tenant.glass.values():
-        if registers.tenant.holds(glass.id) and _reaches(glass, setting, judged, requester, subject, now):
+        if verified and registers.holds(glass.id) and _reaches(glass, setting, judged, requester, subject, now):
             use = Use(act=glass.id, most=GLASS_USES, until=glass.expires)
             return Basis(use=use, outcome=Outcome.BREAK_GLASS, reason_code="break_glass")
     return None
@@ -104,13 +132,29 @@ def _covers(standing: StandingApproval, setting: Setting, judged: Judged, reques
         and not setting.plan.rule.references  # what they hold may differ each time: somebody looks each time
         and RiskLevel.CRITICAL > risk.level <= standing.level
         and standing.rules == rules_digest(judged.decision.approver_rules)
+        and risk.classes <= standing.classes
+        and _asking(judged) <= standing.asked_by
         and requester.excluded.isdisjoint(standing.approvers)
+        and not _opens(standing, setting.plan.rule.decisive)
         and _alike(standing, setting.scope.digest_key, judged.arguments.data)
     )
 
 
+def _asking(judged: Judged) -> frozenset[str]:
+    """The policy rules that ask for an approval of this call."""
+    return frozenset(f.id for f in judged.decision.fired if not f.shadow and f.effect is Effect.REQUIRE_APPROVAL)
+
+
+def _opens(standing: StandingApproval, decisive: tuple[str, ...]) -> bool:
+    """Whether it lets an argument be anything that decides the call, also one that held nothing when it was given."""
+    deciding = {name.partition(".")[0] for name in decisive}
+    return any(v.at_most is None and v.argument in deciding for v in standing.terms.vary)
+
+
 def _alike(standing: StandingApproval, key: bytes, data: Json) -> bool:
     """Whether every argument is the one that was approved, or one that may differ, within its limit."""
+    if not isinstance(data, Mapping):
+        return False
     digests = arg_digests(key, data)
     vary = {v.argument: v.at_most for v in standing.terms.vary}
     if set(digests) != set(standing.fixed) | set(vary):
@@ -135,5 +179,6 @@ def _reaches(
         and glass.begins <= now < glass.expires
         and (glass.person, glass.agent) == (requester.person, setting.scope.caller.agent)
         and may_break(judged.decision.risk)
+        and judged.decision.risk.level < RiskLevel.CRITICAL  # the service confirms each of those
         and all(rule.break_glass for rule in judged.decision.approver_rules)
     )
