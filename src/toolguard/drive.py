@@ -193,19 +193,16 @@ class Hands:
         return s.Requester(person=person.id, excluded=excluded, reachable=reachable, fallback=frozenset(fallback))
 
     def _able(self, tenant: str, entries: Iterable[str], excluded: frozenset[str], now: float) -> set[str]:
-        """Distinct persons who could fill one of ``entries``, or stand in for someone who could."""
+        """Distinct persons who have a seat. Who stands in for them adds none: a seat counts once, whoever sits in it."""
         able: set[str] = set()
         for entry in entries:
             kind, _, name = entry.partition(":")
             if kind == "person":
-                seats = {name}
+                able.add(name)
             else:
                 group = entry if kind == "oncall" else name
-                seats = {p.id for p in self.directory.members(tenant, group, at=now) if p.human}
-            own = seats - excluded
-            able |= own
-            able |= {d for p in own for d in self.directory.deputies(tenant, p, at=now, entry=entry)} - excluded
-        return able
+                able.update(p.id for p in self.directory.members(tenant, group, at=now) if p.human)
+        return able - excluded
 
     def _contents(self) -> Contents:
         if self.contents is None:

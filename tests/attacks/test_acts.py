@@ -164,6 +164,16 @@ def test_a_yes_that_stands_lets_calls_like_it_run_and_no_others(case):
     assert case.faults() == set()
 
 
+def test_a_guard_that_read_the_register_before_hears_of_what_stands_now(case):
+    case.ask("early", unit="elsewhere")
+    other = case.another_guard()
+    with pytest.raises(Suspended) as waits:
+        case.call("one", other)
+    case.approve(waits.value.approval_id, standing=TERMS)
+    case.call("two", n=2)
+    assert [r["n"] for r in case.ran] == [2]
+
+
 def test_t19_a_frozen_agent_runs_nothing_and_after_a_second_person_it_asks_anew(case):
     approval = case.approved()
     case.standing("s")

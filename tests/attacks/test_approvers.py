@@ -349,6 +349,26 @@ tools: {export: {risk: high}}
     assert ran == []
 
 
+def test_t17_a_quorum_only_a_stand_in_could_complete_is_not_asked(rota, ana):
+    """Chen and whoever stands in for Chen sit in one seat: two of them are one."""
+    from toolguard.policyfile import load_policy
+
+    text = """\
+apiVersion: toolguard/v1
+kind: ToolPolicy
+metadata: {name: pair, version: 1}
+approvals: {default: {approvers: ["person:chen", "person:ana"], quorum: 2}}
+tools: {export: {risk: high}}
+"""
+    ran = []
+    bound = BoundTool(tool=Tool.describe("export", source="app"), invoke=ran.append)
+    session = rota.guard(load_policy(text, name="pair")).session(caller=ana, run="r")
+    with pytest.raises(ToolguardError) as refused:
+        session.call(bound, {"to": "x"})
+    assert refused.value.code == "undeliverable"
+    assert ran == []
+
+
 def test_t17_nobody_is_asked_where_only_the_asking_side_could_answer(rota, policy, ana):
     """Everyone who is left stands in for somebody excluded: it is refused before it is asked."""
     text = rota.directory_file.read_text()
