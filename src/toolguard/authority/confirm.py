@@ -7,6 +7,7 @@ from dataclasses import replace
 from toolguard._core.approval import Approval, State, is_expired, is_granted, resolution_payload
 from toolguard._core.verdicts import tally
 from toolguard.authority.access import Actor, Service
+from toolguard.directory import closure
 from toolguard.errors import ApprovalError, InvalidatedError, NotFoundError, StoreError
 from toolguard.ports import Directory, GrantVerifier, Store
 from toolguard.register import RegisterReader
@@ -60,8 +61,8 @@ class Confirming:
         person = self._directory.person(request.requester, at=now)
         if person is None or person.id != request.requester_person:
             return "not_eligible"
-        owners = self._directory.owners_of(request.tenant, request.agent, at=now)
-        current = replace(request, excluded=request.excluded | {person.id} | owners)
+        asking = closure(self._directory, request.tenant, request.agent, [person], at=now)
+        current = replace(request, excluded=request.excluded | asking)
         return "" if tally(replace(approval, request=current)) is State.APPROVED else "not_eligible"
 
     def _signed(self, approval: Approval) -> bool:
