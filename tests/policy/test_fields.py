@@ -54,3 +54,8 @@ def test_a_field_of_match_decides(name):
     )
     assert decided(loaded, facts(**inside)).effect is Effect.DENY
     assert decided(loaded, facts(**outside)).effect is Effect.ALLOW
+
+
+def test_the_caps_on_questions_reach_the_core():
+    loaded = policy("defaults: {per_run: 7, per_person: 9}\n")
+    assert (loaded.defaults.per_run, loaded.defaults.per_person) == (7, 9)

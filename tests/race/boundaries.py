@@ -19,7 +19,7 @@ from race.checker import check
 from race.harness import gather, settle
 from race.plan import NURSES, TENANT, Desk, Plan, caller, human
 from race.witness import Chance, Lines, Witnessed
-from race.workers import hurry, tools
+from race.workers import tools
 from toolguard import Suspended, ToolguardError
 from toolguard.authority import Answer
 
@@ -45,7 +45,7 @@ def _story(desk: Desk, number: int, at: int, life: int) -> None:
     chance = _DiesAt(plan, who, at)
     store: Any = Witnessed(desk.open(), Lines(plan.folder / "guard-0.acks"), chance, who)
     bound = tools(plan, chance, who)["plain"]
-    guard, authority = desk.guard(store), desk.authority(store)
+    guard, authority = desk.guard(store, lease=desk.plan.lease), desk.authority(store)
     with guard.session(caller=caller(NURSES[0]), run=plan.run, suspend="raise") as session:
         try:
             session.call(bound, {"n": number}, call_id=f"c{number}")
@@ -87,7 +87,6 @@ def main(url: str, folder: str) -> int:
     plan = Plan(folder=Path(folder), store=url, seed=1, requests=0, dawdle=0, die=0, lease=0.5)
     desk = Desk.make(plan)
     desk.open().close()
-    hurry(plan)
     number, cut = 0, 0
     while True:
         alive = _in_a_child(desk, number, number + 1, 0)

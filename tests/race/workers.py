@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import mmap
 import os
 import struct
@@ -16,14 +15,12 @@ from typing import Any
 from race.mutants import around
 from race.plan import DESK, KINDS, Desk, Plan, caller, human
 from race.witness import Chance, Lines, Witnessed, read_lines
-from toolguard import guard as guard_module
-from toolguard._core.flow import Setting
 from toolguard.authority import Answer, Approval, State
 from toolguard.bound import BoundTool, from_function
 from toolguard.errors import ApprovalError, ConflictError, StoreError, Suspended, ToolguardError
 from toolguard.guard import Guard, Session
 
-__all__ = ["Board", "Slot", "hurry", "slots", "tools", "work"]
+__all__ = ["Board", "Slot", "slots", "tools", "work"]
 
 WINDOW = 20
 """How many requests a lane has under way."""
@@ -85,15 +82,9 @@ class Board:
         return self._get(2 * self._lanes) == 1 or os.getppid() != self._parent
 
 
-def hurry(plan: Plan) -> None:
-    """Believe in an execution for the race's lease only; guards have no option for it."""
-    guard_module.Setting = functools.partial(Setting, lease=plan.lease)  # type: ignore[assignment, attr-defined] # as said
-
-
 def work(desk: Desk, board: Board, slot: Slot, life: int) -> None:
     """Be the worker at ``slot`` until there is nothing to do."""
     plan = desk.plan
-    hurry(plan)
     who = f"{slot.name}.{life}"
     chance = Chance(plan, who)
     lines = Lines(plan.folder / f"{slot.name}.acks")
@@ -133,7 +124,7 @@ def tools(plan: Plan, chance: Chance | None, who: str) -> dict[str, BoundTool]:
 
 def _guard(desk: Desk, board: Board, slot: Slot, store: Any, chance: Chance) -> None:
     plan, faults = desk.plan, list[BaseException]()
-    guard = desk.guard(store)
+    guard = desk.guard(store, lease=desk.plan.lease)
     bound = tools(plan, chance, store.who)
 
     def lane(number: int) -> None:

@@ -21,7 +21,7 @@ class _Section(BaseModel):
 
 
 class GuardSection(_Section):
-    """``[guard]``: what is enforced, and what a waiting call does. ``wait`` in seconds.
+    """``[guard]``: what is enforced, and what a waiting call does. ``wait`` and ``lease`` (the longest an execution may take) in seconds.
 
     ``feedback`` is a file of `toolguard phi report`, under the guard's key.
     """
@@ -32,6 +32,7 @@ class GuardSection(_Section):
     suspend: Literal["block", "raise"] = "block"
     wait: Seconds = 900.0
     on_wait_timeout: Literal["withdraw", "suspend"] = "withdraw"
+    lease: Seconds = 300.0
 
 
 class StoreSection(_Section):

@@ -56,6 +56,7 @@ def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]
         "suspend": config.guard.suspend,
         "wait": config.guard.wait,
         "on_wait_timeout": config.guard.on_wait_timeout,
+        "lease": config.guard.lease,
         "keep_tokens": config.store.keep_seconds,
         "references": Contents(
             open_readers(config.references.readers),

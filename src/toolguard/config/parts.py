@@ -65,6 +65,8 @@ class Parts:
     suspend: str = "block"
     wait: float = 900.0
     on_wait_timeout: str = "withdraw"
+    lease: float = 300.0
+    """Seconds an execution may take before it counts as lost."""
     verify_token: Callable[[str], Person]
     confirm: Callable[[Approval], None] | None = None
     """Asks the approval service before a critical call is claimed."""
@@ -113,6 +115,7 @@ def assemble(
     suspend: str = "block",
     wait: float = 900.0,
     on_wait_timeout: str = "withdraw",
+    lease: float = 300.0,
     credentials: Mapping[str, str | CredentialProvider] | None = None,
     references: Mapping[str, str | ReferenceReader] | Contents | None = None,
     confirm: Callable[[Approval], None] | None = None,
@@ -160,6 +163,7 @@ def assemble(
         suspend=suspend,
         wait=wait,
         on_wait_timeout=on_wait_timeout,
+        lease=lease,
         verify_token=_no_tokens if tokens is None else _verifier(tokens),
         confirm=confirm,
         confirm_critical=confirm_critical,

@@ -382,6 +382,7 @@ class Session:
             confirms=parts.confirm is not None or not parts.confirm_critical,
             session_facts={"id": self.id, "run": self.run, "calls": self._calls},
             replays=replays,
+            lease=parts.lease,
             pauses=(*DEFAULT_PAUSES, *pauses) if pauses else DEFAULT_PAUSES,
             pointers=known.analysis.pointers if isinstance(known.analysis, Pointing) else None,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from toolguard._core.policy import ApproverRule, Defaults, Effect, Mode, Policy, Rule
@@ -77,13 +78,7 @@ def load_policy(
         sha256=_sha256(raw, [(n, b) for _, (n, b) in included]),
         owner=head.metadata.owner,
         mode=Mode(head.mode),
-        defaults=Defaults(
-            unknown_tool=defaults.unknown_tool,
-            by_risk=defaults.by_risk,
-            args=defaults.args,
-            results=defaults.results,
-            approval=default or "default",
-        ),
+        defaults=replace(defaults, approval=default or "default"),
         approvals=approvals,
         tools=tuple(built.tools),
         rules=tuple(built.rules),
