@@ -270,8 +270,8 @@ class Store(Protocol):
         """``sink`` has delivered this log up to ``seq``. Never goes back."""
         ...
 
-    def recent(self, tenant: str, person: str, tool: str, since: float, limit: int = 50) -> tuple[Approval, ...]:
-        """What a directory person asked for with one tool since ``since`` (UTC seconds), newest first."""
+    def recent(self, tenant: str, person: str, tool: str, since: float, limit: int = 500) -> tuple[Approval, ...]:
+        """What a directory person asked for with one tool and was denied since ``since`` (UTC seconds), newest first."""
         ...
 
     def acts(self, tenant: str, after: int = 0, limit: int = 1000) -> tuple[Grant, ...]:

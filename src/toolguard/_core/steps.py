@@ -300,7 +300,7 @@ class Find:
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """→ tuple[Approval, ...]: what ``person`` asked for with ``tool`` since ``since`` (UTC seconds), newest first."""
+    """→ tuple[Approval, ...]: what ``person`` asked for with ``tool`` and was denied since ``since`` (UTC seconds), newest first."""
 
     person: str
     tool: str

@@ -39,7 +39,11 @@ FIND = _APPROVAL + "WHERE tenant = $1 AND ref = $2 ORDER BY n DESC LIMIT 1"
 LIST = _APPROVAL + "WHERE tenant = $1 AND n < $2 ORDER BY n DESC LIMIT $3"
 LIST_STATES = _APPROVAL + "WHERE tenant = $1 AND n < $2 AND state = ANY ($3::text[]) ORDER BY n DESC LIMIT $4"
 OVERDUE = _APPROVAL + "WHERE deadline IS NOT NULL AND deadline <= $1 ORDER BY deadline LIMIT $2"
-RECENT = _APPROVAL + "WHERE tenant = $1 AND requester = $2 AND created >= $3 AND tool = $4 ORDER BY n DESC LIMIT $5"
+# of what was asked in the month before, by the index on it
+RECENT = _APPROVAL + (
+    "WHERE tenant = $1 AND requester = $2 AND created >= $3 - 2678400.0 AND changed >= $3 AND tool = $4 "
+    "AND state = 'denied' ORDER BY n DESC LIMIT $5"
+)
 PLACE = "SELECT n FROM approvals WHERE id = $1 AND tenant = $2"
 VERSIONS = "SELECT id, version FROM approvals WHERE id = ANY ($1::text[])"
 

@@ -178,7 +178,11 @@ FIND = _APPROVAL + "WHERE tenant = ? AND ref = ? ORDER BY n DESC LIMIT 1"
 LIST = _APPROVAL + "WHERE tenant = ? AND n < ? ORDER BY n DESC LIMIT ?"
 _IN_STATES = "state IN (SELECT value FROM json_each(?))"
 LIST_STATES = _APPROVAL + "WHERE tenant = ? AND n < ? AND " + _IN_STATES + " ORDER BY n DESC LIMIT ?"
-RECENT = _APPROVAL + "WHERE tenant = ? AND requester = ? AND created >= ? AND tool = ? ORDER BY n DESC LIMIT ?"
+# of what was asked in the month before, by the index on it
+RECENT = _APPROVAL + (
+    "WHERE tenant = ?1 AND requester = ?2 AND created >= ?3 - 2678400.0 AND changed >= ?3 AND tool = ?4 "
+    "AND state = 'denied' ORDER BY n DESC LIMIT ?5"
+)
 ASKED_BY_RUN = "SELECT count(*) FROM approvals WHERE tenant = ? AND run = ? AND created >= ?"
 ASKED_BY_PERSON = "SELECT count(*) FROM approvals WHERE tenant = ? AND requester = ? AND created >= ?"
 OVERDUE = _APPROVAL + "WHERE deadline IS NOT NULL AND deadline <= ? ORDER BY deadline LIMIT ?"

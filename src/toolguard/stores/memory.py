@@ -229,14 +229,15 @@ class MemoryStore:
             mine = mine[ids.index(before) + 1 :] if before in ids else []
         return tuple([a for a in mine if not states or a.state in states][:limit])
 
-    def recent(self, tenant: str, person: str, tool: str, since: float, limit: int = 50) -> tuple[Approval, ...]:
+    def recent(self, tenant: str, person: str, tool: str, since: float, limit: int = 500) -> tuple[Approval, ...]:
         self._check_process()
         with self._lock:
             found = [
                 a
                 for a in reversed(self._approvals.values())
                 if (a.request.tenant, a.request.requester_person, a.request.tool) == (tenant, person, tool)
-                and a.request.created >= since
+                and a.state is State.DENIED
+                and a.changed >= since
             ]
         return tuple(found[:limit])
 

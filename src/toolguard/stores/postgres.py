@@ -280,7 +280,7 @@ class PostgresStore:
             return self._approvals(_pg_sql.LIST, tenant, place, limit)
         return self._approvals(_pg_sql.LIST_STATES, tenant, place, [state.value for state in states], limit)
 
-    def recent(self, tenant: str, person: str, tool: str, since: float, limit: int = 50) -> tuple[Approval, ...]:
+    def recent(self, tenant: str, person: str, tool: str, since: float, limit: int = 500) -> tuple[Approval, ...]:
         return self._approvals(_pg_sql.RECENT, tenant, person, since, tool, limit)
 
     def overdue(self, limit: int = 100) -> tuple[Approval, ...]:

@@ -331,7 +331,7 @@ class SqliteStore:
         wanted = _codec.dump_json([state.value for state in states])
         return self._snapshot(_sql.LIST_STATES, (tenant, place, wanted, limit))
 
-    def recent(self, tenant: str, person: str, tool: str, since: float, limit: int = 50) -> tuple[Approval, ...]:
+    def recent(self, tenant: str, person: str, tool: str, since: float, limit: int = 500) -> tuple[Approval, ...]:
         return self._snapshot(_sql.RECENT, (tenant, person, since, tool, limit))
 
     def given(self, tenant: str, person: str, since: float) -> int:

@@ -261,26 +261,37 @@ class RegisterContract:
 
     # --- what was asked lately
 
-    def test_what_a_person_asked_lately_is_found_newest_first(self, store: Store) -> None:
-        self.asked(store, "old", created=START - 60.0)
+    def denied(self, store: Store, name: str, **changes: Any) -> Approval:
+        before = self.asked(store, name, **changes)
+        after = move(before, State.DENIED, now=store.now())
+        store.commit(Change(tenant=before.request.tenant, update=step(before, after, before.request.expires)))
+        return after
+
+    def test_what_a_person_was_denied_lately_is_found_newest_first(self, store: Store, clock: ContractClock) -> None:
+        self.denied(store, "old", created=START - 3600.0, expires=START + 600.0)
+        clock.advance(10.0)
+        waited = self.asked(store, "waits", created=START - 3600.0, expires=START + 600.0)
         for name in "abc":
-            self.asked(store, name, created=START)
-        self.asked(store, "tool", tool="files.delete")
-        self.asked(store, "person", requester_person="ben")
-        self.asked(store, "tenant", tenant="south")
+            self.denied(store, name)
+        self.denied(store, "tool", tool="files.delete")
+        self.denied(store, "person", requester_person="ben")
+        self.denied(store, "tenant", tenant="south")
+        self.approved(store, "approved")
+        later = START + 10.0
 
         def names(**given: Any) -> list[str]:
-            wanted = {"tenant": "north", "person": "ana", "tool": "mail.send", "since": START, **given}
+            wanted = {"tenant": "north", "person": "ana", "tool": "mail.send", "since": later, **given}
             return [a.id.rpartition("-")[2] for a in store.recent(**wanted)]
 
         assert names() == ["c", "b", "a"]
-        assert names(since=START - 60.0) == ["c", "b", "a", "old"]
+        assert names(since=START) == ["c", "b", "a", "old"]
         assert names(limit=2) == ["c", "b"]
         assert names(tool="files.delete") == ["tool"]
         assert names(person="nobody") == []
         assert names(tenant="south") == ["tenant"]
-        denied = self.approved(store, "d")
-        assert denied in store.recent("north", "ana", "mail.send", START), "with their state and verdicts"
+        after = move(waited, State.DENIED, now=store.now())
+        store.commit(Change(tenant="north", update=step(waited, after, waited.request.expires)))
+        assert after in store.recent("north", "ana", "mail.send", later), "by the no, however long it had waited"
 
     # --- the outbox: rows are somebody's for a while
 

@@ -17,10 +17,11 @@ from toolguard._core.approval import (
 from toolguard._core.audit import Outcome
 from toolguard._core.call import Assurance, canonical
 from toolguard._core.flow.contents import contents
+from toolguard._core.flow.denial import denied_before, target_of
 from toolguard._core.flow.ends import check_frozen, decided, expire, invalidate, record_repeat, refusal, transition
 from toolguard._core.flow.judge import at
 from toolguard._core.flow.setting import Flow, Judged, Setting, Suspension
-from toolguard._core.flow.stand import arg_digests, denied_before, may_break, subject_of, target_of
+from toolguard._core.flow.stand import arg_digests, may_break, subject_of
 from toolguard._core.flow.view import decisive, masked_reason, view
 from toolguard._core.policy import Decision
 from toolguard._core.records import Trail, counts

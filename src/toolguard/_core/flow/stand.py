@@ -6,28 +6,25 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from toolguard._core.approval import Approval, State
 from toolguard._core.approver import ApproverRule
 from toolguard._core.audit import Outcome
 from toolguard._core.call import Assurance, Json, canonical, keyed_digest
+from toolguard._core.flow.denial import denied_before
 from toolguard._core.flow.judge import at
 from toolguard._core.flow.setting import Basis, Flow, Judged, Setting
 from toolguard._core.policy import Effect
 from toolguard._core.register import BreakGlass, Registers, StandingApproval
 from toolguard._core.risk import Risk, RiskClass, RiskLevel
-from toolguard._core.steps import CountUses, LookUp, Now, ReadRegister, Recent, Requester, Use
-from toolguard._core.vault import canonical_form
+from toolguard._core.steps import CountUses, LookUp, Now, ReadRegister, Requester, Use
 
 __all__ = [
     "GLASS_CLASSES",
     "GLASS_USES",
     "arg_digests",
     "basis",
-    "denied_before",
     "may_break",
     "rules_digest",
     "subject_of",
-    "target_of",
 ]
 
 GLASS_CLASSES = frozenset({RiskClass.READ, RiskClass.WRITE})
@@ -40,35 +37,6 @@ def arg_digests(key: bytes, data: Json) -> dict[str, str]:
     if not isinstance(data, Mapping):
         return {"": keyed_digest(key, "toolguard.arg", canonical(data))}
     return {name: keyed_digest(key, "toolguard.arg", name.encode(), canonical(value)) for name, value in data.items()}
-
-
-def target_of(setting: Setting, judged: Judged) -> str:
-    """A keyed digest of what the call is aimed at (its decisive arguments); ``""`` where the policy names none."""
-    named = {name: at(judged.arguments.data, name) for name in setting.plan.rule.decisive}
-    aimed = {name: _plain(value) for name, value in named.items() if value is not None}
-    return keyed_digest(setting.scope.digest_key, "toolguard.target", canonical(aimed)) if aimed else ""
-
-
-def _plain(value: Json) -> Json:
-    """Case, width and spacing do not make another target."""
-    return " ".join(canonical_form("", value).split()) if isinstance(value, str) else value
-
-
-MEMORY = 86400.0
-"""How far back a request may matter to a new one of the same person and tool."""
-
-
-def denied_before(setting: Setting, judged: Judged, requester: Requester, now: float) -> Flow[bool]:
-    """Whether a person said no to this, or to the same target, so short a while ago that the no still holds."""
-    holds = max((rule.denial_memory for rule in judged.decision.approver_rules), default=0.0)
-    recent: tuple[Approval, ...] = yield Recent(requester.person, setting.tool.name, now - MEMORY)
-    target = target_of(setting, judged)
-    return any(
-        a.state is State.DENIED
-        and now < a.changed + holds
-        and (a.request.args_digest == judged.args_digest or (target != "" and a.request.target == target))
-        for a in recent
-    )
 
 
 def subject_of(setting: Setting, judged: Judged) -> str:
