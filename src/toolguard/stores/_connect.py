@@ -43,6 +43,31 @@ def fault(error: sqlite3.Error, path: str) -> StoreError:
     return StoreError(f"the store {path!r} failed ({name}); nothing was written")
 
 
+def place_of(path: str) -> tuple[int, int]:
+    """Which file ``path`` names: (device, inode). Raises StoreError where there is none."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        raise _moved(path) from None
+    return status.st_dev, status.st_ino
+
+
+def check_place(path: str, opened: tuple[int, int]) -> None:
+    """Raises StoreError unless ``path`` still names the file that was opened.
+
+    Whoever goes on writing to a file that was moved away claims calls that others, on a new file, claim as well.
+    """
+    if place_of(path) != opened:
+        raise _moved(path)
+
+
+def _moved(path: str) -> StoreError:
+    return StoreError(
+        f"the store {path!r} was moved, removed or replaced while it was open; nothing was written; "
+        "find out by whom, then start this process again"
+    )
+
+
 @contextmanager
 def translated(path: str) -> Iterator[None]:
     """SQLite's errors inside become StoreError."""

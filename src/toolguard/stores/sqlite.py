@@ -20,7 +20,7 @@ from toolguard.errors import ConflictError, NotFoundError, StoreError
 from toolguard.ports import Announcement, Clock, LogHead, Sealer, SessionKey
 from toolguard.stores import _codec, _log, _sql, _vault
 from toolguard.stores._batch import GroupCommit, Ticket
-from toolguard.stores._connect import connect, fault, prepare, time_of, translated
+from toolguard.stores._connect import check_place, connect, fault, place_of, prepare, time_of, translated
 from toolguard.stores._rows import (
     announcement_of,
     approval_of,
@@ -77,6 +77,7 @@ class SqliteStore:
         busy_timeout: float = 5.0,
     ) -> None:
         self._path = os.fspath(path)
+        self._absolute = os.path.abspath(self._path)  # noqa: PTH100 - links stay: the path is what is watched
         self._read_only = read_only
         self._busy_timeout = busy_timeout
         self._time = StoreTime(clock)
@@ -89,6 +90,7 @@ class SqliteStore:
             db = connect(self._path, busy_timeout=busy_timeout, read_only=read_only)
             try:
                 self._epoch = prepare(db, self._path, read_only=read_only)
+                self._place = place_of(self._absolute)
                 self._time.read(time_of(db))
             except BaseException:
                 db.close()
@@ -148,6 +150,7 @@ class SqliteStore:
             db = self._writer
             db.execute("BEGIN IMMEDIATE")
             try:
+                check_place(self._absolute, self._place)
                 floor = time_of(db)
                 now = self._time.read(floor)
                 if now > floor + _TIME_STEP:
