@@ -13,7 +13,7 @@ from pathlib import Path
 
 from authority.ward import Time, Ward
 from server.visitors import Visitors
-from toolguard.keys import Ed25519Signer, Purpose, SecretKey, write_key
+from toolguard.keys import Ed25519Signer, KeyRing, Purpose, SecretKey, write_key
 
 RUN = "import typer; from toolguard_server.cli import serve; typer.run(serve)"
 POLICY = "version: 1\n"
@@ -44,13 +44,16 @@ def configure(folder: Path, *, url: str = "http://127.0.0.1:8790") -> Ward:
     key = SecretKey.generate(Purpose.SIGN)
     write_key(folder / "service.key", key)
     signer = Ed25519Signer(key)
+    reveal = SecretKey.generate(Purpose.REVEAL)
+    write_key(folder / "reveal.key", reveal)
     (folder / "toolguard.toml").write_text(
         f'[guard]\npolicy = "policy.yaml"\n[store]\nurl = "sqlite:///t.db"\n'
         f'[keys]\ntrusted = ["{signer.public_key.line}"]\n'
         f'[directory]\nfile = "directory.yaml"\ntokens = "tokens.json"\n'
-        f'[service]\nurl = "{url}"\nsigning_key = "service.key"\n'
+        f'second_factors = "factors.json"\n'
+        f'[service]\nurl = "{url}"\nsigning_key = "service.key"\nreveal_key = "reveal.key"\n'
     )
-    return Ward(folder, f"sqlite:///{folder}/t.db", time=Wall(), signer=signer)
+    return Ward(folder, f"sqlite:///{folder}/t.db", time=Wall(), signer=signer, reveals=KeyRing([reveal]))
 
 
 def wait_for(process: subprocess.Popen[str], folder: Path) -> str:
