@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from toolguard._core.approval import Approval
 from toolguard.errors import ConfigError, InvalidatedError, StoreError
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["ServiceConfirmer", "check_transport"]
 
@@ -52,16 +56,30 @@ class ServiceConfirmer:
                 json={"call_digest": approval.request.call_digest},
                 headers={"Authorization": f"Bearer {self._token}"},
                 timeout=self._timeout,
+                follow_redirects=False,
+                trust_env=self._url.startswith("https:"),  # what stays on this machine goes to no proxy
             )
         except httpx.HTTPError as error:
             raise StoreError(
                 f"the approval service at {self._url!r} cannot be asked to confirm ({type(error).__name__}); the critical "
                 "call did not run; start the service, or make the call again when it is back"
             ) from None
-        if reply.status_code in (401, 500, 502, 503, 504):
+        if reply.status_code in _NO:
+            raise InvalidatedError("the approval service does not stand by this approval; the call did not run")
+        if reply.status_code != 200 or not _says_yes(reply, approval):
             raise StoreError(
                 f"the approval service at {self._url!r} could not confirm (status {reply.status_code}); the critical call "
-                "did not run; check [service] token and the service's own log"
+                "did not run; check [service] url and token, and the service's own log"
             )
-        if reply.status_code != 200:
-            raise InvalidatedError("the approval service does not stand by this approval; the call did not run")
+
+
+_NO = frozenset({403, 404, 409, 410, 412, 422})
+"""Its refusals. Anything else but its yes is no word of the service: something else stands at its address."""
+
+
+def _says_yes(reply: httpx.Response, approval: Approval) -> bool:
+    try:
+        said = reply.json()
+    except (ValueError, RecursionError):
+        return False
+    return bool(said == {"id": approval.id, "state": approval.state.value})

@@ -44,6 +44,7 @@ class Witness:
     def __init__(self, path: str | os.PathLike[str], store_id: str) -> None:
         self._file = PrivateFile(path, what="the witness", otherwise="nothing is confirmed")
         self._store_id = store_id
+        self._knows = False
 
     def check(self, store: Store) -> None:
         """Raises StoreError where the store is another one, or ends before where it was seen to end."""
@@ -104,17 +105,24 @@ class Witness:
 
     def _load(self) -> _Memory:
         raw = self._file.read()
-        if raw is None:
-            return _Memory()
         try:
-            return _Memory.model_validate_json(raw)
+            memory = _Memory() if raw is None else _Memory.model_validate_json(raw)
         except ValidationError:
             raise ConfigError(
                 f"{self._file.name} cannot be read; find out what happened to it before you remove it"
             ) from None
+        knows = bool(memory.store or memory.spent)
+        if self._knows and not knows:
+            raise ConfigError(
+                f"{self._file.name} was taken away while the service ran; find out who did that, put it back, or start "
+                "the service anew if the store can be trusted"
+            )
+        self._knows = knows
+        return memory
 
     def _save(self, memory: _Memory) -> None:
         self._file.write(memory.model_dump_json().encode())
+        self._knows = True
 
 
 def _seen(memory: _Memory, store: Store, tenants: tuple[str, ...], store_id: str) -> _Memory:

@@ -20,7 +20,8 @@ _DRIFT = 1
 """Steps a person's clock may be off."""
 _TRIES = 5
 _PAUSE = 300.0
-"""Seconds without a try after so many wrong codes."""
+"""Seconds without a try after so many wrong codes; twice as long each time until a right one comes."""
+_LONGEST = 3600.0
 
 
 class _Factor(BaseModel):
@@ -30,6 +31,7 @@ class _Factor(BaseModel):
     used: int = 0
     """The last time step whose code was accepted: none is accepted twice."""
     wrong: int = 0
+    pauses: int = 0
     paused_until: float = 0.0
 
 
@@ -87,9 +89,10 @@ class SecondFactors:
             if step is None:
                 factor.wrong += 1
                 if factor.wrong >= _TRIES:
-                    factor.wrong, factor.paused_until = 0, now + _PAUSE
+                    factor.wrong, factor.paused_until = 0, now + min(_LONGEST, _PAUSE * 2 ** min(factor.pauses, 8))
+                    factor.pauses += 1
             else:
-                factor.used, factor.wrong = step, 0
+                factor.used, factor.wrong, factor.pauses = step, 0, 0
             self._save(file)
         if step is None:
             raise IdentityError("this code is wrong, too old or was used already; take the next one your app shows")
