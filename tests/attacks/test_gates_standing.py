@@ -73,6 +73,10 @@ class Gate:
         self.ana = replace(Caller.of("ana", agent="discharge-agent", tenant="general"), assurance=Assurance.VERIFIED)
         self.guard = self.desk.guard(self.policy)
 
+    def calm(self, analyser: Any) -> None:
+        """Let ``analyser`` say what every call does."""
+        self.guard = self.desk.guard(self.policy, analyser=analyser)
+
     def tool(self, name: str = "send", schema: dict[str, Any] | None = None, **parts: Any) -> BoundTool:
         tool = Tool.describe(name, source="app", schema=schema)
         return BoundTool(tool=tool, invoke=lambda passed: self.ran.append(passed) or "ok", **parts)
@@ -341,7 +345,7 @@ class Reads:
 def test_a_yes_to_reading_does_not_stand_for_deleting(tmp_path: Path) -> None:
     """The argument may be anything: what it does may not."""
     gate = Gate(tmp_path, POLICY.replace("post: {risk: high}", "post: {}"), store="memory:")
-    gate.guard = gate.desk.guard(gate.policy, analyser=Reads())
+    gate.calm(Reads())
     post = gate.tool("post")
     gate.let_stand({"sql": "read", "why": "a"}, terms(Vary(argument="sql"), Vary(argument="why")), tool=post)
     assert gate.tries({"sql": "read", "why": "b"}, post, call_id="like")

@@ -16,6 +16,7 @@ from enum import StrEnum
 from toolguard._core.approval import Grant, StandingTerms, Vary
 from toolguard._core.call import Json, Person, canonical
 from toolguard._core.risk import RiskLevel
+from toolguard._core.spelling import plain
 from toolguard.errors import TamperedError
 
 __all__ = [
@@ -395,9 +396,10 @@ class Registers:
         return made is not None and made.begins > self.all.restored and self.tenant.holds(act)
 
     def frozen(self, agent: str) -> Freeze | None:
-        """The freeze that holds ``agent``, if one does."""
+        """The freeze that holds ``agent``, if one does; spelling the name another way frees nobody."""
+        name = plain(agent)
         for register in (self.all, self.tenant):
             for freeze in register.freezes.values():
-                if freeze.agent in ("", agent):
+                if not freeze.agent or plain(freeze.agent) == name:
                     return freeze
         return None

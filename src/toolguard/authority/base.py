@@ -10,7 +10,7 @@ from dataclasses import replace
 from toolguard._core.approval import Approval, State, is_expired, is_granted, resolution_payload
 from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Json
-from toolguard._core.register import Act, ActKind, Registers, act_of, act_payload
+from toolguard._core.register import ALL, Act, ActKind, Registers, act_of, act_payload
 from toolguard._core.steps import Announce, Change, Settle, Update
 from toolguard._core.verdicts import Voter
 from toolguard.authority import trail
@@ -72,8 +72,8 @@ class Base:
         return self._store.now()
 
     def person(self, actor: Human) -> DirectoryPerson | None:
-        """Who this is, at this moment."""
-        return self._directory.person(actor.identity, at=self._store.now())
+        """Who this is, at this moment. Nobody is of the tenant that stands for all of them, whatever the directory says."""
+        return None if actor.tenant == ALL else self._directory.person(actor.identity, at=self._store.now())
 
     def _whois(self, actor: Actor) -> DirectoryPerson | None:
         return self.person(actor) if isinstance(actor, Human) else None

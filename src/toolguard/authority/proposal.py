@@ -9,6 +9,7 @@ from toolguard._core.call import Json, canonical
 from toolguard._core.flow.masking import token_findings
 from toolguard._core.mask import checked, leaves, whole_leaf
 from toolguard._core.steps import Origin
+from toolguard.authority.inert import hides
 from toolguard.errors import ApprovalError
 from toolguard.ports import Detector
 
@@ -28,6 +29,11 @@ def check_proposal(arguments: Json, request: Request, detector: Detector) -> Jso
     if not isinstance(arguments, dict) or len(written) > _LONGEST:
         raise ApprovalError(
             f"a proposal is an object of arguments by name, of at most {_LONGEST} characters", code="proposal_invalid"
+        )
+    asked = canonical(request.view).decode()
+    if any(hides(c) and c not in asked for c in written.decode()):
+        raise ApprovalError(
+            "a proposal holds characters nobody can see; write it anew without them", code="proposal_invalid"
         )
     if written == canonical(request.view):
         raise ApprovalError("these are the arguments that were asked for; approve them instead", code="proposal_same")

@@ -18,7 +18,7 @@ from toolguard._core.audit import Outcome
 from toolguard._core.call import Assurance, canonical
 from toolguard._core.flow.contents import contents
 from toolguard._core.flow.denial import denied_before, target_of
-from toolguard._core.flow.ends import check_frozen, decided, expire, invalidate, record_repeat, refusal, transition
+from toolguard._core.flow.ends import check_frozen, decided, expire, invalidate, record_repeat, refused, transition
 from toolguard._core.flow.judge import at
 from toolguard._core.flow.setting import Flow, Judged, Setting, Suspension
 from toolguard._core.flow.stand import arg_digests, may_break, subject_of
@@ -85,7 +85,7 @@ def ask(setting: Setting, trail: Trail, judged: Judged) -> Flow[tuple[Trail, App
         return trail, approval
     if not is_granted(approval.state):
         yield from record_repeat(setting, trail, approval)
-        raise refusal(setting, approval, trail.call)
+        raise (yield from refused(setting, approval, trail.call))
     yield from _check_grant(setting, trail, approval, judged)
     return trail, approval
 

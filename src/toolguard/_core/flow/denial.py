@@ -6,7 +6,6 @@ The form feeds no digest that lets anything run; it only refuses, so it may take
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -14,6 +13,7 @@ from toolguard._core.approval import Approval, State
 from toolguard._core.call import Json, canonical, keyed_digest
 from toolguard._core.flow.judge import at
 from toolguard._core.flow.setting import Flow, Judged, Setting
+from toolguard._core.spelling import plain
 from toolguard._core.steps import Recent, Requester
 
 __all__ = ["denied_before", "target_of"]
@@ -48,21 +48,11 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:e[+-]?[0-9]{1,2})?")
 def _alike(value: Json) -> Json:
     """Case, width, spacing, what cannot be seen, how a number is written and the order of a list make no other target."""
     if isinstance(value, Mapping):
-        return {_text(str(name)): _alike(inner) for name, inner in value.items()}
+        return {plain(str(name)): _alike(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         inner = {canonical(each): each for each in map(_alike, value)}
         return [inner[key] for key in sorted(inner)]
     if value is None or isinstance(value, bool):
         return value
-    text = _text(str(value))
+    text = plain(str(value))
     return f"{Decimal(text).normalize():f}" if _NUMBER.fullmatch(text) else text
-
-
-def _text(text: str) -> str:
-    seen = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text if not _unseen(c))
-    return " ".join(unicodedata.normalize("NFKC", seen).casefold().split())
-
-
-def _unseen(char: str) -> bool:
-    code = ord(char)
-    return unicodedata.category(char) == "Cf" or 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF or code == 0x34F

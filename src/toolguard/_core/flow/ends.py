@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 from toolguard._core.approval import (
     Approval,
     State,
     is_granted,
     move,
+    resolution_payload,
 )
 from toolguard._core.audit import Draft, Outcome
 from toolguard._core.call import canonical
@@ -17,6 +19,7 @@ from toolguard._core.records import Trail
 from toolguard._core.register import Registers
 from toolguard._core.steps import (
     Change,
+    CheckGrant,
     Commit,
     NewId,
     Now,
@@ -30,7 +33,7 @@ from toolguard.errors import (
     ReplayError,
 )
 
-__all__ = ["check_frozen", "decided", "expire", "invalidate", "record_repeat", "refusal", "transition"]
+__all__ = ["check_frozen", "decided", "expire", "invalidate", "record_repeat", "refused", "transition"]
 
 
 def expire(setting: Setting, trail: Trail, approval: Approval) -> Flow[None]:
@@ -92,8 +95,23 @@ def record_repeat(setting: Setting, trail: Trail, approval: Approval) -> Flow[No
     yield Commit(Change(tenant=setting.tenant, records=(record,)))
 
 
-def refusal(setting: Setting, approval: Approval, call: str) -> NotAllowedError:
-    """The error for an approval that did not end in a yes."""
+def refused(setting: Setting, approval: Approval, call: str) -> Flow[NotAllowedError]:
+    """The error for an approval that did not end in a yes. The model is told only of a proposal the service signed."""
+    if approval.proposal is not None:
+        grant = approval.grant
+        signed = grant is not None and grant.payload == resolution_payload(approval)
+        if grant is not None and signed:
+            try:
+                yield CheckGrant(grant)
+            except InvalidatedError:
+                signed = False
+        if not signed:
+            approval = replace(approval, proposal=None)
+    return _refusal(setting, approval, call)
+
+
+def _refusal(setting: Setting, approval: Approval, call: str) -> NotAllowedError:
+    """The error for an approval as it says itself that it ended."""
     name, state = setting.tool.name, approval.state
     if state is State.DENIED:
         return DeniedError(

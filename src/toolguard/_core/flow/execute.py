@@ -18,7 +18,7 @@ from toolguard._core.audit import Kind, Outcome
 from toolguard._core.call import Json, canonical, freeze
 from toolguard._core.flow.claim import abandon, commit_claim
 from toolguard._core.flow.contents import reach, same_contents
-from toolguard._core.flow.ends import expire, invalidate, refusal
+from toolguard._core.flow.ends import expire, invalidate, refused
 from toolguard._core.flow.masking import mask, token_findings, tokenise
 from toolguard._core.flow.setting import Done, Flow, Judged, Permit, Setting
 from toolguard._core.mask import Finding
@@ -167,7 +167,7 @@ def _already(setting: Setting, permit: Permit) -> Flow[Done]:
         found: Approval | None = yield Find(setting.ref)
         if found is not None and found.state not in (State.EXECUTING, State.EXECUTED) and not is_granted(found.state):
             yield from abandon(setting, permit, Outcome.DENIED, f"already_{found.state.value}")
-            raise refusal(setting, found, permit.trail.call)
+            raise (yield from refused(setting, found, permit.trail.call))
     yield from abandon(setting, permit, Outcome.DENIED, "replay")
     raise ReplayError(
         f"this call of {setting.tool.name!r} was already carried out or tried once; it did not run again",
