@@ -30,7 +30,8 @@ _QUICK = re.compile(r"%[0-9A-Fa-f]{2}|&[#A-Za-z]\w{0,8};|\\[ux]|=[0-9A-F]{2}")
 _ENCODED = re.compile(
     r"(?<![A-Za-z0-9+/_=-])(?:(?:[0-9a-fA-F]{2}[: ]?){8,}|[A-Za-z0-9+/_-]{12,}={0,2})(?![A-Za-z0-9+/_=-])"
 )
-_LONG = re.compile(r"[A-Za-z0-9+/_-]{12}|(?:[0-9a-fA-F]{2}[: ]){7}")
+_LONG = re.compile(r"[A-Za-z0-9+/_-]{12}")
+_PAIRS = re.compile(r"[: ](?:[0-9a-fA-F]{2}[: ]){6}")
 _HEX = re.compile(r"[0-9a-fA-F: ]+")
 _PICTURES = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "Qk0", "SUkqA", "TU0AK", "JVBERi0")
 _DATA_URL = re.compile(r"data:(?:image|audio|video|application/pdf)[\w/+.;=-]{0,80};base64,[A-Za-z0-9+/=\r\n_-]{16,}")
@@ -89,7 +90,7 @@ def pieces(text: str, look: Callable[[str], list[Span]]) -> Iterator[Span]:
     if "base64," in text:
         for match in _DATA_URL.finditer(text):
             yield Span(*match.span(), "PHOTO", 0.95, "encoded")
-    if not _LONG.search(text):
+    if not _PAIRS.search(text) and not any(map(_room, text.split())):
         return
     for match in _ENCODED.finditer(text):
         piece = match[0]
@@ -104,6 +105,13 @@ def pieces(text: str, look: Callable[[str], list[Span]]) -> Iterator[Span]:
                 best = max(found, key=lambda span: (span.score, span.end - span.start))
                 yield Span(*match.span(), best.type, best.score, "encoded")
                 break
+
+
+def _room(run: str) -> bool:
+    """Whether something encoded may stand in ``run`` (without white space), which is more than a word."""
+    if len(run) < 12:
+        return False
+    return (len(run) > 100 or not run.strip(".,;:()[]\"'").isalpha()) and bool(_LONG.search(run))
 
 
 def _decoded(piece: str) -> Iterator[str]:

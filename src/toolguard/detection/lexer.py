@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from functools import cached_property
+from itertools import accumulate, compress, repeat
+from operator import itemgetter
 
 from toolguard.detection.gazetteer import gazetteer
 from toolguard.detection.normalise import fold
 
 __all__ = ["Lexed"]
 
-_TOKEN = re.compile(r"([\W_]*+)([^\W\d_]+(?:'[^\W\d_]+)*|\d+|\Z)")
+_TOKEN = re.compile(r"([^\W\d_]+(?:'[^\W\d_]+)*|\d+)")
 _BEGIN = re.compile(r"(?:\A|[.!?]\s|\n)[\s\"'(*>#-]{0,4}([^\W\d_])")
 _SAME_LINE = re.compile(r"[^\n|:;=\t]{0,3}")
 
@@ -26,26 +29,19 @@ class Lexed:
         flags: what the gazetteer knows of them (0 = unknown, and for numbers).
         caps: whether a token begins with a capital letter.
         vocabulary: the distinct folded words: a rule whose words are not among them has nothing to look for.
+        figures: which tokens are numbers, in order.
         numbers: the lengths of the numbers.
         fences: ranges that hold codes by their place (fields of a message), in order; set by the rules that know.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
-        pairs: list[tuple[str, str]] = _TOKEN.findall(text)
-        while pairs and not pairs[-1][1]:
-            pairs.pop()
-        words = [word for _, word in pairs]
-        gaps = [gap for gap, _ in pairs]
-        starts: list[int] = []
-        ends: list[int] = []
-        at = 0
-        for gap, word in pairs:
-            at += len(gap)
-            starts.append(at)
-            at += len(word)
-            ends.append(at)
-        gaps.append("")
+        parts = _TOKEN.split(text)  # gap, word, gap, …, word, gap
+        words = parts[1::2]
+        gaps = parts[0::2]
+        bounds = list(accumulate(map(len, parts)))
+        starts = bounds[0:-1:2]
+        ends = bounds[1::2]
         if "'s" in text or "'S" in text:
             for index, word in enumerate(words):
                 if word[-2:] in ("'s", "'S"):
@@ -58,29 +54,51 @@ class Lexed:
         if starts:
             gaps[len(starts)] = ""
         self._gaps = gaps
-        self.folded = [word.lower() for word in words] if text.isascii() else [fold(word) for word in words]
-        get = gazetteer().flags.get
-        self.flags = [get(word, 0) for word in self.folded]
-        self.caps = [word[0].isupper() for word in words]
+        self.folded = list(map(str.lower if text.isascii() else fold, words))
+        self.flags = list(map(gazetteer().flags.get, self.folded, repeat(0)))
+        self.caps = list(map(str.isupper, map(itemgetter(0), words)))
         self.vocabulary = frozenset(self.folded)
-        self.numbers = frozenset([len(word) for word in self.vocabulary if word[0] <= "9"])
+        self.figures = list(compress(range(len(words)), map(str.isdecimal, words)))
+        self.numbers = frozenset([len(words[index]) for index in self.figures])
         self.fences: list[tuple[int, int]] = []
-        self._lower_style: bool | None = None
         self._shouts: frozenset[int] | None = None
+
+    @cached_property
+    def joined(self) -> list[int]:
+        """Where those numbers begin that more of a date or a code may follow: ``-``, ``/``, ``.``, a bracket, a digit."""
+        out = []
+        text, starts, ends = self.text, self.starts, self.ends
+        for index in self.figures:
+            end = ends[index]
+            mark = text[end : end + 2]
+            if mark and (
+                mark[0] in "-/.()" or (mark[0] == " " and (mark[1:].isdigit() or mark[1:] in ("-", "/", ".", " ", "(")))
+            ):
+                out.append(starts[index])
+        return out
 
     def fenced(self, start: int, end: int) -> bool:
         """Whether a range touches a fence."""
         at = bisect_left(self.fences, (end, 0)) - 1
         return at >= 0 and self.fences[at][1] > start
 
-    @property
+    @cached_property
     def lower_style(self) -> bool:
         """The writer uses no capital letters to speak of, so their absence says nothing."""
-        if self._lower_style is None:
-            capitals = sum(1 for word, cap in zip(self.words, self.caps, strict=True) if cap and not word.isupper())
-            few = capitals * 12 < sum(1 for word in self.folded if word[0] > "9")
-            self._lower_style = few and self._starts_low()
-        return self._lower_style
+        shouted = sum(map(str.isupper, compress(self.words, self.caps)))
+        few = (sum(self.caps) - shouted) * 12 < len(self.words) - len(self.figures)
+        return few and self._starts_low()
+
+    @cached_property
+    def runs(self) -> list[str]:
+        """What stands between white space, if it is of twelve characters or more: room for a code, a URL or a key."""
+        return [run for run in self.text.split() if len(run) > 11]
+
+    @cached_property
+    def digits(self) -> list[int]:
+        """Where the numbers begin."""
+        starts = self.starts
+        return [starts[index] for index in self.figures]
 
     def _starts_low(self) -> bool:
         """Sentences and lines begin with a small letter more often than with a capital."""
@@ -99,6 +117,8 @@ class Lexed:
 
     def _shouted(self) -> frozenset[int]:
         out: set[int] = set()
+        if sum(map(str.isupper, compress(self.words, self.caps))) < 4:
+            return frozenset()
         run: list[int] = []
         for index, cap in enumerate([*self.caps, True]):
             if not run and not cap:

@@ -88,10 +88,22 @@ def _plain(char: str) -> str:
     return unicodedata.normalize("NFKC", char)
 
 
+@lru_cache(maxsize=4096)
+def _alone(char: str) -> bool:
+    """Whether a character stands for one other, whatever is beside it."""
+    return len(_plain(char)) == 1 and not unicodedata.combining(char)
+
+
+def _plain_run(run: re.Match[str]) -> str:
+    return "".join(map(_plain, run[0]))
+
+
 def normalise(text: str) -> Normalised:
     """``text`` without typographic disguise. Linear; ASCII costs one scan."""
     if text.isascii():
         return Normalised(text)
+    if all(map(_alone, "".join(_NON_ASCII.findall(text)))):
+        return Normalised(latin_doubles(_NON_ASCII.sub(_plain_run, text)))
     out: list[str] = []
     starts: array[int] = array("q")
     ends: array[int] = array("q")

@@ -29,6 +29,8 @@ _NESTED = 2
 
 
 def _placed(span: Span, plain: Normalised) -> Span:
+    if plain.starts is None:
+        return span
     start, end = plain.original(span.start, span.end)
     return Span(start, end, span.type, span.score, span.source)
 
@@ -160,10 +162,11 @@ class TextPipeline:
         if not names:
             return []
         local = KnownTerms(limit=512)
-        count = Counter(lexed.folded)
+        # counting all words pays where there are many names to ask for
+        count = lexed.folded.count if len(names) < 8 else Counter(lexed.folded).__getitem__
         for span in names:
             first, last = bisect_left(lexed.starts, span.start), bisect_left(lexed.starts, span.end)
-            if any(len(word) > 2 and count[word] > 1 for word in lexed.folded[first:last]):
+            if any(len(word) > 2 and count(word) > 1 for word in lexed.folded[first:last]):
                 local.add("PERSON", lexed.text[span.start : span.end])
         if not local.generation:
             return []

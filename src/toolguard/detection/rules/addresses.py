@@ -7,9 +7,11 @@ A state closes an address and goes along with it; alone it stays (45 CFR 164.514
 from __future__ import annotations
 
 import re
+from itertools import repeat
 
 from toolguard.detection.lexer import Lexed
 from toolguard.detection.rules.places import CAP, SOURCE, STATE, TOWN
+from toolguard.detection.rules.scan import at_starts
 from toolguard.detection.spans import Span
 
 __all__ = ["addresses"]
@@ -66,6 +68,7 @@ _HOUSE_NAMED = re.compile(rf"(?:\b(?:at|to|on) |@ )(\d{{1,5}} {CAP}(?: {CAP})?)(
 _LETTERED_POST = re.compile(
     r"(?<!\w)(?:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[ABCEGHJ-NPRSTVXY]\d[A-Z] \d[A-Z]\d)(?!\w)"
 )  # UK, Canada
+_AFTER_STATE = re.compile(r",?\s{1,3}$")
 _ZIP4 = re.compile(r"(?<![\w-])\d{5}-\d{4}(?![\w-])")
 _SUFFIXES = frozenset(_SUFFIX.split("|"))
 _FOREIGN_WORDS = frozenset(
@@ -94,7 +97,9 @@ def addresses(lexed: Lexed) -> list[Span]:
     text, vocabulary = lexed.text, lexed.vocabulary
     out: list[Span] = []
     if not vocabulary.isdisjoint(_SUFFIXES):
-        streets = [*_STREET.finditer(text), *(_STREET_LOWER.finditer(text) if lexed.lower_style else ())]
+        streets = [*at_starts(_STREET, text, lexed.digits)]
+        if lexed.lower_style:
+            streets += at_starts(_STREET_LOWER, text, lexed.digits)
         for match in streets:
             words = match[0].lower().split()
             if any(word.strip(".,") in _NOT_STREET for word in words[1:4]):
@@ -118,16 +123,29 @@ def addresses(lexed: Lexed) -> list[Span]:
         out += [Span(*m.span(1), "ADDRESS", 0.6, SOURCE) for m in _CORNER.finditer(text)]
     if not vocabulary.isdisjoint(("apt", "apartment", "suite", "ste")):
         out += [Span(*m.span(), "ADDRESS", 0.55, SOURCE) for m in _UNIT_ALONE.finditer(text)]
-    for match in () if vocabulary.isdisjoint(_STREET_NAMES) else _HOUSE_NAMED.finditer(text):
+    houses = () if vocabulary.isdisjoint(_STREET_NAMES) else map(_house_start, repeat(text), lexed.digits)
+    for match in at_starts(_HOUSE_NAMED, text, houses):
         words = match[0].lower().split()
         if words[1] in _STREET_NAMES and not _NOT_STREET.intersection(words):
             out.append(Span(*match.span(1), "ADDRESS", 0.55, SOURCE))
     if 5 in lexed.numbers:
-        out += [Span(m.start(2), m.end(2), "ZIP", 0.85, SOURCE) for m in _STATE_ZIP.finditer(text)]
-        out += [Span(*m.span(), "ZIP", 0.5, SOURCE) for m in _ZIP4.finditer(text)]
+        fives = [lexed.starts[i] for i in lexed.figures if len(lexed.words[i]) == 5]
+        states = (_AFTER_STATE.search(text, max(0, five - 4), five) for five in fives)
+        starts = [gap.start() - 2 for gap in states if gap and gap.start() > 1]
+        out += [Span(m.start(2), m.end(2), "ZIP", 0.85, SOURCE) for m in at_starts(_STATE_ZIP, text, starts)]
+        out += [Span(*m.span(), "ZIP", 0.5, SOURCE) for m in at_starts(_ZIP4, text, fives)]
     if 1 in lexed.numbers or 2 in lexed.numbers:
-        out += [Span(*m.span(), "ZIP", 0.6, SOURCE) for m in _LETTERED_POST.finditer(text)]
+        lettered = [at for at in lexed.digits if at and text[at - 1].isupper()]
+        starts = [at - back for at in lettered for back in (2, 1) if at >= back]
+        out += [Span(*m.span(), "ZIP", 0.6, SOURCE) for m in at_starts(_LETTERED_POST, text, starts)]
     return out
+
+
+def _house_start(text: str, at: int) -> int:
+    """Where ``at 12 Oak`` begins if a number is at ``at``; the number itself, where nothing can begin, if it does not."""
+    if at > 2 and text[at - 3 : at] in ("at ", "to ", "on "):
+        return at - 3
+    return at - 2 if at > 1 and text[at - 2 : at] == "@ " else at
 
 
 def _routes(lexed: Lexed) -> list[Span]:

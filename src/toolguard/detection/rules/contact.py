@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 
 from toolguard.detection.lexer import Lexed
+from toolguard.detection.rules.scan import at_starts
 from toolguard.detection.spans import Span
 
 __all__ = ["emails", "internet", "phones"]
 
 _SOURCE = "contact"
-_EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}")
+_EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]{1,64}+@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}")
 _EMAIL_SPACED = re.compile(
     r"(?<![\w.+-])[\w.+-]{1,64}\s?(?:[\[({]\s?at\s?[\])}]|\s@\s)\s?"
     r"[\w-]{1,63}(?:\s?(?:[\[({]\s?dot\s?[\])}]|\sdot\s|\.)\s?[a-z][\w-]{1,62}){1,4}(?![\w-])",
@@ -40,6 +42,9 @@ _IPV4 = re.compile(
 _IPV6 = re.compile(
     r"(?<![\w:.])(?=[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*:)[0-9A-Fa-f:]{2,39}(?:\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])"
 )
+_IPV4_QUICK = re.compile(r"\.\d{1,3}\.")
+_IPV6_QUICK = re.compile(r":[0-9A-Fa-f.]*:")
+_MAC_QUICK = re.compile(r"[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]")
 _MAC = re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}(?![\w:-])")
 _EXT = r"(?:\s{0,2},?\s?(?:x|ext\.?|extn\.?|extension)\s?:?\s?\d{1,6})?"
 _PHONE = re.compile(
@@ -107,14 +112,14 @@ def internet(text: str) -> list[Span]:
         for match in _DOMAIN.finditer(text):
             start, end = match.span()
             out.append(Span(start, _url_end(text, start, end), "URL", 0.6, _SOURCE))
-    if text.count(".") > 2:
+    if _IPV4_QUICK.search(text):
         for match in _IPV4.finditer(text):
             before = text[max(0, match.start() - 10) : match.start()].lower().rstrip(" :=")
             if not before.endswith(("version", "ver", "v", "release", "section", "build")) and not match[0].startswith(
                 _NOBODY
             ):
                 out.append(Span(*match.span(), "IP_ADDRESS", 0.9, _SOURCE))
-    if text.count(":") >= 2:
+    if _IPV6_QUICK.search(text):
         for match in _IPV6.finditer(text):
             try:
                 ipaddress.IPv6Address(match[0])
@@ -122,9 +127,21 @@ def internet(text: str) -> list[Span]:
                 continue
             if match[0].strip(":"):
                 out.append(Span(*match.span(), "IP_ADDRESS", 0.85, _SOURCE))
-    if text.count(":") > 4 or text.count("-") > 4:
+    if _MAC_QUICK.search(text):
         out += [Span(*m.span(), "DEVICE", 0.85, _SOURCE) for m in _MAC.finditer(text)]
     return out
+
+
+def _phone_starts(lexed: Lexed) -> Iterator[int]:
+    """Where a phone number may begin: a number that goes on, or one in brackets or after a plus sign."""
+    text = lexed.text
+    joined = frozenset(lexed.joined)
+    for at in lexed.digits:
+        before = text[at - 1 : at]
+        if before == "+" or (before == "(" and at in joined):
+            yield at - 1
+        if at in joined:
+            yield at
 
 
 def phones(lexed: Lexed) -> list[Span]:
@@ -138,7 +155,7 @@ def phones(lexed: Lexed) -> list[Span]:
         ]
     if "x" in text and lexed.numbers & {4, 5}:
         out += [Span(*m.span(1), "PHONE", 0.55, _SOURCE) for m in _EXTENSION.finditer(text)]
-    for match in _PHONE.finditer(text):
+    for match in at_starts(_PHONE, text, _phone_starts(lexed)):
         start, end = match.span()
         digits = sum(c.isdigit() for c in match[0])
         if digits > 21 or text[max(0, start - 6) : start].lower().rstrip(" :#").endswith("ndc"):

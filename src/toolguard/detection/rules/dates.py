@@ -7,6 +7,7 @@ import re
 
 from toolguard.detection.lexer import Lexed
 from toolguard.detection.rules.number_words import ONES, TEENS, TENS
+from toolguard.detection.rules.scan import at_starts
 from toolguard.detection.spans import Span
 
 __all__ = ["MONTHS", "dates"]
@@ -215,9 +216,9 @@ def dates(lexed: Lexed, digits: bool) -> list[Span]:
     out = _month_dates(lexed)
     if digits:
         numbers = lexed.numbers
-        out += [Span(*m.span(), "DATE", 0.85, _SOURCE) for m in _NUMERIC.finditer(text)]
+        out += [Span(*m.span(), "DATE", 0.85, _SOURCE) for m in at_starts(_NUMERIC, text, lexed.joined)]
         if "/" in text or "-" in text:
-            for match in _SHORT.finditer(text):
+            for match in at_starts(_SHORT, text, lexed.joined):
                 before = max(0, match.start() - 16)
                 if _SHORT_CUE.search(text, before, match.start()):
                     out.append(Span(*match.span(), "DATE", 0.6, _SOURCE))
@@ -231,11 +232,11 @@ def dates(lexed: Lexed, digits: bool) -> list[Span]:
         if born:
             out += [Span(*m.span(1), "DATE_OF_BIRTH", 0.95, _SOURCE) for m in _BIRTH.finditer(text)]
         if "T" in text and (4 in numbers or 8 in numbers):
-            out += [Span(*m.span(), "DATE", 0.9, _SOURCE) for m in _ISO_T.finditer(text)]
+            out += [Span(*m.span(), "DATE", 0.9, _SOURCE) for m in at_starts(_ISO_T, text, lexed.digits)]
         if numbers & _COMPACT_LENGTHS:
-            out += [Span(*m.span(), "DATE", 0.6, _SOURCE) for m in _COMPACT.finditer(text)]
+            out += [Span(*m.span(), "DATE", 0.6, _SOURCE) for m in at_starts(_COMPACT, text, lexed.digits)]
         if "/" in text:
-            for match in _SHORT_RANGE.finditer(text):
+            for match in at_starts(_SHORT_RANGE, text, lexed.joined):
                 if not _SHORT_NOT.search(text, max(0, match.start() - 16), match.start()) and not _SHORT_THEN.match(
                     text, match.end()
                 ):

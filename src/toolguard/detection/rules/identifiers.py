@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterator
 
 from toolguard.detection import checks
 from toolguard.detection.fields import LABEL_ENDS, SAFE, is_weak, type_of_words
 from toolguard.detection.lexer import Lexed
+from toolguard.detection.rules.scan import at_starts
 from toolguard.detection.spans import Span
 
 __all__ = ["identifiers"]
 
 _SOURCE = "identifier"
 _SSN = re.compile(r"(?<![\w-])(?:\d{3}([-. ])\d{2}\1\d{4}|[xX*#]{3}[- ]?[xX*#]{2}[- ]?\d{4})(?![\w-])")
+_STARRED = re.compile(r"[xX*#]{3}")
 _CARD = re.compile(r"(?<![\w-])(?:\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|3[47]\d{2}([ -])\d{6}\2\d{5}|\d{12,19})(?![\w-])")
 _CARD_PARTS = frozenset({4, 6, *range(12, 20)})
 _IBAN_PARTS = frozenset({2, *range(4, 40)})
@@ -28,6 +31,7 @@ _GROUPS = re.compile(r"(?: \d{2,6}(?![\w/.%-])){1,4}")
 _FILLER = frozenset(
     "number num no nbr nr is was as of the a with reads listed id identifier code be has under by: ends ending in last four digits de named given on card for file to ref reference show shows".split()
 )
+_THREES = re.compile(r" \d{3} \d{3} \d{3}")
 _LETTERED = re.compile(r"(?<!\w)[A-Z]{2,4}(?: \d{3}){3,4}(?!\w)")
 _SHAPED = re.compile(
     r"#?(?:[A-Z]{1,6}[-_]?\d{5,12}(?:-\d{1,6}){0,3}|\d{4,10}-[A-Z]{2,4}|\d{5,10}[A-Z]{2,3}|[A-Z]{2,5}(?:-[A-Z0-9]{2,8}){0,2}-\d{3,10}(?:-\d{1,6})?|(?:19|20)\d\d-[A-Z]{2}-\d{4,8}|[A-Z]{1,3}\d{2,4}-\d{3,6}(?:-\d{1,6})?)"
@@ -170,26 +174,50 @@ _GLUED = re.compile(
 )
 
 
+_BEFORE_DIGIT = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#/_.:-"
+"""What `_CODE` takes before its first digit."""
+
+
+def _codes(lexed: Lexed) -> Iterator[re.Match[str]]:
+    """``_CODE.finditer``, tried only just before a number."""
+    text, match, end = lexed.text, _CODE.match, 0
+    for at in lexed.digits:
+        if at < end:
+            continue
+        first = at
+        if at and text[at - 1] in _BEFORE_DIGIT:
+            before = text[max(end, at - 20) : at]
+            first = at - len(before) + len(before.rstrip(_BEFORE_DIGIT))
+        for start in range(first, at + 1):
+            found = match(text, start)
+            if found is not None:
+                end = found.end()
+                yield found
+                break
+
+
 def identifiers(lexed: Lexed) -> list[Span]:
     """Identifiers in a text that has digits."""
     text = lexed.text
     out: list[Span] = []
     if not lexed.vocabulary.isdisjoint(_GLUE):
         out += [Span(*m.span(6), m.lastgroup or "ID", 0.85, _SOURCE) for m in _GLUED.finditer(text)]
-    for match in _SSN.finditer(text):
+    for match in _SSN.finditer(text) if _STARRED.search(text) else at_starts(_SSN, text, lexed.joined):
         digits = re.sub(r"\D", "", match[0])
         out.append(Span(*match.span(), "SSN", 0.9 if checks.ssn_ok(digits) else 0.85, _SOURCE))
-    for match in _CARD.finditer(text) if lexed.numbers & _CARD_PARTS else ():
+    for match in at_starts(_CARD, text, lexed.digits) if lexed.numbers & _CARD_PARTS else ():
         digits = re.sub(r"\D", "", match[0])
         if checks.luhn_ok(digits) or match[1]:
             out.append(Span(*match.span(), "CREDIT_CARD", 0.95 if checks.luhn_ok(digits) else 0.6, _SOURCE))
     if lexed.numbers & _IBAN_PARTS:
-        out += [Span(*m.span(), "ACCOUNT", 0.95, _SOURCE) for m in _IBAN.finditer(text) if checks.iban_ok(m[0])]
-    if 3 in lexed.numbers:
+        starts = [at - 2 for at in lexed.digits if at > 1 and text[at - 1].isupper() and text[at - 2].isupper()]
+        found = at_starts(_IBAN, text, starts)
+        out += [Span(*m.span(), "ACCOUNT", 0.95, _SOURCE) for m in found if checks.iban_ok(m[0])]
+    if 3 in lexed.numbers and _THREES.search(text):
         out += [Span(*m.span(), "ID", 0.6, _SOURCE) for m in _LETTERED.finditer(text)]
     if "(01)" in text:
         out += [Span(*m.span(), "DEVICE", 0.95, _SOURCE) for m in _UDI.finditer(text)]
-    for match in _CODE.finditer(text):
+    for match in _codes(lexed):
         value = match[0]
         start, end = match.span()
         size = len(value)

@@ -22,6 +22,7 @@ _SEPARATOR = re.compile(
     r"[\"'\])*]{0,3}\s{0,4}(?::=|=>|==?|:|\|+|\.{2,20}|(?: \.){2,20}|(?i:i?like)(?=\s?['\"]))\s{0,4}[\"'\[(*]{0,3}"
 )
 _MARK = re.compile(r"[:=|]|\.\.|\. \.|(?<=[\w\"]) i?like ['\"]", re.IGNORECASE)
+_PLAIN_MARK = re.compile(r"[:=|]")
 _LABEL_GAP = frozenset((" ", "_", "-", ".", "'s ", "/", "", " / ", ". ", "'"))
 _LINE = re.compile(r"[^\n|;\t\"<>{}\[\]]{1,120}")
 _NEXT_LABEL = re.compile(r"[,.]?\s{1,4}[A-Za-z][A-Za-z ]{1,24}\s?[:=]")
@@ -62,7 +63,8 @@ def labelled(lexed: Lexed) -> list[Span]:
     out: list[Span] = []
     ends, starts = lexed.ends, lexed.starts
     done = 0
-    for mark in _MARK.finditer(text):
+    special = ".." in text or ". ." in text or "like" in lexed.vocabulary or "ilike" in lexed.vocabulary
+    for mark in (_MARK if special else _PLAIN_MARK).finditer(text):
         if mark.start() < done:
             continue
         i = bisect_left(ends, mark.start() + 1) - 1

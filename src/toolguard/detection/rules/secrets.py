@@ -19,6 +19,7 @@ __all__ = ["private_keys", "secrets"]
 
 _SOURCE = "secret"
 _RUN = re.compile(r"(?<!\S)\S{16,}")
+_LONG_RUN = 16
 _SHAPES = re.compile(
     r"(?<![A-Za-z0-9])(?:"
     r"sk-(?:ant-|proj-|svcacct-|admin-|or-v1-)?[A-Za-z0-9_-]{20,200}"  # OpenAI, Anthropic, OpenRouter
@@ -88,7 +89,8 @@ def secrets(lexed: Lexed) -> list[Span]:
     """Credentials in the text."""
     text, vocabulary = lexed.text, lexed.vocabulary
     out = private_keys(text)
-    for run in _RUN.finditer(text):
+    long = any(len(run) >= _LONG_RUN for run in lexed.runs)
+    for run in _RUN.finditer(text) if long else ():
         for match in _SHAPES.finditer(text, *run.span()):
             if entropy(match[0]) > 2.2:
                 out.append(Span(*match.span(), "SECRET", _checked(match[0]), _SOURCE))

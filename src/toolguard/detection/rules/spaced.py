@@ -15,7 +15,7 @@ __all__ = ["spaced"]
 _SOURCE = "spaced"
 _DIGITS = re.compile(r"(?<![\w.,])\d(?:[ ._*·-]{1,2}\d){6,18}(?![\w]|[.,]\d)")
 _LETTERS = re.compile(r"(?<!\w)[^\W\d_]([ ._*·-])[^\W\d_](?:\1[^\W\d_]){1,24}(?!\w)")
-_QUICK = re.compile(r"\w[ ._*·-]\w[ ._*·-]\w[ ._*·-]\w(?!\w)")
+_QUICK = re.compile(r"[ ._*·-](?<=\w.)\w[ ._*·-]\w[ ._*·-]\w(?!\w)")
 _NINE, _TEN = 9, (10, 11)
 
 

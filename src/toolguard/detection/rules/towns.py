@@ -14,6 +14,7 @@ from toolguard.detection.spans import Span
 __all__ = ["towns"]
 
 _TOWN_STATE = re.compile(rf"(?<![\w])({TOWN}),\s{{1,2}}({STATE})\b(?!\s?[-:=])(?:,?\s{{1,3}}\d{{5}}(?:-\d{{4}})?\b)?")
+_COMMA_STATE = re.compile(rf",\s{{1,2}}{STATE}\b")
 _NUMBER_AFTER = re.compile(r"\s?[:#]|\s(?=[A-Z0-9-]{0,20}\d)(?!\d{5}(?!\d))")
 _CAPITALS = re.compile(r"\s[A-Z]{2,}")
 _THINGS = frozenset(
@@ -35,7 +36,7 @@ def towns(lexed: Lexed) -> list[Span]:
     states = gazetteer().states
     for match in (
         _TOWN_STATE.finditer(text)
-        if 5 in lexed.numbers or any(len(w) == 2 and w in states for w in lexed.words)
+        if (5 in lexed.numbers or not states.isdisjoint(lexed.words)) and _COMMA_STATE.search(text)
         else ()
     ):
         head = match[1].split()[0].lower()
