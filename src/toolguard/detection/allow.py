@@ -18,6 +18,11 @@ _HOSTS = frozenset(
     "github.com pypi.org python.org npmjs.com opentelemetry.io openai.com anthropic.com mozilla.org wikipedia.org".split()
 )
 _HOST = re.compile(r"(?:[a-z][a-z0-9+.-]{0,20}://)?(?:[^/@\s]{0,200}@)?([a-z0-9.-]{1,255})(?::\d+)?", re.IGNORECASE)
+_IMAGE = re.compile(
+    r"[a-z0-9.-]{1,80}(?::\d{2,5})?/[a-z0-9._/-]{1,120}(?::(?:v?\d[\w.-]{0,40}|latest|stable|main|edge)|@sha256:[0-9a-f]{64})"
+)
+
+_NOBODY = ("127.", "0.0.0.0")  # noqa: S104 - this machine: nothing is bound
 
 
 class AllowList:
@@ -40,6 +45,8 @@ class AllowList:
         piece = text[span.start : span.end]
         if self.words and self.word(piece):
             return True
+        if span.type == "EMAIL":
+            return piece.lower().startswith("git@") and self._public(piece[4:])
         return span.type == "URL" and self._public(piece)
 
     def word(self, piece: str) -> bool:
@@ -50,8 +57,17 @@ class AllowList:
         match = _HOST.match(url)
         if match is None or "@" in url:
             return False
+        if _IMAGE.fullmatch(url):
+            return True
         parts = match[1].lower().strip(".").split(".")
         # a FHIR server's own resource (…/Patient/123) is not public because its host is
         if re.search(r"/(?:Patient|Person|RelatedPerson)/|[?&](?:patient|mrn|name|dob|ssn|email)=", url, re.IGNORECASE):
             return False
+        if (
+            parts == ["localhost"]
+            or match[1].startswith(_NOBODY)
+            or parts[-1] == "local"
+            or parts[-2:] == ["docker", "internal"]
+        ):
+            return True  # this machine, or a name inside one's own cluster
         return any(".".join(parts[i:]) in self._hosts for i in range(len(parts) - 1))

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from toolguard._core.call import Json
 from toolguard._core.mask import Finding, merge_findings
@@ -17,7 +18,7 @@ from toolguard.detection.fields import name_words
 from toolguard.detection.jsontext import to_text_offsets
 from toolguard.detection.pipeline import TextPipeline
 from toolguard.detection.propagate import KnownTerms
-from toolguard.detection.spans import Reports, Span, Tagger
+from toolguard.detection.spans import DENY, Reports, Span, Tagger, remains
 from toolguard.detection.structure import Piece, Walk
 from toolguard.detection.windows import Check
 from toolguard.errors import ConfigError, DetectionError
@@ -160,7 +161,7 @@ class Session:
                     self._terms.add(type, text)
                 if self._terms.generation > before:
                     found, _ = self._inspect(value, Origin.MODEL, schema, check, 0)
-            return merge_findings(found)
+            return merge_findings(_yielding(found))
         except DetectionError:
             raise
         except Exception:  # noqa: BLE001 - whatever went wrong, the value is withheld
@@ -185,6 +186,12 @@ class Session:
         if self._always is not None:
             for piece in (*walk.safe, *walk.fenced):
                 found += _findings(piece, self._always(piece.text))
+            found += [
+                replace(f, start=f.start + s.start, end=f.start + s.end, type=s.type, score=s.score, source=s.source)
+                for f in walk.findings
+                for s in self._always(_at(value, f))
+                if s.source == DENY
+            ]
         learned: list[tuple[str, str]] = []
         if origin in (Origin.TRUSTED, Origin.USER):
             learned += [(f.type, _at(value, f)) for f in found]
@@ -240,6 +247,25 @@ def _findings(piece: Piece, spans: Iterable[Span]) -> list[Finding]:
         Finding(path=piece.path, start=s.start, end=s.end, type=s.type, score=s.score, source=s.source, key=piece.key)
         for s in spans
     ]
+
+
+def _yielding(found: list[Finding]) -> list[Finding]:
+    """The findings, cut where the tenant's deny list claims their characters: what is denied keeps its own type."""
+    denied: dict[tuple[tuple[str | int, ...], bool], set[tuple[int, int]]] = {}
+    for finding in found:
+        if finding.source == DENY:
+            denied.setdefault((finding.path, finding.key), set()).add((finding.start, finding.end))
+    if not denied:
+        return found
+    out = []
+    for finding in found:
+        taken = denied.get((finding.path, finding.key))
+        if taken is None or finding.source == DENY:
+            out.append(finding)
+        else:
+            parts = remains(finding.start, finding.end, sorted(taken))
+            out += [replace(finding, start=start, end=end) for start, end in parts]
+    return out
 
 
 def _at(value: Json, finding: Finding) -> str:

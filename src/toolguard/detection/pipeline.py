@@ -17,7 +17,7 @@ from toolguard.detection.rules import recognize
 from toolguard.detection.rules.secrets import private_keys
 from toolguard.detection.rules.tables import tables
 from toolguard.detection.shapes import Shapes
-from toolguard.detection.spans import TYPES, Reports, Span, Tagger, unite
+from toolguard.detection.spans import DENY, TYPES, Reports, Span, Tagger, unite
 from toolguard.detection.windows import MARGIN, SIZE, Check, in_windows
 
 __all__ = ["TextPipeline"]
@@ -183,5 +183,5 @@ class TextPipeline:
             for term, type in self._deny.get(word, ()):
                 last = i + len(term) - 1
                 if folded[i : last + 1] == term:
-                    out.append(Span(lexed.starts[i], lexed.ends[last], type, 1.0, "deny"))
+                    out.append(Span(lexed.starts[i], lexed.ends[last], type, 1.0, DENY))
         return out

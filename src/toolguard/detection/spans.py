@@ -8,7 +8,11 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from toolguard._core.mask import Finding
 from toolguard._core.masking import TYPES
 
-__all__ = ["TYPES", "Reports", "Span", "Tagger", "unite"]
+__all__ = ["DENY", "TYPES", "Reports", "Span", "Tagger", "remains", "unite"]
+
+
+DENY = "deny"
+"""The source of spans of the tenant's deny list: they win their characters."""
 
 
 class Span(NamedTuple):
@@ -49,9 +53,10 @@ def unite(spans: Iterable[Span]) -> list[Span]:
     """Spans in order, none overlapping: overlapping ones unite, so nothing that any recognizer marked stays in clear.
 
     A span that holds the other gives its type (an address holds a town); of two that cross, the one with the
-    higher score, then the longer. A weak span gives way to a sure one inside it.
+    higher score, then the longer. A weak span gives way to a sure one inside it. What the tenant denies keeps its
+    type and its characters: what covers it is cut there.
     """
-    ordered: Sequence[Span] = sorted(spans)
+    ordered: Sequence[Span] = sorted(_yielding(spans))
     out: list[Span] = []
     for span in ordered:
         if span.end <= span.start:
@@ -74,3 +79,32 @@ _SURE = 0.6
 
 def _rank(span: Span) -> tuple[float, int]:
     return span.score, span.end - span.start
+
+
+def _yielding(spans: Iterable[Span]) -> list[Span]:
+    """The spans, cut where the tenant's deny list claims their characters."""
+    every = list(spans)
+    denied = sorted({(s.start, s.end) for s in every if s.source == DENY})
+    if not denied:
+        return every
+    out: list[Span] = []
+    for span in every:
+        if span.source == DENY:
+            out.append(span)
+        else:
+            out += [span._replace(start=start, end=end) for start, end in remains(span.start, span.end, denied)]
+    return out
+
+
+def remains(start: int, end: int, taken: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The parts of a range that no range of ``taken`` (in order) covers."""
+    out = []
+    for begin, stop in taken:
+        if stop <= start or begin >= end:
+            continue
+        if begin > start:
+            out.append((start, begin))
+        start = max(start, stop)
+    if start < end:
+        out.append((start, end))
+    return out

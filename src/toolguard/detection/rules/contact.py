@@ -59,6 +59,7 @@ _PHONE = re.compile(
     r"|\d{3}-\d{4}(?!-)"
     r")(?![\w@]|-\d|\.\d)"
 )
+_SECTION = re.compile(r"\d\d\.\d\d\.\d\d\Z")
 _FAX = re.compile(r"fa(?:x|csimile)(?:\s(?:number|no))?\W{0,5}(?:is\s|at\s|to\s)?\W{0,3}$", re.IGNORECASE)
 _NOBODY = ("127.", "0.0.0.0", "255.255.")  # noqa: S104 - this machine, any, a mask: nothing is bound
 _QUERY = re.compile(r"(?<![\w:/])/[\w./%~-]{0,300}\?[^\s\"'<>]{0,1000}", re.IGNORECASE)
@@ -157,6 +158,8 @@ def phones(lexed: Lexed) -> list[Span]:
         out += [Span(*m.span(1), "PHONE", 0.55, _SOURCE) for m in _EXTENSION.finditer(text)]
     for match in at_starts(_PHONE, text, _phone_starts(lexed)):
         start, end = match.span()
+        if _SECTION.match(match[0]) and text[start - 1 : start] == "." and text[start - 2 : start - 1].isalpha():
+            continue  # "NPSG.01.01.01"
         digits = sum(c.isdigit() for c in match[0])
         if digits > 21 or text[max(0, start - 6) : start].lower().rstrip(" :#").endswith("ndc"):
             continue

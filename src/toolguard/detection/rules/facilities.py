@@ -21,7 +21,7 @@ from toolguard.detection.lexer import Lexed
 from toolguard.detection.rules.places import CENTRES, NOUNS, SOURCE, phrase
 from toolguard.detection.spans import Span
 
-__all__ = ["facilities"]
+__all__ = ["GENERIC", "facilities"]
 
 _LOWER_NOUNS = frozenset("hospital hosp clinic infirmary hospice".split())
 _BEFORE_CENTRE = frozenset(
@@ -37,14 +37,17 @@ _ENDINGS = {
 _ENDS = frozenset(
     "medical med health general memorial presbyterian methodist va office university practice surgery hospice labs laboratory laboratories diagnostics imaging".split()
 )
+_OF = frozenset(
+    "university college school institute church sisters sister lady our house isle city county port shrine sons daughters order society academy saint st heart hospital hospice friends village state republic college children's bay valley".split()
+)
 _JOIN = frozenset("of and & at for the".split())
-_GENERIC = frozenset(
-    "the a an this that our my your their his her its at in to from local nearby outpatient inpatient emergency primary urgent community general rural urban same another other any each every "
+GENERIC = frozenset(
+    "past family social prior previous current present chief complete full level tier phase stage outside any several other referring admitting discharging accepting receiving sending the a an this that our my your their his her its at in to from local nearby outpatient inpatient emergency primary urgent community general rural urban same another other any each every "
     "all no some free mobile specialty tertiary academic public private major large small private pain sleep wound anticoagulation coumadin diabetes heart cancer eye dental dialysis surgical surgery "
     "medical health care walk-in virtual women's children's family pediatric cardiology oncology neurology dermatology orthopedic rheumatology gi ent psychiatric psychiatry behavioral mental home nursing "
     "nursing day teaching university acute base referring and or of for new visit clinic hospital center with seen per via by is was if when while after before current plan please contact call "
     "follow hospital-based veterans state county city district regional national international global patient facility see refer referred infusion imaging transplant stroke trauma intensive critical "
-    "admission discharge history reports labs lab research radiation infectious disease physical occupational speech therapy fertility memory weight loss travel vaccine vaccination flu covid bone "
+    "admission discharge history reports labs lab research radiation infectious disease physical occupational speech therapy fertility memory weight loss travel failure arrhythmia vaccine vaccination flu covid bone "
     "marrow spine hand foot ankle vein vascular thoracic endocrine endocrinology renal kidney liver hepatology lipid hypertension asthma allergy epilepsy headache movement disorders stepdown".split()
 )
 _SITES = frozenset(
@@ -205,11 +208,15 @@ def _left(lexed: Lexed, noun: int) -> int | None:
             ):
                 break
             start = i
-            if word not in _GENERIC and not lexed.flags[i] & CLINICAL and word != "dr":
+            if word not in GENERIC and not lexed.flags[i] & CLINICAL and word != "dr" and len(word) > 1:
                 proper = True
         else:
             joins = (
-                word in _JOIN and i and lexed.caps[i - 1] and lexed.folded[i - 1] not in _GENERIC and start is not None
+                word in _JOIN
+                and i
+                and lexed.caps[i - 1]
+                and start is not None
+                and (lexed.folded[i - 1] in _OF if word == "of" else lexed.folded[i - 1] not in GENERIC)
             )
             belongs = start is None and (
                 word in _BEFORE_CENTRE or word in _ENDS or word in ("downtown", "walk", "urgent", "primary")
@@ -381,7 +388,7 @@ def _after_visit(lexed: Lexed) -> list[Span]:
             len(lexed.words[i]) < 2
             or flags[i] & (CLINICAL | REGION)
             or lexed.shouting(i)
-            or words[i] in _GENERIC
+            or words[i] in GENERIC
             or (lexed.words[i].isupper() and len(words[i]) < 5 and not flags[i] & (FACILITY | CITY))
         ):
             continue

@@ -17,7 +17,7 @@ from toolguard.detection.lexer import Lexed
 from toolguard.detection.rules.scan import at_starts
 from toolguard.detection.spans import Span
 
-__all__ = ["identifiers"]
+__all__ = ["SAFE_WORDS", "identifiers", "is_public"]
 
 _SOURCE = "identifier"
 _SSN = re.compile(r"(?<![\w-])(?:\d{3}([-. ])\d{2}\1\d{4}|[xX*#]{3}[- ]?[xX*#]{2}[- ]?\d{4})(?![\w-])")
@@ -64,9 +64,12 @@ _NO_CODE = re.compile(  # dates, times, ratios and decimals, which other rules r
 _OF_PERSON = re.compile(r"patient|subject|member|person|participant|client|user", re.IGNORECASE)
 _THREE = re.compile(r"#?\d{3}")
 _LABELLED = frozenset({*_STRONG_SHORT, "PHONE", "FAX", "CREDIT_CARD", "ZIP", "BIOMETRIC"})
-_SAFE_WORDS = frozenset(
+_MACHINE = frozenset(
+    "trace span correlation process thread commit build job pipeline pod container image worker task batch".split()
+)
+SAFE_WORDS = frozenset(
     "icd cpt hcpcs loinc snomed rxnorm rxcui ndc clinvar omim hgnc ensembl transcript exon codon variant chr chromosome locus rs cvx nct pmid pmcid doi isbn version ver v stage grade grades class type level room bed page p fig figure table "
-    "chapter section step line score scale dose q every x code codes dsm gold nyha asa rev build commit port pid uid trace span sha hash model step lot build sct "
+    "chapter section step line score scale dose q every x code codes dsm gold nyha asa rev build commit port pid uid trace span sha hash model step lot build sct process worker thread partition batch taxonomy sctid carc rarc remark denial modifier drg apc gems atc oid bin pcn ts epoch iat exp nbf "
     "uuid guid checksum error http status exit offset limit row rows column total count sum amount price cost usd eur gauge size french fr ph sp rs cd il".split()
 )
 
@@ -104,12 +107,16 @@ def _label(lexed: Lexed, value: int, code: bool) -> tuple[str | None, bool]:
             for first in range(max(0, last - 5), last):
                 name = " ".join(words[first:last])
                 found = type_of_words(name)
-                if found is None or (found == SAFE and first < last - 1 and tail not in _SAFE_WORDS):
+                if found is None or (found == SAFE and first < last - 1 and tail not in SAFE_WORDS):
                     continue
+                if found == "ID" and tail == "id" and last > 1 and words[last - 2] in _MACHINE:
+                    return SAFE, separated
                 if found != SAFE and is_weak(name) and not separated and not (code and found in _WEAK_CODES):
                     continue
                 return found, separated
-        if tail in _SAFE_WORDS:
+        if tail in SAFE_WORDS or (
+            tail in ("ct", "cm", "pcs", "id", "code") and last > 1 and words[last - 2] in SAFE_WORDS
+        ):
             return SAFE, separated
         if tail not in _FILLER:
             break
@@ -129,6 +136,11 @@ def _checked(kind: str, value: str) -> float:
         or (kind in ("CREDIT_CARD", "DEVICE") and compact.isdigit() and checks.luhn_ok(compact))
     )
     return 0.98 if good else 0.9
+
+
+def is_public(value: str) -> bool:
+    """Whether a code is one of a public terminology or registry by its shape: ``NM_000546.6``, ``E11.9``."""
+    return _PUBLIC.fullmatch(value) is not None
 
 
 def _by_shape(value: str) -> tuple[str, float] | None:

@@ -205,6 +205,8 @@ def _person(lexed: Lexed, j: int, at: int, strong: bool) -> Span | None:
                 break
     if last < 0 or not good:
         return None
+    if lexed.folded[j - 1] == "subject" and not any(lexed.flags[k] & (GIVEN | FAMILY) for k in range(j, last + 1)):
+        return None  # of a message
     if last == j and lexed.flags[j] & WORD and not strong:
         return None
     end = lexed.ends[last]

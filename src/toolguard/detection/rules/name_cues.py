@@ -5,15 +5,18 @@ from __future__ import annotations
 from toolguard.detection.gazetteer import CITY, CITY_HEAD, CLINICAL, EPONYM, FAMILY, GIVEN, REGION, WORD
 from toolguard.detection.rules.name_reader import NameReader
 from toolguard.detection.rules.name_words import (
+    ASKED,
     CONTEXT_GAP,
     CREDENTIALS,
     CUES,
+    RELEASE,
     ROLES,
     SPANNED,
     STOP,
     STRONG_CUES,
     TITLES,
 )
+from toolguard.detection.rules.vocabulary import is_term
 
 __all__ = ["CuedNames"]
 
@@ -26,6 +29,8 @@ class CuedNames(NameReader):
         gap = self.lexed.gap(i)
         if gap not in (" ", ". ", ".", ".  ") or i + 1 >= self.count:
             return None
+        if self.folded[i] == "ms" and i and self.words[i - 1].isdigit():
+            return None  # milliseconds
         title = self.folded[i]
         j = i + 1
         if self.folded[j] in TITLES and self.lexed.gap(j) in (" ", ". "):
@@ -80,6 +85,10 @@ class CuedNames(NameReader):
         if j >= self.count or not (self.caps[j] or self.lower_style) or not CONTEXT_GAP.fullmatch(self.lexed.gap(i)):
             return None
         strong = self.folded[i] in STRONG_CUES
+        if self.folded[j] in ("will", "may", "can") and j + 1 < self.count and self.folded[j + 1] in ASKED:
+            return None  # "Caller: Will somebody call?"
+        if RELEASE.match(self.lexed.text, self.lexed.ends[j]) and not self.flags[j] & (GIVEN | FAMILY):
+            return None  # "by RECIST 1.1"
         if self.folded[i] in ("patient", "pt", "client", "mother", "father", "nurse", "his", "her") and self.folded[
             j
         ] in ("name", "named", "is", "called"):
@@ -104,6 +113,7 @@ class CuedNames(NameReader):
                 and not self.flags[j] & CLINICAL
                 and self.folded[j] not in STOP
                 and self.folded[j] not in TITLES
+                and not is_term(self.words[j], self.folded[j])
                 and self.lexed.gap(i) in (" ", ": ")
             )
         ):
@@ -111,6 +121,12 @@ class CuedNames(NameReader):
         last = self.extend(j)
         if (last > j and self.eponym(last)) or self.stopped == last + 1:
             return None
+        if (
+            last > j
+            and not strong
+            and all(self.flags[k] & WORD and not self.flags[k] & GIVEN for k in range(j, last + 1))
+        ):
+            return None  # "Retired Teacher, Never Smoker": plain words
         if last == j:
             if strength == 1 and not strong and self.lexed.gap(i) == " " and not self.kin(i, j):
                 return None

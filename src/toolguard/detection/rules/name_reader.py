@@ -5,6 +5,7 @@ from __future__ import annotations
 from toolguard.detection.gazetteer import CLINICAL, EPONYM, FAMILY, GIVEN, REGION, WORD
 from toolguard.detection.lexer import Lexed
 from toolguard.detection.rules.name_words import CONTEXT_GAP, NOT_AFTER, PARTICLES, STOP, TITLES, VERBS
+from toolguard.detection.rules.vocabulary import is_term
 from toolguard.detection.spans import Span
 
 __all__ = ["NameReader"]
@@ -47,6 +48,8 @@ class NameReader:
             return 0
         shouting = self.lexed.shouting(i)
         if len(word) < 4 and not shouting and self.words[i].isupper() and not self.beside_capitals(i):
+            return 0
+        if not flags & (GIVEN | FAMILY | WORD) and is_term(self.words[i], word):
             return 0
         if flags & WORD:
             if flags & (GIVEN | FAMILY):

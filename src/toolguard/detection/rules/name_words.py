@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 __all__ = [
+    "ASKED",
     "CONTEXT_GAP",
     "CREDENTIALS",
     "CUES",
@@ -14,6 +15,7 @@ __all__ = [
     "NEVER_ALONE",
     "NOT_AFTER",
     "PARTICLES",
+    "RELEASE",
     "ROLES",
     "SPANNED",
     "STOP",
@@ -52,7 +54,9 @@ CREDENTIALS = frozenset(
 NOT_AFTER = frozenset(
     "disease disorder syndrome sign test score scale criteria classification index maneuver manoeuvre reflex phenomenon catheter tube stage staging fracture "
     "procedure operation repair lymphoma sarcoma tumor tumour palsy chorea dementia ataxia contracture esophagus thyroiditis nodule nodes node bodies body "
-    "cell cells point line ulcer hernia duct gland ring position incision clamp forceps drain equation formula method stain law triad tetralogy pentad questionnaire "
+    "cell cells point line ulcer hernia tear drain drains device gait maneuvers manoeuvres discriminant protein proteins virus law laws classifications medium needle blade scissors retractor suction speculum stage "
+    "angle grading grades grade plot statistic statistics correction distribution theorem network networks lamp chart visual-field pouch shunt graft osteotomy approach technique flap suture knot frame splint brace collar crutch "
+    "bed walker ratio formulae gap trial study score scores scales signs tests diseases syndromes disorders fractures lesion lesions tumors fever rash spots spot crisis phenomenon paralysis deformity abscess diverticulum pouch esophagitis  duct gland ring position incision clamp forceps drain equation formula method stain law triad tetralogy pentad questionnaire "
     "inventory assessment exam examination anemia anaemia arteritis granulomatosis encephalopathy angina murmur effect rule staging contraction contractions method "
     "positive negative curve curves sinus sinuses plot estimate estimates analysis variant model models reaction agar filter transform regression survival habitus".split()
 )
@@ -63,9 +67,13 @@ STOP = frozenset(
     "monday tuesday wednesday thursday friday saturday sunday january february march april june july august september october november december "
     "date time phone email fax address name dob mrn ssn npi id no yes male female man woman boy girl patient history plan assessment subjective objective "
     "dose daily tablet capsule english spanish french german chinese african american asian hispanic caucasian jewish muslim christian catholic "
-    "none unknown normal abnormal stable acute chronic mild moderate severe left right home band ilike like re reviewer pain mgmt management offered called proband asa hola yeah yes ok okay "
+    "from where join having into values select none unknown normal abnormal stable acute chronic mild moderate severe left right home band ilike like re reviewer pain mgmt management offered called proband asa hola yeah yes ok okay "
     "tagalog mandarin cantonese vietnamese korean japanese arabic russian portuguese somali hindi urdu farsi swahili amharic tigrinya hmong creole offered negativo positivo "
     "sure well so um uh micro subj union european sir madam team staff whom it may colleague colleagues doctor office everyone all there again today tomorrow tonight yesterday".split()
+)
+RELEASE = re.compile(r"\s(?:v\.?\s?)?\d{1,3}\.\d")
+ASKED = frozenset(
+    "i you he she they we it the a an my your his her our their this that these those there somebody someone anyone anybody insurance need not be cause".split()
 )
 INITIAL_GAP = (" ", ". ", ".", ".-", "-")
 CONTEXT_GAP = re.compile(r"[ \t]{0,3}[:=|,(\"'/-]?[ \t\"'(]{0,3}\n?[ \t]{0,4}")

@@ -21,6 +21,8 @@ from toolguard.detection.rules.name_words import (
     TRIGGERS,
     VERBS,
 )
+from toolguard.detection.rules.support import ANATOMY, is_pair
+from toolguard.detection.rules.vocabulary import is_maker
 from toolguard.detection.spans import Span
 
 __all__ = ["people"]
@@ -34,6 +36,17 @@ class _Names(CuedNames):
         strength = self.strength(i)
         if strength == 0 or self.eponym(i):
             return None
+        if is_maker(self.folded[i]) and not self.flags[i] & GIVEN:
+            return None
+        if is_pair(self.lexed, i):
+            return i + 2  # "Mallory-Weiss", "Bence Jones"
+        if (
+            self.lexed.gap(i) == "-"
+            and i + 2 < self.count
+            and self.folded[i + 2] in NOT_AFTER
+            and self.lexed.gap(i + 1) == " "
+        ):
+            return i + 3  # "Frank-Starling law"
         if self.lexed.gap(i) == "-" and self.flags[i] & EPONYM and i + 1 < self.count and self.flags[i + 1] & EPONYM:
             return i + 2  # "Kaplan-Meier", "Rokitansky-Aschoff"
         last = self.extend(i)
@@ -170,12 +183,18 @@ class _Names(CuedNames):
                 )
                 worded = (
                     alone
+                    and self.folded[j] not in ANATOMY
                     and self.caps[j]
                     and self.flags[j] & WORD
                     and self.folded[j] not in STOP
                     and (self.flags[j] & FAMILY or (self.lexed.gap(j - 1) == ". " and len(self.folded[j]) > 5))
                 )
-                if (self.strength(j) >= 2 or worded) and not self.initial(j) and self.caps[j]:
+                if (
+                    (self.strength(j) >= 2 or worded)
+                    and self.folded[j] not in ANATOMY
+                    and not self.initial(j)
+                    and self.caps[j]
+                ):
                     i = self.add(i, self.extend(j, limit=3), 0.75)
                     continue
             if (

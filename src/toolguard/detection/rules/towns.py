@@ -73,6 +73,8 @@ def towns(lexed: Lexed) -> list[Span]:
         ):
             continue
         cue = words[i - 1] if i and lexed.gap(i - 1) == " " else ""
+        if lexed.words[i].isupper() and len(words[i]) < 6 and cue not in _PLACE_CUES and not lexed.shouting(i):
+            continue  # "HIDA neg"
         named = flag & (GIVEN | FAMILY)
         if flag & WORD:
             if not caps[i] or cue not in _TRUE_PLACE_CUES or lexed.shouting(i):
