@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from functools import cached_property
 from itertools import accumulate, compress, repeat
 from operator import itemgetter
 
@@ -16,6 +15,13 @@ __all__ = ["Lexed"]
 _TOKEN = re.compile(r"([^\W\d_]+(?:'[^\W\d_]+)*|\d+)")
 _BEGIN = re.compile(r"(?:\A|[.!?]\s|\n)[\s\"'(*>#-]{0,4}([^\W\d_])")
 _SAME_LINE = re.compile(r"[^\n|:;=\t]{0,3}")
+_JOINTS = frozenset("-/.()")
+_AFTER_SPACE = frozenset("-/. (")
+
+
+def _goes_on(mark: str) -> bool:
+    """Whether the two characters after a number may lead to more of the same date or code."""
+    return mark[:1] in _JOINTS if mark[:1] != " " else mark[1:] in _AFTER_SPACE or mark[1:].isdigit()
 
 
 class Lexed:
@@ -30,6 +36,7 @@ class Lexed:
         caps: whether a token begins with a capital letter.
         vocabulary: the distinct folded words: a rule whose words are not among them has nothing to look for.
         figures: which tokens are numbers, in order.
+        digits: where those begin.
         numbers: the lengths of the numbers.
         fences: ranges that hold codes by their place (fields of a message), in order; set by the rules that know.
     """
@@ -59,46 +66,34 @@ class Lexed:
         self.caps = list(map(str.isupper, map(itemgetter(0), words)))
         self.vocabulary = frozenset(self.folded)
         self.figures = list(compress(range(len(words)), map(str.isdecimal, words)))
+        self.digits = [starts[index] for index in self.figures]
         self.numbers = frozenset([len(words[index]) for index in self.figures])
         self.fences: list[tuple[int, int]] = []
+        self._lower_style: bool | None = None
+        self._joined: list[int] | None = None
         self._shouts: frozenset[int] | None = None
 
-    @cached_property
+    @property
+    def lower_style(self) -> bool:
+        """The writer uses no capital letters to speak of, so their absence says nothing."""
+        if self._lower_style is None:
+            shouted = sum(map(str.isupper, compress(self.words, self.caps)))
+            few = (sum(self.caps) - shouted) * 12 < len(self.words) - len(self.figures)
+            self._lower_style = few and self._starts_low()
+        return self._lower_style
+
+    @property
     def joined(self) -> list[int]:
         """Where those numbers begin that more of a date or a code may follow: ``-``, ``/``, ``.``, a bracket, a digit."""
-        out = []
-        text, starts, ends = self.text, self.starts, self.ends
-        for index in self.figures:
-            end = ends[index]
-            mark = text[end : end + 2]
-            if mark and (
-                mark[0] in "-/.()" or (mark[0] == " " and (mark[1:].isdigit() or mark[1:] in ("-", "/", ".", " ", "(")))
-            ):
-                out.append(starts[index])
-        return out
+        if self._joined is None:
+            text, ends, starts = self.text, self.ends, self.starts
+            self._joined = [starts[index] for index in self.figures if _goes_on(text[ends[index] : ends[index] + 2])]
+        return self._joined
 
     def fenced(self, start: int, end: int) -> bool:
         """Whether a range touches a fence."""
         at = bisect_left(self.fences, (end, 0)) - 1
         return at >= 0 and self.fences[at][1] > start
-
-    @cached_property
-    def lower_style(self) -> bool:
-        """The writer uses no capital letters to speak of, so their absence says nothing."""
-        shouted = sum(map(str.isupper, compress(self.words, self.caps)))
-        few = (sum(self.caps) - shouted) * 12 < len(self.words) - len(self.figures)
-        return few and self._starts_low()
-
-    @cached_property
-    def runs(self) -> list[str]:
-        """What stands between white space, if it is of twelve characters or more: room for a code, a URL or a key."""
-        return [run for run in self.text.split() if len(run) > 11]
-
-    @cached_property
-    def digits(self) -> list[int]:
-        """Where the numbers begin."""
-        starts = self.starts
-        return [starts[index] for index in self.figures]
 
     def _starts_low(self) -> bool:
         """Sentences and lines begin with a small letter more often than with a capital."""

@@ -89,7 +89,7 @@ def secrets(lexed: Lexed) -> list[Span]:
     """Credentials in the text."""
     text, vocabulary = lexed.text, lexed.vocabulary
     out = private_keys(text)
-    long = any(len(run) >= _LONG_RUN for run in lexed.runs)
+    long = max(map(len, text.split()), default=0) >= _LONG_RUN
     for run in _RUN.finditer(text) if long else ():
         for match in _SHAPES.finditer(text, *run.span()):
             if entropy(match[0]) > 2.2:
