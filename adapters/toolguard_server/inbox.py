@@ -187,7 +187,7 @@ class Inbox:
     def _decide(self, me: Human, approval_id: str, form: dict[str, str]) -> None:
         answer = {"approve": Answer.APPROVE, "deny": Answer.DENY}.get(form.get("answer", ""))
         version = form.get("version", "")
-        if answer is None or not (version.isascii() and version.isdigit()):
+        if answer is None or not _is_number(version):
             raise Problem("invalid", "this form is not whole; open the request again")
         self._authority.decide(
             me,
@@ -236,12 +236,17 @@ class Inbox:
         return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
 
 
+def _is_number(text: str) -> bool:
+    """Whether it is a whole number of a size that any of these can have."""
+    return len(text) <= 9 and text.isascii() and text.isdigit()
+
+
 def _terms(form: dict[str, str]) -> StandingTerms | None:
     """What a form lets stand; None where the yes is for one call."""
     minutes, uses = form.get("standing_minutes", ""), form.get("standing_uses", "")
     if minutes in ("", "0"):
         return None
-    if not (minutes.isascii() and minutes.isdigit() and uses.isascii() and uses.isdigit()):
+    if not (_is_number(minutes) and _is_number(uses)):
         raise Problem("invalid", "say how long the yes stands and for how many calls; open the request again")
     return StandingTerms(seconds=int(minutes) * 60.0, uses=int(uses), session_only="standing_session" in form)
 

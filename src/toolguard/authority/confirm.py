@@ -24,6 +24,7 @@ class Confirming:
         self._directory = directory
         self._verifier = verifier
         self._witness = witness
+        self._readers: dict[str, RegisterReader] = {}
 
     def confirm(self, actor: Actor, approval_id: str, call_digest: str) -> Approval:
         """The approval, now spent: whoever was told so may claim it, and nobody will be told so again.
@@ -51,7 +52,8 @@ class Confirming:
             return "not_approved"
         if is_expired(approval, now):
             return "expired"
-        registers = RegisterReader(self._store, self._verifier, request.tenant).read()
+        mine = RegisterReader(self._store, self._verifier, request.tenant)
+        registers = self._readers.setdefault(request.tenant, mine).read(fresh=True)  # only what is new is checked
         if registers.frozen(request.agent) is not None:
             return "frozen"
         if approval.id in registers.tenant.void or not self._signed(approval):
