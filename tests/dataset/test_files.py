@@ -203,6 +203,18 @@ def test_names_as_columns_are_masked_in_the_header(tmp_path, key):
 # --- forms of files
 
 
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("a,column 3", "x,Mr. Margaret O'Neil,ok"),  # a cell too many is called as the column before it
+        ("a,a 3,a", "x,Mr. Margaret O'Neil,ok"),
+        ("a,,column 2", "x,Mr. Margaret O'Neil,ok"),
+    ],
+)
+def test_no_cell_hides_behind_another_of_the_same_name(tmp_path, key, header, row):
+    assert "O'Neil" not in one_row(tmp_path, key, f"{header}\n{row}\n")
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_rows_in_which_nothing_is_found_stay_as_they_were(tmp_path, key, ending):
     text = f'code,"what, exactly"{ending}"E11.9","a ""b"" c"{ending}I10,{ending}'

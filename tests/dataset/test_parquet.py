@@ -118,3 +118,15 @@ def test_the_missing_extra_is_named(tmp_path, key, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     result = mask(tmp_path / "v.parquet", "--out", tmp_path / "m.parquet", "--key", key, ok=(3,))
     assert "toolguard-middleware[dataset]" in result.stderr
+
+
+def test_a_masked_number_that_its_type_cannot_hold_is_left_empty_and_counted(tmp_path, key):
+    phones = pa.array([2_012_555_000 + n for n in range(40)], pa.int32())
+    out = masked(
+        tmp_path, pa.table({"phone": phones}), key, "--columns", "phone=PHONE", "--report", tmp_path / "r.json"
+    )
+    new = out["phone"].to_pylist()
+    assert out.schema.field("phone").type == pa.int32()
+    assert 0 < new.count(None) < 40
+    assert not set(new) & set(phones.to_pylist())
+    assert f'"emptied": {new.count(None)}' in (tmp_path / "r.json").read_text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,8 +106,8 @@ class Csv:
     def _masked(self, masker: Masker, raw: bytes, number: int, counts: Counts) -> bytes:
         cells = _cells(raw, number, self.encoding, self.delimiter)
         names = self.names
-        if len(cells) > len(names):
-            names += tuple(f"column {n + 1}" for n in range(len(names), len(cells)))
+        while len(names) < len(cells):
+            names += (_unlike(f"column {len(names) + 1}", names),)
         value: Json = {name: cell for name, cell in zip(names, cells, strict=False) if cell}
         record = masker.record(value)
         found = [f for f in record.findings if not f.key]  # names of columns are the header's
@@ -151,7 +151,7 @@ def csv_format(path: Path, *, encoding: str, bom: bool, pack: bool, delimiter: s
         raise DatasetError(f"{str(path)!r} begins with an empty line where a header is expected; remove it")
     names: dict[str, None] = {}
     for number, name in enumerate(header, 1):
-        names[name if name and name not in names else f"{name or 'column'} {number}"] = None
+        names[name if name and name not in names else _unlike(f"{name or 'column'} {number}", names)] = None
     offset = len(raw) + (len(BOM) if bom else 0)
     return Csv(
         encoding=encoding,
@@ -163,6 +163,13 @@ def csv_format(path: Path, *, encoding: str, bom: bool, pack: bool, delimiter: s
         names=tuple(names),
         start=Position(offset, 1 + raw.count(b"\n")),
     )
+
+
+def _unlike(name: str, taken: Container[str]) -> str:
+    """``name``, or one like it that no column has: two cells under one name, and one would not be looked into."""
+    while name in taken:
+        name += "'"
+    return name
 
 
 def _raw_rows(file: Input | io.BytesIO, number: int, delimiter: str) -> Iterator[bytes]:

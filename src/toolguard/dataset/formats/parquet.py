@@ -110,7 +110,7 @@ class Parquet:
         for n, written in enumerate(schema):
             changed = out.get(written.name)
             column = batch.column(n)
-            arrays.append(column.cast(written.type) if changed is None else pa.array(changed, written.type))
+            arrays.append(column.cast(written.type) if changed is None else _array(pa, changed, written.type, counts))
         return Done(data=_stream(pa, pa.table(arrays, schema=schema)), counts=counts)
 
     def finish(self, part: Path, final: Path) -> None:
@@ -226,6 +226,24 @@ def _json(value: Any) -> Json:
     if isinstance(value, decimal.Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return str(value)
+
+
+def _array(pa: Any, values: list[Any], type: Any, counts: Counts) -> Any:
+    """``values`` as a column; what its type cannot hold (a number of as many digits, but too large) becomes None."""
+    try:
+        return pa.array(values, type)
+    except (pa.ArrowInvalid, OverflowError):
+        fitting = [value if _fits(pa, value, type) else None for value in values]
+        counts.emptied += sum(value is not None for value in values) - sum(value is not None for value in fitting)
+        return pa.array(fitting, type)
+
+
+def _fits(pa: Any, value: Any, type: Any) -> bool:
+    try:
+        pa.scalar(value, type)
+    except (pa.ArrowInvalid, OverflowError):
+        return False
+    return True
 
 
 _YEAR = re.compile(r"[0-9]{4}")
