@@ -64,8 +64,13 @@ def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]
             seconds=config.references.seconds,
             clock=clock,
         ),
+        "confirm_critical": config.service.confirm == "critical",
         **_telemetry(config, store),
     }
+    if "confirm" not in given and config.service.confirm == "critical":
+        described["confirm"] = _confirmer(config)
+    if "revealer" not in given:
+        described["revealer"] = revealer_of(config)
     if "credentials" not in given:
         described["credentials"] = open_providers(config.credentials, at=config.at)
     unknown = sorted(set(given) - PART_NAMES)

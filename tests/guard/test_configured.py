@@ -1,0 +1,66 @@
+"""What ``toolguard.toml`` says of critical calls and of what decides them reaches the guard."""
+
+import pytest
+
+from toolguard import Caller, DeniedError, Guard, Suspended
+from toolguard.keys import Purpose, SecretKey, write_key
+from toolguard.stores import open_store
+
+POLICY = """
+apiVersion: toolguard/v1
+kind: ToolPolicy
+metadata: {name: ward, version: 1}
+defaults: {by_risk: {critical: require_approval}}
+approvals: {default: {approvers: ["person:chen"]}}
+tools: {wipe: {risk: critical, decisive: [cohort]}}
+"""
+DIRECTORY = """
+version: 1
+persons:
+  - {id: ana, name: Ana, identities: [{issuer: local, tenant: general, subject: ana}]}
+  - {id: chen, name: Chen, identities: [{issuer: local, tenant: general, subject: chen}]}
+agents: [{name: desk, tenant: general, owners: [ana]}]
+"""
+
+
+def wipe(cohort: str) -> str:
+    """Delete a cohort."""
+    raise AssertionError("nobody approved it")
+
+
+def asked(folder, service):
+    """What a guard of that ``[service]`` asks about a critical call."""
+    (folder / "policy.yaml").write_text(POLICY)
+    (folder / "directory.yaml").write_text(DIRECTORY)
+    (folder / "toolguard.toml").write_text(
+        '[guard]\npolicy = "policy.yaml"\nsuspend = "raise"\n[directory]\nfile = "directory.yaml"\n'
+        f'[store]\nurl = "memory:"\n[telemetry]\nspans = "off"\n[service]\n{service}\n'
+    )
+    store = open_store("memory:")
+    caller = Caller.of("ana", agent="desk", tenant="general")
+    with Guard.from_config(folder / "toolguard.toml", store=store) as guard, guard.session(caller=caller) as session:
+        with pytest.raises(Suspended) as waiting:
+            session.call(wipe, {"cohort": "of Margaret O'Neil, SSN 219-09-9999"}, call_id="c1")
+        return store.get("general", waiting.value.approval_id).request
+
+
+def test_a_critical_call_is_not_asked_where_no_service_can_confirm_it(tmp_path):
+    with pytest.raises(DeniedError, match=r"set \[service\] token"):
+        asked(tmp_path, "")
+
+
+def test_a_critical_call_is_asked_where_the_service_confirms_it(tmp_path):
+    (tmp_path / "service.token").write_text("tg_service_x\n")
+    assert asked(tmp_path, 'token = "file:service.token"').risk_level == "critical"
+
+
+def test_a_critical_call_is_asked_where_doing_without_is_accepted(tmp_path):
+    assert asked(tmp_path, 'confirm = "never"').risk_level == "critical"
+
+
+def test_what_decides_a_call_is_sealed_for_the_service_that_has_the_reveal_key(tmp_path):
+    assert asked(tmp_path, 'confirm = "never"').sealed_decisive == b""
+    write_key(tmp_path / "reveal.key", SecretKey.generate(Purpose.REVEAL))
+    request = asked(tmp_path, 'confirm = "never"\nreveal_key = "reveal.key"')
+    assert request.hidden == ("cohort",)
+    assert request.sealed_decisive != b""
