@@ -8,6 +8,7 @@ or one punctuation character. Spaces are no tokens. Possessive ``'s`` stands alo
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from typing import Final
 
 __all__ = ["NEWLINE", "tokenize"]
@@ -16,7 +17,7 @@ NEWLINE: Final = "\n"
 """Text of every line-break token, however many breaks it stands for."""
 
 _TOKEN: Final = re.compile(
-    r"""
+    r"""(
       [^\W_][\w.+-]{0,63}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}     # e-mail address
     | (?:https?|ftp|sftp|wss?|s3)://[^\s"'<>|\\]{1,2000}        # URL
     | \d{1,3}(?:,\d{3}(?![\d/:-]))+(?:\.\d+)?
@@ -25,22 +26,16 @@ _TOKEN: Final = re.compile(
     | ['’][sS]\b
     | [ \t]*[\r\n][\s]*
     | \S
-    """,
+    )""",
     re.VERBOSE,
 )
 
 
 def tokenize(text: str) -> tuple[list[str], list[int], list[int]]:
     """Tokens of ``text``, their starts and their ends (Python string indices); line breaks become `NEWLINE`."""
-    words: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    for match in _TOKEN.finditer(text):
-        word = match.group()
-        if "\n" in word or "\r" in word:
-            word = NEWLINE
-        words.append(word)
-        start, end = match.span()
-        starts.append(start)
-        ends.append(end)
-    return words, starts, ends
+    parts = _TOKEN.split(text)  # blanks, token, blanks, …, token, blanks
+    words = parts[1::2]
+    if "\n" in text or "\r" in text:
+        words = [NEWLINE if "\n" in word or "\r" in word else word for word in words]
+    bounds = list(accumulate(map(len, parts)))
+    return words, bounds[0:-1:2], bounds[1::2]
