@@ -51,7 +51,7 @@ _CODES = frozenset("ID MRN ACCOUNT DEVICE LICENSE HEALTH_PLAN_ID".split())
 _DOTTED = re.compile(r"\d{1,2}\.\d{1,2}\.\d{1,2}")
 _TRIPLE = re.compile(r"(?<![\d.])(\d{1,3})\.(\d{1,3})\.\d{1,4}(?![\d.])")
 _AGE = re.compile(r"\D{0,12}(?:9\d|1[0-4]\d)\D{0,14}")
-_PACKAGE = re.compile(r"@\d|@\S*/|\s\S*\s")
+_PACKAGE = re.compile(r"@\d|@\S{0,80}/|\s\S{0,80}\s")
 _WEEKS = re.compile(r"\b\d+w\d")
 _COMPANY = frozenset(
     "scientific therapeutics pharmaceuticals pharma biosciences dynamics systems software technologies protocol consensus trial study criteria guideline guidelines declaration".split()
@@ -75,7 +75,7 @@ _SPELLED_UNIT = re.compile(
     r"\b(?:milligrams?|micrograms?|grams?|kilos?|milliliters?|mils?|liters?|units?|tablets?|capsules?|pounds?|percent|degrees|puffs?|drops|times|joules|centimeters?|millimeters?)\b",
     re.IGNORECASE,
 )
-_BARE = re.compile(r"[^\W\d]*(?:\s?[^\W\d]+\s)*\d{1,3}(?:\s[^\W\d]+)*")
+_BARE = re.compile(r"(?:[^\W\d]{1,24}\s){0,6}\d{1,3}(?:\s[^\W\d]{1,24}){0,4}")
 _DAY_WORDS = frozenset("the el den am on th st nd rd day dia jour".split())
 _YEAR_WORDS = frozenset(
     "two thousand and nineteen twenty thirty forty fifty sixty seventy eighty ninety oh hundred one three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen".split()

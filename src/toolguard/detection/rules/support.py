@@ -49,7 +49,7 @@ _DOSE = re.compile(
     r"[ ]?(?:\(?\d|,? (?:mg|mcg|ml|tablets?|tabs?|caps|capsules?|pills?|patch|patches|cream|inhaler|injections?|infusions?|pen|pens|dose|doses|device|app|server|cluster|scan|test|assay|panel|kit|pump|stent|valve|monitor|trial|study|protocol)\b)",
     re.IGNORECASE,
 )
-_ADDRESSED = re.compile(r"[ \t]*\r?\n[^\n]{0,60}?(?<!\d)\d{4,6}(?!\d)")
+_ADDRESSED = re.compile(r"[ \t]{0,8}\r?\n[^\n]{0,60}?(?<!\d)\d{4,6}(?!\d)")
 _RATHER = frozenset(
     "no not or vs versus neg negative positive pos possible probable like modified grade class type using than classic variant".split()
 )
@@ -75,7 +75,7 @@ _IDENTIFIERS = frozenset(
     "MRN SSN DATE_OF_BIRTH PHONE FAX EMAIL HEALTH_PLAN_ID ACCOUNT ADDRESS AGE LICENSE PERSON".split()
 )
 _DAY_AFTER = re.compile(r"[ ,]{1,2}\d")
-_SPELLED = re.compile(r"(?:[A-Za-z][-. ]{1,2}){2,}[A-Za-z]\.?")
+_SPELLED = re.compile(r"(?:[A-Za-z][-. ]{1,2}){2,20}[A-Za-z]\.?")
 _AGE_AFTER = re.compile(
     r",?\s?\(?\d{1,3}\s?(?:y|yo|yr|yrs|years?|[mMfF])\b|,\s\d{1,3},|\s\(?(?:he|she|they|age[d]?|dob)\b", re.IGNORECASE
 )
