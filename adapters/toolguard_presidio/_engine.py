@@ -8,7 +8,8 @@ from typing import Any
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 
-from toolguard.detection import AllowList, Lexed, Profile, Shape, Tagger, TextPipeline, tagger_of
+from toolguard.detection import DefaultDetector, Lexed, Profile, Shape, Tagger
+from toolguard.ports import Origin
 
 __all__ = ["PlainNlpEngine", "ToolguardRecognizer", "analyzer_engine"]
 
@@ -56,15 +57,16 @@ class PlainNlpEngine(NlpEngine):
 
 
 class ToolguardRecognizer(EntityRecognizer):
-    """All of toolguard's text recognizers as one Presidio recognizer.
+    """All of toolguard's detection as one Presidio recognizer: what `DefaultDetector` finds in the same text.
 
-    One, not one per type: their findings are resolved against each other before Presidio sees them.
+    One, not one per type: its findings are resolved against each other before Presidio sees them. Text that is JSON,
+    or holds some, is read by its structure. Each text is looked at by itself; nothing is remembered.
     """
 
-    def __init__(self, pipeline: TextPipeline | None = None, *, language: str = "en") -> None:
-        self._pipeline = pipeline or TextPipeline()
+    def __init__(self, detector: DefaultDetector | None = None, *, language: str = "en") -> None:
+        self._detector = detector or DefaultDetector()
         super().__init__(
-            supported_entities=sorted(self._pipeline.types), name="ToolguardRecognizer", supported_language=language
+            supported_entities=sorted(self._detector.types), name="ToolguardRecognizer", supported_language=language
         )
 
     def load(self) -> None:
@@ -73,7 +75,7 @@ class ToolguardRecognizer(EntityRecognizer):
     def analyze(
         self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
     ) -> list[RecognizerResult]:
-        wanted = set(entities) if entities else self._pipeline.types
+        wanted = set(entities) if entities else self._detector.types
         return [
             RecognizerResult(
                 entity_type=span.type,
@@ -85,7 +87,7 @@ class ToolguardRecognizer(EntityRecognizer):
                     RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
                 },
             )
-            for span in self._pipeline.spans(text)
+            for span in self._detector.session().inspect(text, origin=Origin.RESULT)
             if span.type in wanted
         ]
 
@@ -113,7 +115,7 @@ def analyzer_engine(
     Raises:
         ConfigError: both a tagger and a profile are given, or a shape's pattern is refused.
     """
-    pipeline = TextPipeline(tagger=tagger_of(tagger, profile), allow=AllowList(allow), deny=deny, shapes=shapes)
-    ours = [ToolguardRecognizer(pipeline, language=language) for language in languages]
+    detector = DefaultDetector(tagger=tagger, profile=profile, allow=allow, deny=deny, shapes=shapes)
+    ours = [ToolguardRecognizer(detector, language=language) for language in languages]
     registry = RecognizerRegistry(recognizers=[*ours, *recognizers], supported_languages=list(languages))
     return AnalyzerEngine(registry=registry, nlp_engine=PlainNlpEngine(languages), supported_languages=list(languages))

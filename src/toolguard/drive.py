@@ -131,7 +131,16 @@ class Hands:
         """Whether the step may wait for a disk or another process."""
         return isinstance(
             step,
-            s.Commit | s.Allocate | s.Reveal | s.Find | s.Recent | s.CountUses | s.Confirm | s.ReadLedger | s.LookUp | s.Digest,
+            s.Commit
+            | s.Allocate
+            | s.Reveal
+            | s.Find
+            | s.Recent
+            | s.CountUses
+            | s.Confirm
+            | s.ReadLedger
+            | s.LookUp
+            | s.Digest,
         ) or (isinstance(step, s.ReadRegister) and step.fresh)
 
     def _tell(self, records: tuple[AuditRecord, ...]) -> None:
@@ -167,6 +176,16 @@ class Hands:
             ) from None
 
     def _look_up(self, step: s.LookUp) -> s.Requester | None:
+        try:
+            return self._requester(step)
+        except ToolguardError:
+            raise
+        except Exception as fault:  # noqa: BLE001 - a directory may fail in any way
+            raise IdentityError(
+                f"the directory failed with {type(fault).__name__}, so nobody is known and the call did not run; mend it"
+            ) from None
+
+    def _requester(self, step: s.LookUp) -> s.Requester | None:
         caller, now = step.caller, self.clock.now()
         person = self.directory.person(caller.person, at=now)
         if person is None:

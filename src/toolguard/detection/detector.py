@@ -95,6 +95,11 @@ class DefaultDetector:
     def version(self) -> str:
         return self._version
 
+    @property
+    def types(self) -> frozenset[str]:
+        """Every type a finding may have."""
+        return self._pipeline.types | frozenset(self._fields.values())
+
     def session(self) -> Session:
         return Session(
             self._pipeline.spans,
