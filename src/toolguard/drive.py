@@ -23,7 +23,14 @@ from toolguard._core.flow import Flow
 from toolguard._core.mask import checked
 from toolguard.credentials import Keychain, scrub_error
 from toolguard.directory import closure
-from toolguard.errors import BadArgumentsError, ContentError, DetectionError, StoreError, ToolguardError
+from toolguard.errors import (
+    BadArgumentsError,
+    ContentError,
+    DetectionError,
+    IdentityError,
+    StoreError,
+    ToolguardError,
+)
 from toolguard.ports import (
     Clock,
     CredentialProvider,

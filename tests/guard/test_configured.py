@@ -3,7 +3,9 @@
 import pytest
 
 from toolguard import Caller, DeniedError, Guard, Suspended
+from toolguard.errors import IdentityError
 from toolguard.keys import Purpose, SecretKey, write_key
+from toolguard.policyfile import load_policy
 from toolguard.stores import open_store
 
 POLICY = """
@@ -64,3 +66,23 @@ def test_what_decides_a_call_is_sealed_for_the_service_that_has_the_reveal_key(t
     request = asked(tmp_path, 'confirm = "never"\nreveal_key = "reveal.key"')
     assert request.hidden == ("cohort",)
     assert request.sealed_decisive != b""
+
+
+class Unreachable:
+    """A directory somewhere else, which is not there."""
+
+    def person(self, identity, *, at):
+        raise RuntimeError("no route to the host that knows Margaret O'Neil")
+
+
+def test_a_directory_that_fails_stops_the_call_on_record_and_its_words_stay_with_it():
+    store = open_store("memory:")
+    guard = Guard(load_policy(POLICY), store=store, directory=Unreachable(), confirm_critical=False)
+    with guard.session(caller=Caller.of("ana", agent="desk", tenant="general")) as session:
+        with pytest.raises(IdentityError) as failed:
+            session.call(wipe, {"cohort": "trial"}, call_id="c1")
+    assert "O'Neil" not in str(failed.value)
+    assert failed.value.__suppress_context__
+    (head,) = store.heads()
+    bodies = [record.draft.body for record in store.records(log_id=head.log_id)]
+    assert bodies[-1]["toolguard.decision.reason_code"] == "identity"
