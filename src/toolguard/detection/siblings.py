@@ -20,7 +20,7 @@ __all__ = ["Part", "joined", "named_key"]
 LONGEST = 24
 """Characters of the longest leaf that is looked at as a part."""
 _SHAPES = {(3, 2, 4): "SSN", (3, 3, 4): "PHONE", (4, 4, 4, 4): "CREDIT_CARD", (3, 7): "PHONE"}
-_KEY = re.compile(r"([A-Za-z]+?)(?:[_.-]|(?<=[a-z])(?=[A-Z]))([A-Za-z]+)")
+_KEY = re.compile(r"\A([A-Za-z]+?)(?:[_.-]|(?<=[a-z])(?=[A-Z]))([A-Za-z]+)")
 
 
 class Part(NamedTuple):

@@ -7,8 +7,8 @@ import re
 
 __all__ = ["fits"]
 
-_YEAR = re.compile(r"\s*(?:1[89]|20)\d\d\s*")
-_NUMBER = re.compile(r"\s*(\d{1,3})")
+_YEAR = re.compile(r"\A\s*(?:1[89]|20)\d\d\s*")
+_NUMBER = re.compile(r"\A\s*(\d{1,3})")
 _NO_PLACE = frozenset("home inpatient outpatient emergency none unknown n/a na null same other self".split())
 
 

@@ -27,8 +27,8 @@ _LITERAL = re.compile(
     re.IGNORECASE,
 )
 _INSERT = re.compile(r"insert\s+into\s+[\w.\"`\[\]]{1,64}\s*(?:\(([^()]{1,2000})\)\s*)?values\s*", re.IGNORECASE)
-_VALUE = re.compile(r"\s*+(?:'((?:[^']|''){0,400})'|([^,()']{0,80}))\s*(,|\))")
-_NEXT_ROW = re.compile(r"\s*,\s*(?=\()")
+_VALUE = re.compile(r"(?<!\s)\s*+(?:'((?:[^']|''){0,400})'|([^,()']{0,80}))\s*(,|\))")
+_NEXT_ROW = re.compile(r"(?<!\s)\s*+,\s*+(?=\()")
 
 
 def sql(lexed: Lexed) -> list[Span]:
