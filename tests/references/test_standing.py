@@ -26,6 +26,8 @@ def test_a_standing_yes_does_not_cover_contents(references, covered):
         tool_ref=made.tool.identity.ref,
         level=RiskLevel.HIGH,
         rules=rules_digest(judged.decision.approver_rules),
+        asked_by=frozenset(judged.decision.rule_ids),
+        classes=judged.decision.risk.classes,
         fixed=arg_digests(made.scope.digest_key, {"path": "/srv/letter.txt"}),
         terms=StandingTerms(seconds=3600.0, uses=5),
         begins=0.0,

@@ -148,7 +148,7 @@ async def test_masking_again_changes_nothing_and_costs_one_look_at_each_new_text
     with guard.session(caller=caller()) as session:
         read: list[str] = []
         recognize = session._detector._recognize
-        session._detector._recognize = lambda text: read.append(text) or recognize(text)
+        session._detector._recognize = lambda text, check: read.append(text) or recognize(text, check)
         agent.invoke({"messages": [HumanMessage(f"Patient {ADA}, MRN {MRN}, was admitted on March 3, 2024.")]})
     assert len(model.shown) == 13
     assert len(read) <= 4 * 13  # history grows to 25 messages, each text is read once
