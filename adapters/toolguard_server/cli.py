@@ -112,6 +112,8 @@ def _assemble(settings: Config, store: Store, *, hosts: set[str], https: bool) -
     tokens = TokenFile(settings.at(settings.directory.tokens), now=SystemClock().now)
     tokens.entries()
     verifier = PinnedVerifier(_public(keys))
+    witness = Witness(settings.at(settings.service.witness), store.epoch)
+    witness.note(store, (ALL, *directory.tenants()))
     authority = Authority(
         store,
         directory,
@@ -120,9 +122,8 @@ def _assemble(settings: Config, store: Store, *, hosts: set[str], https: bool) -
         verifier=verifier,
         detector=default_detector(),
         revealer=revealer_of(settings),
+        check_store=lambda: witness.check(store),
     )
-    witness = Witness(settings.at(settings.service.witness), store.epoch)
-    witness.note(store, (ALL, *directory.tenants()))
     return create_app(
         authority,
         tokens,

@@ -46,11 +46,13 @@ class Base:
         verifier: GrantVerifier,
         detector: Detector,
         revealer: Callable[[str], Sealer] | None = None,
+        check_store: Callable[[], None] | None = None,
     ) -> None:
         """``verifier`` pins the service's own public keys; ``detector`` masks what approvers write.
 
         ``revealer`` gives each tenant's sealer for decisive arguments (``KeyRing.sealer``); without it nothing is
-        revealed. The time that counts is the store's.
+        revealed. ``check_store`` raises StoreError where the store was set back (`Witness.check`): it is asked before
+        anything that lets a call run. The time that counts is the store's.
         """
         self._store = store
         self._directory = directory
@@ -59,6 +61,7 @@ class Base:
         self._verifier = verifier
         self._detector = detector
         self._revealer = revealer
+        self._check_store = check_store
         self._worker = ids.new()
         self._readers: dict[str, RegisterReader] = {}
         self._clicks = Clicks()
@@ -135,6 +138,11 @@ class Base:
                 "the register of acts does not hold together; nothing is decided until the database was looked at",
                 code="tampered",
             ) from None
+
+    def _check_not_set_back(self) -> None:
+        """Before anything that lets a call run. A no, a freeze, a revocation are taken even so: they can only stop one."""
+        if self._check_store is not None:
+            self._check_store()
 
     def _act(
         self,

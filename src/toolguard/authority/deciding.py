@@ -83,6 +83,7 @@ class Deciding(Base):
             ApprovalError: refused, and on record; ``code`` is ``decided``, ``expired``, ``self_approval``,
                 ``not_an_approver``, ``not_your_turn``, ``stale``, ``reason_required``, ``step_up_required``,
                 ``reveal_required``, ``standing_refused``, ``frozen``, ``tampered`` or ``not_a_person``.
+            StoreError: a yes, and the store was set back.
         """
         if not isinstance(actor, Human):
             raise ApprovalError("only a person can decide; sign in as one", code="not_a_person")
@@ -151,6 +152,7 @@ class Deciding(Base):
         return after, self._let_stand(counted, actor, person, now)
 
     def _check_yes(self, approval: Approval, authentic: bool) -> None:
+        self._check_not_set_back()
         registers = self._registers(approval.request.tenant)
         if not authentic or approval.id in registers.tenant.void:
             raise ApprovalError(

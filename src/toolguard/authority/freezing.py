@@ -51,6 +51,7 @@ class Freezing(Base):
             NotFoundError: no such freeze holds.
             ApprovalError: as `freeze`, and ``second_person``.
         """
+        self._check_not_set_back()
         for _ in range(ATTEMPTS):
             human, person = self._on_duty(actor, "freeze_all", "freeze")
             registers = self._registers(human.tenant)

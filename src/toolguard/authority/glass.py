@@ -93,6 +93,7 @@ class Glass(Base):
         if actor.assured < Assured.STEPPED_UP:
             raise ApprovalError("prove who you are once more, with your second factor", code="step_up_required")
         kept = self._reason(reason)
+        self._check_not_set_back()
         registers = self._registers(request.tenant)
         if registers.frozen(request.agent) is not None:
             raise ApprovalError("this agent is frozen; nothing of it is let through", code="frozen")
