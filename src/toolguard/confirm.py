@@ -46,7 +46,8 @@ class ServiceConfirmer:
 
         Raises:
             InvalidatedError: it says no.
-            StoreError: it cannot be asked; the call does not run, and its approval stays as it is.
+            StoreError: it cannot be asked, or its answer is lost; the call does not run, and its row stays as it is. Where the
+                answer was lost after a yes, that yes is spent: the next try is refused, and the call has to be asked anew.
         """
         import httpx
 

@@ -189,7 +189,7 @@ def _write(
                         state.save(out)
                         raise DatasetError(
                             f"{str(job.source)!r}: {following.done.bad}; mend the line, or let go of such lines with "
-                            "--on-error withhold"
+                            "--on-error withhold; either way begin anew with --restart"
                         )
                     out.write(following.done.data)
                     item.written += len(following.done.data)

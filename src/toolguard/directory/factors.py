@@ -84,7 +84,7 @@ class SecondFactors:
             if factor is None:
                 raise IdentityError("no second factor is enrolled for you; 'toolguard people factor' enrols one")
             if now < factor.paused_until:
-                raise IdentityError("too many wrong codes; wait a few minutes and try again")
+                raise IdentityError("too many wrong codes; wait a while (an hour at most) and try again")
             step = self._step(factor, code, now)
             if step is None:
                 factor.wrong += 1
