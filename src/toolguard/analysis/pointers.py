@@ -11,7 +11,6 @@ from toolguard.analysis.url import is_url
 
 __all__ = ["pointing"]
 
-_POINTS = frozenset({"path", "url"})
 _PATH = re.compile(r"^(?:/|\.\.?/|~/|[A-Za-z]:[\\/]|\\\\|file:)", re.IGNORECASE)
 _PLACE = re.compile(r"[.:/\\\d]|localhost", re.IGNORECASE)
 _MAX_VALUES = 5_000

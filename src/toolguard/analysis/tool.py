@@ -15,7 +15,6 @@ from toolguard.analysis.words import bag, unmask
 
 __all__ = ["classify_tool", "read_effects"]
 
-_HTTP = {"delete": (DESTRUCTIVE, HIGH), "put": (WRITE, MEDIUM), "patch": (WRITE, MEDIUM), "post": (WRITE, MEDIUM)}
 
 # Sentences by which an author warns. They speak about this tool wherever they stand in the description.
 _WARNINGS = (
