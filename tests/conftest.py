@@ -13,6 +13,13 @@ SLOW = (
     "attacks/test_arguments.py",  # megabytes of hostile input
     "attacks/test_database.py",  # a database per edit
     "attacks/test_faults.py",  # a fault at every step in turn
+    "attacks/test_gates_proposals.py",  # a register of thousands
+    "attacks/test_gates_rest.py",  # every route in every wrong way
+    "attacks/test_gates_service.py",  # services that answer wrongly
+    "benchmarks/",  # the arithmetic of the benchmarks
+    "credentials/test_postgres.py",  # a database user a call
+    "dataset/test_files.py",  # processes that share a file
+    "dataset/test_parquet.py",  # processes that share a file
     "dataset/test_resume.py",  # processes that are killed
     "detection/test_time.py",  # texts of a megabyte
     "detection_tagger/test_training.py",  # trains
@@ -20,6 +27,8 @@ SLOW = (
     "guard/test_processes.py",  # processes that are killed
     "race/test_faults.py",  # processes that are killed, disks that are full
     "race/test_race.py",  # processes that race
+    "server/test_act_commands.py",  # the service as a process
+    "server/test_confirming.py",  # the service as a process
     "server/test_process.py",  # the service as a process
     "shape/",  # imports in fresh interpreters
     "postgres/",  # every statement as every role
@@ -35,5 +44,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         place = item.path.relative_to(ROOT).as_posix()
         # the OpenAI suite runs every test through both APIs; the second is the same gate behind other shapes
         second = place.startswith("adapters/openai/") and "responses" in item.name
-        if second or place.startswith(SLOW):
+        if second or place.startswith(SLOW) or item.nodeid.partition("::")[2].startswith("TestPostgres"):
             item.add_marker(pytest.mark.slow)
