@@ -62,7 +62,7 @@ class ResolutionBody(_Body):
 class FreezeBody(_Body):
     """``agent`` alone, or with null every agent of your tenant; ``everyone``: every tenant."""
 
-    agent: Annotated[str | None, Field(max_length=256)] = None
+    agent: Annotated[str | None, Field(min_length=1, max_length=256)] = None
     everyone: bool = False
     reason: Reason
 

@@ -609,3 +609,21 @@ def test_two_workers_that_ask_at_once_share_one_request():
         call(hand)
     assert waiting.value.approval_id == first.approval.id
     assert hand.records == []
+
+
+def test_a_register_that_does_not_hold_denies_and_is_recorded_where_a_yes_could_stand():
+    hand = Hand(risk=HIGH)
+    the = setting(risk=HIGH)
+    reads = []
+
+    def read(step):
+        reads.append(step)
+        if len(reads) > 1:
+            raise StoreError("the register does not hold")
+        return hand.registers
+
+    hand.do_ReadRegister = read
+    with pytest.raises(StoreError):
+        hand.run(authorise(the, {"path": "/x"}))
+    assert [r.kind for r in hand.records] == [Kind.CALL_DECIDED]
+    assert hand.records[0].body["toolguard.decision.outcome"] == "denied"

@@ -129,6 +129,10 @@ async def test_freezing_is_a_duty(api: Api, who: str, body: dict[str, Any]) -> N
     assert code_of(await api.post(who, "/freezes", {**body, "reason": "x"})) == (403, "not_on_duty")
 
 
+async def test_an_agent_without_a_name_is_not_the_whole_tenant(api: Api) -> None:
+    assert code_of(await api.post("sid", "/freezes", {"agent": "", "reason": "x"})) == (422, "invalid")
+
+
 async def test_a_service_can_do_none_of_it(api: Api, ward: Ward) -> None:
     asked = ward.ask()
     headers = api.visitors.bearer("ward-guard", Audience.SERVICE)

@@ -65,14 +65,14 @@ def authorise(setting: Setting, raw: object) -> Flow[Permit]:
     if decision.effect is Effect.DENY:
         yield from _deny(setting, trail, judged)
     if decision.effect is Effect.REQUIRE_APPROVAL:
-        stands = yield from basis(setting, judged)
-        if stands is not None:
-            found: Approval | None = yield Find(setting.ref)
-            if found is None:
-                at: float = yield Now()
-                record = decided(trail, judged, stands.outcome, at, stands)
-                return Permit(trail=trail, judged=judged, pending=(record,), basis=stands)
         try:
+            stands = yield from basis(setting, judged)
+            if stands is not None:
+                found: Approval | None = yield Find(setting.ref)
+                if found is None:
+                    at: float = yield Now()
+                    record = decided(trail, judged, stands.outcome, at, stands)
+                    return Permit(trail=trail, judged=judged, pending=(record,), basis=stands)
             trail, approval = yield from ask(setting, trail, judged)
         except (NotAllowedError, Suspended):
             raise  # on record already
