@@ -26,6 +26,7 @@ from toolguard.keys import Ed25519Signer, PinnedVerifier, Purpose, SecretKey, re
 from toolguard.ports import Store
 from toolguard.register import ALL
 from toolguard.stores import open_store
+from toolguard.telemetry import MetricsSink
 from toolguard.witness import Witness
 from toolguard_server.app import LOOPBACK, create_app
 
@@ -123,6 +124,7 @@ def _assemble(settings: Config, store: Store, *, hosts: set[str], https: bool) -
         detector=default_detector(),
         revealer=revealer_of(settings),
         check_store=lambda: witness.check(store),
+        sink=MetricsSink(),
     )
     return create_app(
         authority,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from authority.ward import human
-from server.process import Running
-from server.visitors import code_for
+from server.process import Running, configure, start, stop, wait_for
+from server.visitors import Visitors, code_for
 from toolguard._core.approver import ApproverRule, StandingLimits
 from toolguard.authority import Approval, State
 from toolguard.cli.approvals import app as approvals
@@ -135,3 +136,22 @@ def test_enrolling_a_factor_and_looking_at_coverage(running: Running) -> None:
     everyone = ("coverage", "group:privacy-officers", "--tenant", "st-marys", *config)
     assert "2 or more" in said(running, "ada", people, *everyone, "--quorum", "2", "--hours", "2")
     assert '"present": 4' in said(running, "ada", people, *everyone, "--quorum", "9", "--hours", "2", "--json", exits=1)
+
+
+def test_t16_the_downtime_procedure_a_second_service_takes_over_and_the_glass_is_broken_there(tmp_path: Path) -> None:
+    """The first service is killed; another is started with the same configuration, and the emergency goes on there."""
+    ward = configure(tmp_path)
+    first = start(tmp_path, "--port", "0", "--ready-file", str(tmp_path / "ready.json"))
+    wait_for(first, tmp_path)
+    asked = ward.ask(rules=(URGENT,), subject="v1:patient-7", risk_class="read")
+    first.kill()
+    first.communicate(timeout=20)
+    (tmp_path / "ready.json").unlink()
+    code = code_for(ward, "ruiz")
+    second = start(tmp_path, "--port", "0", "--ready-file", str(tmp_path / "ready.json"))
+    running = Running(ward, Visitors(ward), wait_for(second, tmp_path), second)
+    said(running, "ruiz", approvals, "break-glass", asked.id, "--reason", "bleeding", "--code", code)
+    assert state(running, asked) is State.BREAK_GLASS
+    assert "bleeding" in said(running, "rena", approvals, "reviews")
+    stop(second)
+    ward.store.close()

@@ -19,7 +19,7 @@ from toolguard.authority.clicks import Clicks
 from toolguard.authority.reason import masked_reason
 from toolguard.directory import closure
 from toolguard.errors import ApprovalError, ConflictError, InvalidatedError, NotFoundError, TamperedError
-from toolguard.ports import Detector, Directory, DirectoryPerson, GrantVerifier, Ids, Sealer, Signer, Store
+from toolguard.ports import Detector, Directory, DirectoryPerson, GrantVerifier, Ids, Sealer, Signer, Sink, Store
 from toolguard.register import RegisterReader
 
 __all__ = ["ATTEMPTS", "Base", "contended"]
@@ -47,6 +47,7 @@ class Base:
         detector: Detector,
         revealer: Callable[[str], Sealer] | None = None,
         check_store: Callable[[], None] | None = None,
+        sink: Sink | None = None,
     ) -> None:
         """``verifier`` pins the service's own public keys; ``detector`` masks what approvers write.
 
@@ -61,6 +62,7 @@ class Base:
         self._verifier = verifier
         self._detector = detector
         self._revealer = revealer
+        self._sink = sink
         self._check_store = check_store
         self._worker = ids.new()
         self._readers: dict[str, RegisterReader] = {}
@@ -261,7 +263,7 @@ class Base:
             alive_until=alive if expiring else None,
         )
         acted = () if act is None else (trail.acted(act, after.request, span_id=self._span()),)
-        self._store.commit(
+        self._commit(
             Change(
                 tenant=before.request.tenant,
                 records=(*records, *acted),
@@ -275,7 +277,7 @@ class Base:
 
     def _write_act(self, act: Act) -> None:
         """An act that changes no approval."""
-        self._store.commit(Change(tenant=act.tenant, records=(trail.acted(act, None, span_id=self._span()),), act=act))
+        self._commit(Change(tenant=act.tenant, records=(trail.acted(act, None, span_id=self._span()),), act=act))
 
     def _refused(
         self, approval: Approval, actor: Human, person: DirectoryPerson | None, error: ApprovalError
@@ -287,8 +289,14 @@ class Base:
             draft = trail.refused(
                 approval, code=error.code, by=trail.by(actor, who), count=count, at=self.now(), span_id=self._span()
             )
-            self._store.commit(Change(tenant=approval.request.tenant, records=(draft,)))
+            self._commit(Change(tenant=approval.request.tenant, records=(draft,)))
         return error
+
+    def _commit(self, change: Change) -> None:
+        """What is durable is told to the sink, which decides nothing."""
+        records = self._store.commit(change)
+        if self._sink is not None:
+            self._sink.emit(records)
 
     def _span(self) -> str:
         return self._ids.new()[:16]

@@ -136,12 +136,12 @@ def _feedback(config: Config) -> Feedback | None:
 
 
 def _telemetry(config: Config, store: Store) -> dict[str, Any]:
-    from toolguard.telemetry import CurrentSpan, OtlpPump, TracerSink
+    from toolguard.telemetry import CurrentSpan, MetricsSink, OtlpPump, TracerSink
 
     section = config.telemetry
     if section.spans == "off":
-        return {}
+        return {"sinks": (MetricsSink(),)}
     if section.spans == "tracer":
-        return {"sinks": (TracerSink(),), "tracing": CurrentSpan()}
+        return {"sinks": (TracerSink(), MetricsSink()), "tracing": CurrentSpan()}
     pump = OtlpPump(store, section.endpoint, headers=section.headers)
-    return {"sinks": (pump,), "tracing": CurrentSpan(), "closers": (pump.close,)}
+    return {"sinks": (pump, MetricsSink()), "tracing": CurrentSpan(), "closers": (pump.close,)}

@@ -8,15 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from toolguard.telemetry.metrics import MetricsSink
     from toolguard.telemetry.otlp import OtlpPump
     from toolguard.telemetry.scrub import ScrubExporter, ScrubProcessor
     from toolguard.telemetry.spans import spans_of
     from toolguard.telemetry.tracer import CurrentSpan, TracerSink
 
-__all__ = ["CurrentSpan", "OtlpPump", "ScrubExporter", "ScrubProcessor", "TracerSink", "spans_of"]
+__all__ = ["CurrentSpan", "MetricsSink", "OtlpPump", "ScrubExporter", "ScrubProcessor", "TracerSink", "spans_of"]
 
 _HOMES = {
     "CurrentSpan": "tracer",
+    "MetricsSink": "metrics",
     "OtlpPump": "otlp",
     "ScrubExporter": "scrub",
     "ScrubProcessor": "scrub",
