@@ -12,7 +12,7 @@ from pathlib import Path
 
 from toolguard.errors import ConflictError, StoreError
 from toolguard.stores import _log, _sql
-from toolguard.stores.schema import Schema
+from toolguard.stores._schema import Schema
 
 __all__ = ["connect", "fault", "look", "prepare", "time_of", "translated"]
 

@@ -13,7 +13,7 @@ from toolguard.errors import StoreError
 from toolguard.stores import _log
 from toolguard.stores._pg_faults import FAULTS, fault
 from toolguard.stores._pg_url import parse
-from toolguard.stores.schema import Schema
+from toolguard.stores._schema import Schema
 
 __all__ = ["GUARD_MOVES", "latest", "look", "migrate", "state_of"]
 

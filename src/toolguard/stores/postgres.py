@@ -30,7 +30,7 @@ from toolguard.stores._pg_time import DatabaseTime
 from toolguard.stores._pg_url import parse
 from toolguard.stores._rows import announcement_of, approval_of, ledger_row, record_of
 from toolguard.stores._rules import check_shape
-from toolguard.stores.schema import Schema
+from toolguard.stores._schema import Schema
 
 __all__ = ["PostgresStore"]
 

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
 from importlib import resources
 from urllib.parse import unquote
 
 from toolguard.errors import ConfigError, MissingExtraError
 from toolguard.stores import open_store
+from toolguard.stores._schema import Schema
 
 __all__ = ["Schema", "migrate_store", "roles_sql", "schema_of"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schema:
-    """What a database holds. ``version`` 0: nothing of ours. ``facts`` say more, for people."""
-
-    version: int
-    latest: int
-    epoch: str = ""
-    facts: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def pending(self) -> int:
-        """How many migrations it lacks."""
-        return self.latest - self.version
 
 
 def schema_of(url: str) -> Schema:
