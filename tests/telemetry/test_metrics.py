@@ -10,7 +10,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from authority.ward import Ward, human
-from toolguard.authority import Answer, Authority
+from toolguard.authority import Answer, Authority, State
 from toolguard.config import RandomIds
 from toolguard.detection import DefaultDetector
 from toolguard.errors import ApprovalError
@@ -52,4 +52,28 @@ def test_answers_are_counted_and_timed(tmp_path: Path) -> None:
     assert sorted((a["answer"], t) for a, t in found["toolguard.verdict.time"]) == [("approve", 0.0), ("deny", 90.0)]
     assert {a["outcome"] for a, _ in found["toolguard.approval.wait"]} == {"approved", "denied"}
     assert not any(name in str(found) for name in ("ada", "grace", "ruiz", "send_email"))
+    ward.store.close()
+
+
+class Broken:
+    """A sink that fails."""
+
+    def emit(self, records: object) -> None:
+        raise RuntimeError("no metrics today")
+
+
+def test_a_sink_that_fails_takes_no_answer_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ward = Ward(tmp_path)
+    ward.authority = Authority(
+        ward.store,
+        ward.directory,
+        ward.signer,
+        RandomIds(),
+        verifier=ward.verifier,
+        detector=DefaultDetector(),
+        sink=Broken(),
+    )
+    assert ward.decide(human("ada"), ward.ask()).state is State.APPROVED
+    assert "a sink could not take records: RuntimeError" in caplog.text
+    assert "no metrics today" not in caplog.text
     ward.store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
@@ -23,6 +24,8 @@ from toolguard.ports import Detector, Directory, DirectoryPerson, GrantVerifier,
 from toolguard.register import RegisterReader
 
 __all__ = ["ATTEMPTS", "Base", "contended"]
+
+log = logging.getLogger("toolguard.authority")
 
 ATTEMPTS = 20
 _HOLDING = frozenset({Outcome.APPROVED.value, Outcome.BREAK_GLASS.value})
@@ -295,8 +298,12 @@ class Base:
     def _commit(self, change: Change) -> None:
         """What is durable is told to the sink, which decides nothing."""
         records = self._store.commit(change)
-        if self._sink is not None:
+        if self._sink is None:
+            return
+        try:
             self._sink.emit(records)
+        except Exception as fault:  # noqa: BLE001 - a sink may fail in any way, and decides nothing
+            log.warning("a sink could not take records: %s; the journal holds them", type(fault).__name__)
 
     def _span(self) -> str:
         return self._ids.new()[:16]
