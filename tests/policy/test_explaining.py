@@ -7,6 +7,7 @@ import pytest
 from policy.support import decided, facts, found, policy, risk
 from toolguard._core.condition import Facts
 from toolguard._core.policy import Policy
+from toolguard.errors import PolicyError
 from toolguard.policyfile import Explanation, explain
 
 TEXT = """
@@ -21,6 +22,7 @@ rules:
   when: 'args.limit > 10'
   effect: require_approval
   approval: privacy
+  controls: ["soc2:CC6.7", "hipaa:164.502(b)"]
 - id: watched
   because: "Being tried out."
   when: 'phi(args.note).size() > 0'
@@ -45,8 +47,9 @@ def test_the_auditor_reads_everything_that_led_to_the_decision() -> None:
         "Risk: write, medium.",
         "Evidence: It looks like write.",
         "Rule 'secret-rule-name' (line 10) asks for require_approval: Exports need the privacy office.",
+        "Controls: hipaa:164.502(b), soc2:CC6.7.",
         "It reads args.limit.",
-        "Rule 'watched' (line 16) asks for deny in shadow: Being tried out.",
+        "Rule 'watched' (line 17) asks for deny in shadow: Being tried out.",
         "It reads phi(args.note).",
         "Approval by privacy: 2 of group:privacy, person:ann within 90 minutes.",
     ):
@@ -111,3 +114,15 @@ def test_shadow_mode_says_what_it_would_have_done() -> None:
 def test_an_explanation_by_another_policy_is_refused() -> None:
     with pytest.raises(ValueError, match="another policy"):
         explain(decided(LOADED, GIVEN), policy(TEXT + "\n# changed"))
+
+
+def test_controls_of_a_rule_that_is_only_tried_out_are_not_put_into_practice() -> None:
+    tried = policy(TEXT.replace("effect: require_approval", "effect: require_approval\n  shadow: true"))
+    assert decided(tried, GIVEN).controls == ()
+    assert decided(LOADED, GIVEN).controls == ("hipaa:164.502(b)", "soc2:CC6.7")
+
+
+@pytest.mark.parametrize("word", ["hipaa", "HIPAA:1", "hipaa:", "hipaa: x", "soc2:<b>", 5])
+def test_a_control_names_its_framework(word: object) -> None:
+    with pytest.raises(PolicyError, match="controls"):
+        policy(f"rules: [{{id: r, because: b, effect: deny, controls: [{word!r}]}}]")

@@ -83,6 +83,8 @@ class Rule:
     id: str
     because: str
     effect: Effect
+    controls: tuple[str, ...] = ()
+    """Controls of a framework that it puts into practice, such as ``hipaa:164.502(b)``."""
     match: Match = Match()
     when: Condition | None = None
     approval: str | None = None
@@ -169,6 +171,7 @@ class Fired:
     line: int = 0
     shadow: bool = False
     error: str | None = None
+    controls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +210,11 @@ class Decision:
     @property
     def rule_ids(self) -> tuple[str, ...]:
         return tuple(f.id for f in self.fired if not f.shadow)
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Every control that a rule that matched, and is not only tried out, puts into practice; in order."""
+        return tuple(sorted({c for f in self.fired if not f.shadow for c in f.controls}))
 
     @property
     def because(self) -> str:
@@ -306,7 +314,15 @@ def _fire(rule: Rule, facts: Facts) -> Fired | None:
         except ConditionError as failure:
             error = failure.code
             effect = max(rule.effect, rule.on_error)
-    return Fired(id=rule.id, because=rule.because, effect=effect, line=rule.line, shadow=rule.shadow, error=error)
+    return Fired(
+        id=rule.id,
+        because=rule.because,
+        effect=effect,
+        line=rule.line,
+        shadow=rule.shadow,
+        error=error,
+        controls=rule.controls,
+    )
 
 
 def _obligations(plan: ToolPlan, matched: list[tuple[Rule, Fired]], default: Effect) -> Obligations:

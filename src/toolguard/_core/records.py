@@ -141,6 +141,8 @@ class Trail:
             "toolguard.policy.rule.id": [f.id for f in decision.fired],
             "toolguard.args.hmac": args_digest,
         }
+        if controls := decision.controls:
+            body["toolguard.policy.controls"] = list(controls)
         if types or masked:
             body["toolguard.phi.entities"] = counts(types)
             body["toolguard.phi.count"] = len(types)

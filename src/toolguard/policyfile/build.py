@@ -214,6 +214,7 @@ def build_rules(
         yield Rule(
             id=source.prefix + model.id,
             because=model.because.strip(),
+            controls=tuple(sorted(set(model.controls or ()))),
             effect=effect_of(model.effect),
             match=_match(model.match),
             when=condition,

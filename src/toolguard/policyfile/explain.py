@@ -48,6 +48,7 @@ class RuleNote:
     shadow: bool
     error: str | None
     reads: tuple[str, ...]
+    controls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,7 @@ def explain(decision: Decision, policy: Policy, *, masked: Json = None) -> Expla
             shadow=f.shadow,
             error=f.error,
             reads=_reads(by_id.get(f.id)),
+            controls=f.controls,
         )
         for f in decision.fired
     )
@@ -194,6 +196,8 @@ def _auditor(
         if note.error:
             told = _ERRORS.get(note.error, _ERRORS["evaluation"])
             yield f"  It could not be evaluated, because {told}; it counts as matched ({note.error})."
+        if note.controls:
+            yield f"  Controls: {', '.join(note.controls)}."
         if note.reads:
             yield f"  It reads {', '.join(note.reads)}."
     yield from (f"Approval by {text}." for text in approvers)

@@ -106,6 +106,13 @@ Classes = Annotated[
     _strings({"type": "string", "enum": list(get_args(ClassWord))}),
 ]
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "string", "pattern": _DURATION})]
+_CONTROL = r"^[a-z][a-z0-9_.-]{0,31}:[A-Za-z0-9][A-Za-z0-9 ()._/§-]{0,63}$"
+Controls = Annotated[
+    list[Annotated[str, Field(pattern=_CONTROL)]],
+    BeforeValidator(_listed),
+    Field(min_length=1, max_length=50),
+    _strings({"type": "string", "pattern": _CONTROL}),
+]
 Principal = Annotated[str, Field(pattern=r"^(group|person|oncall):\S+$")]
 Principals = Annotated[
     list[Principal],
@@ -271,6 +278,9 @@ class RuleModel(_Model):
 
     id: Id = Field(description="Unique in the policy; stands in every record.")
     because: Annotated[str, Field(min_length=1, pattern=r"\S")] = Field(description="The reason, in words for people.")
+    controls: Controls | None = Field(
+        default=None, description="Controls it puts into practice, such as hipaa:164.502(b); recorded where it matches."
+    )
     effect: EffectWord = Field(description="What it asks for; the most restrictive of all matching rules wins.")
     match: MatchModel = Field(default=MatchModel(), description="When it concerns a call; empty means every call.")
     when: Annotated[str, Field(min_length=1)] | None = Field(default=None, description="A condition in CEL.")

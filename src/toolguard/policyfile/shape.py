@@ -33,6 +33,9 @@ _PATTERNS = {
     "^[A-Z][A-Z0-9_]*$": "must be an identifier type in capitals, such as PERSON or DATE_OF_BIRTH",
     "^[A-Za-z][A-Za-z0-9_.-]{0,63}$": "must be letters, digits, '.', '_' and '-', starting with a letter",
     "^[a-z][a-z0-9_]{0,63}$": "must be the name of a reader, such as file",
+    "^[a-z][a-z0-9_.-]{0,31}:[A-Za-z0-9][A-Za-z0-9 ()._/§-]{0,63}$": (
+        "must be 'FRAMEWORK:CONTROL', such as hipaa:164.502(b) or soc2:CC6.7"
+    ),
     "^[0-9a-f]{64}$": "must be the 64 hex digits of a SHA-256",
     "^[A-Z][A-Z0-9]*(_[A-Z][A-Z0-9]*){0,4}$": "must be an identifier type in capitals, such as PERSON or DATE_OF_BIRTH",
     "^pack:[a-z0-9][a-z0-9_-]*$": "must be 'pack:NAME', such as pack:hipaa",
