@@ -10,6 +10,8 @@ from postgres_server import _kept, database, postgres, store_database  # noqa: F
 
 ROOT = Path(__file__).parent
 SLOW = (
+    "adapters/langchain/test_tool_kinds.py",  # every kind of tool by every way in
+    "adapters/openai/test_clients.py",  # every endpoint of the client
     "attacks/test_arguments.py",  # megabytes of hostile input
     "attacks/test_database.py",  # a database per edit
     "attacks/test_faults.py",  # a fault at every step in turn
@@ -17,6 +19,7 @@ SLOW = (
     "attacks/test_gates_rest.py",  # every route in every wrong way
     "attacks/test_gates_service.py",  # services that answer wrongly
     "benchmarks/",  # the arithmetic of the benchmarks
+    "credentials/test_attacks.py",  # clients that fail over sockets
     "credentials/test_postgres.py",  # a database user a call
     "dataset/test_files.py",  # processes that share a file
     "dataset/test_parquet.py",  # processes that share a file
@@ -24,11 +27,17 @@ SLOW = (
     "detection/test_time.py",  # texts of a megabyte
     "detection_tagger/test_training.py",  # trains
     "docs/",  # starts the command for every line of the documents
+    "directory/test_rotas.py",  # thousands of persons
     "guard/test_processes.py",  # processes that are killed
+    "masking/test_identity.py",  # thousands of made-up texts
+    "masking/test_stream.py",  # every way to cut a text
     "race/test_faults.py",  # processes that are killed, disks that are full
     "race/test_race.py",  # processes that race
+    "references/test_binding.py",  # large and slow contents
     "server/test_act_commands.py",  # the service as a process
     "server/test_confirming.py",  # the service as a process
+    "server/test_acts.py",  # an app for every test
+    "server/test_rest.py",  # an app for every test
     "server/test_process.py",  # the service as a process
     "shape/",  # imports in fresh interpreters
     "postgres/",  # every statement as every role
