@@ -41,6 +41,9 @@ class Kind(StrEnum):
     CREDENTIAL_RELEASED = "credential.released"
     CREDENTIAL_REVOKED = "credential.revoked"
     CREDENTIAL_REFUSED = "credential.refused"
+    AUDIT_CHECKPOINT = "audit.checkpoint"
+    AUDIT_REVIEW = "audit.review"
+    SPAN_PARKED = "span.parked"
 
 
 class Outcome(StrEnum):

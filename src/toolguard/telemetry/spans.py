@@ -39,6 +39,9 @@ _NAMES: Mapping[Kind, str] = {
     Kind.CREDENTIAL_RELEASED: "toolguard.credential.release",
     Kind.CREDENTIAL_REVOKED: "toolguard.credential.revoke",
     Kind.CREDENTIAL_REFUSED: "toolguard.credential.refuse",
+    Kind.AUDIT_CHECKPOINT: "toolguard.audit.checkpoint",
+    Kind.AUDIT_REVIEW: "toolguard.audit.review",
+    Kind.SPAN_PARKED: "toolguard.span.parked",
 }
 """A record of another kind has no span: a log's opening, and ``executing``, which its end shows."""
 _KINDS = {
