@@ -172,8 +172,9 @@ class Trail:
         body = {"toolguard.decision.outcome": outcome.value, "toolguard.decision.reason_code": reason_code}
         return self.draft(Kind.CALL_NOT_RUN, at=at, started=at, span_id=span_id, body=body)
 
-    def executing(self, *, at: float, span_id: str, link_id: str, approval: str) -> Draft:
-        body: dict[str, Json] = {"toolguard.execution.span_id": span_id}
+    def executing(self, *, at: float, span_id: str, link_id: str, approval: str, args_digest: str) -> Draft:
+        """`Kind.CALL_EXECUTING`. ``args_digest`` is that of the objects really passed."""
+        body: dict[str, Json] = {"toolguard.execution.span_id": span_id, "toolguard.args.hmac": args_digest}
         if approval:
             body["toolguard.approval.id"] = approval
         return self.draft(Kind.CALL_EXECUTING, at=at, started=at, span_id=span_id, link_id=link_id, body=body)
@@ -259,6 +260,7 @@ def approval_body(request: Request, outcome: Outcome) -> dict[str, Json]:
     """What every record about an approval says of it."""
     return {
         "toolguard.approval.id": request.id,
+        "toolguard.actor.person": request.requester_person,
         "toolguard.decision.outcome": outcome.value,
         "toolguard.args.hmac": request.args_digest,
         "toolguard.call.hmac": request.call_digest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from toolguard._core.approval import Answer, Approval, Request, State
+from toolguard._core.approval import Answer, Approval, Request, State, is_granted
 from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Json
 from toolguard._core.records import approval_body
@@ -40,6 +40,7 @@ def by(actor: Human, person: str) -> dict[str, Json]:
         "toolguard.approver.id": person,
         "toolguard.approver.tenant": actor.tenant,
         "toolguard.approver.auth_method": actor.auth,
+        "toolguard.approver.assured": actor.assured.name.lower(),
         "toolguard.approval.channel": actor.channel,
     }
 
@@ -47,8 +48,12 @@ def by(actor: Human, person: str) -> dict[str, Json]:
 def _body(approval: Approval, reason_code: str) -> dict[str, Json]:
     request = approval.request
     actor = request.requester.ref.replace("|", ":")
+    until: dict[str, Json] = {}
+    if is_granted(approval.state) and approval.grant_expires is not None:
+        until["toolguard.approval.grant_expires_at"] = approval.grant_expires
     return {
         **approval_body(request, OUTCOMES[approval.state]),
+        **until,
         "gen_ai.tool.name": request.tool,
         "toolguard.call.id": request.call,
         "toolguard.tenant": request.tenant,

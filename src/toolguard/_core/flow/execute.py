@@ -79,7 +79,10 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
     new: str = yield NewId()
     span = new[:16]
     approval_id = approval.id if approval else ""
-    records = (*permit.pending, trail.executing(at=now, span_id=span, link_id=trail.span_id, approval=approval_id))
+    began = trail.executing(
+        at=now, span_id=span, link_id=trail.span_id, approval=approval_id, args_digest=judged.args_digest
+    )
+    records = (*permit.pending, began)
     running = None
     if approval is not None and not is_granted(approval.state):
         return (yield from _already(setting, permit))
