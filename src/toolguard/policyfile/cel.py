@@ -50,7 +50,7 @@ VARIABLES: Mapping[str, Any] = {
 }
 FIELDS: Mapping[str, frozenset[str]] = {
     "caller": frozenset({"subject", "issuer", "tenant", "agent", "roles", "assurance", "verified"}),
-    "risk": frozenset({"class", "classes", "level", "rank"}),
+    "risk": frozenset({"class", "classes", "level", "rank", "evidence"}),
     "session": frozenset({"id", "run", "calls"}),
 }
 """Fields of the variables whose fields are fixed."""
@@ -155,6 +155,10 @@ _VALUES: Mapping[str, Callable[[Facts], object]] = {
         "classes": sorted(f.risk.classes),
         "level": f.risk.level.label,
         "rank": int(f.risk.level),
+        "evidence": [
+            {"source": e.source, "class": e.risk_class.value, "level": e.level.label, "rank": int(e.level)}
+            for e in f.risk.evidence
+        ],
     },
     "caller": lambda f: {
         "subject": f.caller.person.subject,
@@ -286,11 +290,11 @@ class CelEngine:
                 found.append(
                     Fault(offset=at, message=f"{name}() takes args or one argument, such as {name}(args.note)")
                 )
-            if name == "matches":
+            if name in ("matches", "finds"):
                 pattern = tree.literal(expr.call_expr.args[-1])
                 if isinstance(pattern, str) and not self._regex_compiles(pattern):
                     message = "is not a pattern RE2 accepts (no look-around, no back-references); simplify it"
-                    found.append(Fault(offset=at, message=f"matches(): {pattern!r} {message}"))
+                    found.append(Fault(offset=at, message=f"{name}(): {pattern!r} {message}"))
         return found
 
     def _regex_compiles(self, pattern: str) -> bool:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from toolguard._core.call import Json
 from toolguard._core.condition import Facts
 from toolguard._core.mask import Finding, leaves
+from toolguard.policyfile.finding import haystack, pattern
 from toolguard.policyfile.views import fold
 
 __all__ = [
@@ -109,6 +110,21 @@ def mentions(facts: Facts, path: str, wanted: str) -> bool:
     return needle in haystack
 
 
+def finds(facts: Facts, path: str, wanted: str) -> bool:
+    """Whether the RE2 pattern ``wanted`` is found below ``path``, in whatever form it is said (see `finding`)."""
+    key = ("finds", path)
+    said = facts.memo.get(key)
+    if said is None:
+        try:
+            said = facts.memo[key] = haystack(_at(facts.data, _steps(path)))
+        except ValueError:
+            raise CannotTellError("nested too deeply") from None
+    try:
+        return pattern(wanted).search(said) is not None
+    except ValueError:
+        raise CannotTellError("no pattern") from None
+
+
 def _at(value: Json, steps: tuple[str | int, ...]) -> Json:
     for step in steps:
         if isinstance(value, str):
@@ -139,6 +155,7 @@ ABOUT_ARGS: Mapping[str, tuple[Callable[..., Any], int]] = {
     "reveals": (reveals, 1),
     "secrets": (secrets, 1),
     "mentions": (mentions, 2),
+    "finds": (finds, 2),
 }
 """Functions whose first parameter is the arguments or one of them, with their number of parameters.
 

@@ -39,7 +39,7 @@ def certainly_false(expr: Expr) -> CertainlyFalse | None:
         return _all(known) if len(known) == len(tests) else None
     if call.function == "_>_" and literal(call.args[1]) == 0:
         return _nothing_found(call.args[0])
-    if call.function == "mentions":
+    if call.function in ("mentions", "finds"):
         return _no_mention(expr)
     return None
 
@@ -78,7 +78,7 @@ def _nothing_found(expr: Expr) -> CertainlyFalse | None:
 
 def _no_mention(expr: Expr) -> CertainlyFalse | None:
     path, wanted = map(literal, expr.call_expr.args)
-    look = ABOUT_ARGS["mentions"][0]
+    look = ABOUT_ARGS[expr.call_expr.function][0]
 
     def test(facts: Facts) -> bool:
         try:

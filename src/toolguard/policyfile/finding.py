@@ -1,0 +1,107 @@
+"""Looking for a pattern anywhere in the arguments, whatever they are called and however they are nested.
+
+A pattern of a policy is written once and in plain words (``delete .*namespace``). What it is searched in says the
+same thing in every form a call may give it: as text, as ``key: value``, as a list of words of a command line, as
+JSON inside text, and as a shell would read it, without quotes and escapes. Case and looks never count.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import re2
+
+from toolguard._core.call import Json
+from toolguard.policyfile.views import fold
+
+__all__ = ["haystack", "pattern"]
+
+_MAX_DEPTH = 32
+_MAX_NESTED_JSON = 4
+_MAX_JSON = 1_000_000
+_QUOTES = re.compile(r"""['"`\\^]+|\$(?=['"])""")
+_SPACES = re.compile(r"\$\{ifs[^}]*\}|\$ifs(?:\$9)?|\{(?=[^{}\s]+,)|(?<=[^{}\s])\}|(?<=[a-z0-9_-]),(?=[a-z0-9_-])")
+_COMMENT = re.compile(r"/\*.*?\*/")
+
+
+@lru_cache(maxsize=512)
+def pattern(text: str) -> Any:
+    """The compiled RE2 pattern ``text``, without regard to case. Raises ValueError if RE2 does not take it."""
+    options = re2.Options()
+    options.log_errors = False
+    options.case_sensitive = False
+    try:
+        return re2.compile(text, options)
+    except re2.error:
+        raise ValueError("not a pattern RE2 accepts") from None
+
+
+def haystack(value: Json) -> str:
+    """What a pattern is searched in: one line for everything ``value`` says, in every form it may be meant."""
+    return "\n".join(dict.fromkeys(_lines(value, "", 0, 0)))
+
+
+def _lines(value: Json, key: str, depth: int, opened: int) -> Iterator[str]:
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deeply to be looked into")
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            folded = _plain(str(name))
+            yield folded
+            yield from _lines(item, folded, depth + 1, opened)
+    elif isinstance(value, list | tuple):
+        words = [w for item in value if (w := _word(item)) is not None]
+        if len(words) > 1:
+            yield from _said(" ".join(words), key)
+        for item in value:
+            yield from _lines(item, key, depth + 1, opened)
+    else:
+        word = _word(value)
+        if word is not None:
+            yield from _said(word, key)
+        if isinstance(value, str) and opened < _MAX_NESTED_JSON:
+            inner = _json(value)
+            if inner is not None:
+                yield from _lines(inner, key, depth + 1, opened + 1)
+
+
+def _word(value: Json) -> str | None:
+    """A single value as text; None for what holds other values."""
+    if isinstance(value, str):
+        return _plain(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return None if isinstance(value, Mapping | list | tuple) else str(value)
+
+
+def _plain(text: str) -> str:
+    return fold(text).casefold()
+
+
+def _said(text: str, key: str) -> Iterator[str]:
+    """``text`` as it stands, and as a shell or a database would read it."""
+    forms = [text]
+    if "/*" in text:
+        forms += [" ".join(_COMMENT.sub(gap, text).split()) for gap in ("", " ")]
+    for form in [*forms]:
+        bare = " ".join(_SPACES.sub(" ", _QUOTES.sub("", form)).split())
+        if bare != form:
+            forms += [_QUOTES.sub("", form), bare]
+    for form in forms:
+        yield form
+        if key:
+            yield f"{key}: {form}"
+
+
+def _json(text: str) -> Json:
+    """What ``text`` spells in JSON, if that is anything but a number or a word; else None."""
+    if len(text) > _MAX_JSON or text.lstrip()[:1] not in ("{", "[", '"'):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
