@@ -8,7 +8,7 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race format bench bench-phi model clean
+.PHONY: help demo test check race format bench bench-phi bench-risk model clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -55,6 +55,16 @@ bench: $(VENV)/.dev  ## what guarding costs, beside the peers, and what approval
 bench-phi: $(VENV)/.dev  ## how much PHI is found, beside the peers (DATA=folder-or-file PHI_ARGS="--quick --errors")
 	@$(BIN)/python benchmarks/phi_peers.py
 	@$(BIN)/python benchmarks/phi.py $(DATA) $(PHI_ARGS)
+
+$(VENV)/peers/.made: $(BIN)/uv
+	@echo "installing the peers that decisions are timed beside, in a place of their own …"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/peers
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(VENV)/peers/bin/python agent-governance-toolkit-core==5.0.0 veto==0.15.2
+	@touch $@
+
+bench-risk: $(VENV)/.dev $(VENV)/peers/.made  ## how risk is told, and what deciding takes, beside the peers (DATA=folder RISK_ARGS="--errors 20")
+	@$(BIN)/python benchmarks/risk.py $(DATA) $(RISK_ARGS)
+	@$(BIN)/python benchmarks/decisions.py --peers $(VENV)/peers/bin/python
 
 model: $(VENV)/.dev  ## the PHI tagger's word lists and models anew, byte for byte (some ten minutes)
 	@$(BIN)/python -m training.build_gazetteer --out src/toolguard/detection/tagger/data --lists src/toolguard/detection/data
