@@ -1,5 +1,6 @@
-"""Keys: sealing per tenant, and signatures over resolutions."""
+"""Keys: sealing per tenant, signatures over resolutions, and signed notes for the journal."""
 
+from toolguard.keys.note import NoteSigner, NoteVerifier
 from toolguard.keys.operate import operator_keys
 from toolguard.keys.seal import KeyRing, TenantSealer
 from toolguard.keys.secret import Purpose, SecretKey, read_keys, write_key
@@ -8,6 +9,8 @@ from toolguard.keys.sign import Ed25519Signer, PinnedVerifier, PublicKey
 __all__ = [
     "Ed25519Signer",
     "KeyRing",
+    "NoteSigner",
+    "NoteVerifier",
     "PinnedVerifier",
     "PublicKey",
     "Purpose",

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from toolguard.errors import KeyUnavailableError
 
-__all__ = ["Purpose", "SecretKey", "fingerprint", "read_keys", "write_key"]
+__all__ = ["PUBLIC", "Purpose", "SecretKey", "fingerprint", "read_keys", "write_key"]
 
 _PREFIX = "toolguard-key:v1:"
 _SIZE = 32
@@ -36,6 +36,8 @@ class Purpose(StrEnum):
     """Key-encryption key of the guard: seals values, keys digests."""
     SIGN = "sign"
     """Ed25519 private key of the approval service: signs resolutions."""
+    AUDIT = "audit"
+    """Ed25519 private key of whoever signs checkpoints of the journal; verifiers pin its public half."""
     REVEAL = "reveal"
     """Seals decisive arguments; the guard and the approval service hold it, so that approvers may see those alone."""
 
@@ -84,14 +86,22 @@ class SecretKey:
         return cls(id=key_id, secret=secret)
 
 
-def fingerprint(public: bytes) -> str:
-    """The id of a signing key: ``sign-`` and 16 hex digits of the SHA-256 of its public half."""
-    return f"{Purpose.SIGN.value}-{hashlib.sha256(public).hexdigest()[:16]}"
+PUBLIC = frozenset({Purpose.SIGN, Purpose.AUDIT})
+"""Purposes whose keys are Ed25519 pairs."""
+
+
+def fingerprint(public: bytes, purpose: Purpose = Purpose.SIGN) -> str:
+    """The id of a key with a public half: its purpose and 16 hex digits of a SHA-256 over that half.
+
+    For other purposes than signing the hash is over the purpose, too, so that no key is taken for another's by its label.
+    """
+    tag = b"" if purpose is Purpose.SIGN else purpose.value.encode() + b"\x00"
+    return f"{purpose.value}-{hashlib.sha256(tag + public).hexdigest()[:16]}"
 
 
 def _key_id(purpose: Purpose, secret: bytes) -> str:
-    if purpose is Purpose.SIGN:
-        return fingerprint(Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw())
+    if purpose in PUBLIC:
+        return fingerprint(Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw(), purpose)
     return f"{purpose.value}-{hmac.digest(secret, b'toolguard.key.id.v1', 'sha256').hex()[:16]}"
 
 

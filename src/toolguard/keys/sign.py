@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from toolguard._core.approval import Grant
 from toolguard.errors import InvalidatedError, KeyUnavailableError
-from toolguard.keys.secret import Purpose, SecretKey, fingerprint, read_keys
+from toolguard.keys.secret import PUBLIC, Purpose, SecretKey, fingerprint, read_keys
 
 __all__ = ["Ed25519Signer", "PinnedVerifier", "PublicKey"]
 
@@ -24,10 +23,22 @@ _DOMAIN = b"toolguard.resolution.v1\x00"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicKey:
-    """The public half of a signing key: what guards pin in their configuration."""
+    """The public half of a signing or an audit key: what is pinned in a configuration."""
 
     id: str
     raw: bytes
+
+    @classmethod
+    def of(cls, key: SecretKey) -> PublicKey:
+        """The public half of ``key``. Raises KeyUnavailableError where it has none."""
+        if key.purpose not in PUBLIC:
+            raise KeyUnavailableError(f"key {key.id!r} has no public half; only signing and audit keys have one")
+        private = Ed25519PrivateKey.from_private_bytes(key.secret)
+        return cls(id=key.id, raw=private.public_key().public_bytes_raw())
+
+    @property
+    def purpose(self) -> Purpose:
+        return Purpose(self.id.partition("-")[0])
 
     @property
     def line(self) -> str:
@@ -42,7 +53,8 @@ class PublicKey:
             raw = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError):
             raw = b""
-        if prefix or len(raw) != 32 or not hmac.compare_digest(fingerprint(raw).encode(), key_id.encode()):
+        ids = {fingerprint(raw, purpose) for purpose in PUBLIC}
+        if prefix or len(raw) != 32 or key_id not in ids:
             raise KeyUnavailableError(
                 "a trusted key is not a toolguard public key of version 1; copy the line 'toolguard keys init' printed"
             )
@@ -76,6 +88,11 @@ class PinnedVerifier:
 
     def __init__(self, public_keys: Iterable[PublicKey | str]) -> None:
         parsed = [key if isinstance(key, PublicKey) else PublicKey.parse(key) for key in public_keys]
+        for key in parsed:
+            if key.purpose is not Purpose.SIGN:
+                raise KeyUnavailableError(
+                    f"key {key.id!r} is for {key.purpose.value!r}; [keys] trusted takes the service's signing key"
+                )
         self._keys = {key.id: Ed25519PublicKey.from_public_bytes(key.raw) for key in parsed}
 
     @property
