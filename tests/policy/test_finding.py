@@ -58,6 +58,29 @@ def test_other_things_are_not_it(source: str, value: object) -> None:
     assert holds(source, {"q": value}) is False
 
 
+SAID = [
+    (r"says(r'create[-_]?access[-_]?key')", "iam_create_access_key", {"user": "x"}),
+    (r"says(r'create[-_]?access[-_]?key')", "iamCreateAccessKey", {}),
+    (r"says(r'create[-_]?access[-_]?key')", "call_aws", {"cli_command": "aws iam create-access-key"}),
+    (r"says(r'\bdelete\b.*[: ]namespaces?\b')", "kubectl_delete", {"resourceType": "namespace", "name": "prod"}),
+    (r"says(r'\bdelete\b.*[: ]namespaces?\b')", "resources.delete", {"r": '{"kind": "Namespace"}'}),
+    (r"says(r'\bdelete\b.*[: ]namespaces?\b')", "kubectl", {"args": ["delete", "namespaces", "prod"]}),
+]
+
+
+@pytest.mark.parametrize(("source", "tool", "data"), SAID)
+def test_a_call_says_it_by_its_name_by_its_arguments_or_by_both(
+    source: str, tool: str, data: dict[str, object]
+) -> None:
+    assert holds(source, data, tool=tool) is True
+    assert holds(source, {"note": "x"}, tool="other") is False
+
+
+def test_prose_is_no_part_of_the_one_line_that_says_the_call() -> None:
+    body = "delete what you like, " + "x " * 100 + "but not the namespace"
+    assert holds("says(r'\\bremove\\b.*[: ]namespace')", {"body": body}, tool="remove_mail") is False
+
+
 def test_a_part_of_the_arguments_can_be_asked() -> None:
     assert holds('finds(args.a, "x")', {"a": "x", "b": "y"}) is True
     assert holds('finds(args.a, "y")', {"a": "x", "b": "y"}) is False

@@ -26,6 +26,7 @@ SOURCES = [
     'mentions(args.to, "x")',
     'has(args.to) && mentions(args.to, "x")',
     'finds(args, "x|500") && args.limit > 3',
+    'says("x|500|t .*export") && args.limit > 3',
     *[r.when.source for r in load_policy(read_pack("hipaa")).rules if r.when is not None],
 ]
 PROGRAMS = [p for p in map(ENGINE.compile, SOURCES) if p.never is not None]

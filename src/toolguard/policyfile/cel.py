@@ -26,6 +26,7 @@ from toolguard.policyfile.cel_functions import (
     asked,
     current,
     host_in,
+    says,
 )
 from toolguard.policyfile.faults import did_you_mean
 from toolguard.policyfile.reads import Reads, reads_of
@@ -190,6 +191,7 @@ class CelEngine:
         declared = [
             _function("host_in", _T.BOOL, ([_T.STRING, _STRINGS], host_in), ([_STRINGS, _STRINGS], host_in)),
             _function("lower", _T.STRING, ([_T.STRING], str.casefold)),
+            _function("says", _T.BOOL, ([_T.STRING], says)),
         ]
         for name, (_, count) in ABOUT_ARGS.items():
             result = _T.BOOL if count == 2 else _STRINGS
@@ -290,7 +292,7 @@ class CelEngine:
                 found.append(
                     Fault(offset=at, message=f"{name}() takes args or one argument, such as {name}(args.note)")
                 )
-            if name in ("matches", "finds"):
+            if name in ("matches", "finds", "says"):
                 pattern = tree.literal(expr.call_expr.args[-1])
                 if isinstance(pattern, str) and not self._regex_compiles(pattern):
                     message = "is not a pattern RE2 accepts (no look-around, no back-references); simplify it"
@@ -318,7 +320,7 @@ def _never(*_: object) -> object:
 
 
 _KNOWN = (
-    "host_in", "lower", "has", "size", "int", "double", "string", "matches", "contains", "startsWith", "endsWith",
+    "host_in", "lower", "says", "has", "size", "int", "double", "string", "matches", "contains", "startsWith", "endsWith",
     "exists", "all", "filter", "map", "true", "false", "null", "duration", "timestamp", "type",
 )  # fmt: skip
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from toolguard._core.call import Json
 from toolguard._core.condition import Facts
 from toolguard._core.mask import Finding, leaves
-from toolguard.policyfile.finding import haystack, pattern
+from toolguard.policyfile.finding import haystack, pattern, utterance
 from toolguard.policyfile.views import fold
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "asked",
     "current",
     "host_in",
+    "says",
 ]
 
 Analysis: TypeAlias = Callable[[str], Mapping[str, object]]
@@ -117,6 +118,21 @@ def finds(facts: Facts, path: str, wanted: str) -> bool:
     if said is None:
         try:
             said = facts.memo[key] = haystack(_at(facts.data, _steps(path)))
+        except ValueError:
+            raise CannotTellError("nested too deeply") from None
+    try:
+        return pattern(wanted).search(said) is not None
+    except ValueError:
+        raise CannotTellError("no pattern") from None
+
+
+def says(wanted: str, facts: Facts | None = None) -> bool:
+    """Whether the RE2 pattern ``wanted`` is found in the call: in the tool's name, the arguments, or both together."""
+    given = _facts() if facts is None else facts
+    said = given.memo.get("says")
+    if said is None:
+        try:
+            said = given.memo["says"] = utterance(given.tool.name, given.data)
         except ValueError:
             raise CannotTellError("nested too deeply") from None
     try:

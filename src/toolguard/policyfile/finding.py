@@ -18,11 +18,14 @@ import re2
 from toolguard._core.call import Json
 from toolguard.policyfile.views import fold
 
-__all__ = ["haystack", "pattern"]
+__all__ = ["haystack", "pattern", "utterance"]
 
 _MAX_DEPTH = 32
 _MAX_NESTED_JSON = 4
 _MAX_JSON = 1_000_000
+_MAX_SHORT = 200
+"""Characters of a value that is still a word of the call; what is longer is prose, and stands on its own line only."""
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _QUOTES = re.compile(r"""['"`\\^]+|\$(?=['"])""")
 _SPACES = re.compile(r"\$\{ifs[^}]*\}|\$ifs(?:\$9)?|\{(?=[^{}\s]+,)|(?<=[^{}\s])\}|(?<=[a-z0-9_-]),(?=[a-z0-9_-])")
 _COMMENT = re.compile(r"/\*.*?\*/")
@@ -43,6 +46,32 @@ def pattern(text: str) -> Any:
 def haystack(value: Json) -> str:
     """What a pattern is searched in: one line for everything ``value`` says, in every form it may be meant."""
     return "\n".join(dict.fromkeys(_lines(value, "", 0, 0)))
+
+
+def utterance(tool: str, value: Json) -> str:
+    """The whole call in words: the tool's name, its arguments (see `haystack`), and both together on one line."""
+    name = _plain(tool)
+    words = " ".join(_plain(_HUMP.sub(" ", tool)).replace("_", " ").replace("-", " ").replace(".", " ").split())
+    short = [f"{key}: {word}" for key, word in _short(value, "", 0)]
+    return "\n".join([name, " ".join([words, *short]), haystack(value)])
+
+
+def _short(value: Json, key: str, depth: int) -> Iterator[tuple[str, str]]:
+    if depth > _MAX_DEPTH:
+        return
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _short(item, _plain(str(name)), depth + 1)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _short(item, key, depth + 1)
+    else:
+        word = _word(value)
+        inner = _json(value) if isinstance(value, str) else None
+        if inner is not None and not isinstance(inner, str):
+            yield from _short(inner, key, depth + 1)
+        elif word is not None and len(word) <= _MAX_SHORT:
+            yield key, _QUOTES.sub("", word)
 
 
 def _lines(value: Json, key: str, depth: int, opened: int) -> Iterator[str]:

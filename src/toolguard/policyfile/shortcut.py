@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from toolguard._core.condition import Facts
-from toolguard.policyfile.cel_functions import ABOUT_ARGS, CannotTellError
+from toolguard.policyfile.cel_functions import ABOUT_ARGS, CannotTellError, says
 from toolguard.policyfile.expression_tree import Expr, kind_of, literal
 from toolguard.policyfile.views import is_plain
 
@@ -41,6 +41,8 @@ def certainly_false(expr: Expr) -> CertainlyFalse | None:
         return _nothing_found(call.args[0])
     if call.function in ("mentions", "finds"):
         return _no_mention(expr)
+    if call.function == "says":
+        return _unsaid(expr)
     return None
 
 
@@ -83,6 +85,18 @@ def _no_mention(expr: Expr) -> CertainlyFalse | None:
     def test(facts: Facts) -> bool:
         try:
             return not look(facts, path, wanted)
+        except CannotTellError:
+            return False
+
+    return test if isinstance(wanted, str) else None
+
+
+def _unsaid(expr: Expr) -> CertainlyFalse | None:
+    wanted = literal(expr.call_expr.args[0])
+
+    def test(facts: Facts) -> bool:
+        try:
+            return not says(str(wanted), facts)
         except CannotTellError:
             return False
 
