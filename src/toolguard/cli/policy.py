@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from toolguard._core.call import Assurance, Caller, CallRef, Json, Person, Tool
-from toolguard._core.flow import Setting, Suspension, judge, mask_value
-from toolguard._core.policy import Decision, Handling, Policy
-from toolguard._core.records import Scope
-from toolguard.bound import PLAIN
-from toolguard.config import ANALYSES, assemble
-from toolguard.drive import Hands, run
+from toolguard._core.call import Assurance, Caller, Person, Tool
+from toolguard._core.policy import Handling, Policy
+from toolguard.cli import policy_cases
+from toolguard.config import ANALYSES
 from toolguard.errors import PolicyError
 from toolguard.policyfile import Problem, explain, json_schema, load_policy
-from toolguard.ports import Origin, SessionKey
-from toolguard.register import RegisterReader
+from toolguard.policytools.judging import Call, Judge, local_seconds
 
 __all__ = ["app"]
 
 app = typer.Typer(name="policy", help="Check and explain policies.", no_args_is_help=True)
+app.command("test")(policy_cases.run_cases)
 
 PolicyFile = Annotated[Path, typer.Argument(help="The policy file (YAML).", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -119,14 +115,34 @@ def explain_call(
         assurance=Assurance.VERIFIED if verified else Assurance.ASSERTED,
     )
     data = _object("--args", sys.stdin.read() if args == "-" else args)
-    decision, masked = _decide(policy, known, who, data, environment, hour, _object("--session", session))
-    told = explain(decision, policy, masked=masked)
+    call = Call(
+        tool=known,
+        args=data,
+        caller=who,
+        environment=environment,
+        at=local_seconds(hour=hour),
+        session=_object("--session", session),
+    )
+    with Judge(policy) as judge:
+        answer, masked = judge.explained(call)
+    if answer.decision is None:
+        _refused(answer.refused, as_json)
+        return
+    told = explain(answer.decision, policy, masked=masked)
     if as_json:
         typer.echo(json.dumps(told.to_dict(), indent=2, ensure_ascii=True))
         return
     typer.echo(told.auditor)
     typer.echo(f"\nTo the approver:\n{told.approver}")
     typer.echo(f"\nTo the model:\n{told.model}")
+
+
+def _refused(code: str, as_json: bool) -> None:
+    """A call that no rule decides on, because it cannot be judged at all."""
+    if as_json:
+        typer.echo(json.dumps({"effect": "deny", "reason_code": code, "rules": []}, indent=2))
+    else:
+        typer.echo(f"The call is denied ({code}): it cannot be judged, so no rule decides on it and it does not run.")
 
 
 def _text(path: Path) -> str:
@@ -144,42 +160,3 @@ def _object(option: str, text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise typer.BadParameter("is not a JSON object", param_hint=option) from None
     return value
-
-
-def _decide(
-    policy: Policy, tool: Tool, caller: Caller, raw: Json, environment: str, hour: int, session: Mapping[str, Json]
-) -> tuple[Decision, Json]:
-    """The decision as the guard's own flow makes it, and the arguments with every identifier masked."""
-    parts = assemble(policy, environment=environment)
-    known = parts.analyser.tool(tool)
-    sealer = parts.sealer(caller.tenant)
-    now = parts.clock.now()
-    setting = Setting(
-        scope=Scope.of(caller, session="explain", digest_key=sealer.digest_key, trace_id="", parent_id=""),
-        policy=policy,
-        plan=policy.plan(tool),
-        risk=known.static,
-        ref=CallRef(run="explain", call_id="explain"),
-        environment=environment,
-        suspension=Suspension.RAISE,
-        on_wait_timeout="withdraw",
-        shape=PLAIN,
-        utc_offset=hour * 3600 - now % 86400,
-        session_facts=session,
-    )
-    hands = Hands(
-        store=parts.store,
-        clock=parts.clock,
-        ids=parts.ids,
-        detector=parts.detector.session(),
-        analysis=known,
-        sealer=sealer,
-        directory=parts.directory,
-        verifier=parts.verifier,
-        session=SessionKey(tenant=caller.tenant, session="explain"),
-        register=RegisterReader(parts.store, parts.verifier, caller.tenant),
-    )
-    try:
-        return run(judge(setting, raw), hands).decision, run(mask_value(raw, Origin.MODEL), hands)
-    finally:
-        parts.close()
