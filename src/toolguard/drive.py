@@ -44,7 +44,7 @@ from toolguard.ports import (
     Store,
     ToolAnalysis,
 )
-from toolguard.references import Contents
+from toolguard.references import Contents, names_of
 from toolguard.register import RegisterReader
 from toolguard.running import CurrentCall, current
 
@@ -121,6 +121,10 @@ class Hands:
                 return self.store.recent(self.session.tenant, person, tool, since)
             case s.ReadRegister(fresh):
                 return self.register.read(fresh=fresh)
+            case s.Recall(asks):
+                return self.store.tally(self.session.tenant, asks)
+            case s.Locate(references):
+                return {text: names_of(text) for text in references}
             case s.Confirm(approval):
                 return None if self.confirm is None else self.confirm(approval)
             case s.ReadLedger(ref):
@@ -145,6 +149,8 @@ class Hands:
             | s.Recent
             | s.CountUses
             | s.Confirm
+            | s.Recall
+            | s.Locate
             | s.ReadLedger
             | s.LookUp
             | s.Digest,

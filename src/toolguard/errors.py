@@ -17,6 +17,7 @@ __all__ = [
     "DatasetError",
     "DeniedError",
     "DetectionError",
+    "HistoryLimitError",
     "IdentityError",
     "InvalidatedError",
     "KeyUnavailableError",
@@ -140,6 +141,12 @@ class LimitError(ConflictError):
     """Too many requests of one run or person, or no use left. Nothing was written."""
 
     code = "limit"
+
+
+class HistoryLimitError(LimitError):
+    """Another call came first, and with this one a limit on calls or patients would be passed. Nothing was written."""
+
+    code = "history_limit"
 
 
 class TamperedError(StoreError):

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 from toolguard._core.approval import Approval, Grant, State
 from toolguard._core.audit import AuditRecord
 from toolguard._core.call import CallRef, Json, Person, Tool
+from toolguard._core.history import Ask
 from toolguard._core.mask import Finding
 from toolguard._core.risk import Evidence, Risk
 from toolguard._core.steps import Change, Claim, LedgerRow, Notice, Origin, Settle, Update
@@ -203,7 +204,8 @@ class Store(Protocol):
 
         Raises:
             ConflictError: the compare-and-set or the claim lost; nothing was written. RegisterMovedError: the claim
-                was made under an older register; LimitError: a cap is reached or no use is left.
+                was made under an older register; LimitError: a cap is reached or no use is left; HistoryLimitError:
+                with what it adds, one of its limits would be passed.
             StoreError: nothing was written.
         """
         ...
@@ -276,6 +278,18 @@ class Store(Protocol):
 
     def acts(self, tenant: str, after: int = 0, limit: int = 1000) -> tuple[Grant, ...]:
         """The tenant's register after its entry ``after``, in order: signed bytes, to be checked by who reads them."""
+        ...
+
+    def tally(self, tenant: str, asks: Sequence[Ask]) -> tuple[int, ...]:
+        """How many marks there are of each kind that is asked for, in order; counting ends at each one's ``upto``."""
+        ...
+
+    def marked(self, tenant: str, subject: str, kind: str, limit: int = 64) -> tuple[str, ...]:
+        """The values of a subject's marks of one kind, in order."""
+        ...
+
+    def prune(self, limit: int = 1000) -> int:
+        """Forget marks that nothing needs any more, of every tenant; how many. For the sweeper, not for guards."""
         ...
 
     def given(self, tenant: str, person: str, since: float) -> int:

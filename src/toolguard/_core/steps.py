@@ -11,6 +11,7 @@ from toolguard._core.approval import Approval, Grant, Request, State
 from toolguard._core.approver import ApproverRule
 from toolguard._core.audit import Draft, Kind
 from toolguard._core.call import Caller, CallRef, Json
+from toolguard._core.history import Ask, Limit, Mark
 from toolguard._core.register import Act, Heads
 from toolguard._core.vault import Need, Token
 
@@ -31,6 +32,7 @@ __all__ = [
     "Inspect",
     "Invoke",
     "LedgerRow",
+    "Locate",
     "LookUp",
     "NewId",
     "Notice",
@@ -40,6 +42,7 @@ __all__ = [
     "Reach",
     "ReadLedger",
     "ReadRegister",
+    "Recall",
     "Recent",
     "Reference",
     "Requester",
@@ -173,7 +176,8 @@ class Change:
     makes an outbox row; it loses with LimitError where one of ``caps`` is reached. ``announce`` is the id of an
     approval whose state channels should show; ``notify`` says more than its state. A claim is made under the
     registers as far as ``heads``: where the store has more acts, it loses with RegisterMovedError. ``use`` counts one
-    use, and loses where none is left. ``act`` is the next entry of its tenant's register.
+    use, and loses where none is left. ``act`` is the next entry of its tenant's register. ``marks`` are what its records
+    leave for later calls; it loses with HistoryLimitError where, with what it adds, one of ``limits`` is passed.
     """
 
     tenant: str
@@ -188,6 +192,8 @@ class Change:
     act: Act | None = None
     announce: str | None = None
     notify: Announce | None = None
+    marks: tuple[Mark, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
 
 # --- steps --------------------------------------------------------------------------------------------
@@ -315,6 +321,20 @@ class ReadRegister:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """→ tuple[int, ...]: the answer to each."""
+
+    asks: tuple[Ask, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Locate:
+    """→ Mapping[str, tuple[str, ...]]: every name, in one spelling, under which each reference may be met again."""
+
+    references: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Confirm:
     """→ None; raises InvalidatedError or StoreError unless the approval service, asked now, stands by this approval."""
 
@@ -421,6 +441,8 @@ Step: TypeAlias = (
     | Find
     | Recent
     | ReadRegister
+    | Recall
+    | Locate
     | Confirm
     | ReadLedger
     | CheckGrant

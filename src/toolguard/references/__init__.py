@@ -2,5 +2,6 @@
 
 from toolguard.references.contents import Contents, open_readers
 from toolguard.references.file import FileReader
+from toolguard.references.names import names_of
 
-__all__ = ["Contents", "FileReader", "open_readers"]
+__all__ = ["Contents", "FileReader", "names_of", "open_readers"]

@@ -11,7 +11,7 @@ import asyncpg
 from toolguard.stores import _pg_sql
 from toolguard.stores._batch import Ticket
 from toolguard.stores._pg_faults import FAULTS, Lost, is_lost
-from toolguard.stores._pg_known import Journal, Known, Row, reads, touches
+from toolguard.stores._pg_known import Journal, Known, Row, marks, reads, touches
 from toolguard.stores._pg_plan import IN_ORDER, Plan
 from toolguard.stores._pg_time import DatabaseTime
 
@@ -30,7 +30,7 @@ def waves(batch: Sequence[Ticket[Any]]) -> Iterator[list[Ticket[Any]]]:
         touched: set[object] = set()
         read: set[object] = set()
         for ticket in left:
-            keys, looks = touches(ticket.job), reads(ticket.job)
+            keys, looks = touches(ticket.job), reads(ticket.job) | marks(ticket.job)
             (later if keys & (touched | read) or looks & touched else wave).append(ticket)
             touched |= keys
             read |= looks
@@ -97,6 +97,7 @@ class Transaction:
             await db.execute(_pg_sql.SET_TIME, known.now)
         for statement in (_pg_sql.ADD_LEDGER, _pg_sql.ADD_USE, _pg_sql.ANNOUNCE_ONCE):
             writes[statement].sort()
+        writes[_pg_sql.ADD_MARK].sort(key=lambda row: row[:4])
         for statement in IN_ORDER:
             if writes[statement]:
                 await db.executemany(statement, writes[statement])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import asyncpg
 from toolguard._core.approval import Approval, Request
 from toolguard._core.audit import GENESIS, Kind
 from toolguard._core.call import CallRef
+from toolguard._core.history import Ask
 from toolguard._core.register import ALL, Heads
 from toolguard._core.steps import Cap, Change
 from toolguard.errors import ConflictError
@@ -20,7 +22,7 @@ from toolguard.stores._pg_lock import lock
 from toolguard.stores._pg_time import DatabaseTime
 from toolguard.stores._rows import approval_of
 
-__all__ = ["Journal", "Known", "Row", "executing", "reads", "touches"]
+__all__ = ["Journal", "Known", "Row", "executing", "marks", "reads", "tally_columns", "touches"]
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -44,12 +46,27 @@ def touches(change: Change) -> set[object]:
         found.add(("register", change.tenant))
     if change.notify is not None and change.notify.key:
         found.add(("announced", change.tenant, change.notify.key))
+    found.update(_limited(change))
     return found
 
 
 def reads(change: Change) -> set[object]:
     """What others of the same transaction may read as well, but none may change."""
-    return {("register", change.tenant), ("register", ALL)} if change.claim is not None else set()
+    if change.claim is None:
+        return set()
+    return {("register", change.tenant), ("register", ALL)}
+
+
+def _limited(change: Change) -> set[object]:
+    """What its limits count."""
+    found: set[object] = {("marks", change.tenant, limit.ask.subject, limit.ask.kind) for limit in change.limits}
+    return found
+
+
+def marks(change: Change) -> set[object]:
+    """What it adds to, as others may, too; but no limit of the same transaction may count it."""
+    found: set[object] = {("marks", change.tenant, mark.subject, mark.kind) for mark in change.marks}
+    return found - _limited(change)
 
 
 def executing(change: Change) -> set[str]:
@@ -83,6 +100,8 @@ def _locks(changes: Sequence[Change]) -> dict[tuple[str, ...], bool]:
                 wanted.setdefault(("register", tenant), False)
         for cap in change.caps if change.create is not None else ():
             wanted["cap", change.tenant, cap.by, cap.value] = True
+        for limit in change.limits:
+            wanted["marks", change.tenant, limit.ask.subject, limit.ask.kind] = True
     wanted.update({("register", change.tenant): True for change in changes if change.act is not None})
     return wanted
 
@@ -110,6 +129,7 @@ class Known:
     _acts: dict[str, int] = field(default_factory=dict)
     _announced: set[tuple[str, str]] = field(default_factory=set)
     _asked: dict[tuple[str, Cap], int] = field(default_factory=dict)
+    _counted: dict[tuple[str, Ask], int] = field(default_factory=dict)
 
     # --- reading
 
@@ -123,6 +143,7 @@ class Known:
         await self._read_ledger(db, changes)
         await self._read_register(db, changes)
         await self._read_caps(db, changes)
+        await self._read_limits(db, changes)
         moment = await db.fetchrow(_pg_sql.MOMENT, journal.log_id)
         database, floor, seq, hash_, xid = moment or (0.0, None, None, None, "")
         self.now = time.read(database, floor, shown)
@@ -175,6 +196,12 @@ class Known:
                 counts = await db.fetch(query, *_columns([(tenant, cap.value, cap.since) for tenant, cap in these]))
                 self._asked.update({which: row[0] for which, row in zip(these, counts, strict=True)})
 
+    async def _read_limits(self, db: asyncpg.Connection, changes: Sequence[Change]) -> None:
+        asks = [(change.tenant, limit.ask) for change in changes for limit in change.limits]
+        if asks:
+            counts = await db.fetch(_pg_sql.TALLY, *tally_columns(asks))
+            self._counted = {which: row[0] for which, row in zip(asks, counts, strict=True)}
+
     # --- what is there
 
     def has_id(self, approval_id: str) -> bool:
@@ -212,6 +239,9 @@ class Known:
     def was_announced(self, tenant: str, key: str) -> bool:
         return (tenant, key) in self._announced
 
+    def counted(self, tenant: str, ask: Ask) -> int:
+        return self._counted[tenant, ask]
+
     def asked(self, tenant: str, cap: Cap) -> int:
         """Requests that count for ``cap``, those of this transaction included."""
         here = sum(
@@ -221,6 +251,11 @@ class Known:
             for r in self.created
         )
         return self._asked.get((tenant, cap), 0) + here
+
+
+def tally_columns(asks: Sequence[tuple[str, Ask]]) -> list[list[Any]]:
+    """The parameters of `_pg_sql.TALLY`."""
+    return _columns([(t, a.subject, a.kind, a.value, a.since, json.dumps(a.apart), a.upto) for t, a in asks])
 
 
 def _columns(rows: Sequence[Row]) -> list[list[Any]]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from toolguard._core.approval import Approval
 from toolguard._core.audit import GENESIS, AuditRecord, Draft, seal
 from toolguard._core.call import CallRef
+from toolguard._core.history import Mark
 from toolguard._core.register import Act
 from toolguard._core.steps import Announce, Change, Claim, Notice, Settle, Standing, Update, Use
 from toolguard.errors import ConflictError
@@ -19,6 +20,7 @@ from toolguard.stores._rules import (
     check_cap,
     check_claim,
     check_heads,
+    check_limit,
     check_not_ended,
     check_settle,
     check_update,
@@ -37,6 +39,7 @@ IN_ORDER = (
     _pg_sql.SET_USE,
     _pg_sql.ADD_LEDGER,
     _pg_sql.SET_LEDGER,
+    _pg_sql.ADD_MARK,
     _pg_sql.ANNOUNCE_ONCE,
     _pg_sql.ANNOUNCE,
     _pg_sql.OPEN_LOG,
@@ -74,6 +77,9 @@ class Plan:
             self._claim(change.claim)
             if change.use is not None:
                 self._use(change.use)
+        for limit in change.limits:
+            check_limit(self._known.counted(change.tenant, limit.ask), limit)
+        self._mark(change.marks)
         if change.settle is not None:
             self._settle(change.settle)
         if change.announce is not None and (change.create is None or change.create.id != change.announce):
@@ -134,6 +140,13 @@ class Plan:
         check_use(used or 0, use, self._known.now)
         statement = _pg_sql.ADD_USE if used is None else _pg_sql.SET_USE
         self.writes[statement].append(((used or 0) + 1, self._change.tenant, use.act))
+
+    def _mark(self, marks: Sequence[Mark]) -> None:
+        now = self._known.now
+        for mark in dict.fromkeys(marks):
+            until = now + mark.keep if mark.keep else None
+            row = (self._change.tenant, mark.subject, mark.kind, mark.value, now, until)
+            self.writes[_pg_sql.ADD_MARK].append(row)
 
     # --- the ledger
 

@@ -91,6 +91,26 @@ ANNOUNCE_ONCE = "INSERT INTO announced (tenant, key) VALUES ($1, $2)"
 ADD_ACT = _dollars(_sql.ADD_ACT)
 ADD_USE = "INSERT INTO uses (used, tenant, act) VALUES ($1, $2, $3)"
 SET_USE = "UPDATE uses SET used = $1 WHERE tenant = $2 AND act = $3"
+# each ask by itself, in order; what is not counted comes as JSON, since an array holds no arrays of different length
+TALLY = (
+    "SELECT (SELECT count(*) FROM (SELECT FROM marks m WHERE m.tenant = a.tenant AND m.subject = a.subject "
+    "AND m.kind = a.kind AND m.at >= a.since AND (a.value IS NULL OR m.value = a.value) "
+    "AND NOT EXISTS (SELECT FROM jsonb_array_elements_text(a.apart::jsonb) x WHERE x = m.value) LIMIT a.upto) counted) "
+    "FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::text[], $7::bigint[]) "
+    "WITH ORDINALITY AS a (tenant, subject, kind, value, since, apart, upto, n) ORDER BY a.n"
+)
+MARKED = _dollars(_sql.MARKED)
+ADD_MARK = (
+    "INSERT INTO marks (tenant, subject, kind, value, at, until) VALUES ($1, $2, $3, $4, $5, $6) "
+    "ON CONFLICT (tenant, subject, kind, value) DO UPDATE SET at = greatest(marks.at, excluded.at), "
+    "until = CASE WHEN marks.until IS NULL OR excluded.until IS NULL THEN NULL ELSE greatest(marks.until, excluded.until) END"
+)
+PRUNE_MARKS = (
+    "WITH old AS (SELECT tenant, subject, kind, value FROM marks WHERE until IS NOT NULL AND until <= $1 "
+    "ORDER BY until LIMIT $2 FOR UPDATE SKIP LOCKED) "
+    "DELETE FROM marks m USING old o WHERE (m.tenant, m.subject, m.kind, m.value) = (o.tenant, o.subject, o.kind, o.value) "
+    "RETURNING 1"
+)
 NOTIFY = "SELECT pg_notify('toolguard', hint) FROM unnest($1::text[]) hint"
 
 LAST_LOG = _sql.LAST_LOG

@@ -6,15 +6,17 @@ import json
 
 from toolguard._core.approval import TRANSITIONS, Approval, State, is_expired, is_granted
 from toolguard._core.audit import Kind, Outcome
+from toolguard._core.history import Limit
 from toolguard._core.register import ALL, Act, Heads
 from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Settle, Standing, Update, Use
-from toolguard.errors import ConflictError, LimitError, RegisterMovedError, StoreError
+from toolguard.errors import ConflictError, HistoryLimitError, LimitError, RegisterMovedError, StoreError
 
 __all__ = [
     "check_act",
     "check_cap",
     "check_claim",
     "check_heads",
+    "check_limit",
     "check_not_ended",
     "check_settle",
     "check_shape",
@@ -140,6 +142,14 @@ def check_cap(asked: int, cap: Cap) -> None:
     if asked >= cap.most:
         raise LimitError(
             f"this {cap.by} has asked {asked} times already, which is the most the policy allows; nothing was written"
+        )
+
+
+def check_limit(counted: int, limit: Limit) -> None:
+    """Raises HistoryLimitError where what stands and what is added are more than may be."""
+    if counted + limit.adds > limit.most:
+        raise HistoryLimitError(
+            f"other calls came first, and with this one more than {limit.most} would count; nothing was written"
         )
 
 

@@ -160,7 +160,21 @@ _V4 = """
 CREATE INDEX approvals_tenant ON approvals (tenant, n);
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4)
+_V5 = """
+CREATE TABLE marks (
+    tenant TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    at REAL NOT NULL,
+    until REAL,
+    PRIMARY KEY (tenant, subject, kind, value)
+) WITHOUT ROWID;
+CREATE INDEX marks_at ON marks (tenant, subject, kind, at);
+CREATE INDEX marks_until ON marks (until) WHERE until IS NOT NULL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4, _V5)
 """``MIGRATIONS[n]`` takes a store from schema version n to n + 1. Never change one that was released; add the next."""
 
 TIME = "SELECT value FROM meta WHERE key = 'time'"
@@ -226,6 +240,22 @@ GIVEN = "SELECT count(*) FROM verdicts WHERE tenant = ? AND person = ? AND at >=
 USES = "SELECT used FROM uses WHERE tenant = ? AND act = ?"
 ADD_USE = (
     "INSERT INTO uses (tenant, act, used) VALUES (?, ?, 1) ON CONFLICT (tenant, act) DO UPDATE SET used = used + 1"
+)
+# the index on time, since one person may have more marks than were made lately
+COUNT_MARKS = (
+    "SELECT count(*) FROM (SELECT 1 FROM marks INDEXED BY marks_at WHERE tenant = ? AND subject = ? AND kind = ? "
+    "AND at >= ? AND value NOT IN (SELECT value FROM json_each(?)) LIMIT ?)"
+)
+COUNT_MARK = "SELECT count(*) FROM marks WHERE tenant = ? AND subject = ? AND kind = ? AND at >= ? AND value = ?"
+MARKED = "SELECT value FROM marks WHERE tenant = ? AND subject = ? AND kind = ? ORDER BY value LIMIT ?"
+ADD_MARK = (  # null, for ever, stays
+    "INSERT INTO marks (tenant, subject, kind, value, at, until) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (tenant, subject, kind, value) "
+    "DO UPDATE SET at = max(marks.at, excluded.at), until = max(marks.until, excluded.until)"
+)
+PRUNE_MARKS = (
+    "DELETE FROM marks WHERE (tenant, subject, kind, value) IN (SELECT tenant, subject, kind, value FROM marks "
+    "WHERE until IS NOT NULL AND until <= ? ORDER BY until LIMIT ?)"
 )
 LEASE = "SELECT holder, until FROM leases WHERE name = ?"
 SET_LEASE = (

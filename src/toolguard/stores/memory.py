@@ -14,6 +14,7 @@ from dataclasses import replace
 from toolguard._core.approval import Answer, Approval, Grant, State
 from toolguard._core.audit import GENESIS, AuditRecord, seal
 from toolguard._core.call import CallRef
+from toolguard._core.history import Ask, Mark
 from toolguard._core.register import ALL, Heads
 from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Notice, Standing
 from toolguard._core.vault import Namespace, Need, Token, canonical_form
@@ -25,6 +26,7 @@ from toolguard.stores._rules import (
     check_cap,
     check_claim,
     check_heads,
+    check_limit,
     check_settle,
     check_shape,
     check_update,
@@ -36,6 +38,10 @@ from toolguard.stores._tokens import MAX_INDEX, MAX_VARIANT
 from toolguard.stores._watch import Watchers
 
 __all__ = ["MemoryStore"]
+
+
+_PRUNE = 3600.0
+"""Seconds between looks for marks nobody needs."""
 
 
 class _Session:
@@ -75,6 +81,8 @@ class MemoryStore:
         self._acts: dict[str, list[Grant]] = {}
         self._uses: dict[tuple[str, str], int] = {}
         self._leases: dict[str, tuple[str, float]] = {}
+        self._marks: dict[tuple[str, str, str], dict[str, tuple[float, float | None]]] = {}
+        self._pruned = 0.0
         self._watchers = Watchers()
         self._vaults: dict[SessionKey, _Session] = {}
         self._cursors: dict[str, dict[str, int]] = {}
@@ -129,6 +137,8 @@ class MemoryStore:
                     check_use(self._uses.get((change.tenant, change.use.act), 0), change.use, now)
                 row, asked = self._ledger.get((change.tenant, claim.ref), (None, False))
                 check_claim(row, asked, claim)
+            for limit in change.limits:
+                check_limit(self._count(change.tenant, limit.ask), limit)
             standing = Standing.FAILED
             if settle is not None:
                 standing = check_settle(self._settling(change.tenant, settle.ref, claim), settle)
@@ -160,6 +170,8 @@ class MemoryStore:
             if change.use is not None:
                 used = (change.tenant, change.use.act)
                 self._uses[used] = self._uses.get(used, 0) + 1
+            if change.marks:
+                self._mark(change.tenant, change.marks, now)
             if announce is not None:
                 self._announce(change.tenant, announce)
             if notify is not None:
@@ -198,6 +210,50 @@ class MemoryStore:
             a.request.tenant == tenant and value(a) == cap.value and a.request.created >= cap.since
             for a in self._approvals.values()
         )
+
+    # --- marks
+
+    def _mark(self, tenant: str, marks: Iterable[Mark], now: float) -> None:
+        for mark in marks:
+            values = self._marks.setdefault((tenant, mark.subject, mark.kind), {})
+            _, until = values.get(mark.value, (0.0, 0.0))
+            values[mark.value] = (now, None if until is None or not mark.keep else max(until, now + mark.keep))
+        if now > self._pruned + _PRUNE:
+            self._pruned = now
+            self.prune()
+
+    def _count(self, tenant: str, ask: Ask) -> int:
+        values = self._marks.get((tenant, ask.subject, ask.kind), {})
+        some = values if ask.value is None else {v: values[v] for v in (ask.value,) if v in values}
+        count = 0
+        for value, (at, _) in some.items():
+            count += at >= ask.since and value not in ask.apart
+            if count >= ask.upto:
+                break
+        return count
+
+    def tally(self, tenant: str, asks: Sequence[Ask]) -> tuple[int, ...]:
+        self._check_process()
+        with self._lock:
+            return tuple(self._count(tenant, ask) for ask in asks)
+
+    def marked(self, tenant: str, subject: str, kind: str, limit: int = 64) -> tuple[str, ...]:
+        self._check_process()
+        with self._lock:
+            return tuple(sorted(self._marks.get((tenant, subject, kind), ())))[:limit]
+
+    def prune(self, limit: int = 1000) -> int:
+        self._check_process()
+        with self._lock:
+            now, left = self._time.read(), limit
+            for key, values in list(self._marks.items()):
+                old = [v for v, (_, until) in values.items() if until is not None and until <= now][:left]
+                for value in old:
+                    del values[value]
+                if not values:
+                    del self._marks[key]
+                left -= len(old)
+            return limit - left
 
     # --- approvals
 

@@ -15,6 +15,7 @@ import asyncpg
 from toolguard._core.approval import Approval, Grant, State
 from toolguard._core.audit import AuditRecord
 from toolguard._core.call import CallRef
+from toolguard._core.history import Ask
 from toolguard._core.steps import Change, LedgerRow
 from toolguard._core.vault import Need, Token
 from toolguard.errors import NotFoundError, StoreError
@@ -23,7 +24,7 @@ from toolguard.stores import _log, _pg_schema, _pg_sql, _pg_vault, _vault
 from toolguard.stores._batch import GroupCommit, Ticket
 from toolguard.stores._pg_commit import Transaction, waves
 from toolguard.stores._pg_faults import FAULTS, Lost, fault, is_lost, may_pass, unknown_outcome
-from toolguard.stores._pg_known import Journal
+from toolguard.stores._pg_known import Journal, tally_columns
 from toolguard.stores._pg_listen import Listener
 from toolguard.stores._pg_pool import Pool
 from toolguard.stores._pg_time import DatabaseTime
@@ -406,6 +407,19 @@ class PostgresStore:
 
     def given(self, tenant: str, person: str, since: float) -> int:
         return self._read(lambda db: db.fetchval(_pg_sql.GIVEN, tenant, person, since)) or 0
+
+    def tally(self, tenant: str, asks: Sequence[Ask]) -> tuple[int, ...]:
+        if not asks:
+            return ()
+        columns = tally_columns([(tenant, ask) for ask in asks])
+        return tuple(row[0] for row in self._read(lambda db: db.fetch(_pg_sql.TALLY, *columns)))
+
+    def marked(self, tenant: str, subject: str, kind: str, limit: int = 64) -> tuple[str, ...]:
+        rows = self._read(lambda db: db.fetch(_pg_sql.MARKED, tenant, subject, kind, limit))
+        return tuple(value for (value,) in rows)
+
+    def prune(self, limit: int = 1000) -> int:
+        return len(self._timed(lambda db, now: db.fetch(_pg_sql.PRUNE_MARKS, now, limit)))
 
     def uses(self, tenant: str, act: str) -> int:
         return self._read(lambda db: db.fetchval(_pg_sql.USES, tenant, act)) or 0

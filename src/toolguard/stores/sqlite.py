@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 from toolguard._core.approval import Approval, Grant, State
 from toolguard._core.audit import GENESIS, AuditRecord, Kind, seal
 from toolguard._core.call import CallRef
+from toolguard._core.history import Ask, Limit, Mark
 from toolguard._core.register import ALL, Act, Heads
 from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Notice, Settle, Standing, Update, Use
 from toolguard._core.vault import Need, Token
@@ -36,6 +38,7 @@ from toolguard.stores._rules import (
     check_cap,
     check_claim,
     check_heads,
+    check_limit,
     check_not_ended,
     check_settle,
     check_shape,
@@ -50,6 +53,8 @@ __all__ = ["SqliteStore"]
 _PAGE = 500
 _TIME_STEP = 1.0
 """Seconds between notes of the latest time on disk."""
+_PRUNE = 3600.0
+"""Seconds between looks for marks nobody needs."""
 _inherited: list[sqlite3.Connection] = []
 """Connections of a parent process: never used and never closed, for closing one would drop its locks."""
 
@@ -117,6 +122,7 @@ class SqliteStore:
         """What belongs to one process: its locks and its log."""
         self._log_id = _log.new_id()
         self._read_lock = threading.Lock()
+        self._pruned = 0.0
         self._commits = GroupCommit(self._run)
         self._poller = Poller(self._stamp, self._versions)
 
@@ -193,6 +199,10 @@ class SqliteStore:
                 self._use(db, now, tenant, change.use)
             if change.claim.asked:
                 self._check_journal(db, change)
+        for limit in change.limits:
+            self._limit(db, tenant, limit)
+        if change.marks:
+            self._mark(db, now, tenant, change.marks)
         if change.settle is not None:
             self._settle(db, now, tenant, change.settle)
         if change.announce is not None and (change.create is None or change.create.id != change.announce):
@@ -265,6 +275,16 @@ class SqliteStore:
         row, _ = ledger_row(db.execute(_sql.LEDGER, (tenant, settle.ref.ref)).fetchone())
         standing = check_settle(row, settle)
         db.execute(_sql.SETTLE, (standing.value, settle.result, now, tenant, settle.ref.ref))
+
+    def _limit(self, db: sqlite3.Connection, tenant: str, limit: Limit) -> None:
+        check_limit(_count(db, tenant, limit.ask), limit)
+
+    def _mark(self, db: sqlite3.Connection, now: float, tenant: str, marks: Sequence[Mark]) -> None:
+        rows = [(tenant, m.subject, m.kind, m.value, now, now + m.keep if m.keep else None) for m in marks]
+        db.executemany(_sql.ADD_MARK, rows)
+        if now > self._pruned + _PRUNE:
+            self._pruned = now
+            db.execute(_sql.PRUNE_MARKS, (now, _PAGE))
 
     def _append(self, db: sqlite3.Connection, now: float, change: Change) -> tuple[AuditRecord, ...]:
         """Records at the end of this process's log. Where it ends is read in the transaction, never remembered."""
@@ -489,6 +509,21 @@ class SqliteStore:
             rows = db.execute(_sql.ACTS, (tenant, after, limit)).fetchall()
         return tuple(Grant(payload=blob(p), signature=blob(s), key_id=str(k)) for p, s, k in rows)
 
+    def tally(self, tenant: str, asks: Sequence[Ask]) -> tuple[int, ...]:
+        with self._reading() as db:
+            db.execute("BEGIN")  # all of one moment
+            try:
+                return tuple(_count(db, tenant, ask) for ask in asks)
+            finally:
+                db.execute("COMMIT")
+
+    def marked(self, tenant: str, subject: str, kind: str, limit: int = 64) -> tuple[str, ...]:
+        with self._reading() as db:
+            return tuple(str(value) for (value,) in db.execute(_sql.MARKED, (tenant, subject, kind, limit)))
+
+    def prune(self, limit: int = 1000) -> int:
+        return int(self._commits.submit(lambda db, now: db.execute(_sql.PRUNE_MARKS, (now, limit)).rowcount))
+
     def uses(self, tenant: str, act: str) -> int:
         with self._reading() as db:
             row = db.execute(_sql.USES, (tenant, act)).fetchone()
@@ -513,6 +548,15 @@ class SqliteStore:
                 for connection in (self._reader, self._writer):
                     if connection is not None:
                         connection.close()
+
+
+def _count(db: sqlite3.Connection, tenant: str, ask: Ask) -> int:
+    place = (tenant, ask.subject, ask.kind, ask.since)
+    if ask.value is not None:
+        row = db.execute(_sql.COUNT_MARK, (*place, ask.value)).fetchone()
+    else:
+        row = db.execute(_sql.COUNT_MARKS, (*place, json.dumps(ask.apart), ask.upto)).fetchone()
+    return int(row[0])
 
 
 _stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()

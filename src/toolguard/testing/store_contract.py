@@ -26,6 +26,7 @@ from toolguard._core.steps import Change, Claim, LedgerRow, Settle, Standing
 from toolguard._core.vault import Namespace, Need, Token
 from toolguard.errors import ConflictError, NotFoundError, StoreError
 from toolguard.ports import SessionKey, Store
+from toolguard.testing.history_contract import HistoryContract
 from toolguard.testing.register_contract import RegisterContract
 from toolguard.testing.store_samples import (
     START,
@@ -44,7 +45,7 @@ from toolguard.testing.store_samples import (
 __all__ = ["ContractClock", "ContractSealer", "StoreContract", "a_draft", "a_request", "a_verdict", "all_of", "claimed"]
 
 
-class StoreContract(RegisterContract):
+class StoreContract(HistoryContract, RegisterContract):
     """See the module."""
 
     durable = False
