@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from toolguard._core.call import Assurance, Caller, Person, Tool, ToolIdentity
+from toolguard._core.call import Annotations, Assurance, Caller, Person, Tool, ToolIdentity
 from toolguard._core.condition import ConditionError, Facts
 from toolguard._core.flow.judge import as_policy_says
 from toolguard._core.mask import Finding, leaves
@@ -53,8 +53,10 @@ def facts(data: Any = None, *, tool: str = "t", source: str = "app", **changes: 
         roles=frozenset(changes.pop("roles", {"nurse"})),
         assurance=changes.pop("assurance", Assurance.ASSERTED),
     )
+    annotations = Annotations(trusted=True, **changes.pop("says", {}))
     given: dict[str, Any] = {"risk": risk(), "hour": 10, **changes}
-    return Facts(tool=Tool.describe(tool, source=source), caller=caller, data={} if data is None else data, **given)
+    known = Tool.describe(tool, source=source, annotations=annotations)
+    return Facts(tool=known, caller=caller, data={} if data is None else data, **given)
 
 
 def decided(loaded: Policy, given: Facts) -> Decision:

@@ -36,6 +36,8 @@ FITS = {
     "data": ("MRN", {"data": {"q": "77"}, "present": found({"q": "77"}, MRN="q")}, {"data": {"q": "77"}}),
     "environment": ("production", {"environment": "production"}, {"environment": "test"}),
     "min_risk": ("high", {"risk": risk("high")}, {"risk": risk("medium")}),
+    "time": ("{hours: '22:00-06:00', days: sat}", {"hour": 1, "weekday": 6}, {"hour": 1, "weekday": 5}),
+    "annotations": ("{destructive: true}", {"says": {"destructive": True}}, {"says": {"destructive": False}}),
 }
 """Per field of ``match``: a value, a call it fits, and one it does not."""
 
@@ -44,13 +46,17 @@ def test_every_field_of_match_is_tried():
     assert FITS.keys() == MatchModel.model_fields.keys()
 
 
+def quoted(value):
+    return value if value.startswith("{") else f"'{value}'"
+
+
 @pytest.mark.parametrize("name", FITS)
 def test_a_field_of_match_decides(name):
     value, inside, outside = FITS[name]
     loaded = policy(
         APPROVALS
         + "tools: {t: {}, other: {}}\ndefaults: {by_risk: {high: allow}}\n"
-        + f"rules: [{{id: r, because: b, effect: deny, match: {{{name}: '{value}'}}}}]"
+        + f"rules: [{{id: r, because: b, effect: deny, match: {{{name}: {quoted(value)}}}}}]"
     )
     assert decided(loaded, facts(**inside)).effect is Effect.DENY
     assert decided(loaded, facts(**outside)).effect is Effect.ALLOW

@@ -34,7 +34,9 @@ class Facts:
         present: identifiers present in the arguments, whether as values or as tokens.
         revealed: real values that would reach the tool.
         risk: the risk of this call, with evidence.
-        hour: local hour of day, 0–23.
+        hour, minute: local time of day, 0–23 and 0–59.
+        weekday: local day of the week, 0 for Monday.
+        now: the same moment as UTC seconds.
         environment: ``production``, ``development``, …
         session: facts about the session so far: ``id``, ``run``, ``calls`` (made in this process).
         memo: what conditions worked out on the way, so that several rules don't repeat it; dies with the facts.
@@ -47,6 +49,9 @@ class Facts:
     present: tuple[Finding, ...] = ()
     revealed: tuple[Finding, ...] = ()
     hour: int = 0
+    minute: int = 0
+    weekday: int = 0
+    now: float = 0.0
     environment: str = "production"
     session: Mapping[str, Json] = field(default_factory=dict, repr=False)
     memo: dict[object, Json] = field(default_factory=dict, repr=False, compare=False)

@@ -11,7 +11,8 @@ from toolguard._core.call import Tool
 from toolguard._core.condition import Condition, ConditionError, Facts
 from toolguard._core.masking import UNSAID, Masking
 from toolguard._core.risk import Risk, RiskLevel
-from toolguard._core.toolrule import Handling, ToolRule, glob_matches, identity_fits, merge, stricter
+from toolguard._core.toolrule import Handling, ToolRule, glob_matches, identity_fits, may_be, merge, stricter, surely_is
+from toolguard._core.window import Moment, TimeWindow, moment
 
 __all__ = [
     "ApproverRule",
@@ -52,7 +53,10 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """The structural part of a rule. Empty means any; within a field any one suffices; all fields must hold."""
+    """The structural part of a rule. Empty means any; within a field any one suffices; all fields must hold.
+
+    Of ``annotations`` every one must be so.
+    """
 
     tool: tuple[str, ...] = ()
     category: frozenset[str] = frozenset()
@@ -61,6 +65,8 @@ class Match:
     data: frozenset[str] = frozenset()
     environment: frozenset[str] = frozenset()
     min_risk: RiskLevel | None = None
+    time: TimeWindow | None = None
+    annotations: tuple[tuple[str, bool], ...] = ()
 
     def holds(self, facts: Facts) -> bool:
         """Whether the rest holds; by ``tool`` and ``category`` a plan has found the rule already."""
@@ -70,6 +76,7 @@ class Match:
             and (not self.data or any(f.type in self.data for f in facts.present))
             and (not self.environment or facts.environment in self.environment)
             and (self.min_risk is None or facts.risk.level >= self.min_risk)
+            and (self.time is None or self.time.holds(_clock(self.time, facts)))
         )
 
 
@@ -92,8 +99,27 @@ class Rule:
     args: Mapping[str, Handling] = field(default_factory=dict)
     results: Handling | None = None
     max_result_chars: int | None = None
+    max_results: int | None = None
+    log: str | None = None
     shadow: bool = False
     line: int = 0
+
+    def concerns(self, tool: Tool) -> bool:
+        """Whether it can match a call of ``tool``: by name, and by what the tool says of itself.
+
+        A rule that restricts concerns a tool that may be so, one that allows only a tool that surely is.
+        """
+        match = self.match
+        if match.tool and not any(glob_matches(g, tool.name) for g in match.tool):
+            return False
+        is_so = surely_is if self.effect is Effect.ALLOW else may_be
+        return all(is_so(tool.annotations, name, value) for name, value in match.annotations)
+
+
+def _clock(window: TimeWindow, facts: Facts) -> Moment:
+    if window.utc_offset is None:
+        return Moment(minute=facts.hour * 60 + facts.minute, day=facts.weekday)
+    return moment(facts.now + window.utc_offset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +207,10 @@ class Obligations:
     args: Mapping[str, Handling] = field(default_factory=dict)
     results: Handling = Handling.MASK
     max_result_chars: int | None = None
+    max_results: int | None = None
+    """Items a list in the result may have, or rows."""
+    log: str = "minimal"
+    """``full``: what led to the decision is recorded, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +273,8 @@ class Policy:
     tools: tuple[ToolRule, ...] = ()
     rules: tuple[Rule, ...] = ()
     masking: Masking = UNSAID
+    packs: tuple[str, ...] = ()
+    """Packs it includes, each ``name@version``."""
 
     def plan(self, tool: Tool) -> ToolPlan:
         """The policy as it concerns ``tool``. Cost grows with the policy; `decide` on a plan does not."""
@@ -250,9 +282,7 @@ class Policy:
         fitting = [t for t in named if identity_fits(t, tool)]
         drifted = bool(named) and len(fitting) < len(named)
         merged = merge(fitting, self.defaults.results)
-        rules = tuple(
-            r for r in self.rules if not r.match.tool or any(glob_matches(g, tool.name) for g in r.match.tool)
-        )
+        rules = tuple(r for r in self.rules if r.concerns(tool))
         default = Handling.DEFAULT if merged.trusted_for else self.defaults.args
         return ToolPlan(tool=tool, known=bool(named), drifted=drifted, rule=merged, rules=rules, default=default)
 
@@ -333,7 +363,6 @@ def _obligations(plan: ToolPlan, matched: list[tuple[Rule, Fired]], default: Eff
     """
     args: dict[str, Handling] = {}
     results = plan.rule.results
-    limit: int | None = None
     if default is Effect.MASK:
         args["*"] = results = Handling.MASK
     for rule, fired in matched:
@@ -345,9 +374,14 @@ def _obligations(plan: ToolPlan, matched: list[tuple[Rule, Fired]], default: Eff
             results = Handling.MASK
             if not rule.args and rule.results is None:
                 args["*"] = Handling.MASK
-        if rule.max_result_chars is not None:
-            limit = min(limit or rule.max_result_chars, rule.max_result_chars)
-    return Obligations(args=args, results=results, max_result_chars=limit)
+    rules = [rule for rule, _ in matched]
+    return Obligations(
+        args=args,
+        results=results,
+        max_result_chars=min((r.max_result_chars for r in rules if r.max_result_chars is not None), default=None),
+        max_results=min((r.max_results for r in rules if r.max_results is not None), default=None),
+        log="full" if any(r.log == "full" for r in rules) else "minimal",
+    )
 
 
 def _approvers(policy: Policy, hits: list[tuple[Rule, Fired]]) -> tuple[ApproverRule, ...]:

@@ -143,6 +143,8 @@ class Trail:
         }
         if controls := decision.controls:
             body["toolguard.policy.controls"] = list(controls)
+        if decision.obligations.log == "full":
+            body |= _evidence(decision)
         if types or masked:
             body["toolguard.phi.entities"] = counts(types)
             body["toolguard.phi.count"] = len(types)
@@ -254,6 +256,16 @@ class Trail:
             link_id=approval.request.span_id,
             body=body,
         )
+
+
+def _evidence(decision: Decision) -> dict[str, Json]:
+    """What led to a decision, where a rule asks for a full record: ids, sources and codes, never a value."""
+    said = sorted({f"{e.source}:{e.risk_class.value}:{e.level.label}" for e in decision.risk.evidence})
+    return {
+        "toolguard.risk.evidence": said,
+        "toolguard.policy.rule.effects": [f"{f.id}:{f.effect.label}" for f in decision.fired],
+        "toolguard.policy.rule.errors": [f"{f.id}:{f.error}" for f in decision.fired if f.error],
+    }
 
 
 def approval_body(request: Request, outcome: Outcome) -> dict[str, Json]:

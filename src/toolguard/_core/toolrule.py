@@ -10,10 +10,20 @@ from functools import reduce
 from itertools import groupby
 from typing import Any
 
-from toolguard._core.call import Tool
+from toolguard._core.call import Annotations, Tool
 from toolguard._core.risk import RiskLevel
 
-__all__ = ["Handling", "ToolRule", "glob_matches", "identity_fits", "merge", "stricter"]
+__all__ = [
+    "WORSE",
+    "Handling",
+    "ToolRule",
+    "glob_matches",
+    "identity_fits",
+    "may_be",
+    "merge",
+    "stricter",
+    "surely_is",
+]
 
 
 class Handling(StrEnum):
@@ -80,6 +90,26 @@ def identity_fits(rule: ToolRule, tool: Tool) -> bool:
     return (rule.source is None or glob_matches(rule.source, tool.identity.source)) and (
         rule.digest is None or rule.digest == tool.identity.digest
     )
+
+
+WORSE: Mapping[str, bool] = {"read_only": False, "destructive": True, "idempotent": False, "open_world": True}
+"""Of what a tool may say of itself, the answer that it is believed to give against itself."""
+
+
+def _believed(annotations: Annotations, name: str) -> bool | None:
+    """What a tool says of itself, as far as it is believed; None where nobody knows."""
+    said: bool | None = getattr(annotations, name)
+    return said if annotations.trusted or said is WORSE[name] else None
+
+
+def surely_is(annotations: Annotations, name: str, value: bool) -> bool:
+    """Whether a tool is so: it says so, and is trusted or says it against itself."""
+    return _believed(annotations, name) is value
+
+
+def may_be(annotations: Annotations, name: str, value: bool) -> bool:
+    """Whether nothing that is believed says that a tool is not so."""
+    return _believed(annotations, name) in (value, None)
 
 
 def merge(rules: list[ToolRule], results: Handling) -> ToolRule:

@@ -73,6 +73,7 @@ class Guard:
                 "toolguard.policy.sha256": policy.sha256,
                 "toolguard.policy.mode": policy.mode.value,
                 "toolguard.policy.rules": len(policy.rules),
+                "toolguard.policy.packs": list(policy.packs),
             },
         )
         self.parts.emit(self.parts.store.commit(Change(tenant="", records=(draft,))))

@@ -109,7 +109,6 @@ class Session:
         self._scope = self._scope_in(self._trace)
         self._calls = 0
         self._numbers = itertools.count(1)
-        self._utc_offset = parts.utc_offset()
         self._week = 0 if parts.retention is None else parts.retention.used(self._key)
         if id is not None or run is not None:
             self._recall()
@@ -377,7 +376,7 @@ class Session:
             suspension=_suspension(suspend) if suspend else self.suspension,
             on_wait_timeout=parts.on_wait_timeout,
             shape=bound.shape,
-            utc_offset=self._utc_offset,
+            utc_offset=parts.utc_offset(),
             agent_reason=reason,
             confirms=parts.confirm is not None or not parts.confirm_critical,
             session_facts={"id": self.id, "run": self.run, "calls": self._calls},

@@ -16,10 +16,19 @@ from toolguard._core.policy import (
     ToolRule,
 )
 from toolguard._core.risk import RiskLevel
+from toolguard._core.window import DAYS, TimeWindow
 from toolguard.policyfile.cel import CelCondition, CelEngine
 from toolguard.policyfile.document import At, Document
 from toolguard.policyfile.faults import Problem, did_you_mean
-from toolguard.policyfile.models import ApprovalModel, DefaultsModel, MatchModel, RuleModel, ToolModel
+from toolguard.policyfile.models import (
+    AnnotationsModel,
+    ApprovalModel,
+    DefaultsModel,
+    MatchModel,
+    RuleModel,
+    TimeModel,
+    ToolModel,
+)
 from toolguard.policyfile.shape import Parts
 
 __all__ = ["Built", "Source", "build_rules", "build_tools", "choose_default_approval"]
@@ -223,12 +232,19 @@ def build_rules(
             args=_handlings(model.args),
             results=None if model.results is None else Handling(model.results),
             max_result_chars=model.max_result_chars,
+            max_results=model.max_results,
+            log=model.log,
             shadow=model.shadow,
             line=line,
         )
 
 
 def _check_rule(model: RuleModel, at: At, document: Document, approvals: set[str]) -> Iterator[Problem]:
+    window = model.match.time
+    if window is not None and window.hours is None and window.days is None:
+        yield document.problem((*at, "match", "time"), "says neither hours nor days; add one of them", key=True)
+    if model.match.annotations == _NO_ANNOTATIONS:
+        yield document.problem((*at, "match", "annotations"), "names no annotation; add one, or remove it", key=True)
     if model.approval is not None and model.approval not in approvals:
         yield document.problem(
             (*at, "approval"), f"no approval is called {model.approval!r}; {did_you_mean(model.approval, approvals)}"
@@ -243,6 +259,25 @@ def _check_rule(model: RuleModel, at: At, document: Document, approvals: set[str
         )
 
 
+_NO_ANNOTATIONS = AnnotationsModel()
+
+
+def _window(model: TimeModel) -> TimeWindow:
+    return TimeWindow(
+        hours=tuple((_minutes(span[:5]), _minutes(span[6:])) for span in model.hours or ()),
+        days=frozenset(DAYS.index(day) for day in model.days or ()),
+        utc_offset=None if model.utc_offset is None else _offset(model.utc_offset),
+    )
+
+
+def _minutes(clock: str) -> int:
+    return int(clock[:2]) * 60 + int(clock[3:])
+
+
+def _offset(text: str) -> float:
+    return (-60.0 if text[0] == "-" else 60.0) * _minutes(text[1:])
+
+
 def _match(model: MatchModel) -> Match:
     return Match(
         tool=tuple(model.tool or ()),
@@ -252,4 +287,6 @@ def _match(model: MatchModel) -> Match:
         data=frozenset(model.data or ()),
         environment=frozenset(model.environment or ()),
         min_risk=None if model.min_risk is None else RiskLevel.of(model.min_risk),
+        time=None if model.time is None else _window(model.time),
+        annotations=tuple(sorted((model.annotations or _NO_ANNOTATIONS).model_dump(exclude_none=True).items())),
     )

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 
 from toolguard._core.condition import ConditionError, Facts
+from toolguard._core.window import DAYS
 from toolguard.policyfile import expression_tree as tree
 from toolguard.policyfile.cel_functions import (
     ABOUT_ARGS,
@@ -24,8 +26,10 @@ from toolguard.policyfile.cel_functions import (
     about_args,
     analysis,
     asked,
+    cidr_contains,
     current,
     host_in,
+    is_network,
     says,
 )
 from toolguard.policyfile.faults import did_you_mean
@@ -47,6 +51,9 @@ VARIABLES: Mapping[str, Any] = {
     "risk": _MAP,
     "tool": _T.STRING,
     "hour": _T.INT,
+    "minute": _T.INT,
+    "weekday": _T.STRING,
+    "now": _T.TIMESTAMP,
     "env": _T.STRING,
 }
 FIELDS: Mapping[str, frozenset[str]] = {
@@ -149,6 +156,9 @@ class CelCondition:
 _VALUES: Mapping[str, Callable[[Facts], object]] = {
     "tool": lambda f: f.tool.name,
     "hour": lambda f: f.hour,
+    "minute": lambda f: f.minute,
+    "weekday": lambda f: DAYS[f.weekday],
+    "now": lambda f: datetime.fromtimestamp(f.now, UTC),
     "env": lambda f: f.environment,
     "session": lambda f: dict(f.session),
     "risk": lambda f: {
@@ -190,6 +200,14 @@ class CelEngine:
     def _declarations(self) -> list[Any]:
         declared = [
             _function("host_in", _T.BOOL, ([_T.STRING, _STRINGS], host_in), ([_STRINGS, _STRINGS], host_in)),
+            _function(
+                "cidr_contains",
+                _T.BOOL,
+                ([_T.STRING, _T.STRING], cidr_contains),
+                ([_STRINGS, _T.STRING], cidr_contains),
+                ([_T.STRING, _STRINGS], cidr_contains),
+                ([_STRINGS, _STRINGS], cidr_contains),
+            ),
             _function("lower", _T.STRING, ([_T.STRING], str.casefold)),
             _function("says", _T.BOOL, ([_T.STRING], says)),
         ]
@@ -292,6 +310,12 @@ class CelEngine:
                 found.append(
                     Fault(offset=at, message=f"{name}() takes args or one argument, such as {name}(args.note)")
                 )
+            if name == "cidr_contains":
+                found += [
+                    Fault(offset=at, message=f"cidr_contains(): {text!r} is not a network; write it as 10.0.0.0/8")
+                    for text in _texts(expr.call_expr.args[0])
+                    if not is_network(text)
+                ]
             if name in ("matches", "finds", "says"):
                 pattern = tree.literal(expr.call_expr.args[-1])
                 if isinstance(pattern, str) and not self._regex_compiles(pattern):
@@ -314,13 +338,19 @@ def _function(name: str, result: Any, *overloads: tuple[list[Any], Callable[...,
     )
 
 
+def _texts(expr: tree.Expr) -> list[str]:
+    """The text ``expr`` is written as, or those of the list it is written as."""
+    items = expr.list_expr.elements if tree.kind_of(expr) == "list" else (expr,)
+    return [text for item in items if isinstance(text := tree.literal(item), str)]
+
+
 def _never(*_: object) -> object:
     """Stands for an overload that is replaced at compile time by the one that takes a path."""
     raise ConditionError("evaluation")
 
 
 _KNOWN = (
-    "host_in", "lower", "says", "has", "size", "int", "double", "string", "matches", "contains", "startsWith", "endsWith",
+    "cidr_contains", "host_in", "lower", "says", "has", "size", "int", "double", "string", "matches", "contains", "startsWith", "endsWith",
     "exists", "all", "filter", "map", "true", "false", "null", "duration", "timestamp", "type",
 )  # fmt: skip
 

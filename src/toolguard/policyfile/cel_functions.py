@@ -31,8 +31,10 @@ __all__ = [
     "about_args",
     "analysis",
     "asked",
+    "cidr_contains",
     "current",
     "host_in",
+    "is_network",
     "says",
 ]
 
@@ -246,6 +248,51 @@ def host_in(address: str | list[str], allowed: list[str]) -> bool:
         return all(inside)
     host = host_of(address)
     return any(host.endswith(a[1:].lower()) if a.startswith("*.") else host == a.lower() for a in allowed)
+
+
+def cidr_contains(networks: str | list[str], address: str | list[str]) -> bool:
+    """Whether an IP address (each, if a list), or the one a URL or mail address names, lies in one of ``networks``.
+
+    Raises CannotTellError for a host name: what it points to is known only when it is looked up.
+    """
+    if isinstance(address, list):
+        if not address:
+            raise CannotTellError("no address")
+        inside = [cidr_contains(networks, item) for item in address]
+        return all(inside)
+    try:
+        wanted = [_network(n) for n in ([networks] if isinstance(networks, str) else networks)]
+        found = _address(address)
+    except ValueError:
+        raise CannotTellError("not a network, or not an address") from None
+    return any(found.version == network.version and found in network for network in wanted)
+
+
+_Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@lru_cache(maxsize=1024)
+def _network(text: str) -> _Network:
+    """Raises ValueError where ``text`` is no network, or has bits set beyond its prefix."""
+    return ipaddress.ip_network(text)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        found = ipaddress.ip_address(host_of(text))
+    mapped = getattr(found, "ipv4_mapped", None)  # ::ffff:10.0.0.1 reaches 10.0.0.1
+    return found if mapped is None else mapped
+
+
+def is_network(text: str) -> bool:
+    """Whether ``text`` is a network as `cidr_contains` takes it."""
+    try:
+        _network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def analysis(name: str, analyse: Analysis) -> Callable[[str], Json]:

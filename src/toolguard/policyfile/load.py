@@ -83,6 +83,9 @@ def load_policy(
         tools=tuple(built.tools),
         rules=tuple(built.rules),
         masking=build_masking(each.parts.masking for each in everything),
+        packs=tuple(
+            f"{name}@{pack.parts.head.metadata.version}" for pack, (name, _) in included if pack.parts.head is not None
+        ),
     )
 
 
@@ -120,7 +123,7 @@ def _included(
     found: list[tuple[Source, tuple[str, bytes]]] = []
     for index, reference in enumerate(main.parts.head.include):
         at = ("include", index) if isinstance(wanted, list) else ("include",)
-        name = reference.removeprefix("pack:")
+        name, _, wanted_version = reference.removeprefix("pack:").partition("@")
         if any(n == name for _, (n, _) in found):
             problems.append(main.document.problem(at, f"pack {name!r} is included twice; remove one"))
             continue
@@ -129,7 +132,15 @@ def _included(
         except KeyError:
             problems.append(main.document.problem(at, f"there is no pack {name!r}; {did_you_mean(name, pack_names())}"))
             continue
-        pack = _source(raw, reference, f"{name}/", problems)
+        pack = _source(raw, f"pack:{name}", f"{name}/", problems)
+        if wanted_version and pack.parts.head is not None:
+            version = pack.parts.head.metadata.version
+            if not (version + ".").startswith(wanted_version + "."):
+                message = (
+                    f"pack {name!r} is version {version}, and {wanted_version} is asked for; read what changed in it, "
+                    f"then write pack:{name}@{version.partition('.')[0]}"
+                )
+                problems.append(main.document.problem(at, message))
         if pack.parts.head is not None and pack.parts.head.include:
             problems.append(
                 pack.document.problem(("include",), "a pack cannot include packs; include both from the policy")

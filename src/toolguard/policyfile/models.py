@@ -11,12 +11,14 @@ from toolguard.policyfile.masking import MaskingModel
 
 __all__ = [
     "API_VERSION",
+    "AnnotationsModel",
     "KIND",
     "ApprovalModel",
     "DefaultsModel",
     "MatchModel",
     "PolicyModel",
     "RuleModel",
+    "TimeModel",
     "ToolModel",
 ]
 
@@ -85,6 +87,30 @@ Types = Annotated[
         }
     ),
 ]
+_DAYS: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_SPAN = r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
+_OFFSET = r"^[+-](0[0-9]|1[0-4]):[0-5][0-9]$"
+
+
+def _span(value: Any) -> Any:
+    if isinstance(value, str) and value[:5] == value[6:]:
+        raise ValueError(f"{value!r} ends when it begins; leave hours out for the whole day")
+    return value
+
+
+Hours = Annotated[
+    list[Annotated[str, Field(pattern=_SPAN), BeforeValidator(_span)]],
+    BeforeValidator(_listed),
+    Field(min_length=1, max_length=24),
+    _strings({"type": "string", "pattern": _SPAN}),
+]
+Days = Annotated[
+    list[_DAYS],
+    BeforeValidator(_listed),
+    Field(min_length=1),
+    _strings({"type": "string", "enum": list(get_args(_DAYS))}),
+]
+Offset = Annotated[str, Field(pattern=_OFFSET)]
 _CREDENTIAL = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
 _READER = r"^[a-z][a-z0-9_]{0,63}$"
 Credentials = Annotated[
@@ -261,6 +287,27 @@ class ToolModel(_Model):
     )
 
 
+class TimeModel(_Model):
+    """Times of day and days of the week."""
+
+    hours: Hours | None = Field(
+        default=None, description="Spans such as 22:00-06:00; one that crosses midnight belongs to the day it begins."
+    )
+    days: Days | None = Field(default=None, description="Days of the week: mon, tue, wed, thu, fri, sat, sun.")
+    utc_offset: Offset | None = Field(
+        default=None, description="In place of the guard's local time: an offset from UTC, such as +01:00."
+    )
+
+
+class AnnotationsModel(_Model):
+    """What tools say of themselves (the hints of MCP)."""
+
+    read_only: bool | None = Field(default=None, description="It changes nothing.")
+    destructive: bool | None = Field(default=None, description="It may destroy something.")
+    idempotent: bool | None = Field(default=None, description="Doing it twice does no more than doing it once.")
+    open_world: bool | None = Field(default=None, description="It reaches beyond a closed system, such as to the web.")
+
+
 class MatchModel(_Model):
     """When a rule concerns a call. All fields must hold; within a field any one suffices."""
 
@@ -271,6 +318,10 @@ class MatchModel(_Model):
     data: Types | None = Field(default=None, description="Identifier types present in the arguments.")
     environment: Names | None = Field(default=None, description="Such as production.")
     min_risk: LevelWord | None = Field(default=None, description="This risk or a higher one.")
+    time: TimeModel | None = Field(default=None, description="At these times; both hours and days must hold.")
+    annotations: AnnotationsModel | None = Field(
+        default=None, description="Tools that say this of themselves; all of it must hold."
+    )
 
 
 class RuleModel(_Model):
@@ -289,10 +340,16 @@ class RuleModel(_Model):
     args: dict[_Name, MaskWord] = Field(default_factory=dict, description="Arguments withheld when it matches.")
     results: MaskWord | None = Field(default=None, description="The result is masked when it matches.")
     max_result_chars: int | None = Field(default=None, ge=1, description="A result longer than this is withheld.")
+    max_results: int | None = Field(
+        default=None, ge=1, description="A result in which a list has more items or rows than this is withheld."
+    )
+    log: Literal["minimal", "full"] | None = Field(
+        default=None, description="full: the record also says what led to the decision."
+    )
     shadow: bool = Field(default=False, description="Record what the rule would do, without doing it.")
 
 
-_PACK = r"^pack:[a-z0-9][a-z0-9_-]*$"
+_PACK = r"^pack:[a-z0-9][a-z0-9_-]*(@[A-Za-z0-9][A-Za-z0-9._-]*)?$"
 _PACK_SCHEMA: dict[str, Any] = {"type": "string", "pattern": _PACK}
 
 
@@ -313,7 +370,7 @@ class PolicyModel(_Model):
         list[Annotated[str, Field(pattern=_PACK)]],
         BeforeValidator(_listed),
         WithJsonSchema({"anyOf": [_PACK_SCHEMA, {"type": "array", "items": _PACK_SCHEMA}]}),
-    ] = Field(default_factory=list, description="Packs of rules to add, such as pack:hipaa.")
+    ] = Field(default_factory=list, description="Packs of rules to add, such as pack:hipaa or pack:hipaa@1.")
     defaults: DefaultsModel = DefaultsModel()
     approvals: dict[Id, ApprovalModel] = Field(default_factory=dict, description="Approvals by name.")
     tools: dict[_Name, ToolModel | None] = Field(default_factory=dict, description="Tools by name or pattern.")

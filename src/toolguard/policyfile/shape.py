@@ -14,12 +14,14 @@ from toolguard.policyfile.masking import MaskingModel, ShapeModel
 from toolguard.policyfile.models import (
     API_VERSION,
     KIND,
+    AnnotationsModel,
     ApprovalModel,
     DefaultsModel,
     MatchModel,
     MetadataModel,
     PolicyModel,
     RuleModel,
+    TimeModel,
     ToolModel,
 )
 
@@ -38,7 +40,13 @@ _PATTERNS = {
     ),
     "^[0-9a-f]{64}$": "must be the 64 hex digits of a SHA-256",
     "^[A-Z][A-Z0-9]*(_[A-Z][A-Z0-9]*){0,4}$": "must be an identifier type in capitals, such as PERSON or DATE_OF_BIRTH",
-    "^pack:[a-z0-9][a-z0-9_-]*$": "must be 'pack:NAME', such as pack:hipaa",
+    "^pack:[a-z0-9][a-z0-9_-]*(@[A-Za-z0-9][A-Za-z0-9._-]*)?$": (
+        "must be 'pack:NAME' or 'pack:NAME@VERSION', such as pack:hipaa@1"
+    ),
+    "^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$": (
+        "must be a span of hours in quotes, such as '08:00-18:00' or '22:00-06:00'"
+    ),
+    "^[+-](0[0-9]|1[0-4]):[0-5][0-9]$": "must be an offset from UTC in quotes, such as '+01:00' or '-05:30'",
     "\\S": "must not be empty; say in words for people why this holds",
     "^\\S(.*\\S)?$": "must not be empty or have white space around it",
 }
@@ -187,6 +195,8 @@ _NESTED: Mapping[str, type[BaseModel]] = {
     "defaults": DefaultsModel,
     "masking": MaskingModel,
     "shapes": ShapeModel,
+    "time": TimeModel,
+    "annotations": AnnotationsModel,
 }
 
 

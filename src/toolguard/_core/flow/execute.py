@@ -19,6 +19,7 @@ from toolguard._core.call import Json, canonical, freeze
 from toolguard._core.flow.claim import abandon, commit_claim
 from toolguard._core.flow.contents import reach, same_contents
 from toolguard._core.flow.ends import expire, invalidate, refused
+from toolguard._core.flow.items import most_items
 from toolguard._core.flow.masking import mask, token_findings, tokenise
 from toolguard._core.flow.setting import Done, Flow, Judged, Permit, Setting
 from toolguard._core.mask import Finding
@@ -247,6 +248,12 @@ def _mask_result(setting: Setting, permit: Permit, ran: Ran) -> Flow[tuple[Json,
         raise ResultWithheldError(
             f"tool {setting.tool.name!r} ran, but its result is longer than the {wanted.max_result_chars} characters "
             "the policy allows and is withheld; ask for less, or raise max_result_chars",
+            call_id=permit.trail.call,
+        )
+    if wanted.max_results is not None and most_items(plain) > wanted.max_results:
+        raise ResultWithheldError(
+            f"tool {setting.tool.name!r} ran, but its result has more than the {wanted.max_results} items the policy "
+            "allows and is withheld; ask for fewer, or raise max_results",
             call_id=permit.trail.call,
         )
     origin = Origin.TRUSTED if setting.plan.rule.trusted_results else Origin.RESULT

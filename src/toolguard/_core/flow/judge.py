@@ -18,6 +18,7 @@ from toolguard._core.policy import Handling, ToolPlan, decide
 from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel, combine
 from toolguard._core.steps import Analyse, Inspect, Now, Origin, Reveal, Validate
 from toolguard._core.vault import LITERAL, Namespace, Token, has_token, release, tokens_in
+from toolguard._core.window import moment
 from toolguard.errors import DeniedError
 
 __all__ = ["as_policy_says", "at", "at_path", "judge"]
@@ -121,6 +122,7 @@ def _judge_once(
     present = (*revealed, *(replace(f, type=stands.get(t, t).type) for f, t in shaped))
     risk, own = yield Analyse(arguments.data)
     risk = as_policy_says(plan, setting.risk, risk, own)
+    local = moment(now + setting.utc_offset)
     decision = decide(
         setting.policy,
         plan,
@@ -131,7 +133,10 @@ def _judge_once(
             risk=risk,
             present=present,
             revealed=revealed,
-            hour=int((now + setting.utc_offset) // 3600 % 24),
+            hour=local.minute // 60,
+            minute=local.minute % 60,
+            weekday=local.day,
+            now=now,
             environment=setting.environment,
             session=setting.session_facts,
         ),
