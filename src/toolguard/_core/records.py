@@ -16,9 +16,10 @@ from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Caller, CallRef, Json, Tool, keyed_digest
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Decision
+from toolguard._core.risk import Risk
 from toolguard._core.vault import Token
 
-__all__ = ["Scope", "Trail", "approval_body", "counts", "label"]
+__all__ = ["Scope", "Trail", "approval_body", "counts", "found_risk", "label"]
 
 _SAFE = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 
@@ -70,6 +71,23 @@ class Scope:
 def label(text: str, key: bytes) -> str:
     """``text`` if it is a plain identifier, else a keyed digest: ids from outside may hold anything."""
     return text if _SAFE.fullmatch(text) else keyed_digest(key, "toolguard.label", text.encode("utf-8", "replace"))
+
+
+def found_risk(risk: Risk) -> list[str]:
+    """``["args:destructive:high", "tool:write:medium"]``: who spoke for which class and level, the first one first.
+
+    ``policy`` is the policy's word on a tool's risk, ``filed`` a class it files the tool under.
+    """
+    said = (
+        f"{_ORIGIN.get(e.source, e.source.partition('.')[0])}:{e.risk_class.value}:{e.level.label}" for e in risk.evidence
+    )
+    return list(dict.fromkeys(said)) or [f"tool:{risk.risk_class.value}:{risk.level.label}"]
+
+
+_ORIGIN = {
+    "policy.category": "filed",
+    **dict.fromkeys(("name", "description", "annotation", "schema"), "tool"),
+}
 
 
 def counts(types: Iterable[str]) -> list[str]:
@@ -126,8 +144,14 @@ class Trail:
         masked: int,
         released: Iterable[Token],
         basis: tuple[str, str] | None = None,
+        revealed: Iterable[Finding] = (),
+        environment: str = "",
+        utc_offset: float = 0.0,
     ) -> Draft:
-        """`Kind.CALL_DECIDED`: the evaluate span. ``basis`` is (reason code, act) where an act lets the call run."""
+        """`Kind.CALL_DECIDED`: the evaluate span. ``basis`` is (reason code, act) where an act lets the call run.
+
+        With what a policy may ask of a call but its values, so that another policy can be tried on it later.
+        """
         types = [f.type for f in present]
         body: dict[str, Json] = {
             "toolguard.decision.outcome": outcome.value,
@@ -141,6 +165,9 @@ class Trail:
             "toolguard.policy.rule.id": [f.id for f in decision.fired],
             "toolguard.args.hmac": args_digest,
         }
+        body |= self._asked(decision, environment, utc_offset)
+        if reaching := counts(f.type for f in revealed):
+            body["toolguard.phi.revealed"] = reaching
         if controls := decision.controls:
             body["toolguard.policy.controls"] = list(controls)
         if decision.obligations.log == "full":
@@ -157,6 +184,24 @@ class Trail:
         if decision.would is not decision.effect:
             body["toolguard.decision.would"] = decision.would.label
         return self.draft(Kind.CALL_DECIDED, at=at, started=self.started, span_id=self.span_id, body=body)
+
+    def _asked(self, decision: Decision, environment: str, utc_offset: float) -> dict[str, Json]:
+        """What rules ask of a call, besides what is on record anyway."""
+        key, tool, caller = self.scope.digest_key, self.tool, self.scope.caller
+        body: dict[str, Json] = {
+            "toolguard.tool.source": label(tool.identity.source, key),
+            "toolguard.tool.digest": tool.identity.digest,
+            "toolguard.environment": label(environment, key),
+            "toolguard.time.utc_offset": utc_offset,
+            "toolguard.risk.found": found_risk(decision.risk),
+        }
+        if caller.roles:
+            body["toolguard.actor.roles"] = sorted(label(role, key) for role in caller.roles)
+        if hints := tool.annotations.said:
+            body["toolguard.tool.annotations"] = list(hints)
+        if shadow := [f"{f.id}:{f.effect.label}" for f in decision.fired if f.shadow]:
+            body["toolguard.policy.shadow"] = shadow
+        return body
 
     def refused(self, reason_code: str, *, at: float, error_type: str = "") -> Draft:
         """`Kind.CALL_DECIDED` where no decision could be reached: denied, with the fault's class."""

@@ -145,6 +145,9 @@ def decided(trail: Trail, judged: Judged, outcome: Outcome, at: float, stands: B
         present=judged.present,
         masked=judged.masked,
         released=judged.released,
+        revealed=judged.revealed,
+        environment=judged.environment,
+        utc_offset=judged.utc_offset,
     )
 
 

@@ -159,6 +159,8 @@ def _judge_once(
         entered=taken.entered,
         names=names,
         stands=stands,
+        environment=setting.environment,
+        utc_offset=setting.utc_offset,
     )
 
 
@@ -236,7 +238,7 @@ def as_policy_says(plan: ToolPlan, static: Risk, risk: Risk, own: tuple[Evidence
     if rule.category:
         text = "The policy files this tool under {}."
         classes = sorted(map(RiskClass, rule.category))
-        named = (Evidence(source="policy", risk_class=c, level=risk.level, text=text.format(c.value)) for c in classes)
+        named = (Evidence(source="policy.category", risk_class=c, level=risk.level, text=text.format(c.value)) for c in classes)
         risk = replace(risk, evidence=(*risk.evidence, *named))
     return risk
 

@@ -104,6 +104,8 @@ class Judged:
     names: Mapping[Token, str] = field(repr=False)
     stands: Mapping[Token, Token] = field(default_factory=dict)
     """Surrogates in ``arguments``, and the tokens they stand for."""
+    environment: str = ""
+    utc_offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
