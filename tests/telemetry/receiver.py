@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -17,16 +19,21 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from toolguard.telemetry import Target
+
 Reply: TypeAlias = Callable[["Handler", ExportTraceServiceRequest], None]
 
 
 class Handler(BaseHTTPRequestHandler):
     server: Receiver
     protocol_version = "HTTP/1.1"
+    wbufsize = 65536  # one packet an answer, or each waits for the last one's acknowledgement
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.requests.append((self.path, dict(self.headers), body))
+        if self.headers["content-encoding"] == "gzip":
+            body = gzip.decompress(body)
+        self.server.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
         with self.server.lock:
             reply = self.server.replies.pop(0) if self.server.replies else self.server.always
         reply(self, ExportTraceServiceRequest.FromString(body))
@@ -49,14 +56,18 @@ class Receiver(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, always: Reply | None = None) -> None:
+    def __init__(self, always: Reply | None = None, *, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.lock = threading.Lock()
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.taken: list[Span] = []
         self.replies: list[Reply] = []
+        self.clients: list[Target] = []
+        """Closed with it."""
         self.always: Reply = always or take
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{self.server_address[1]}"
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
@@ -68,6 +79,8 @@ class Receiver(ThreadingHTTPServer):
         return Counter(span.span_id.hex() for span in self.taken)
 
     def stop(self) -> None:
+        for client in self.clients:
+            client.close()
         self.shutdown()
         self._thread.join()
         self.server_close()
@@ -120,5 +133,36 @@ def slow(seconds: float, then: Reply = take) -> Reply:
     def reply(handler: Handler, request: ExportTraceServiceRequest) -> None:
         time.sleep(seconds)
         then(handler, request)
+
+    return reply
+
+
+def drip(seconds: float) -> Reply:
+    """Answer 200 and a long body, one byte at a time, so that no single read takes long."""
+
+    def reply(handler: Handler, _: ExportTraceServiceRequest) -> None:
+        handler.send_response(200)
+        handler.send_header("content-type", "application/x-protobuf")
+        handler.send_header("content-length", "100000")
+        handler.end_headers()
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            try:
+                handler.wfile.write(b"\0")
+                handler.wfile.flush()
+            except OSError:
+                return
+            time.sleep(0.02)
+        handler.close_connection = True
+
+    return reply
+
+
+def half_open(seconds: float) -> Reply:
+    """Take the request and say nothing."""
+
+    def reply(handler: Handler, _: ExportTraceServiceRequest) -> None:
+        time.sleep(seconds)
+        handler.close_connection = True
 
     return reply

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.receiver import Receiver, Reply, refuse, reject, reset, slow, take
+from telemetry.receiver import Receiver, Reply, drip, half_open, refuse, reject, reset, slow, take
 from telemetry.records import draft
 from toolguard._core.audit import AuditRecord, Kind
 from toolguard._core.steps import Change
@@ -23,7 +23,7 @@ from toolguard.errors import ConfigError, StoreError
 from toolguard.ports import Store
 from toolguard.stores.memory import MemoryStore
 from toolguard.stores.sqlite import SqliteStore
-from toolguard.telemetry import OtlpPump
+from toolguard.telemetry import OtlpPump, Target
 
 
 @pytest.fixture
@@ -85,12 +85,26 @@ def test_records_arrive_as_spans(receiver: Receiver, store: Store) -> None:
         [refuse(401), refuse(404), refuse(301, location="http://127.0.0.1:9/")],
         [reset, reset],
         [slow(0.6, refuse(500))],
+        [drip(1.0)],
+        [half_open(0.6)],
         [reject(lambda _: True)] * 9,
         [lambda h, _: h.answer(200, b"<html>welcome to the hotel</html>", "text/html")],
         [lambda h, _: h.answer(200, b"\xff\xff\xff")],
         [lambda h, _: h.answer(200, b"not json", "application/json")],
     ],
-    ids=["503", "429", "configuration", "reset", "slow", "all-rejected", "captive-portal", "garbage", "bad-json"],
+    ids=[
+        "503",
+        "429",
+        "configuration",
+        "reset",
+        "slow",
+        "drip",
+        "half-open",
+        "all-rejected",
+        "captive-portal",
+        "garbage",
+        "bad-json",
+    ],
 )
 def test_what_was_not_taken_is_sent_again_until_it_is(receiver: Receiver, store: Store, failures: list[Reply]) -> None:
     """A failure loses nothing, and a 200 that takes nothing is a failure."""
@@ -124,8 +138,9 @@ def test_a_poisoned_record_is_parked_and_the_others_arrive(
     with caplog.at_level(logging.ERROR):
         pump.emit(write(store, 20))
         assert pump.flush(60.0)
-    assert set(receiver.ids) == ids(20) - {f"{8:016x}"}
     (log,) = store.logs()
+    (told,) = [r for r in store.records() if r.draft.kind is Kind.SPAN_PARKED]
+    assert set(receiver.ids) == ids(20) - {f"{8:016x}"} | {told.draft.span_id}
     assert pump.parked == [(log, 9)]
     assert "stays in the journal" in caplog.text
     assert pump.close(30.0)
@@ -243,7 +258,8 @@ def test_a_record_somebody_edited_does_not_hold_up_the_others(receiver: Receiver
     pump = pump_to(receiver, store)
     pump.emit(write(store, 1, first=3))
     assert pump.flush(60.0)
-    assert set(receiver.ids) == ids(4) - {f"{2:016x}"}
+    (told,) = [r for r in store.records() if r.draft.kind is Kind.SPAN_PARKED]
+    assert set(receiver.ids) == ids(4) - {f"{2:016x}"} | {told.draft.span_id}
     assert [seq for _, seq in pump.parked] == [3]
     pump.close()
 
@@ -262,6 +278,7 @@ def test_closing_twice_or_unused_is_no_fault(receiver: Receiver, store: Store) -
         ("http://collector.example.org:4318", "clear text beyond this machine"),
         ("http://10.0.0.7:4318", "clear text beyond this machine"),
         ("https://user:secret@collector.example.org", "credentials"),
+        ("https://collector.example.org/v1/traces?key=secret", "credentials"),
         ("ftp://127.0.0.1", "no http"),
         ("127.0.0.1:4318", "no http"),
         ("", "no http"),
@@ -283,7 +300,7 @@ def test_an_endpoint_that_would_leak_is_refused(endpoint: str, why: str, store: 
     ],
 )
 def test_the_path_is_added_where_there_is_none(endpoint: str, url: str, store: Store) -> None:
-    assert OtlpPump(store, endpoint)._url == url
+    assert Target(endpoint).url == url
 
 
 _IN_A_HOSTILE_ENVIRONMENT = """

@@ -8,22 +8,49 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from toolguard.telemetry.delivery import Backlog, Delivery, backlog
+    from toolguard.telemetry.jaeger import jaeger_json, otlp_json
     from toolguard.telemetry.metrics import MetricsSink
     from toolguard.telemetry.otlp import OtlpPump
     from toolguard.telemetry.scrub import ScrubExporter, ScrubProcessor
     from toolguard.telemetry.spans import spans_of
+    from toolguard.telemetry.target import Target, header_values, tls_context
     from toolguard.telemetry.tracer import CurrentSpan, TracerSink
 
-__all__ = ["CurrentSpan", "MetricsSink", "OtlpPump", "ScrubExporter", "ScrubProcessor", "TracerSink", "spans_of"]
+__all__ = [
+    "Backlog",
+    "CurrentSpan",
+    "Delivery",
+    "MetricsSink",
+    "OtlpPump",
+    "ScrubExporter",
+    "ScrubProcessor",
+    "Target",
+    "TracerSink",
+    "backlog",
+    "header_values",
+    "jaeger_json",
+    "otlp_json",
+    "spans_of",
+    "tls_context",
+]
 
 _HOMES = {
+    "Backlog": "delivery",
     "CurrentSpan": "tracer",
+    "Delivery": "delivery",
     "MetricsSink": "metrics",
     "OtlpPump": "otlp",
     "ScrubExporter": "scrub",
     "ScrubProcessor": "scrub",
+    "Target": "target",
     "TracerSink": "tracer",
+    "backlog": "delivery",
+    "header_values": "target",
+    "jaeger_json": "jaeger",
+    "otlp_json": "jaeger",
     "spans_of": "spans",
+    "tls_context": "target",
 }
 
 

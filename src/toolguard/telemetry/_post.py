@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
+import email.utils
+import gzip
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from urllib.parse import urlsplit
 
 import httpx
 from google.protobuf.message import DecodeError
@@ -15,12 +16,11 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk.trace import ReadableSpan
 
-from toolguard.errors import ConfigError
-
-__all__ = ["Answer", "Fate", "post", "traces_url"]
+__all__ = ["Answer", "Fate", "encoded", "post"]
 
 _BAD_DATA = frozenset({400, 413, 422})
 _LONGEST_WAIT = 300.0
+_LONGEST_ANSWER = 256 * 1024
 
 
 class Fate(Enum):
@@ -42,74 +42,79 @@ class Answer:
     wait: float = 0.0
 
 
-def traces_url(endpoint: str) -> str:
-    """The address spans are posted to: ``endpoint`` + ``/v1/traces``, or as given if it has a path.
-
-    Raises:
-        ConfigError: it is no http(s) address, holds credentials, or is clear text beyond this machine.
-    """
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError("the span endpoint is no http(s) address; write for example 'http://127.0.0.1:4318'")
-    if parts.username or parts.password:
-        raise ConfigError("the span endpoint holds credentials; pass them as headers")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ConfigError(
-            f"the span endpoint on {parts.hostname!r} is clear text beyond this machine; "
-            "use https, or a collector on loopback"
-        )
-    return endpoint if parts.path.strip("/") else f"{endpoint.rstrip('/')}/v1/traces"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def encoded(spans: Sequence[ReadableSpan]) -> bytes:
+    """OTLP protobuf; the same spans always give the same bytes."""
+    return encode_spans(spans).SerializeToString(deterministic=True)
 
 
 def post(
-    client: httpx.Client, url: str, headers: Mapping[str, str], spans: Sequence[ReadableSpan], *, timeout: float
+    client: httpx.Client, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float, compress: bool = False
 ) -> Answer:
-    """Send spans. Delivered means: answered 2xx, by something that speaks OTLP, with none rejected."""
-    body = encode_spans(spans).SerializeToString(deterministic=True)
+    """Send an encoded batch. Delivered means: answered 2xx, by something that speaks OTLP, with none rejected.
+
+    ``timeout`` (seconds) bounds the whole exchange once the answer begins, however slowly it drips.
+    """
+    sent = {**headers, "content-type": "application/x-protobuf"}
+    if compress:
+        body = gzip.compress(body, compresslevel=6, mtime=0)
+        sent["content-encoding"] = "gzip"
+    until = time.monotonic() + timeout
     try:
-        response = client.post(
-            url, content=body, headers={**headers, "content-type": "application/x-protobuf"}, timeout=timeout
-        )
+        with client.stream("POST", url, content=body, headers=sent, timeout=timeout) as response:
+            answer = _read(response, until)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as fault:
         return Answer(fate=Fate.FAILED, reason=type(fault).__name__)
+    if answer is None:
+        return Answer(fate=Fate.FAILED, reason="the answer has no end")
+    return _judged(response, answer)
+
+
+def _read(response: httpx.Response, until: float) -> bytes | None:
+    """The answer's body; None where it is too long or takes too long."""
+    read = bytearray()
+    for chunk in response.iter_bytes():
+        read += chunk
+        if len(read) > _LONGEST_ANSWER or time.monotonic() > until:
+            return None
+    return bytes(read)
+
+
+def _judged(response: httpx.Response, content: bytes) -> Answer:
     status = response.status_code
     if status in _BAD_DATA:
         return Answer(fate=Fate.REJECTED, reason=f"status {status}")
     if not 200 <= status < 300:
         return Answer(fate=Fate.FAILED, reason=f"status {status}", wait=_retry_after(response))
-    rejected = _rejected(response)
+    rejected = _rejected(response, content)
     if rejected is None:
         return Answer(fate=Fate.FAILED, reason="the answer is not OTLP")
     return Answer(fate=Fate.REJECTED if rejected else Fate.DELIVERED, reason="partial success" if rejected else "")
 
 
-def _rejected(response: httpx.Response) -> int | None:
+def _rejected(response: httpx.Response, content: bytes) -> int | None:
     """How many spans were rejected; None if the answer cannot be read."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not response.content:
+    if not content:
         return 0
     try:
         if kind == "application/json":
-            partial = json.loads(response.content).get("partialSuccess") or {}
+            partial = json.loads(content).get("partialSuccess") or {}
             return int(partial.get("rejectedSpans", 0))
         if kind in ("application/x-protobuf", "application/octet-stream", ""):
-            return int(ExportTraceServiceResponse.FromString(response.content).partial_success.rejected_spans)
+            return int(ExportTraceServiceResponse.FromString(content).partial_success.rejected_spans)
     except (ValueError, AttributeError, TypeError, DecodeError):
         return None
     return None
 
 
 def _retry_after(response: httpx.Response) -> float:
+    """Seconds, or until a date, as the receiver asked; never more than five minutes."""
+    said = response.headers.get("retry-after", "")
     try:
-        return min(_LONGEST_WAIT, max(0.0, float(response.headers.get("retry-after", "0"))))
+        wait = float(said)
     except ValueError:
-        return 0.0
+        try:
+            wait = email.utils.parsedate_to_datetime(said).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return 0.0
+    return min(_LONGEST_WAIT, max(0.0, wait)) if wait == wait else 0.0

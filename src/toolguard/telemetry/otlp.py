@@ -1,46 +1,45 @@
 """Spans to an OTLP/HTTP endpoint, out of the journal: at least once, whatever happens in between.
 
-The pump reads records from the store by cursor, on a thread of its own. A cursor moves only when the
-receiver answered 2xx and rejected nothing. A call never waits for it, and what it cannot deliver now it
-delivers later, after a crash, or from another process on the same store.
+The pump reads records from the store by cursor, on a thread of its own (`Delivery`). A call never waits for it, and
+what it cannot deliver now it delivers later, after a crash, or from another process on the same store.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import random
+import ssl
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping, Sequence
 
 import httpx
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
 
 from toolguard._core.audit import AuditRecord
-from toolguard.ports import LogHead, Store
-from toolguard.telemetry._post import Answer, Fate, post, traces_url
-from toolguard.telemetry.spans import spans_of
+from toolguard.ports import Store
+from toolguard.telemetry.delivery import Backlog, Delivery, backlog
+from toolguard.telemetry.target import Target
 
 __all__ = ["OtlpPump"]
 
-_log = logging.getLogger("toolguard.telemetry")
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 
 
 class OtlpPump:
     """`toolguard.ports.Sink` that delivers the store's records as spans.
 
-    No ``OTEL_*`` variable, sampler or attribute limit of the application has a say here.
+    No ``OTEL_*`` variable, sampler or attribute limit of the application has a say here. Several processes on one store
+    may have a pump each: a log is one pump's at a time.
 
     Args:
         store: where records and cursors are.
         endpoint: ``http://127.0.0.1:4318`` or ``https://…``; ``/v1/traces`` is added where there is no path.
-        headers: sent with every request (authorization).
+        headers: sent with every request (authorization): values, or what gives them anew for each request.
+        tls: see `toolguard.telemetry.tls_context`.
+        compress: gzip.
         service: ``service.name`` of the spans' resource.
         sink: the cursor's name; one per receiver.
         batch: most records in one request.
@@ -48,6 +47,7 @@ class OtlpPump:
         linger: seconds to collect records after the first one.
         grace: seconds before records of another process are delivered from here: its own pump comes first.
         timeout: seconds one request may take.
+        drafts: also the attributes of conventions that are not agreed yet (``gen_ai.guardrail.*``).
         client: an httpx client of your own (proxy, private authority); closed with the pump.
     """
 
@@ -56,7 +56,9 @@ class OtlpPump:
         store: Store,
         endpoint: str,
         *,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
+        tls: ssl.SSLContext | None = None,
+        compress: bool = True,
         service: str = "toolguard",
         sink: str | None = None,
         batch: int = 512,
@@ -64,29 +66,27 @@ class OtlpPump:
         linger: float = 0.2,
         grace: float = 10.0,
         timeout: float = 10.0,
+        drafts: bool = False,
         client: httpx.Client | None = None,
     ) -> None:
         self._store = store
-        self._url = traces_url(endpoint)
-        self._headers = dict(headers or {})
-        self._resource = Resource({"service.name": service})
-        self._sink = sink or f"otlp:{urlsplit(self._url).netloc}{urlsplit(self._url).path}"
-        self._batch = batch
+        self._target = Target(endpoint, headers=headers, tls=tls, compress=compress, timeout=timeout, client=client)
+        self.sink = sink or f"otlp:{self._target.name}"
+        """The cursor's name."""
         self._interval = interval
         self._linger = linger
-        self._grace = grace
-        self._timeout = timeout
-        self._given_client = client
-        self.parked: list[tuple[str, int]] = []
-        """(log id, number) of records the receiver refuses while it takes others; they stay in the journal."""
-        self.last_failure = ""
-        """Why the last request failed (a class or a status); ``""`` after one that worked."""
-        self._mine: set[str] = set()
+        resource = Resource({"service.name": service})
+        lease = max(30.0, 3 * timeout)
+        self._made: Callable[[], Delivery] = lambda: Delivery(
+            store, self._target, resource, sink=self.sink, batch=batch, grace=grace, lease=lease, drafts=drafts
+        )
+        self._used = False
         self._begin()
 
     def _begin(self) -> None:
         """What belongs to one process."""
         self._pid = os.getpid()
+        self._delivery = self._made()
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._stop = threading.Event()
@@ -96,16 +96,29 @@ class OtlpPump:
         self._clear = False
         self._deadline: float | None = None
         self._thread: threading.Thread | None = None
-        self._foreign: dict[str, tuple[int, float]] = {}
+
+    @property
+    def parked(self) -> list[tuple[str, int]]:
+        """(log id, number) of records this process found refused while others are taken; the journal says so, too."""
+        return self._delivery.parked
+
+    @property
+    def last_failure(self) -> str:
+        """Why the last request failed (a class or a status); ``""`` after one that worked."""
+        return self._delivery.last_failure
+
+    def backlog(self) -> Backlog:
+        """What waits for delivery, by the store. Raises StoreError."""
+        return backlog(self._store, self.sink)
 
     # --- the call's side: a hint, never a wait
 
     def emit(self, records: Sequence[AuditRecord]) -> None:
         """Records are durable: look at the store soon. Never blocks, never raises."""
         if self._pid != os.getpid():
-            self._mine = set()
             self._begin()
-        self._mine.update(r.log_id for r in records)
+        self._used = True
+        self._delivery.mine(r.log_id for r in records)
         if not self._stop.is_set():
             self._ensure_thread()
             self._wake.set()
@@ -147,7 +160,7 @@ class OtlpPump:
 
         What is left stays in the journal; the next pump on this store delivers it.
         """
-        if self._pid != os.getpid() or (self._thread is None and not self._mine):
+        if self._pid != os.getpid() or (self._thread is None and not self._used):
             self._stop.set()
             return True
         self._ensure_thread()
@@ -165,18 +178,19 @@ class OtlpPump:
     def _work(self) -> None:
         # our own requests are no spans of the application
         otel_context.attach(otel_context.set_value(otel_context._SUPPRESS_INSTRUMENTATION_KEY, True))
-        client = self._given_client or httpx.Client(trust_env=False, follow_redirects=False)
         wait = 0.0
-        with contextlib.closing(client):
+        with contextlib.closing(self._target):
             while True:
                 self._sleep(wait)
                 stopping = self._stop.is_set()
-                clear, wait = self._one_round(client, wait)
+                clear, wait = self._one_round(wait)
                 with self._rounds:
                     self._round += 1
                     self._clear = clear
                     self._rounds.notify_all()
                 if stopping and (clear or self._left() <= 0):
+                    with contextlib.suppress(Exception):  # a lease that is not given back runs out
+                        self._delivery.release()
                     return
 
     def _sleep(self, wait: float) -> None:
@@ -190,111 +204,21 @@ class OtlpPump:
         self._wake.clear()
 
     def _left(self) -> float:
-        return self._timeout if self._deadline is None else self._deadline - time.monotonic()
+        return float("inf") if self._deadline is None else self._deadline - time.monotonic()
 
-    def _one_round(self, client: httpx.Client, waited: float) -> tuple[bool, float]:
+    def _one_round(self, waited: float) -> tuple[bool, float]:
         """Deliver what there is. → whether nothing is left, and how long to wait after a failure."""
         try:
-            left, asked = self._drain(client)
+            done = self._delivery.round(hurry=self._hurry.is_set(), until=self._deadline)
         except Exception as fault:  # noqa: BLE001 - the pump outlives whatever the store or a receiver does
-            self._failed(type(fault).__name__)
-            left, asked = True, 0.0
-        if asked is None:
-            self.last_failure = ""
-            return not left, 0.0
-        longest = min(_LONGEST_WAIT, max(_FIRST_WAIT, waited * 2))
-        return False, max(asked, random.uniform(longest / 2, longest))  # noqa: S311 - spreads retries, guards nothing
+            self._delivery.failed(type(fault).__name__)
+            return False, _backoff(waited, 0.0)
+        if done.wait is None:
+            return not done.left, 0.0
+        return False, _backoff(waited, done.wait)
 
-    def _drain(self, client: httpx.Client) -> tuple[bool, float | None]:
-        """→ (whether something is left, None or after a failure the seconds the receiver asked to wait)."""
-        done = self._store.cursor(self._sink)
-        left = False
-        for head in self._store.heads():
-            at = done.get(head.log_id, 0)
-            if at < head.seq and not self._is_due(head, at):
-                left = True
-                continue
-            while at < head.seq:
-                records = list(self._store.records(log_id=head.log_id, after=at, limit=self._batch))
-                if not records:
-                    break
-                asked = self._deliver(client, records)
-                if asked is not None:
-                    return True, asked
-                at = records[-1].seq
-                self._store.advance(self._sink, head.log_id, at)
-        return left, None
 
-    def _is_due(self, head: LogHead, at: int) -> bool:
-        """Records of this process at once; those of another when its own pump has not moved for a while."""
-        if head.log_id in self._mine or self._hurry.is_set():
-            return True
-        now = time.monotonic()
-        seen, since = self._foreign.get(head.log_id, (-1, now))
-        if seen != at:
-            self._foreign[head.log_id] = (at, now)
-            since = now
-        return now - since >= self._grace
-
-    def _deliver(self, client: httpx.Client, records: Sequence[AuditRecord]) -> float | None:
-        """None when all were taken or parked; else the seconds to wait before all are sent again."""
-        spans = {record.seq: self._project(record) for record in records}
-        taken: list[AuditRecord] = []
-        refused: list[AuditRecord] = []
-        parts: list[Sequence[AuditRecord]] = [[r for r in records if spans[r.seq]]]
-        while parts:
-            part = parts.pop()
-            if not part:
-                continue
-            answer = self._post(client, part, spans)
-            if answer.fate is Fate.DELIVERED:
-                taken += part
-            elif answer.fate is Fate.FAILED:
-                return answer.wait
-            elif len(part) > 1:
-                parts += [part[len(part) // 2 :], part[: len(part) // 2]]
-            else:
-                refused += part
-        if refused and not taken:
-            return 0.0  # a receiver that takes nothing at all: that is no fault of these records
-        for record in refused:
-            # the receiver may have recovered half-way: a record is at fault only if it is refused right after
-            # another one was taken
-            if self._post(client, taken[:1], spans).fate is not Fate.DELIVERED:
-                return 0.0
-            answer = self._post(client, [record], spans)
-            if answer.fate is Fate.FAILED:
-                return answer.wait
-            if answer.fate is Fate.REJECTED:
-                self._park(record)
-        return None
-
-    def _post(
-        self, client: httpx.Client, records: Sequence[AuditRecord], spans: Mapping[int, Sequence[ReadableSpan]]
-    ) -> Answer:
-        sent = [span for record in records for span in spans[record.seq]]
-        timeout = max(0.05, min(self._timeout, self._left()))
-        answer = post(client, self._url, self._headers, sent, timeout=timeout)
-        if answer.fate is not Fate.DELIVERED:
-            self._failed(answer.reason)
-        return answer
-
-    def _project(self, record: AuditRecord) -> tuple[ReadableSpan, ...]:
-        try:
-            return spans_of(record, self._resource)
-        except Exception:  # noqa: BLE001 - a record somebody edited must not hold up the others
-            self._park(record)
-            return ()
-
-    def _park(self, record: AuditRecord) -> None:
-        self.parked.append((record.log_id, record.seq))
-        _log.error(
-            "record %d of log %s cannot be delivered as a span while others are; it stays in the journal",
-            record.seq,
-            record.log_id,
-        )
-
-    def _failed(self, reason: str) -> None:
-        if not self.last_failure:
-            _log.warning("spans cannot be delivered (%s); they stay in the journal and are sent again", reason)
-        self.last_failure = reason
+def _backoff(waited: float, asked: float) -> float:
+    """Twice as long as before, within bounds, spread; never sooner than the receiver asked."""
+    longest = min(_LONGEST_WAIT, max(_FIRST_WAIT, waited * 2))
+    return max(asked, random.uniform(longest / 2, longest))  # noqa: S311 - spreads retries, guards nothing

@@ -49,7 +49,17 @@ _KINDS = {
     Kind.APPROVAL_VERDICT: SpanKind.CONSUMER,
     Kind.APPROVAL_REFUSED: SpanKind.CONSUMER,
 }
-_LATE = frozenset({Kind.APPROVAL_VERDICT, Kind.APPROVAL_REFUSED, Kind.APPROVAL_RESOLVED})
+_LATE = frozenset(
+    {
+        Kind.APPROVAL_VERDICT,
+        Kind.APPROVAL_REFUSED,
+        Kind.APPROVAL_RESOLVED,
+        Kind.APPROVAL_REVEALED,
+        Kind.CALL_RETURNED,
+        Kind.CALL_FAILED,
+        Kind.CALL_INDETERMINATE,
+    }
+)
 _FAULTS = frozenset({Kind.CALL_FAILED, Kind.CALL_INDETERMINATE})
 _WITHOUT_VERDICT = frozenset(
     {Outcome.EXPIRED, Outcome.WITHDRAWN, Outcome.REVOKED, Outcome.INVALIDATED, Outcome.SUPERSEDED}
@@ -59,10 +69,14 @@ _GUARDRAILS = {
     "phi": ("toolguard.phi.",),
 }
 _ALWAYS = (names.TOOL_NAME, names.CALL_ID)
+_ACTIONS = {"deny": "block", "require_approval": "escalate", "mask": "modify"}
 
 
-def spans_of(record: AuditRecord, resource: Resource) -> tuple[ReadableSpan, ...]:
-    """The spans a record is shown as, its own first; none for a record without a span."""
+def spans_of(record: AuditRecord, resource: Resource, *, drafts: bool = False) -> tuple[ReadableSpan, ...]:
+    """The spans a record is shown as, its own first; none for a record without a span.
+
+    With ``drafts`` guardrail spans carry the ``gen_ai.guardrail.*`` attributes that are under discussion, too.
+    """
     draft = record.draft
     name = _NAMES.get(draft.kind)
     if name is None:
@@ -81,7 +95,7 @@ def spans_of(record: AuditRecord, resource: Resource) -> tuple[ReadableSpan, ...
         kind=_KINDS.get(draft.kind, SpanKind.INTERNAL),
         status=_status(draft),
     )
-    return (own, *_children(record, resource, context, attributes, audit))
+    return (own, *_children(record, resource, context, attributes, audit, drafts))
 
 
 def _place(record: AuditRecord) -> tuple[SpanContext, SpanContext | None, tuple[Link, ...]]:
@@ -97,6 +111,9 @@ def _place(record: AuditRecord) -> tuple[SpanContext, SpanContext | None, tuple[
         linked = [_context(trace, origin)] if origin else []
         trace = _derived(str(draft.body.get(names.APPROVAL_ID, record.hash)), "trace", 16)
         parent = 0
+    resumed = [_hex(str(draft.body.get(n, ""))) for n in (names.RESUMED_TRACE_ID, names.RESUMED_SPAN_ID)]
+    if all(resumed):
+        linked.append(_context(*resumed))  # the span that made the call again, maybe in another process
     return _context(trace, span), _context(trace, parent) if parent else None, tuple(Link(c) for c in linked)
 
 
@@ -111,6 +128,7 @@ def _children(
     parent: SpanContext,
     attributes: Mapping[str, AttributeValue],
     audit: Mapping[str, AttributeValue],
+    drafts: bool,
 ) -> tuple[ReadableSpan, ...]:
     draft = record.draft
     if draft.kind is Kind.APPROVAL_RESOLVED and draft.body.get(names.OUTCOME) in _WITHOUT_VERDICT:
@@ -127,9 +145,27 @@ def _children(
         if not said:
             continue
         kept = {key: attributes[key] for key in _ALWAYS if key in attributes} | said | dict(audit)
+        if drafts:
+            kept |= _drafted(guardrail, draft)
         name = f"run_guardrail toolguard.{guardrail}"
         spans.append(_derived_span(record, resource, parent, guardrail, name, kept))
     return tuple(spans)
+
+
+def _drafted(guardrail: str, draft: Draft) -> dict[str, AttributeValue]:
+    """What a convention for guardrails may come to say; it is not agreed, and may change with any version."""
+    if guardrail == "phi":
+        found = draft.body.get("toolguard.phi.count", 0) != 0
+        masked = draft.body.get("toolguard.phi.masked", 0) != 0
+        action = "modify" if masked else "allow"
+    else:
+        found = draft.body.get("toolguard.decision.effect") != "allow"
+        action = _ACTIONS.get(str(draft.body.get("toolguard.decision.effect")), "allow")
+    return {
+        names.GUARDRAIL_NAME: f"toolguard.{guardrail}",
+        names.GUARDRAIL_TRIGGERED: found,
+        names.GUARDRAIL_ACTION: action,
+    }
 
 
 def _derived_span(
