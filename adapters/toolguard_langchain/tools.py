@@ -170,6 +170,11 @@ def _argument_names(tool: BaseTool) -> list[str]:
         return []
 
 
+def described(offered: object) -> list[Tool] | None:
+    """What the guard will know a LangChain tool as (entry point ``toolguard.tools``); None if it is none."""
+    return [describe(offered, None)] if isinstance(offered, BaseTool) else None
+
+
 def describe(tool: BaseTool, source: str | None) -> Tool:
     """The tool as the guard knows it."""
     hints: dict[str, Any] = tool.metadata or {}

@@ -134,6 +134,19 @@ def _introduce(guard: Guard, entry: Entry) -> None:
         )
 
 
+def described(offered: Any) -> list[Tool] | None:
+    """What the guard will know a `ToolBox`'s tools as (entry point ``toolguard.tools``); None if it takes none such."""
+    pairs = isinstance(offered, Mapping) and offered and all(map(_is_pair, offered.items()))
+    if not pairs and not isinstance(offered, CustomTool) and not (isinstance(offered, tuple) and len(offered) == 2):
+        return None
+    return [entry.bound.tool for entry in _entries(offered)]
+
+
+def _is_pair(pair: tuple[Any, Any]) -> bool:
+    key, value = pair
+    return callable(value) or isinstance(key, type) or (isinstance(value, tuple) and len(value) == 2)
+
+
 def _entries(tool: ToolLike) -> Iterable[Entry]:
     if isinstance(tool, Mapping):
         return [_pair(key, value) for key, value in tool.items()]
