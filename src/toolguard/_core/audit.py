@@ -85,6 +85,8 @@ class Draft:
     parent_id: str = ""
     link_id: str = ""
     body: Mapping[str, Json] = field(default_factory=dict)
+    aside: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Masked content that a span may show beside the body, where that is switched on: never hashed, never kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from toolguard._core.approval import Approval, Request
 from toolguard._core.audit import Draft, Kind, Outcome
-from toolguard._core.call import Caller, CallRef, Json, Tool, keyed_digest
+from toolguard._core.call import Caller, CallRef, Json, Tool, canonical, keyed_digest
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Decision
 from toolguard._core.risk import Risk
@@ -21,6 +21,8 @@ from toolguard._core.vault import Token
 
 __all__ = ["Scope", "Trail", "approval_body", "counts", "found_risk", "label"]
 
+MOST_SHOWN = 4096
+"""Characters of arguments or of a result that a span shows, where it shows them."""
 _SAFE = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 
 
@@ -36,6 +38,8 @@ class Scope:
     detector_version: str = ""
     base: Mapping[str, Json] = field(default_factory=dict)
     """What every record of the session says, worked out once."""
+    content: bool = False
+    """Whether spans may show masked arguments and results (`Draft.aside`)."""
 
     @classmethod
     def of(
@@ -47,6 +51,7 @@ class Scope:
         trace_id: str,
         parent_id: str,
         detector_version: str = "",
+        content: bool = False,
     ) -> Scope:
         base = {
             "gen_ai.operation.name": "execute_tool",
@@ -65,6 +70,7 @@ class Scope:
             parent_id=parent_id,
             detector_version=detector_version,
             base=base,
+            content=content,
         )
 
 
@@ -219,11 +225,15 @@ class Trail:
         body = {"toolguard.decision.outcome": outcome.value, "toolguard.decision.reason_code": reason_code}
         return self.draft(Kind.CALL_NOT_RUN, at=at, started=at, span_id=span_id, body=body)
 
-    def executing(self, *, at: float, span_id: str, link_id: str, approval: str, args_digest: str) -> Draft:
+    def executing(
+        self, *, at: float, span_id: str, link_id: str, request: Request | None, args_digest: str
+    ) -> Draft:
         """`Kind.CALL_EXECUTING`. ``args_digest`` is that of the objects really passed."""
-        body: dict[str, Json] = {"toolguard.execution.span_id": span_id, "toolguard.args.hmac": args_digest}
-        if approval:
-            body["toolguard.approval.id"] = approval
+        body: dict[str, Json] = {
+            "toolguard.execution.span_id": span_id,
+            "toolguard.args.hmac": args_digest,
+            **_asked(request),
+        }
         return self.draft(Kind.CALL_EXECUTING, at=at, started=at, span_id=span_id, link_id=link_id, body=body)
 
     def ended(
@@ -235,13 +245,13 @@ class Trail:
         started: float,
         span_id: str,
         link_id: str = "",
-        approval: str = "",
+        request: Request | None = None,
         error_type: str = "",
         found: Iterable[Finding] = (),
         withheld: bool = False,
     ) -> Draft:
         """The execute_tool span: returned, failed or indeterminate."""
-        body: dict[str, Json] = {"toolguard.decision.outcome": outcome.value}
+        body: dict[str, Json] = {"toolguard.decision.outcome": outcome.value, **_asked(request)}
         types = [f.type for f in found]
         if types:
             body["toolguard.phi.entities"] = counts(types)
@@ -250,8 +260,6 @@ class Trail:
             body["toolguard.result.withheld"] = True
         if error_type:
             body["error.type"] = error_type
-        if approval:
-            body["toolguard.approval.id"] = approval
         return self.draft(kind, at=at, started=started, span_id=span_id, link_id=link_id, body=body)
 
     def credential(
@@ -313,6 +321,19 @@ def _evidence(decision: Decision) -> dict[str, Json]:
     }
 
 
+def shown(value: Json) -> str:
+    """Masked content as a span may show it: canonical JSON of at most `MOST_SHOWN` characters."""
+    text = canonical(value).decode()
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}… ({len(text)} characters)"
+
+
+def _asked(request: Request | None) -> dict[str, Json]:
+    """What an execution says of the question it ran on: enough to show it where that question is shown."""
+    if request is None:
+        return {}
+    return {"toolguard.approval.id": request.id, "toolguard.approval.requested_at": request.created}
+
+
 def approval_body(request: Request, outcome: Outcome) -> dict[str, Json]:
     """What every record about an approval says of it."""
     return {
@@ -327,5 +348,5 @@ def approval_body(request: Request, outcome: Outcome) -> dict[str, Json]:
         "toolguard.approval.requested_at": request.created,
         "toolguard.approval.expires_at": request.expires,
         "toolguard.approver.quorum": max((r.quorum for r in request.approver_rules), default=0),
-        "toolguard.approval.channel": sorted({r.channel for r in request.approver_rules}),
+        "toolguard.approval.channel": ",".join(sorted({r.channel for r in request.approver_rules})),
     }

@@ -74,6 +74,8 @@ class Parts:
     """Whether critical calls need that; False accepts them without."""
     revealer: Callable[[str], Sealer] | None = None
     retention: Retention | None = None
+    content: bool = False
+    """Whether spans may show masked arguments and results."""
     closers: tuple[Callable[[], None], ...] = field(default=())
 
     def utc_offset(self) -> float:
@@ -122,6 +124,7 @@ def assemble(
     confirm_critical: bool = True,
     revealer: Callable[[str], Sealer] | None = None,
     keep_tokens: float | None = None,
+    content: bool = False,
     closers: Sequence[Callable[[], None]] = (),
 ) -> Parts:
     """Put the parts together, with the defaults for what is not given.
@@ -169,6 +172,7 @@ def assemble(
         confirm_critical=confirm_critical,
         revealer=revealer,
         retention=None if keep_tokens is None else Retention(opened, keys.sealer, clock, keep_tokens),
+        content=content,
         closers=tuple(closers),
     )
 

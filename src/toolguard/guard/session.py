@@ -424,6 +424,7 @@ class Session:
             trace_id=trace.trace_id,
             parent_id=trace.span_id,
             detector_version=self.guard.parts.detector.version,
+            content=self.guard.parts.content,
         )
 
 

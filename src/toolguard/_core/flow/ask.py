@@ -15,7 +15,7 @@ from toolguard._core.approval import (
     resolution_payload,
 )
 from toolguard._core.audit import Outcome
-from toolguard._core.call import Assurance, canonical
+from toolguard._core.call import Assurance, Json, canonical
 from toolguard._core.flow.contents import contents
 from toolguard._core.flow.denial import denied_before, target_of
 from toolguard._core.flow.ends import check_frozen, decided, expire, invalidate, record_repeat, refused, transition
@@ -93,7 +93,10 @@ def ask(setting: Setting, trail: Trail, judged: Judged) -> Flow[tuple[Trail, App
 def _resumed(trail: Trail, request: Request) -> Trail:
     """However often a call is made again, it stays one call: its records hang from its first judgement."""
     scope = replace(trail.scope, trace_id=request.trace_id)
-    base = {**trail.base, "toolguard.call.id": request.call}
+    base: dict[str, Json] = {**trail.base, "toolguard.call.id": request.call}
+    if trail.scope.parent_id and trail.scope.trace_id != request.trace_id:
+        # another trace than the one that asked: its span is linked from whatever happens now
+        base |= {"toolguard.resumed.trace_id": trail.scope.trace_id, "toolguard.resumed.span_id": trail.scope.parent_id}
     return replace(trail, scope=scope, call=request.call, span_id=request.call[:16], base=base)
 
 

@@ -15,7 +15,8 @@ from toolguard._core.approval import (
 from toolguard._core.audit import Draft, Outcome
 from toolguard._core.call import canonical
 from toolguard._core.flow.setting import Basis, Flow, Judged, Setting
-from toolguard._core.records import Trail
+from toolguard._core.mask import apply_findings, merge_findings
+from toolguard._core.records import Trail, shown
 from toolguard._core.register import Registers
 from toolguard._core.steps import (
     Change,
@@ -136,7 +137,7 @@ def _refusal(setting: Setting, approval: Approval, call: str) -> NotAllowedError
 
 
 def decided(trail: Trail, judged: Judged, outcome: Outcome, at: float, stands: Basis | None = None) -> Draft:
-    return trail.decided(
+    draft = trail.decided(
         judged.decision,
         outcome,
         at=at,
@@ -149,6 +150,10 @@ def decided(trail: Trail, judged: Judged, outcome: Outcome, at: float, stands: B
         environment=judged.environment,
         utc_offset=judged.utc_offset,
     )
+    if not trail.scope.content:
+        return draft
+    redacted = apply_findings(judged.arguments.data, merge_findings(judged.present), lambda f, _: f"<{f.type}>")
+    return replace(draft, aside={"gen_ai.tool.call.arguments": shown(redacted)})
 
 
 def check_frozen(setting: Setting, registers: Registers, call: str) -> None:

@@ -24,6 +24,7 @@ from toolguard._core.flow.masking import mask, token_findings, tokenise
 from toolguard._core.flow.setting import Done, Flow, Judged, Permit, Setting
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Handling
+from toolguard._core.records import shown
 from toolguard._core.scrub import scrub
 from toolguard._core.steps import (
     Change,
@@ -79,9 +80,9 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
         yield from expire(setting, trail, approval)
     new: str = yield NewId()
     span = new[:16]
-    approval_id = approval.id if approval else ""
+    request = approval.request if approval else None
     began = trail.executing(
-        at=now, span_id=span, link_id=trail.span_id, approval=approval_id, args_digest=judged.args_digest
+        at=now, span_id=span, link_id=trail.span_id, request=request, args_digest=judged.args_digest
     )
     records = (*permit.pending, began)
     running = None
@@ -230,7 +231,8 @@ def _returned(
             setting, permit, running, span, started, Kind.CALL_RETURNED, withheld=True, error=type(fault).__name__
         )
         raise (fault if isinstance(fault, ResultWithheldError) else _withheld(setting, permit)) from None
-    yield from _end(setting, permit, running, span, started, Kind.CALL_RETURNED, found=found, result=kept)
+    told: Json = masked if permit.judged.decision.obligations.results is not Handling.PASS else None
+    yield from _end(setting, permit, running, span, started, Kind.CALL_RETURNED, found=found, result=kept, told=told)
     return Done(value=shown, call=permit.trail.call)
 
 
@@ -285,6 +287,7 @@ def _end(
     found: tuple[Finding, ...] = (),
     withheld: bool = False,
     result: bytes = b"",
+    told: Json = None,
 ) -> Flow[None]:
     """The last record of a call, with the end of its approval and its ledger row, in one transaction."""
     now: float = yield Now()
@@ -301,11 +304,13 @@ def _end(
         started=started,
         span_id=span,
         link_id=permit.trail.span_id,
-        approval=running.id if running else "",
+        request=running.request if running else None,
         error_type=error,
         found=found,
         withheld=withheld,
     )
+    if told is not None and setting.scope.content:
+        record = replace(record, aside={"gen_ai.tool.call.result": shown(told)})
     settle = None
     if kind is not Kind.CALL_INDETERMINATE:
         settle = Settle(ref=setting.ref, ok=kind is Kind.CALL_RETURNED, result=result)
