@@ -19,14 +19,22 @@ import uvicorn
 
 from toolguard.authority import Authority
 from toolguard.authority.confirm import Confirming
-from toolguard.config import Config, RandomIds, SystemClock, default_detector, load_config, revealer_of
+from toolguard.config import (
+    Config,
+    RandomIds,
+    Sinks,
+    SystemClock,
+    default_detector,
+    load_config,
+    revealer_of,
+    shown,
+)
 from toolguard.directory import FileDirectory, SecondFactors, TokenFile
 from toolguard.errors import ConfigError, ToolguardError
 from toolguard.keys import Ed25519Signer, PinnedVerifier, Purpose, SecretKey, read_keys
-from toolguard.ports import Store
+from toolguard.ports import Sink, Store
 from toolguard.register import ALL
 from toolguard.stores import open_store
-from toolguard.telemetry import MetricsSink
 from toolguard.witness import Witness
 from toolguard_server.app import LOOPBACK, create_app
 
@@ -60,9 +68,10 @@ def serve(
     except ToolguardError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(3) from None
-    with contextlib.closing(store):
+    with contextlib.closing(store), contextlib.ExitStack() as delivering:
         try:
-            app = _assemble(settings, store, hosts={address, wanted.hostname or "", *LOOPBACK} - {""}, https=https)
+            hosts = {address, wanted.hostname or "", *LOOPBACK} - {""}
+            app = _assemble(settings, store, _sink(settings, store, delivering), hosts=hosts, https=https)
             listener = _listen(address, wanted.port or 8790 if port is None else port)
         except ToolguardError as error:
             typer.echo(f"error: {error}", err=True)
@@ -94,7 +103,15 @@ def serve(
         raise typer.Exit(3)
 
 
-def _assemble(settings: Config, store: Store, *, hosts: set[str], https: bool) -> Any:
+def _sink(settings: Config, store: Store, delivering: contextlib.ExitStack) -> Sink:
+    """Where the service's records are shown; a pump also delivers what guards on this store left behind."""
+    where = shown(settings, store)
+    for closer in where.closers:
+        delivering.callback(closer)
+    return Sinks(where.sinks)
+
+
+def _assemble(settings: Config, store: Store, sink: Sink, *, hosts: set[str], https: bool) -> Any:
     if settings.directory is None or settings.directory.tokens is None:
         raise ConfigError("the service needs to know people: set [directory] file and tokens")
     if settings.service.signing_key is None:
@@ -124,7 +141,7 @@ def _assemble(settings: Config, store: Store, *, hosts: set[str], https: bool) -
         detector=default_detector(),
         revealer=revealer_of(settings),
         check_store=lambda: witness.check(store),
-        sink=MetricsSink(),
+        sink=sink,
     )
     return create_app(
         authority,

@@ -5,12 +5,14 @@ from toolguard.config.defaults import (
     NoDirectory,
     RandomIds,
     RiskAnalyser,
+    Sinks,
     SystemClock,
     default_detector,
 )
 from toolguard.config.file import Config, load_config
 from toolguard.config.load import load_parts, revealer_of
 from toolguard.config.parts import PART_NAMES, Parts, assemble
+from toolguard.config.spans import Shown, shown
 
 __all__ = [
     "ANALYSES",
@@ -20,10 +22,13 @@ __all__ = [
     "Parts",
     "RandomIds",
     "RiskAnalyser",
+    "Shown",
+    "Sinks",
     "SystemClock",
     "assemble",
     "default_detector",
     "load_config",
     "load_parts",
     "revealer_of",
+    "shown",
 ]

@@ -82,11 +82,23 @@ class ServiceSection(_Section):
 
 
 class TelemetrySection(_Section):
-    """``[telemetry]``: where spans go. ``tracer``: the application's own provider; ``otlp``: an endpoint, durably."""
+    """``[telemetry]``: where spans go. ``tracer``: the application's own provider; ``otlp``: an endpoint, durably;
+    ``journal``: nowhere from here, but records say where they belong, for a pump elsewhere on this store.
 
-    spans: Literal["off", "tracer", "otlp"] = "tracer"
+    ``headers`` are ``env:NAME``, ``file:PATH`` or plain; ``ca``, ``certificate`` and ``key`` PEM files for TLS. ``content``
+    shows masked arguments and results; ``drafts`` adds attributes of conventions that are not agreed yet.
+    """
+
+    spans: Literal["off", "tracer", "otlp", "journal"] = "tracer"
     endpoint: str = "http://127.0.0.1:4318"
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default={}, repr=False)
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    compression: Literal["gzip", "none"] = "gzip"
+    service: str = "toolguard"
+    content: Literal["none", "masked"] = "none"
+    drafts: bool = False
 
 
 class ReferencesSection(_Section):

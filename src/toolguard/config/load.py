@@ -9,6 +9,7 @@ from typing import Any
 from toolguard._core.approval import Approval
 from toolguard.config.file import Config, load_config
 from toolguard.config.parts import PART_NAMES, Parts, assemble
+from toolguard.config.spans import shown
 from toolguard.confirm import ServiceConfirmer
 from toolguard.credentials import open_providers
 from toolguard.directory import TokenFile
@@ -66,6 +67,7 @@ def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]
         ),
         "confirm_critical": config.service.confirm == "critical",
         **_telemetry(config, store),
+        "content": config.telemetry.content == "masked",
     }
     if "confirm" not in given and config.service.confirm == "critical":
         described["confirm"] = _confirmer(config)
@@ -136,12 +138,5 @@ def _feedback(config: Config) -> Feedback | None:
 
 
 def _telemetry(config: Config, store: Store) -> dict[str, Any]:
-    from toolguard.telemetry import CurrentSpan, MetricsSink, OtlpPump, TracerSink
-
-    section = config.telemetry
-    if section.spans == "off":
-        return {"sinks": (MetricsSink(),)}
-    if section.spans == "tracer":
-        return {"sinks": (TracerSink(), MetricsSink()), "tracing": CurrentSpan()}
-    pump = OtlpPump(store, section.endpoint, headers=section.headers)
-    return {"sinks": (pump, MetricsSink()), "tracing": CurrentSpan(), "closers": (pump.close,)}
+    where = shown(config, store)
+    return {"sinks": where.sinks, "tracing": where.tracing, "closers": where.closers}
