@@ -237,10 +237,13 @@ def act_routes(authority: Authority, credentials: Credentials, shown: Show) -> A
         return [_review(r) for r in authority.reviews(credentials.person(request))]
 
     @api.post(
-        "/reviews/{act_id}", status_code=204, responses=more(s409="reviewed already"), summary="Review an emergency"
+        "/reviews/{subject}",
+        status_code=204,
+        responses=more(s409="reviewed already"),
+        summary="Sign a review of an emergency, another act, or a call",
     )
-    def review(request: Request, act_id: Id, body: ReviewBody) -> None:
-        authority.review(credentials.person(request), act_id, finding=body.finding, reason=body.reason)
+    def review(request: Request, subject: Id, body: ReviewBody) -> None:
+        authority.sign_review(credentials.person(request), subject, finding=body.finding, reason=body.reason)
 
     @api.get(
         "/stats",

@@ -52,7 +52,7 @@ class ActKind(StrEnum):
     STANDING_ENDED = "standing_ended"
     BREAK_GLASS = "break_glass"
     REVIEWED = "reviewed"
-    """A person looked at what was done behind broken glass."""
+    """A person looked at what somebody else did: behind broken glass, under a standing yes, in a call."""
     RESOLVED = "resolved"
     """A person said what became of a call whose end nobody saw."""
     PROPOSED = "proposed"
@@ -223,6 +223,7 @@ class Register:
     standing: Mapping[str, StandingApproval] = field(default_factory=dict)
     glass: Mapping[str, BreakGlass] = field(default_factory=dict)
     reviewed: frozenset[str] = frozenset()
+    """Acts and calls that somebody else has looked at."""
     editors: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Run → who proposed other arguments in it: they approve nothing that comes of it."""
     restored: float = 0.0
@@ -325,7 +326,8 @@ def _break_glass(register: Register, act: Act) -> Register:
 
 
 def _reviewed(register: Register, act: Act) -> Register:
-    return replace(register, reviewed=register.reviewed | {_text(act, "break_glass")})
+    subject = "subject" if "subject" in act.body else "break_glass"  # what acts said before calls could be reviewed
+    return replace(register, reviewed=register.reviewed | {_text(act, subject)})
 
 
 def _proposed(register: Register, act: Act) -> Register:

@@ -278,9 +278,10 @@ class Base:
             )
         )
 
-    def _write_act(self, act: Act) -> None:
-        """An act that changes no approval."""
-        self._commit(Change(tenant=act.tenant, records=(trail.acted(act, None, span_id=self._span()),), act=act))
+    def _write_act(self, act: Act, *more: Draft) -> None:
+        """An act that changes no approval, with what else is to be recorded of it."""
+        records = (trail.acted(act, None, span_id=self._span()), *more)
+        self._commit(Change(tenant=act.tenant, records=records, act=act))
 
     def _refused(
         self, approval: Approval, actor: Human, person: DirectoryPerson | None, error: ApprovalError

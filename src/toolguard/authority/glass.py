@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from toolguard._core.approval import Approval, Assured, State, move, resolution_payload
 from toolguard._core.approver import ApproverRule, entries_of
+from toolguard._core.audit import Draft
 from toolguard._core.call import Assurance
 from toolguard._core.flow.stand import GLASS_CLASSES
 from toolguard._core.register import Act, ActKind, BreakGlass
@@ -157,14 +158,18 @@ class Glass(Base):
             if not self._reviews(glass, approval, human, person):
                 error = ApprovalError("only an approver of the request can review this", code="not_an_approver")
                 raise self._refused(approval, human, person, error)
-            body = {"break_glass": act_id, "finding": finding, "reason": kept}
+            body = {"subject": act_id, "kind": "break_glass", "finding": finding, "reason": kept}
             act = self._act(registers, ActKind.REVIEWED, human, person, body, self._store.now())
             try:
-                self._write_act(act)
+                self._write_act(act, self._signed_review(act, "break_glass", approval.request.call, human, person))
             except ConflictError:
                 continue
             return Review(glass=glass, approval=approval, used=self._store.uses(human.tenant, act_id))
         raise contended()
+
+    def _signed_review(self, act: Act, kind: str, call: str, actor: Human, person: DirectoryPerson) -> Draft:
+        by = trail.by(actor, person.id)
+        return trail.reviewed(act, kind=kind, call=call, by=by, span_id=self._span())
 
     def _reviews(self, glass: BreakGlass, approval: Approval, actor: Human, person: DirectoryPerson) -> bool:
         if person.id in (glass.by, glass.person):

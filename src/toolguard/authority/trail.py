@@ -12,7 +12,7 @@ from toolguard._core.records import approval_body
 from toolguard._core.register import Act
 from toolguard.authority.access import Human
 
-__all__ = ["OUTCOMES", "acted", "by", "refused", "resolved", "revealed", "verdict_given"]
+__all__ = ["OUTCOMES", "acted", "by", "refused", "resolved", "revealed", "reviewed", "verdict_given"]
 
 _SAFE = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 
@@ -123,6 +123,22 @@ def acted(act: Act, request: Request | None, *, span_id: str) -> Draft:
         return Draft(kind=Kind.ACT_RECORDED, at=act.at, started=act.at, span_id=span_id, body=body)
     body["toolguard.approval.id"] = request.id
     return _draft(Kind.ACT_RECORDED, request, at=act.at, started=act.at, span_id=span_id, body=body)
+
+
+def reviewed(act: Act, *, kind: str, call: str, by: Mapping[str, Json], span_id: str) -> Draft:
+    """`Kind.AUDIT_REVIEW`: who looked at what, and what they found. Their words stay in the act."""
+    body: dict[str, Json] = {
+        **by,
+        "toolguard.review.kind": kind,
+        "toolguard.review.subject": str(act.body["subject"]),
+        "toolguard.review.finding": str(act.body["finding"]),
+        "toolguard.act.id": act.id,
+        "toolguard.act.hash": act.hash,
+        "toolguard.tenant": act.tenant,
+    }
+    if call:
+        body["toolguard.call.id"] = call
+    return Draft(kind=Kind.AUDIT_REVIEW, at=act.at, started=act.at, call=call, span_id=span_id, body=body)
 
 
 def resolved(

@@ -1,0 +1,138 @@
+"""The records of a period, log by log: the one place evidence reads the journal through.
+
+A log that reaches into the period is given as one unbroken run of records, with the leaf hashes before and after it, so
+that what is shown can be proved against checkpoints that were signed later. Whatever keeps old records elsewhere
+(archived segments) is added here, and every page, pack and table sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from toolguard._core.audit import AuditRecord, Kind
+from toolguard.journal import in_time
+from toolguard.ports import LogHead, Store
+
+__all__ = ["LogPart", "Period", "read_period"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPart:
+    """What one log has to do with a period.
+
+    Attributes:
+        number: its place in the registry of logs, from 1.
+        opened, first: when it was opened (UTC seconds), and its first record's hash.
+        prev: the hash of the record before ``records`` (64 zeros: none).
+        before: leaf hashes of the records before ``records``.
+        records: from the first record of the period to the last, whatever stands between.
+        after: leaf hashes of the records after ``records``, as far as the log goes.
+        loads: records of policies that were loaded before the period.
+        checkpoints: records of checkpoints in this log, also after the period.
+    """
+
+    log_id: str
+    number: int
+    opened: float
+    first: str
+    prev: str
+    before: tuple[str, ...]
+    records: tuple[AuditRecord, ...]
+    after: tuple[str, ...]
+    loads: tuple[AuditRecord, ...] = ()
+    checkpoints: tuple[AuditRecord, ...] = ()
+
+    @property
+    def start(self) -> int:
+        """How many records come before."""
+        return len(self.before)
+
+    @property
+    def end(self) -> int:
+        """The number of the last record shown."""
+        return self.start + len(self.records)
+
+    @property
+    def leaves(self) -> tuple[str, ...]:
+        """Every leaf hash of the log, as far as it was read."""
+        return (*self.before, *(record.hash for record in self.records), *self.after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """Records with ``since`` <= time < ``until`` (UTC seconds), of every log that has one.
+
+    ``registry`` are the logs opened before ``until``, oldest first; ``missing`` those of them with no record at all.
+    """
+
+    epoch: str
+    since: float
+    until: float
+    registry: tuple[LogHead, ...]
+    logs: tuple[LogPart, ...]
+    missing: tuple[str, ...] = ()
+
+    def records(self) -> Iterator[AuditRecord]:
+        """The records of the period alone, as one story."""
+        yield from in_time(record for log in self.logs for record in log.records if self.holds(record))
+
+    def holds(self, record: AuditRecord) -> bool:
+        return self.since <= record.draft.at < self.until
+
+
+def read_period(store: Store, *, since: float, until: float) -> Period:
+    """Read the journal for a period. Logs that ended before it are looked at by their last record only.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    registry = tuple(head for head in store.heads() if head.opened < until)
+    logs, missing = [], []
+    for number, head in enumerate(registry, start=1):
+        last = list(store.records(log_id=head.log_id, after=head.seq - 1, limit=1))
+        if not last:
+            missing.append(head.log_id)
+        elif last[0].draft.at >= since:
+            part = _part(store.records(log_id=head.log_id), head, number, since, until)
+            if part is not None:
+                logs.append(part)
+    return Period(
+        epoch=store.epoch, since=since, until=until, registry=registry, logs=tuple(logs), missing=tuple(missing)
+    )
+
+
+def _part(records: Iterable[AuditRecord], head: LogHead, number: int, since: float, until: float) -> LogPart | None:
+    before: list[str] = []
+    shown: list[AuditRecord] = []
+    waiting: list[AuditRecord] = []
+    loads, checkpoints = [], []
+    prev = ""
+    for record in records:
+        kind, at = record.draft.kind, record.draft.at
+        if kind is Kind.POLICY_LOADED and at < since:
+            loads.append(record)
+        if kind is Kind.AUDIT_CHECKPOINT:
+            checkpoints.append(record)
+        if since <= at < until:
+            prev = prev if shown else record.prev
+            shown += [*waiting, record]
+            waiting = []
+        elif shown:
+            waiting.append(record)
+        else:
+            before.append(record.hash)
+    if not shown:
+        return None
+    return LogPart(
+        log_id=head.log_id,
+        number=number,
+        opened=head.opened,
+        first=head.first,
+        prev=prev,
+        before=tuple(before),
+        records=tuple(shown),
+        after=tuple(record.hash for record in waiting),
+        loads=tuple(loads),
+        checkpoints=tuple(checkpoints),
+    )
