@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -26,6 +26,7 @@ from toolguard.telemetry.target import Target
 
 __all__ = ["Backlog", "Delivery", "Round", "backlog"]
 
+_MOST_ASIDES = 2000
 _log = logging.getLogger("toolguard.telemetry")
 
 
@@ -95,15 +96,23 @@ class Delivery:
         self._leases: dict[str, float] = {}
         self._foreign: dict[str, tuple[int, float]] = {}
         self._mine: set[str] = set()
+        self._asides: dict[tuple[str, int], Mapping[str, str]] = {}
         self._taken: tuple[ReadableSpan, ...] = ()
         self.parked: list[tuple[str, int]] = []
         """(log id, number) of records the receiver refuses while it takes others."""
         self.last_failure = ""
         """Why the last request failed (a class or a status); ``""`` after a round that worked."""
 
-    def mine(self, logs: Iterable[str]) -> None:
-        """Logs of this process: they are not left to another pump first."""
-        self._mine.update(logs)
+    def mine(self, records: Iterable[AuditRecord]) -> None:
+        """Records of this process: their logs are not left to another pump first.
+
+        What stands aside of them is in no journal. It is kept here until they are delivered, up to a bound; after a
+        crash their spans go without it.
+        """
+        for record in records:
+            self._mine.add(record.log_id)
+            if record.draft.aside and len(self._asides) < _MOST_ASIDES:
+                self._asides[record.log_id, record.seq] = record.draft.aside
 
     def round(self, *, hurry: bool = False, until: float | None = None) -> Round:
         """Deliver what there is, up to the moment ``until`` (monotonic). Raises what the store raises."""
@@ -178,6 +187,8 @@ class Delivery:
                 return wait
             at = records[-1].seq
             self._store.advance(self._sink, head.log_id, at)
+            for record in records:
+                self._asides.pop((record.log_id, record.seq), None)
         return None
 
     def _deliver(self, records: Sequence[AuditRecord], until: float | None) -> float | None:
@@ -224,6 +235,9 @@ class Delivery:
         return answer
 
     def _project(self, record: AuditRecord) -> tuple[ReadableSpan, ...]:
+        aside = self._asides.get((record.log_id, record.seq))
+        if aside:
+            record = replace(record, draft=replace(record.draft, aside=aside))
         try:
             return spans_of(record, self._resource, drafts=self._drafts)
         except Exception as fault:  # noqa: BLE001 - a record somebody edited must not hold up the others
@@ -242,7 +256,7 @@ class Delivery:
         if record.draft.kind is not Kind.SPAN_PARKED and not self._is_parked(record):
             draft = _parking(record, self._sink, reason, self._store.now())
             tenant = str(draft.body.get(names.TENANT, ""))
-            self.mine(r.log_id for r in self._store.commit(Change(tenant=tenant, records=(draft,))))
+            self.mine(self._store.commit(Change(tenant=tenant, records=(draft,))))
 
     def _is_parked(self, record: AuditRecord) -> bool:
         """Whether that was written down before, by a pump that ended before its cursor moved."""

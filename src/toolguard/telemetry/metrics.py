@@ -89,9 +89,9 @@ class MetricsSink:
         self._time = self._histogram("toolguard.verdict.time")
         self._wait = self._histogram("toolguard.approval.wait")
         if pump is not None:
-            self._observe("toolguard.outbox.depth", lambda pump=pump: pump.backlog().records)
-            self._observe("toolguard.outbox.age", lambda pump=pump: pump.backlog().age)
-            self._observe("toolguard.spans.parked", lambda pump=pump: len(pump.parked))
+            self._observe("toolguard.outbox.depth", lambda: pump.backlog().records)
+            self._observe("toolguard.outbox.age", lambda: pump.backlog().age)
+            self._observe("toolguard.spans.parked", lambda: len(pump.parked))
         if pump is not None or tracer is not None:
             self._observe("toolguard.spans.dropped", lambda: 0 if tracer is None else tracer.failures)
 

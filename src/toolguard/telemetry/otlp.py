@@ -118,7 +118,7 @@ class OtlpPump:
         if self._pid != os.getpid():
             self._begin()
         self._used = True
-        self._delivery.mine(r.log_id for r in records)
+        self._delivery.mine(records)
         if not self._stop.is_set():
             self._ensure_thread()
             self._wake.set()

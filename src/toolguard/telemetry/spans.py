@@ -24,6 +24,7 @@ DETACH_AFTER = 24 * 3600.0
 
 _NAMES: Mapping[Kind, str] = {
     Kind.POLICY_LOADED: "toolguard.policy.load",
+    Kind.POLICY_REFUSED: "toolguard.policy.refuse",
     Kind.CALL_DECIDED: "toolguard.evaluate {tool}",
     Kind.CALL_NOT_RUN: "toolguard.not_run {tool}",
     Kind.CALL_RETURNED: "execute_tool {tool}",
@@ -83,6 +84,7 @@ def spans_of(record: AuditRecord, resource: Resource, *, drafts: bool = False) -
         return ()
     context, parent, links = _place(record)
     attributes = {key: value for key, item in draft.body.items() if (value := _attribute(item)) is not None}
+    attributes |= draft.aside
     audit: dict[str, AttributeValue] = {names.LOG_ID: record.log_id, names.SEQ: record.seq, names.HASH: record.hash}
     own = _span(
         name.format(tool=draft.body.get(names.TOOL_NAME, "")).strip(),

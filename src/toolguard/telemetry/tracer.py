@@ -37,10 +37,12 @@ class TracerSink:
 
     Args:
         tracer_provider: the provider; the global one, looked up at each record, by default.
+        drafts: also the attributes of conventions that are not agreed yet (``gen_ai.guardrail.*``).
     """
 
-    def __init__(self, tracer_provider: trace.TracerProvider | None = None) -> None:
+    def __init__(self, tracer_provider: trace.TracerProvider | None = None, *, drafts: bool = False) -> None:
         self._provider = tracer_provider
+        self._drafts = drafts
         self.failures = 0
         """How many records could not be handed over."""
 
@@ -56,7 +58,7 @@ class TracerSink:
             return
         for record in records:
             try:
-                for span in spans_of(record, resource):
+                for span in spans_of(record, resource, drafts=self._drafts):
                     processor.on_end(span)
             except Exception as fault:  # noqa: BLE001 - as above
                 self._failed(fault, 1)
