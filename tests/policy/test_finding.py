@@ -81,6 +81,15 @@ def test_prose_is_no_part_of_the_one_line_that_says_the_call() -> None:
     assert holds("says(r'\\bremove\\b.*[: ]namespace')", {"body": body}, tool="remove_mail") is False
 
 
+def test_what_somebody_writes_about_is_not_what_the_call_does() -> None:
+    ask = "says('delete.*audit log')"
+    assert holds(ask, {"title": "delete the old audit log"}, tool="create_ticket") is False
+    assert holds(ask, {"title": ["delete", "the", "audit log"]}, tool="create_ticket") is True
+    assert holds(ask, {"text": "delete the old audit log"}, tool="say", risk=risk("low", "communication")) is False
+    assert holds(ask, {"text": "delete the old audit log"}, tool="terminal") is True
+    assert holds(ask, {"title": "audit log"}, tool="delete_all") is True
+
+
 def test_a_part_of_the_arguments_can_be_asked() -> None:
     assert holds('finds(args.a, "x")', {"a": "x", "b": "y"}) is True
     assert holds('finds(args.a, "y")', {"a": "x", "b": "y"}) is False

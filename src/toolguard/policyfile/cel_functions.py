@@ -134,7 +134,9 @@ def says(wanted: str, facts: Facts | None = None) -> bool:
     said = given.memo.get("says")
     if said is None:
         try:
-            said = given.memo["says"] = utterance(given.tool.name, given.data)
+            said = given.memo["says"] = utterance(
+                given.tool.name, given.data, tells="communication" in given.risk.classes
+            )
         except ValueError:
             raise CannotTellError("nested too deeply") from None
     try:

@@ -25,6 +25,26 @@ _MAX_NESTED_JSON = 4
 _MAX_JSON = 1_000_000
 _MAX_SHORT = 200
 """Characters of a value that is still a word of the call; what is longer is prose, and stands on its own line only."""
+_PROSE = frozenset(
+    [
+        "title",
+        "subject",
+        "headline",
+        "description",
+        "summary",
+        "comment",
+        "comments",
+        "note",
+        "notes",
+        "reason",
+        "question",
+        "caption",
+        "abstract",
+        "bio",
+    ]
+)
+_LETTERS = frozenset(["body", "message", "text", "content", "html", "markdown", "msg"])
+_JOINTS = str.maketrans("_-./:", "     ")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _QUOTES = re.compile(r"""['"`\\^]+|\$(?=['"])""")
 _SPACES = re.compile(r"\$\{ifs[^}]*\}|\$ifs(?:\$9)?|\{(?=[^{}\s]+,)|(?<=[^{}\s])\}|(?<=[a-z0-9_-]),(?=[a-z0-9_-])")
@@ -48,17 +68,34 @@ def haystack(value: Json) -> str:
     return "\n".join(dict.fromkeys(_lines(value, "", 0, 0)))
 
 
-def utterance(tool: str, value: Json) -> str:
-    """The whole call in words: the tool's name, its arguments (see `haystack`), and both together on one line."""
-    name = _plain(tool)
-    words = " ".join(_plain(_HUMP.sub(" ", tool)).replace("_", " ").replace("-", " ").replace(".", " ").split())
-    short = [f"{key}: {word}" for key, word in _short(value, "", 0)]
-    return "\n".join([name, " ".join([words, *short]), haystack(value)])
+def utterance(tool: str, value: Json, *, tells: bool) -> str:
+    """The whole call in words: the tool's name, its arguments (see `haystack`), and both together on one line.
+
+    What is prose by the name of its argument (a title, a reason) is left out, since it says what somebody thinks of, not
+    what the call does; the text of a message too, where the call ``tells`` people something.
+    """
+    said = _without_prose(value, _PROSE | _LETTERS if tells else _PROSE, 0)
+    words = _HUMP.sub(" ", tool).translate(_JOINTS)
+    short = [f"{key}: {word}" for key, word in _short(said, "", 0)]
+    return "\n".join([_plain(tool), " ".join([*_plain(words).split(), *short]), haystack(said)])
+
+
+def _without_prose(value: Json, names: frozenset[str], depth: int) -> Json:
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deeply to be looked into")
+    if isinstance(value, Mapping):
+        kept = {k: v for k, v in value.items() if not (_plain(str(k)) in names and _is_prose(v))}
+        return {k: _without_prose(v, names, depth + 1) for k, v in kept.items()}
+    if isinstance(value, list | tuple):
+        return [_without_prose(v, names, depth + 1) for v in value]
+    return value
+
+
+def _is_prose(value: Json) -> bool:
+    return isinstance(value, str) and value.count(" ") >= 3 and _json(value) is None
 
 
 def _short(value: Json, key: str, depth: int) -> Iterator[tuple[str, str]]:
-    if depth > _MAX_DEPTH:
-        return
     if isinstance(value, Mapping):
         for name, item in value.items():
             yield from _short(item, _plain(str(name)), depth + 1)
@@ -67,7 +104,7 @@ def _short(value: Json, key: str, depth: int) -> Iterator[tuple[str, str]]:
             yield from _short(item, key, depth + 1)
     else:
         word = _word(value)
-        inner = _json(value) if isinstance(value, str) else None
+        inner = _json(value) if isinstance(value, str) and depth <= _MAX_DEPTH else None
         if inner is not None and not isinstance(inner, str):
             yield from _short(inner, key, depth + 1)
         elif word is not None and len(word) <= _MAX_SHORT:
