@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from toolguard._core.approval import Approval, Grant, State
-from toolguard._core.audit import AuditRecord
+from toolguard._core.audit import AuditRecord, Kind
 from toolguard._core.call import CallRef, Json, Person, Tool
+from toolguard._core.checkpoint import Checkpoint
 from toolguard._core.history import Ask
 from toolguard._core.mask import Finding
 from toolguard._core.risk import Evidence, Risk
 from toolguard._core.steps import Change, Claim, LedgerRow, Notice, Origin, Settle, Update
+from toolguard._core.stored import Stored
 from toolguard._core.vault import Need, Token
 
 __all__ = [
@@ -162,13 +164,17 @@ class Sealer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogHead:
-    """What the registry says of one log: when it was opened, the hash of its first record, and where it ends."""
+    """What the registry says of one log: when it was opened, the hash of its first record, and where it ends.
+
+    ``number`` counts the logs of a store from 1.
+    """
 
     log_id: str
     opened: float
     first: str
     seq: int
     hash: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +260,22 @@ class Store(Protocol):
         """Records with a sequence number above ``after``, by log and number; with no ``log_id``, of every log in
         turn (also of logs the registry does not know); with ``call``, only of that call.
         """
+        ...
+
+    def operations(self, kind: Kind) -> Iterable[AuditRecord]:
+        """Records of one kind that belong to no call (checkpoints, reviews, …), by log and number. Quick: by an index."""
+        ...
+
+    def stored(self, log_id: str, after: int = 0, limit: int = 4000) -> Sequence[Stored]:
+        """Records of one log as they stand in the store, nothing read or checked: for whoever verifies."""
+        ...
+
+    def hashes(self, log_id: str, after: int = 0, limit: int = 20_000) -> Sequence[tuple[int, str]]:
+        """(number, hash) of one log's records after a number: what its tree is made of."""
+        ...
+
+    def written(self) -> tuple[str, ...]:
+        """Every log that has records: those of the registry, oldest first, then those that stand in no registry."""
         ...
 
     def logs(self) -> tuple[str, ...]:
@@ -385,6 +407,35 @@ class GrantVerifier(Protocol):
 
     def verify(self, grant: Grant) -> None:
         """Raises InvalidatedError unless a pinned key signed exactly this payload."""
+        ...
+
+
+class CheckpointSigner(Protocol):
+    """Held by whoever makes checkpoints of the journal."""
+
+    def checkpoint(self, checkpoint: Checkpoint) -> str:
+        """The signed note of a checkpoint."""
+        ...
+
+
+class CheckpointVerifier(Protocol):
+    """Public audit keys, pinned outside the store."""
+
+    def checkpoint(self, text: str) -> Checkpoint:
+        """The checkpoint of a note. Raises TamperedError unless a pinned key signed it."""
+        ...
+
+
+class Anchor(Protocol):
+    """A place outside the store that keeps checkpoints. Thread-safe."""
+
+    @property
+    def name(self) -> str:
+        """What people call it; no secret."""
+        ...
+
+    def publish(self, note: str) -> None:
+        """Keep a signed note; when it returns it is kept. Raises StoreError where it could not be."""
         ...
 
 

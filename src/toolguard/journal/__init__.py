@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from toolguard.journal.anchors import AnchorCopy, FileAnchor, read_anchor
 from toolguard.journal.recover import Recovered, close_overdue, recover
 from toolguard.journal.timeline import in_time, since, tail, timeline
-from toolguard.journal.verify import ActFault, LogReport, StateFault, VerifyReport, verify
+from toolguard.journal.verify import ActFault, AnchorReport, LogReport, StateFault, VerifyReport, verify
 
 __all__ = [
     "ActFault",
+    "AnchorCopy",
+    "AnchorReport",
+    "FileAnchor",
     "LogReport",
     "Recovered",
-    "close_overdue",
     "StateFault",
     "VerifyReport",
+    "close_overdue",
     "in_time",
+    "read_anchor",
     "recover",
     "since",
     "tail",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from toolguard._core.approval import Approval, State
 from toolguard._core.audit import AuditRecord, Kind, Outcome
+from toolguard._core.stored import Stored, stored_record
 
 __all__ = ["ACT_ID", "APPROVAL_ID", "OUTCOME", "TENANT", "Facts", "Story", "TellsOfAct"]
 
@@ -27,6 +28,9 @@ _VOID = frozenset(
         Outcome.SUPERSEDED,
     }
 )
+_EXECUTING, _DECIDED, _ACT = Kind.CALL_EXECUTING.value, Kind.CALL_DECIDED.value, Kind.ACT_RECORDED.value
+_END_TEXTS = frozenset(kind.value for kind in _ENDS)
+_TENANT_TEXT, _APPROVAL_TEXT, _ACT_TEXT = f'"{TENANT}":"', f'"{APPROVAL_ID}":', f'"{ACT_ID}":'
 _BEFORE = frozenset({State.PENDING, State.APPROVED, State.BREAK_GLASS})
 
 
@@ -100,42 +104,58 @@ class TellsOfAct:
 
 
 class Facts:
-    """Collected while records stream by; holds one entry per approval, per act and per execution without an end."""
+    """Collected while rows stream by; holds one entry per approval, per act and per execution without an end.
+
+    Rows are believed here; whether they hold is somebody else's question. Only those are read whole that can say
+    something, for most only say that a call was made.
+    """
 
     def __init__(self) -> None:
         self.stories: dict[str, Story] = {}
         self.tenants: set[str] = set()
-        self.running: dict[str, AuditRecord] = {}
+        self.running: dict[str, Stored] = {}
         self.acts: dict[str, TellsOfAct] = {}
         self.uses: Counter[tuple[str, str]] = Counter()
         """(tenant, act) → calls that began because of it."""
         self._because: dict[str, tuple[str, str]] = {}
         self._ended: set[str] = set()
+        self._seen: set[str] = set()
 
-    def watch(self, records: Iterable[AuditRecord]) -> Iterator[AuditRecord]:
-        """The same records, learned from on the way."""
-        for record in records:
-            self._learn(record)
-            yield record
+    def learn(self, rows: Iterable[Stored]) -> None:
+        """The next rows of a log."""
+        for row in rows:
+            kind, call, body = row[4], row[7], row[12]
+            if type(body) is not str or type(call) is not str:
+                continue  # edited: it says nothing
+            at = body.find(_TENANT_TEXT)
+            if at >= 0 and body[at : body.find('"', at + len(_TENANT_TEXT))] not in self._seen:
+                self._tenant(row, at)
+            if kind == _EXECUTING:
+                if (use := self._because.pop(call, None)) is not None:
+                    self.uses[use] += 1
+                if call in self._ended:
+                    self._ended.discard(call)  # its end stood in a log that was read before
+                else:
+                    self.running[call] = row
+            elif kind in _END_TEXTS and self.running.pop(call, None) is None:
+                self._ended.add(call)
+            if _APPROVAL_TEXT in body or kind == _ACT or (kind == _DECIDED and _ACT_TEXT in body):
+                self._read(stored_record(row))
 
-    def _learn(self, record: AuditRecord) -> None:
-        draft = record.draft
-        tenant = draft.body.get(TENANT)
+    def _tenant(self, row: Stored, at: int) -> None:
+        text = row[12][at : row[12].find('"', at + len(_TENANT_TEXT))]
+        if not text.endswith("\\"):  # a quote inside: such a name is read each time
+            self._seen.add(text)
+        tenant = stored_record(row).draft.body.get(TENANT)
         if isinstance(tenant, str) and tenant:
             self.tenants.add(tenant)
+
+    def _read(self, record: AuditRecord) -> None:
+        draft = record.draft
         approval = draft.body.get(APPROVAL_ID)
         if isinstance(approval, str) and approval:
             self.stories.setdefault(approval, Story()).add(record)
         if (told := TellsOfAct.of(record)) is not None:
             self.acts[told.id] = told
         if draft.kind is Kind.CALL_DECIDED and isinstance(because := draft.body.get(ACT_ID), str):
-            self._because[draft.call] = (str(tenant), because)
-        if draft.kind is Kind.CALL_EXECUTING and (use := self._because.pop(draft.call, None)) is not None:
-            self.uses[use] += 1
-        if draft.kind is Kind.CALL_EXECUTING:
-            if draft.call in self._ended:
-                self._ended.discard(draft.call)  # its end stood in a log that was read before
-            else:
-                self.running[draft.call] = record
-        elif draft.kind in _ENDS and self.running.pop(draft.call, None) is None:
-            self._ended.add(draft.call)
+            self._because[draft.call] = (str(draft.body.get(TENANT)), because)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -10,8 +9,10 @@ from toolguard._core.approval import Approval, State, is_expired, move
 from toolguard._core.audit import AuditRecord, Draft, Kind, Outcome
 from toolguard._core.call import Json
 from toolguard._core.steps import Change, Update
+from toolguard._core.stored import stored_record
 from toolguard.errors import ConflictError
 from toolguard.journal._facts import APPROVAL_ID, OUTCOME, TENANT, Facts
+from toolguard.journal._pages import pages
 from toolguard.ports import Store
 
 __all__ = ["Recovered", "close_overdue", "recover"]
@@ -42,8 +43,10 @@ def recover(store: Store, now: float | None = None, *, stale_after: float = 3600
     closed = close_overdue(store, moment)
     indeterminate = closed.indeterminate
     facts = Facts()
-    deque(facts.watch(store.records()), maxlen=0)
-    for record in facts.running.values():
+    for log_id in store.written():
+        for page in pages(store, log_id):
+            facts.learn(page)
+    for record in map(stored_record, facts.running.values()):
         if not record.draft.body.get(APPROVAL_ID) and record.draft.at + stale_after <= moment:
             tenant = str(record.draft.body.get(TENANT, ""))
             store.commit(Change(tenant=tenant, records=(_indeterminate(record, "no_end", moment),)))

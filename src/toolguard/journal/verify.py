@@ -1,80 +1,73 @@
-"""Does the journal hold together, and does it say the same as the tables beside it?
+"""Does the journal hold together, and does it say the same as the tables beside it and the checkpoints made of it?
 
 Found here: a record that was edited, removed, inserted, moved or put elsewhere; a log that was cut short or
 is gone; an approval whose state no record supports; an act of the approval service that was taken out, put in or
-changed, and uses of one that were taken back. Not found without an anchor outside the store: a cut at
-the end of the newest log, or the removal of the newest logs, by someone who edits the registry to match.
+changed, and uses of one that were taken back; a log that is other than its signed checkpoints say. Not found without
+an anchor outside the store: a cut together with the checkpoints that speak of what was cut, a whole older database put
+in place, and everything written anew by someone who also has the audit key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from itertools import groupby
 
-from toolguard._core.approval import Approval
-from toolguard._core.audit import GENESIS, AuditRecord, Fault, Kind, verify_chain
-from toolguard._core.register import ALL
-from toolguard.journal._facts import APPROVAL_ID, Facts, Story, TellsOfAct
-from toolguard.ports import LogHead, Store
+from toolguard._core.audit import GENESIS, Fault, Kind
+from toolguard._core.checkpoint import Checkpoint
+from toolguard._core.stored import ChainCheck, Stored, stored_record
+from toolguard.journal._claims import REGISTRY, AnchorReport, Claims, TreeCheck
+from toolguard.journal._facts import Facts
+from toolguard.journal._pages import BEFORE_ALL, hash_pages, pages
+from toolguard.journal._states import ActFault, StateFault, act_faults, all_approvals, state_faults
+from toolguard.journal.anchors import AnchorCopy
+from toolguard.ports import CheckpointVerifier, LogHead, Store
 
-__all__ = ["ActFault", "LogReport", "StateFault", "VerifyReport", "verify"]
+__all__ = ["ActFault", "AnchorReport", "LogReport", "StateFault", "VerifyReport", "verify"]
 
-_ALL = -(2**62)
-_PAGE = 500
 _NUMBER = "toolguard.audit.registry.number"
 _PREV = "toolguard.audit.registry.prev"
+_EPOCH = "toolguard.store.epoch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogReport:
-    """One log: how many records were read, and every fault.
+    """One log: how many records were checked, after which number (0: from its beginning), and every fault.
 
     Codes: ``hash`` (a record was edited), ``chain`` (its predecessor is another), ``gap`` (numbers do not
     follow), ``opening`` (it does not begin with its opening record), ``end`` (it does not end where the
     registry says), ``unregistered`` (no such log was ever opened), ``registry`` (the log before it in the
-    registry is another), ``missing`` (none of its records is there).
+    registry is another), ``missing`` (none of its records is there), ``checkpoint`` (it is other than a checkpoint in
+    the journal says, or shorter), ``anchor`` (other or shorter than one kept outside says), ``signature`` (a checkpoint
+    in it is not signed by a pinned key), ``split`` (two signed checkpoints say different things of one size).
     """
 
     log_id: str
     records: int
     faults: tuple[Fault, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateFault:
-    """An approval whose state and records cannot both be true.
-
-    Codes: ``unrecorded`` (no record led to this state), ``reset`` (records say it went further), ``gone``
-    (it was requested, but is no longer there).
-    """
-
-    approval: str
-    code: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActFault:
-    """An act of the approval service (freeze, veto, standing approval, …) on which register and journal disagree.
-
-    Codes: ``gone`` (recorded, but not in the register), ``changed``, ``unrecorded`` (in the register only),
-    ``uses`` (it let more calls run than the store counts).
-    """
-
-    act: str
-    code: str
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
-    """What `verify` found. ``running`` counts executions without an end, by call id (see `recover`)."""
+    """What `verify` found. ``running`` counts executions without an end, by call id (see `recover`).
+
+    Attributes:
+        registry: faults of the registry of logs as a whole: ``checkpoint``, ``anchor``, ``split``, and ``missing``
+            where it once had more logs.
+        checkpoints: how many signed checkpoints the journal holds; ``signed`` tells whether their signatures were
+            checked against pinned keys.
+        anchors: each anchor that was consulted.
+    """
 
     logs: tuple[LogReport, ...]
     states: tuple[StateFault, ...]
     approvals: int
     running: tuple[str, ...]
     acts: tuple[ActFault, ...] = ()
+    registry: tuple[Fault, ...] = ()
+    checkpoints: int = 0
+    signed: bool = False
+    anchors: tuple[AnchorReport, ...] = ()
 
     @property
     def records(self) -> int:
@@ -82,17 +75,27 @@ class VerifyReport:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        return tuple(fault for log in self.logs for fault in log.faults)
+        return (*(fault for log in self.logs for fault in log.faults), *self.registry)
 
     @property
     def tampered(self) -> bool:
         """Something was changed."""
-        return bool(self.states) or bool(self.acts) or any(fault.code not in _INCOMPLETE for fault in self.faults)
+        return (
+            bool(self.states)
+            or bool(self.acts)
+            or any(fault.code not in _INCOMPLETE for fault in self.faults)
+            or any(code not in _INCOMPLETE for anchor in self.anchors for code in anchor.codes)
+        )
 
     @property
     def incomplete(self) -> bool:
         """Something is not there that once was; no record at all is no evidence of anything."""
-        return not self.records or any(fault.code in _INCOMPLETE for fault in self.faults)
+        nothing = not self.records and not any(log.after for log in self.logs)
+        return (
+            nothing
+            or any(fault.code in _INCOMPLETE for fault in self.faults)
+            or any(code in _INCOMPLETE for anchor in self.anchors for code in anchor.codes)
+        )
 
     @property
     def ok(self) -> bool:
@@ -104,41 +107,69 @@ class VerifyReport:
         return 1 if self.tampered else 2 if self.incomplete else 0
 
 
-_INCOMPLETE = frozenset({"missing", "registry"})
+_INCOMPLETE = frozenset({"missing", "registry", "empty", "cut"})
 
 
-def verify(store: Store) -> VerifyReport:
-    """Read every record of the store once and hold the logs against the registry and the approvals.
+def verify(
+    store: Store,
+    *,
+    verifier: CheckpointVerifier | None = None,
+    anchors: Sequence[AnchorCopy] = (),
+    marks: Sequence[Checkpoint] = (),
+    since: Sequence[Checkpoint] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> VerifyReport:
+    """Read every record of the store once and hold the logs against registry, checkpoints, anchors and approvals.
 
     The store may be in use meanwhile.
+
+    Args:
+        verifier: the pinned audit keys; without it checkpoints are compared, but not who signed them.
+        anchors: copies kept outside the store (`read_anchor`).
+        marks: checkpoints that people kept (`Checkpoint.parse_mark`), taken as true.
+        since: checkpoints up to which everything was verified before. What is older is only held against their roots;
+            approvals are looked at where a newer record speaks of them.
+        progress: told (records read, records there) now and then.
 
     Raises:
         StoreError: the store cannot be read.
     """
-    facts = Facts()
-    seen_ends = {head.log_id: head for head in store.heads()}
-    read = {
-        log_id: _read(facts.watch(records), seen_ends.get(log_id))
-        for log_id, records in groupby(store.records(after=_ALL), key=lambda record: record.log_id)
-    }
+    claims = Claims(store, verifier)
+    for copy in anchors:
+        claims.add_anchor(copy)
+    for mark in (*marks, *since):
+        claims.add(mark, outside=True)
+    heads = {head.log_id: head for head in store.heads()}
+    reading = _Reading(store, claims, _begins(store, since), sum(head.seq for head in heads.values()), progress)
+    read = {log_id: log for log_id in store.written() if (log := reading.log(log_id, heads.get(log_id))) is not None}
     registry = store.heads()
     reports = []
     before = GENESIS
     for number, head in enumerate(registry, start=1):
-        reports.append(_registered(head, read.get(head.log_id), before, number))
+        reports.append(_registered(head, read.get(head.log_id), before, number, store.epoch))
         before = head.first
     known = {head.log_id for head in registry}
     for log_id, log in read.items():
         if log_id not in known:
             faults = (*log.faults, Fault(log_id=log_id, seq=0, code="unregistered"))
             reports.append(LogReport(log_id=log_id, records=log.records, faults=faults))
-    approvals = {approval.id: approval for tenant in sorted(facts.tenants) for approval in _approvals(store, tenant)}
+    reports += [
+        LogReport(log_id=log_id, records=0, faults=(Fault(log_id=log_id, seq=0, code="missing"),))
+        for log_id in claims.logs
+        if log_id not in known and log_id not in read
+    ]
+    facts = reading.facts
+    approvals = {approval.id: approval for tenant in sorted(facts.tenants) for approval in all_approvals(store, tenant)}
     return VerifyReport(
-        logs=tuple(reports),
-        states=tuple(_states(store, facts, approvals)),
+        logs=_with(reports, claims.faults),
+        states=tuple(state_faults(store, facts, approvals, whole=not since)),
         approvals=len(approvals),
         running=tuple(facts.running),
-        acts=tuple(_acts(store, facts)),
+        acts=() if since else tuple(act_faults(store, facts)),
+        registry=_registry(registry, claims),
+        checkpoints=claims.notes,
+        signed=verifier is not None,
+        anchors=tuple(claims.anchors),
     )
 
 
@@ -146,103 +177,107 @@ def verify(store: Store) -> VerifyReport:
 class _Log:
     """One log as it was read."""
 
-    first: AuditRecord
+    first: Stored
     last: int
     reaches_head: bool
     records: int
     faults: tuple[Fault, ...]
+    after: int
 
 
-def _read(records: Iterator[AuditRecord], head: LogHead | None) -> _Log:
-    first: AuditRecord | None = None
-    last, reaches = 0, head is None
-
-    def watched() -> Iterator[AuditRecord]:
-        nonlocal first, last, reaches
-        for record in records:
-            first = first or record
-            last = record.seq
-            reaches = reaches or (head is not None and (record.seq, record.hash) == (head.seq, head.hash))
-            yield record
-
-    count, faults = verify_chain(watched())
-    assert first is not None  # noqa: S101 - narrows the type: groups are never empty
-    return _Log(first=first, last=last, reaches_head=reaches, records=count, faults=faults)
+def _begins(store: Store, since: Sequence[Checkpoint]) -> dict[str, int]:
+    """Log id → how far it was verified before."""
+    found: dict[str, int] = {}
+    for checkpoint in since:
+        epoch, _, log_id = checkpoint.origin.removeprefix("toolguard/").partition("/")
+        if epoch == store.epoch and log_id != REGISTRY:
+            found[log_id] = max(found.get(log_id, 0), checkpoint.size)
+    return found
 
 
-def _registered(head: LogHead, log: _Log | None, before: str, number: int) -> LogReport:
+class _Reading:
+    """One pass over the logs."""
+
+    def __init__(
+        self,
+        store: Store,
+        claims: Claims,
+        begins: dict[str, int],
+        total: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self._store, self._claims, self._begins = store, claims, begins
+        self._total, self._progress, self._done = total, progress, 0
+        self.facts = Facts()
+
+    def log(self, log_id: str, head: LogHead | None) -> _Log | None:
+        """A log from its first record on, or from where it was verified before; None if it has no record."""
+        rows = self._store.stored(log_id, BEFORE_ALL, 1)
+        if not rows:
+            return None
+        prev = GENESIS
+        check = TreeCheck(log_id, self._claims.of(log_id))
+        begin = self._begins.get(log_id, 0)
+        if begin:
+            for hashes in hash_pages(self._store, log_id, upto=begin):
+                check.page(hashes)
+                prev = hashes[-1] if hashes else prev
+                self._tell(len(hashes))
+        chain = ChainCheck(log_id, after=begin, prev=prev)
+        reaches = head is None or (begin, prev) == (head.seq, head.hash)
+        for page in pages(self._store, log_id, begin or BEFORE_ALL):
+            chain.page(page)
+            self.facts.learn(page)
+            if check.needed:
+                check.page([row[3] for row in page])
+            if not reaches and head is not None and chain.last >= head.seq:
+                reaches = any(row[1] == head.seq and row[3] == head.hash for row in page)
+            self._tell(len(page))
+        faults = (*chain.faults, *check.end())
+        return _Log(
+            first=rows[0], last=chain.last, reaches_head=reaches, records=chain.count, faults=faults, after=begin
+        )
+
+    def _tell(self, count: int) -> None:
+        self._done += count
+        if self._progress is not None:
+            self._progress(self._done, max(self._done, self._total))
+
+
+def _registered(head: LogHead, log: _Log | None, before: str, number: int, epoch: str) -> LogReport:
     def fault(seq: int, code: str) -> Fault:
         return Fault(log_id=head.log_id, seq=seq, code=code)
 
     if log is None:
         return LogReport(log_id=head.log_id, records=0, faults=(fault(0, "missing"),))
-    faults, first = [*log.faults], log.first
-    if first.draft.kind is not Kind.LOG_OPENED or first.hash != head.first:
+    faults, first = [*log.faults], stored_record(log.first)
+    body = first.draft.body
+    opening = first.draft.kind is Kind.LOG_OPENED and first.hash == head.first and first.draft.at == head.opened
+    if not opening or body.get(_EPOCH) != epoch:
         faults.append(fault(first.seq, "opening"))
-    elif (first.draft.body.get(_NUMBER), first.draft.body.get(_PREV)) != (number, before):
+    elif (head.number, body.get(_NUMBER), body.get(_PREV)) != (number, number, before):
         faults.append(fault(first.seq, "registry"))
     if not log.reaches_head:  # a log in use grows while it is read, but never falls short of where it stood
         faults.append(fault(log.last, "end"))
-    return LogReport(log_id=head.log_id, records=log.records, faults=tuple(faults))
+    return LogReport(log_id=head.log_id, records=log.records, faults=tuple(faults), after=log.after)
 
 
-def _approvals(store: Store, tenant: str) -> Iterator[Approval]:
-    before = None
-    while page := store.list(tenant, limit=_PAGE, before=before):
-        yield from page
-        before = page[-1].id
+def _registry(registry: Sequence[LogHead], claims: Claims) -> tuple[Fault, ...]:
+    """The registry of logs against its own checkpoints; one that had more logs than there are has lost some."""
+    check = TreeCheck(REGISTRY, claims.of(""))
+    check.page([head.first for head in registry])
+    shorter = any(claim.size > len(registry) for claim in claims.of(""))
+    missing = (Fault(log_id=REGISTRY, seq=len(registry), code="missing"),) if shorter else ()
+    split = (fault for fault in claims.faults if fault.log_id == REGISTRY)
+    return (*check.faults, *missing, *split)
 
 
-def _states(store: Store, facts: Facts, approvals: dict[str, Approval]) -> Iterator[StateFault]:
-    for approval_id, story in facts.stories.items():
-        approval = approvals.get(approval_id)
-        if approval is None:
-            if story.requested and store.get(story.tenant, approval_id) is None:
-                yield StateFault(approval=approval_id, code="gone")
-        elif story.contradicts(approval) and (code := _confirmed(store, approval)):
-            yield StateFault(approval=approval_id, code=code)
-    for approval_id in approvals.keys() - facts.stories.keys():
-        if code := _confirmed(store, approvals[approval_id]):
-            yield StateFault(approval=approval_id, code=code)
-
-
-def _acts(store: Store, facts: Facts) -> Iterator[ActFault]:
-    """The register read after the journal: it holds all the journal tells of, and more only while it grows."""
-    told = {(act.tenant, act.n): act for act in facts.acts.values()}
-    strangers: set[tuple[str, int, str]] = set()
-    for tenant in sorted({ALL, *facts.tenants, *(tenant for tenant, _ in told)}):
-        n = 0
-        while page := store.acts(tenant, n):
-            for n, grant in enumerate(page, start=n + 1):  # noqa: B020 - goes on where the page before ended
-                found = sha256(grant.payload).hexdigest()
-                known = told.pop((tenant, n), None)
-                if known is None:
-                    strangers.add((tenant, n, found))
-                elif known.hash != found:
-                    yield ActFault(act=known.id, code="changed")
-    for missing in told.values():
-        yield ActFault(act=missing.id, code="gone")
-    if strangers:  # made while the journal was read, or slipped in
-        acts = (TellsOfAct.of(record) for record in store.records())
-        strangers -= {(act.tenant, act.n, act.hash) for act in acts if act is not None}
-        yield from (ActFault(act=f"{tenant}/{n}", code="unrecorded") for tenant, n, _ in sorted(strangers))
-    for (tenant, act_id), count in facts.uses.items():
-        if store.uses(tenant, act_id) < count:
-            yield ActFault(act=act_id, code="uses")
-
-
-def _confirmed(store: Store, approval: Approval) -> str:
-    """The contradiction, read again at one moment: an approval may have moved on while the journal was read."""
-    for _ in range(5):
-        request = approval.request
-        story = Story()
-        for record in store.records(call=request.call):
-            if record.draft.body.get(APPROVAL_ID) == approval.id:
-                story.add(record)
-        current = store.get(request.tenant, approval.id)
-        if current is None:
-            return "gone"
-        if current.version == approval.version:
-            return story.contradicts(approval)
-        approval = current
-    return ""
+def _with(reports: Sequence[LogReport], faults: Sequence[Fault]) -> tuple[LogReport, ...]:
+    """The reports with what was found wrong with checkpoints added to the logs it concerns."""
+    found = []
+    for report in reports:
+        mine = tuple(fault for fault in faults if fault.log_id == report.log_id)
+        found.append(
+            LogReport(log_id=report.log_id, records=report.records, faults=(*report.faults, *mine), after=report.after)
+        )
+    return tuple(found)

@@ -123,6 +123,8 @@ APPEND = (
 )
 RECORDS = _dollars(_sql.RECORDS)
 RECORDS_OF_CALL = _dollars(_sql.RECORDS_OF_CALL.removesuffix(" LIMIT ?"))
+HASHES = _dollars(_sql.HASHES)
+OPERATIONS = _dollars(_sql.OPERATIONS)
 NEXT_LOG = _dollars(_sql.NEXT_LOG)
 CURSOR = "SELECT log_id, seq FROM cursors WHERE sink = $1 AND owner = session_user"
 ADVANCE = (

@@ -6,8 +6,9 @@ import json
 from typing import Any, TypeAlias
 
 from toolguard._core.approval import Approval, Grant, Request, State, Verdict
-from toolguard._core.audit import AuditRecord, Draft, Kind
+from toolguard._core.audit import AuditRecord
 from toolguard._core.steps import LedgerRow, Notice, Standing
+from toolguard._core.stored import stored_record as record_of
 from toolguard.errors import StoreError
 from toolguard.ports import Announcement
 from toolguard.stores import _codec
@@ -159,43 +160,4 @@ def record_row(record: AuditRecord) -> Row:
         d.parent_id,
         d.link_id,
         _codec.dump_json(d.body),
-    )
-
-
-def record_of(row: Row) -> AuditRecord:
-    """The record of a row. One that was edited into something unreadable has no hash, and so never verifies."""
-    log_id, seq, prev, hash_, kind, at, started, call, trace, span, parent, link, body = row
-    try:
-        what, facts, readable = Kind(kind), json.loads(body), True
-    except (ValueError, TypeError):
-        what, facts, readable = Kind.LOG_OPENED, {}, False
-    texts = (log_id, prev, hash_, call, trace, span, parent, link)
-    readable = (
-        readable
-        and isinstance(facts, dict)
-        and isinstance(body, str)
-        and isinstance(seq, int)
-        and isinstance(at, float)
-        and isinstance(started, float)
-        and all(isinstance(text, str) for text in texts)
-    )
-    if not readable:
-        log_id, prev, hash_, call, trace, span, parent, link = "", "", "", "", "", "", "", ""
-        log_id, seq, at, started, facts = str(row[0]), seq if isinstance(seq, int) else 0, 0.0, 0.0, {}
-    return AuditRecord(
-        log_id=log_id,
-        seq=seq,
-        prev=prev,
-        hash=hash_,
-        draft=Draft(
-            kind=what,
-            at=at,
-            started=started,
-            call=call,
-            trace_id=trace,
-            span_id=span,
-            parent_id=parent,
-            link_id=link,
-            body=facts,
-        ),
     )

@@ -172,6 +172,8 @@ CREATE TABLE marks (
 ) WITHOUT ROWID;
 CREATE INDEX marks_at ON marks (tenant, subject, kind, at);
 CREATE INDEX marks_until ON marks (until) WHERE until IS NOT NULL;
+
+CREATE INDEX records_kind ON records (kind, log_id, seq) WHERE call = '';
 """
 
 MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4, _V5)
@@ -267,7 +269,7 @@ HEAD = "SELECT seq, hash FROM logs WHERE log_id = ?"
 LAST_LOG = "SELECT n, first FROM logs ORDER BY n DESC LIMIT 1"
 OPEN_LOG = "INSERT INTO logs (log_id, opened, first, seq, hash) VALUES (?, ?, ?, ?, ?)"
 MOVE_HEAD = "UPDATE logs SET seq = ?, hash = ? WHERE log_id = ?"
-HEADS = "SELECT log_id, opened, first, seq, hash FROM logs ORDER BY n"
+HEADS = "SELECT log_id, opened, first, seq, hash, n FROM logs ORDER BY n"
 APPEND = (
     "INSERT INTO records (log_id, seq, prev, hash, kind, at, started, call, trace, span, parent, link, body) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -275,6 +277,8 @@ APPEND = (
 _RECORD = "SELECT log_id, seq, prev, hash, kind, at, started, call, trace, span, parent, link, body FROM records "
 RECORDS = _RECORD + "WHERE log_id = ? AND seq > ? ORDER BY seq LIMIT ?"
 RECORDS_OF_CALL = _RECORD + "WHERE call = ? AND call <> '' AND seq > ? ORDER BY at, log_id, seq LIMIT ?"
+HASHES = "SELECT seq, hash FROM records WHERE log_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+OPERATIONS = _RECORD + "WHERE call = '' AND kind = ? AND (log_id, seq) > (?, ?) ORDER BY log_id, seq LIMIT ?"
 NEXT_LOG = "SELECT min(log_id) FROM records WHERE log_id > ?"
 CURSOR = "SELECT log_id, seq FROM cursors WHERE sink = ?"
 ADVANCE = (

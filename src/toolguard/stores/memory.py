@@ -12,15 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from toolguard._core.approval import Answer, Approval, Grant, State
-from toolguard._core.audit import GENESIS, AuditRecord, seal
+from toolguard._core.audit import GENESIS, AuditRecord, Kind, seal
 from toolguard._core.call import CallRef
 from toolguard._core.history import Ask, Mark
 from toolguard._core.register import ALL, Heads
 from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Notice, Standing
+from toolguard._core.stored import Stored
 from toolguard._core.vault import Namespace, Need, Token, canonical_form
 from toolguard.errors import ConflictError, NotFoundError, StoreError
 from toolguard.ports import Announcement, Clock, LogHead, Sealer, SessionKey
 from toolguard.stores import _log
+from toolguard.stores._rows import record_row
 from toolguard.stores._rules import (
     check_act,
     check_cap,
@@ -377,6 +379,20 @@ class MemoryStore:
             found = [r for r in found if r.draft.call == call]
         return iter(found if limit is None else found[:limit])
 
+    def operations(self, kind: Kind) -> Iterator[AuditRecord]:
+        self._check_process()
+        with self._lock:
+            return iter([r for r in self._records if r.draft.kind is kind and not r.draft.call])
+
+    def stored(self, log_id: str, after: int = 0, limit: int = 4000) -> Sequence[Stored]:
+        return [record_row(record) for record in self.records(log_id=log_id, after=after, limit=limit)]
+
+    def hashes(self, log_id: str, after: int = 0, limit: int = 20_000) -> Sequence[tuple[int, str]]:
+        return [(record.seq, record.hash) for record in self.records(log_id=log_id, after=after, limit=limit)]
+
+    def written(self) -> tuple[str, ...]:
+        return self.logs()
+
     def logs(self) -> tuple[str, ...]:
         self._check_process()
         return (self._log_id,) if self._records else ()
@@ -388,7 +404,10 @@ class MemoryStore:
                 return ()
             first, last = self._records[0], self._records[-1]
             opened = first.draft.at
-            return (LogHead(log_id=self._log_id, opened=opened, first=first.hash, seq=last.seq, hash=last.hash),)
+            place = LogHead(
+                log_id=self._log_id, opened=opened, first=first.hash, seq=last.seq, hash=last.hash, number=1
+            )
+            return (place,)
 
     def cursor(self, sink: str) -> Mapping[str, int]:
         self._check_process()

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 import asyncpg
 
 from toolguard._core.approval import Approval, Grant, State
-from toolguard._core.audit import AuditRecord
+from toolguard._core.audit import AuditRecord, Kind
 from toolguard._core.call import CallRef
 from toolguard._core.history import Ask
 from toolguard._core.steps import Change, LedgerRow
+from toolguard._core.stored import Stored
 from toolguard._core.vault import Need, Token
 from toolguard.errors import NotFoundError, StoreError
 from toolguard.ports import Announcement, Clock, LogHead, Sealer, SessionKey
@@ -343,7 +344,7 @@ class PostgresStore:
         return (r for r in map(record_of, map(tuple, rows)) if log_id is None or r.log_id == log_id)
 
     def _in_turn(self, log_id: str | None, after: int) -> Iterator[AuditRecord]:
-        for log in [log_id] if log_id is not None else self._all_logs():
+        for log in [log_id] if log_id is not None else self.written():
             at = after
             while True:
                 rows = self._page(log, at)
@@ -355,9 +356,25 @@ class PostgresStore:
     def _page(self, log: str, after: int) -> Sequence[Any]:
         return self._read(lambda db: db.fetch(_pg_sql.RECORDS, log, after, _PAGE))
 
-    def _all_logs(self) -> tuple[str, ...]:
-        """Logs of the registry, then those that have records but stand in no registry."""
+    def operations(self, kind: Kind) -> Iterator[AuditRecord]:
+        def page(log: str, seq: int) -> Sequence[Any]:
+            return self._read(lambda db: db.fetch(_pg_sql.OPERATIONS, kind.value, log, seq, _PAGE))
 
+        log, seq = "", 0
+        while True:
+            rows = page(log, seq)
+            yield from map(record_of, map(tuple, rows))
+            if len(rows) < _PAGE:
+                return
+            log, seq = rows[-1][0], rows[-1][1]
+
+    def stored(self, log_id: str, after: int = 0, limit: int = 4000) -> Sequence[Stored]:
+        return self._read(lambda db: db.fetch(_pg_sql.RECORDS, log_id, after, limit))
+
+    def hashes(self, log_id: str, after: int = 0, limit: int = 20_000) -> Sequence[tuple[int, str]]:
+        return self._read(lambda db: db.fetch(_pg_sql.HASHES, log_id, after, limit))
+
+    def written(self) -> tuple[str, ...]:
         async def every(db: asyncpg.Connection) -> tuple[str, ...]:
             known = dict.fromkeys(row[0] for row in await db.fetch(_pg_sql.HEADS))
             log = await db.fetchval(_pg_sql.NEXT_LOG, "")
@@ -373,7 +390,7 @@ class PostgresStore:
 
     def heads(self) -> tuple[LogHead, ...]:
         rows = self._read(lambda db: db.fetch(_pg_sql.HEADS))
-        return tuple(LogHead(log_id=i, opened=o, first=f, seq=s, hash=h) for i, o, f, s, h in rows)
+        return tuple(LogHead(log_id=i, opened=o, first=f, seq=s, hash=h, number=n) for i, o, f, s, h, n in rows)
 
     def cursor(self, sink: str) -> Mapping[str, int]:
         return dict(self._read(lambda db: db.fetch(_pg_sql.CURSOR, sink)))

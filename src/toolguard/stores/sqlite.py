@@ -17,6 +17,7 @@ from toolguard._core.call import CallRef
 from toolguard._core.history import Ask, Limit, Mark
 from toolguard._core.register import ALL, Act, Heads
 from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Notice, Settle, Standing, Update, Use
+from toolguard._core.stored import Stored
 from toolguard._core.vault import Need, Token
 from toolguard.errors import ConflictError, NotFoundError, StoreError
 from toolguard.ports import Announcement, Clock, LogHead, Sealer, SessionKey
@@ -445,7 +446,7 @@ class SqliteStore:
                 yield record
 
     def _in_turn(self, log_id: str | None, after: int) -> Iterator[AuditRecord]:
-        for log in [log_id] if log_id is not None else self._all_logs():
+        for log in [log_id] if log_id is not None else self.written():
             at = after
             while True:
                 with self._reading() as db:
@@ -455,8 +456,25 @@ class SqliteStore:
                     break
                 at = rows[-1][1]
 
-    def _all_logs(self) -> tuple[str, ...]:
-        """Logs of the registry, then those that have records but stand in no registry."""
+    def operations(self, kind: Kind) -> Iterator[AuditRecord]:
+        log, seq = "", 0
+        while True:
+            with self._reading() as db:
+                rows = db.execute(_sql.OPERATIONS, (kind.value, log, seq, _PAGE)).fetchall()
+            yield from map(record_of, rows)
+            if len(rows) < _PAGE:
+                return
+            log, seq = rows[-1][:2]
+
+    def stored(self, log_id: str, after: int = 0, limit: int = 4000) -> Sequence[Stored]:
+        with self._reading() as db:
+            return db.execute(_sql.RECORDS, (log_id, after, limit)).fetchall()
+
+    def hashes(self, log_id: str, after: int = 0, limit: int = 20_000) -> Sequence[tuple[int, str]]:
+        with self._reading() as db:
+            return db.execute(_sql.HASHES, (log_id, after, limit)).fetchall()
+
+    def written(self) -> tuple[str, ...]:
         known = dict.fromkeys(self.logs())
         with self._reading() as db:
             log = db.execute(_sql.NEXT_LOG, ("",)).fetchone()[0]
@@ -471,7 +489,7 @@ class SqliteStore:
     def heads(self) -> tuple[LogHead, ...]:
         with self._reading() as db:
             rows = db.execute(_sql.HEADS).fetchall()
-        return tuple(LogHead(log_id=i, opened=o, first=f, seq=s, hash=h) for i, o, f, s, h in rows)
+        return tuple(LogHead(log_id=i, opened=o, first=f, seq=s, hash=h, number=n) for i, o, f, s, h, n in rows)
 
     def cursor(self, sink: str) -> Mapping[str, int]:
         with self._reading() as db:

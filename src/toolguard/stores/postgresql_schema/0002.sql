@@ -10,6 +10,7 @@ CREATE TABLE toolguard.marks (
     PRIMARY KEY (tenant, subject, kind, value)
 );
 CREATE INDEX marks_at ON toolguard.marks (tenant, subject, kind, at) INCLUDE (value);
+CREATE INDEX records_kind ON toolguard.records (kind, log_id, seq) WHERE call = '';
 CREATE INDEX marks_until ON toolguard.marks (until) WHERE until IS NOT NULL;
 
 -- A mark stays what it is; its times only move on, and not beyond the database's own. A mark for ever stays for ever.
