@@ -1,17 +1,26 @@
-"""Audit records drawn as a tree: the calls of a run, and what became of each."""
+"""``toolguard trace``: audit records drawn as a tree, or written as a file that Jaeger opens."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
 
+import typer
+from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
 from toolguard._core.audit import AuditRecord, Kind
+from toolguard.config import load_config
+from toolguard.errors import StoreError, ToolguardError
 from toolguard.journal import in_time
+from toolguard.ports import Store
+from toolguard.stores import open_store
 
-__all__ = ["clock_time", "inert", "outcome_text", "render_trace", "said"]
+__all__ = ["app", "clock_time", "inert", "outcome_text", "render_trace", "said"]
 
 _STYLES = {
     "allowed": "green",
@@ -22,6 +31,75 @@ _STYLES = {
     "failed": "red",
     "indeterminate": "bold red",
 }
+
+
+def app(
+    call: Annotated[str, typer.Argument(help="A call id or its beginning, a trace id, or the name of a run.")],
+    store: Annotated[
+        str | None, typer.Option("--store", help="Store URL, e.g. sqlite:///toolguard.db; else the one of --config.")
+    ] = None,
+    config: Annotated[Path, typer.Option(help="Configuration file that names the store.")] = Path("toolguard.toml"),
+    jaeger: Annotated[
+        Path | None, typer.Option(help="Write it as Jaeger JSON, for the upload tab ('-': print).")
+    ] = None,
+    otlp: Annotated[Path | None, typer.Option(help="Write it as OTLP JSON ('-': print).")] = None,
+    service: Annotated[str, typer.Option(help="The spans' service name in those files.")] = "toolguard",
+) -> None:
+    """Draw what happened to a call, or to a whole run, however long it took and wherever it went on.
+
+    Exit codes: 0 drawn, 3 there is no such call, or the store cannot be read.
+    """
+    from toolguard.telemetry import jaeger_json, otlp_json
+
+    try:
+        opened = open_store(store if store is not None else load_config(config).store_url, read_only=True)
+        try:
+            records = _story(opened, call)
+        finally:
+            opened.close()
+        if not records:
+            raise StoreError("the store has no record of this call or run; 'toolguard audit tail' shows the newest")
+        _write(jaeger, jaeger_json(records, service=service) if jaeger else {})
+        _write(otlp, otlp_json(records, service=service) if otlp else {})
+    except ToolguardError as error:
+        typer.echo(f"toolguard: {error}", err=True)
+        raise typer.Exit(3) from None
+    if jaeger is None and otlp is None:
+        Console(highlight=False, soft_wrap=True).print(render_trace(records))
+
+
+def _story(store: Store, named: str) -> list[AuditRecord]:
+    """Everything about one call; or about every call of a run or a trace."""
+    if found := list(store.records(call=named)):
+        return in_time(found)
+    calls: dict[str, None] = {}
+    begins: dict[str, None] = {}
+    for record in store.records():
+        draft = record.draft
+        if draft.call and named in (draft.trace_id, draft.body.get("gen_ai.conversation.id")):
+            calls[draft.call] = None
+        if len(named) >= _SHORTEST and draft.call.startswith(named):
+            begins[draft.call] = None
+    if not calls and len(begins) > 1:
+        raise StoreError(f"{len(begins)} calls begin like that; give more of the id")
+    return in_time(record for call in calls or begins for record in store.records(call=call))
+
+
+_SHORTEST = 6
+
+
+def _write(path: Path | None, data: dict[str, Any]) -> None:
+    if path is None:
+        return
+    text = json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+    if str(path) == "-":
+        typer.echo(text, nl=False)
+        return
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as fault:
+        raise StoreError(f"the file {str(path)!r} cannot be written ({fault.strerror}); name another") from None
+    typer.echo(f"wrote {path}", err=True)
 
 
 def render_trace(records: Iterable[AuditRecord]) -> Tree:
@@ -35,22 +113,24 @@ def render_trace(records: Iterable[AuditRecord]) -> Tree:
             operations.append(record)
     runs = {said(r, "gen_ai.conversation.id") for story in calls.values() for r in story} - {""}
     title = f"run {next(iter(runs))}" if len(runs) == 1 else f"{len(calls)} calls"
-    tree = Tree(Text(title, style="bold"))
+    days = {clock_time(r.draft.at, date=True)[:10] for r in (*operations, *(r for s in calls.values() for r in s))}
+    dated = len(days) > 1
+    tree = Tree(Text.assemble((title, "bold"), ("" if dated else f"  {next(iter(days), '')}", "dim")))
     for record in operations:
-        tree.add(Text.assemble((clock_time(record.draft.at), "dim"), f"  {record.draft.kind.value}"))
+        tree.add(Text.assemble((clock_time(record.draft.at, date=dated), "dim"), f"  {record.draft.kind.value}"))
     for call, story in calls.items():
-        _add_call(tree, call, story)
+        _add_call(tree, call, story, dated=dated)
     return tree
 
 
-def _add_call(tree: Tree, call: str, story: list[AuditRecord]) -> None:
+def _add_call(tree: Tree, call: str, story: list[AuditRecord], *, dated: bool) -> None:
     tool = next((t for r in story if (t := said(r, "gen_ai.tool.name"))), "")
     last = next((r for r in reversed(story) if said(r, "toolguard.decision.outcome")), story[-1])
     node = tree.add(Text.assemble((tool or "call", "bold cyan"), "  ", outcome_text(last), "  ", (call[:12], "dim")))
     for record in story:
         line = _line(record)
         if line is not None:
-            node.add(Text.assemble((clock_time(record.draft.at), "dim"), "  ", line))
+            node.add(Text.assemble((clock_time(record.draft.at, date=dated), "dim"), "  ", line))
 
 
 def _line(record: AuditRecord) -> Text | None:
@@ -59,7 +139,14 @@ def _line(record: AuditRecord) -> Text | None:
         case Kind.CALL_EXECUTING:
             return None  # its end says when it began
         case Kind.CALL_DECIDED:
-            facts = _facts(record, "toolguard.risk.level", "toolguard.policy.rule.id", "error.type")
+            facts = _facts(
+                record,
+                "toolguard.risk.level",
+                "toolguard.policy.rule.id",
+                "toolguard.phi.entities",
+                "toolguard.decision.reason_code",
+                "error.type",
+            )
             return Text.assemble("decided ", outcome_text(record), facts)
         case Kind.APPROVAL_REQUESTED:
             quorum, channel = said(record, "toolguard.approver.quorum"), said(record, "toolguard.approval.channel")
@@ -86,8 +173,11 @@ def _line(record: AuditRecord) -> Text | None:
             name, provider = said(record, "toolguard.credential.name"), said(record, "toolguard.credential.provider")
             facts = _facts(record, "toolguard.decision.reason_code")
             return Text.assemble(f"{draft.kind.value.replace('.', ' ')}: {name} ", (f"({provider})", "dim"), facts)
+        case Kind.SPAN_PARKED:
+            return Text(f"its span {said(record, 'toolguard.parked.seq')} could not be delivered", style="red")
         case _:
-            return Text(draft.kind.value)
+            facts = _facts(record, "toolguard.approver.id", "toolguard.act.kind", "toolguard.decision.reason_code")
+            return Text.assemble(draft.kind.value.replace(".", " "), facts)
 
 
 def outcome_text(record: AuditRecord) -> Text:

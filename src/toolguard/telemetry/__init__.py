@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from toolguard.telemetry.jaeger import jaeger_json, otlp_json
     from toolguard.telemetry.metrics import MetricsSink
     from toolguard.telemetry.otlp import OtlpPump
+    from toolguard.telemetry.reconcile import JaegerQuery, SpanFinding, SpanReport, reconcile_spans
     from toolguard.telemetry.scrub import ScrubExporter, ScrubProcessor
     from toolguard.telemetry.spans import spans_of
     from toolguard.telemetry.target import Target, header_values, tls_context
@@ -21,16 +22,20 @@ __all__ = [
     "Backlog",
     "CurrentSpan",
     "Delivery",
+    "JaegerQuery",
     "MetricsSink",
     "OtlpPump",
     "ScrubExporter",
     "ScrubProcessor",
+    "SpanFinding",
+    "SpanReport",
     "Target",
     "TracerSink",
     "backlog",
     "header_values",
     "jaeger_json",
     "otlp_json",
+    "reconcile_spans",
     "spans_of",
     "tls_context",
 ]
@@ -39,16 +44,20 @@ _HOMES = {
     "Backlog": "delivery",
     "CurrentSpan": "tracer",
     "Delivery": "delivery",
+    "JaegerQuery": "reconcile",
     "MetricsSink": "metrics",
     "OtlpPump": "otlp",
     "ScrubExporter": "scrub",
     "ScrubProcessor": "scrub",
+    "SpanFinding": "reconcile",
+    "SpanReport": "reconcile",
     "Target": "target",
     "TracerSink": "tracer",
     "backlog": "delivery",
     "header_values": "target",
     "jaeger_json": "jaeger",
     "otlp_json": "jaeger",
+    "reconcile_spans": "reconcile",
     "spans_of": "spans",
     "tls_context": "target",
 }
