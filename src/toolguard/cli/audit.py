@@ -16,6 +16,7 @@ from rich.text import Text
 
 from toolguard import journal
 from toolguard._core.audit import AuditRecord
+from toolguard.cli.reconcile import reconcile
 from toolguard.cli.trace import clock_time, inert, outcome_text, render_trace, said
 from toolguard.config import load_config
 from toolguard.errors import StoreError, ToolguardError
@@ -25,6 +26,7 @@ from toolguard.stores import open_store
 __all__ = ["app", "render_trace"]
 
 app = typer.Typer(name="audit", help="Verify and read the audit trail.", no_args_is_help=True)
+app.command("reconcile")(reconcile)
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="Store URL, e.g. sqlite:///toolguard.db; else the one of --config.")

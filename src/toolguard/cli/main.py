@@ -25,6 +25,7 @@ _OWN = {
     "phi": "Report missed and wrong findings, and check them.",
     "policy": "Check and explain policies.",
     "risk": "How risky tools, statements and commands are, with no rule written.",
+    "trace": "Draw what happened to a call, or write it for Jaeger.",
     "store": "The schema of the store, and the roles of one in PostgreSQL.",
 }
 _FIRST_PARTY = {
