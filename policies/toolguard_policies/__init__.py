@@ -11,9 +11,6 @@ __all__ = ["names", "read", "read_cases", "schema"]
 _CASES = ".cases.yaml"
 
 
-_CASES = ".cases.yaml"
-
-
 def names() -> tuple[str, ...]:
     """The names of the shipped packs."""
     found = (entry.name for entry in resources.files(__name__).iterdir())

@@ -51,7 +51,7 @@ _NAMES: tuple[tuple[str, frozenset[str]], ...] = (
 _CODE = bag("code script scripts python javascript js program snippet eval lambda macro sourcecode")
 _RUNNERS = bag("run execute exec eval python code interpreter script sandbox repl notebook compile")
 _PROSE = bag(
-    "body text content message description comment comments note notes summary markdown reason prompt question answer bio abstract html caption"
+    "title subject headline body text content message description comment comments note notes summary markdown reason prompt question answer bio abstract html caption"
 )
 _NO_CONTENT = bag("id ids type kind name count size status state timeout version format mode at date time")
 
