@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from toolguard._core.policy import Match, Policy, Rule
+from toolguard._core.policy import Policy, Rule
 from toolguard.policytools.judging import Answer
+from toolguard.policytools.matching import restricts
 
 __all__ = ["RuleCoverage", "coverage", "share", "together"]
 
@@ -65,13 +66,13 @@ def _of(rule: Rule, matched: Mapping[str, int], missed: Mapping[str, int]) -> Ru
         id=rule.id,
         matched=matched[rule.id],
         missed=missed[rule.id],
-        wants_miss=rule.when is not None or rule.match != Match(),
+        wants_miss=rule.when is not None or bool(restricts(rule.match)),
     )
 
 
 def _has_more(rule: Rule) -> bool:
     """Whether more than the tool's name and the kinds of effect decides if it matches."""
-    return rule.when is not None or rule.match != Match(tool=rule.match.tool, category=rule.match.category)
+    return rule.when is not None or not restricts(rule.match) <= {"tool", "category"}
 
 
 def together(parts: Iterable[RuleCoverage]) -> tuple[RuleCoverage, ...]:
