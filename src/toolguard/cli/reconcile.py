@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from toolguard.cli.trace import clock_time, inert
@@ -162,10 +161,9 @@ def _place(log_id: str, seq: int) -> str:
 def _print(console: Console, rows: list[tuple[str, str, str, str]], words: dict[str, str]) -> None:
     if not rows:
         return
-    table = Table(box=None, pad_edge=False, show_header=False)
     for code, place, first, second in rows[:_MOST]:
-        table.add_row(Text(code, style="red"), place, inert(first), inert(second), Text(words[code], style="dim"))
-    console.print(table)
+        where = "  ".join(inert(text) for text in (place, first, second) if text)
+        console.print(Text.assemble((f"{words[code]}: ", "red"), where))
     if len(rows) > _MOST:
         console.print(f"and {len(rows) - _MOST} more (--json has them all)")
 

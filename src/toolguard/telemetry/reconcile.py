@@ -22,6 +22,8 @@ __all__ = ["JaegerQuery", "SpanFinding", "SpanReport", "reconcile_spans"]
 
 _PAGE = 200
 _NARROWEST = 1_000_000
+_MARGIN = 0.001
+"""Seconds: at the edge of a time span it cannot be said on which side a rounded time stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +214,7 @@ def _look(journal: _Journal, spans: Iterable[Mapping[str, Any]], since: float, u
         if expected is not None:
             expected.seen += 1
             expected.differs = expected.differs or not _same(expected.span, span)
-        elif _is_ours(span) and since <= _end(span) < until:
+        elif _is_ours(span) and since + _MARGIN <= _end(span) < until - _MARGIN:
             yield SpanFinding(code="stranger", trace=key[0], span=key[1])
 
 
