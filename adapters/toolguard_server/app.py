@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from importlib import resources
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
 from toolguard.authority import Authority
 from toolguard.authority.confirm import Confirming
+from toolguard.channels import Inbound, Mounted
 from toolguard.directory import FileDirectory, SecondFactors, TokenFile
 from toolguard.ports import Channel
 from toolguard_server.credentials import Credentials
@@ -48,7 +49,7 @@ def create_app(
         directory: who they are now.
         hosts: the host names the service answers to.
         https: whether visitors come by TLS.
-        channels: told about every change; they can decide nothing.
+        channels: told about every change; one that is spoken to (`Mounted`) is mounted at its paths.
         confirming: answers guards that ask right before a critical call; without it none is confirmed.
         factors: one-time codes of persons who step up.
         chore: done before every sweep; where it fails, nothing is swept.
@@ -90,6 +91,9 @@ def create_app(
     install(app, inbox.problem)
     app.include_router(router(authority, credentials, confirming))
     app.include_router(inbox.routes())
+    mounted = {path: channel for channel in channels if isinstance(channel, Mounted) for path in channel.paths}
+    for path, channel in mounted.items():
+        app.add_api_route(path, _spoken_to(channel), methods=["POST"], include_in_schema=False)
 
     @app.get("/healthz", include_in_schema=False)
     def healthz() -> dict[str, str]:
@@ -105,5 +109,17 @@ def create_app(
 
     static = resources.files("toolguard_server") / "static"
     app.mount("/static", StaticFiles(directory=Path(str(static))), name="static")
-    app.add_middleware(Edge, hosts=hosts, https=https)
+    app.add_middleware(Edge, hosts=hosts, https=https, raw=frozenset(mounted))
     return app
+
+
+def _spoken_to(channel: Mounted) -> Callable[[Request], Awaitable[Response]]:
+    """A channel as a route: its bytes as they came, for it alone to believe or refuse."""
+
+    async def receive(request: Request) -> Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        given = Inbound(method=request.method, path=request.url.path, headers=headers, body=await request.body())
+        answer = await run_in_threadpool(channel.receive, given)
+        return Response(answer.body, status_code=answer.status, media_type=answer.content_type)
+
+    return receive

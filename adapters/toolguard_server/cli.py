@@ -19,12 +19,14 @@ import uvicorn
 
 from toolguard.authority import Authority
 from toolguard.authority.confirm import Confirming
+from toolguard.channels import open_channels
 from toolguard.config import (
     Config,
     RandomIds,
     Sinks,
     SystemClock,
     default_detector,
+    keeper_of,
     load_config,
     revealer_of,
     shown,
@@ -71,7 +73,8 @@ def serve(
     with contextlib.closing(store), contextlib.ExitStack() as delivering:
         try:
             hosts = {address, wanted.hostname or "", *LOOPBACK} - {""}
-            app = _assemble(settings, store, _sink(settings, store, delivering), hosts=hosts, https=https)
+            sink = _sink(settings, store, delivering)
+            app = _assemble(settings, store, sink, delivering, hosts=hosts, https=https)
             listener = _listen(address, wanted.port or 8790 if port is None else port)
         except ToolguardError as error:
             typer.echo(f"error: {error}", err=True)
@@ -111,7 +114,9 @@ def _sink(settings: Config, store: Store, delivering: contextlib.ExitStack) -> S
     return Sinks(where.sinks)
 
 
-def _assemble(settings: Config, store: Store, sink: Sink, *, hosts: set[str], https: bool) -> Any:
+def _assemble(
+    settings: Config, store: Store, sink: Sink, running: contextlib.ExitStack, *, hosts: set[str], https: bool
+) -> Any:
     if settings.directory is None or settings.directory.tokens is None:
         raise ConfigError("the service needs to know people: set [directory] file and tokens")
     if settings.service.signing_key is None:
@@ -132,6 +137,9 @@ def _assemble(settings: Config, store: Store, sink: Sink, *, hosts: set[str], ht
     verifier = PinnedVerifier(_public(keys))
     witness = Witness(settings.at(settings.service.witness), store.epoch)
     witness.note(store, (ALL, *directory.tenants()))
+    keeper = keeper_of(settings, store, who="service")
+    if keeper is not None:
+        running.callback(keeper.close)
     authority = Authority(
         store,
         directory,
@@ -142,6 +150,7 @@ def _assemble(settings: Config, store: Store, sink: Sink, *, hosts: set[str], ht
         revealer=revealer_of(settings),
         check_store=lambda: witness.check(store),
         sink=sink,
+        mark=None if keeper is None else lambda: keeper.mark,
     )
     return create_app(
         authority,
@@ -149,6 +158,7 @@ def _assemble(settings: Config, store: Store, sink: Sink, *, hosts: set[str], ht
         directory,
         hosts=hosts,
         https=https,
+        channels=open_channels(settings.channels, authority, inbox=settings.service.url, folder=settings.folder),
         factors=None
         if settings.directory.second_factors is None
         else SecondFactors(settings.at(settings.directory.second_factors), now=SystemClock().now),

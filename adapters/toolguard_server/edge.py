@@ -10,11 +10,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from toolguard_server.problems import Problem, note, of_error, response
 
-__all__ = ["MAX_BODY", "Edge"]
+__all__ = ["MAX_BODY", "MAX_RAW", "Edge"]
 
 MAX_BODY = 64 * 1024
 """Bytes. A verdict is small; arguments never come this way."""
 
+MAX_RAW = 256 * 1024
+"""Bytes of what a channel is sent: chat clients send the whole message back with a click."""
 _BODY_SECONDS = 10.0
 _HEADERS = {
     "Content-Security-Policy": (
@@ -32,10 +34,12 @@ _HEADERS = {
 
 class Edge:
     """ASGI middleware. ``hosts`` are the names this service answers to (a page of another name that was pointed
-    at this address gets nothing); ``https`` adds HSTS."""
+    at this address gets nothing); ``https`` adds HSTS. ``raw`` are paths whose bodies are of any type, up to
+    `MAX_RAW` bytes."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Collection[str], https: bool) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Collection[str], https: bool, raw: Collection[str] = ()) -> None:
         self._app = app
+        self._raw = frozenset(raw)
         self._hosts = frozenset(h.lower() for h in hosts)
         self._out = {**_HEADERS, **({"Strict-Transport-Security": "max-age=31536000"} if https else {})}
 
@@ -66,35 +70,36 @@ class Edge:
 
     async def _admit(self, scope: Scope, receive: Receive) -> bytes | None:
         headers = Headers(scope=scope)
+        raw = scope["path"] in self._raw
         if _hostname(headers.get("host", "")) not in self._hosts:
             raise Problem("wrong_host", "this service does not answer to that host name; use the address it printed")
         if scope["method"] not in ("POST", "PUT", "PATCH"):
             return None
         try:
             async with asyncio.timeout(_BODY_SECONDS):
-                body = await _read(headers, receive)
+                body = await _read(headers, receive, MAX_RAW if raw else MAX_BODY)
         except TimeoutError:
             raise Problem("timeout", "the request did not arrive in time; send it again") from None
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         wanted = "application/json" if scope["path"].startswith("/v1/") else "application/x-www-form-urlencoded"
-        if body and kind != wanted:
+        if body and kind != wanted and not raw:
             raise Problem("unsupported_media_type", f"send the body as {wanted}")
         return body
 
 
-async def _read(headers: Headers, receive: Receive) -> bytes:
+async def _read(headers: Headers, receive: Receive, most: int) -> bytes:
     length = headers.get("content-length", "0")
     parts, size = [], int(length) if length.isascii() and length.isdigit() else 0
-    more = size <= MAX_BODY
+    more = size <= most
     total = 0
     while more:
         message = await receive()
         part = message.get("body", b"")
         parts.append(part)
         total += len(part)
-        more = bool(message.get("more_body", False)) and total <= MAX_BODY
-    if max(size, total) > MAX_BODY:
-        raise Problem("too_large", f"a body may have {MAX_BODY} bytes; send less")
+        more = bool(message.get("more_body", False)) and total <= most
+    if max(size, total) > most:
+        raise Problem("too_large", f"a body may have {most} bytes; send less")
     return b"".join(parts)
 
 

@@ -13,13 +13,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 
 from toolguard.authority import Answer, Approval, Authority, Human, Revealed, StandingTerms, State
+from toolguard.channels import CONSEQUENCE, HINTS, STATE_WORDS, duration
 from toolguard.directory import Audience
 from toolguard.errors import ApprovalError, ConflictError, IdentityError
 from toolguard_server.credentials import Credentials
 from toolguard_server.inert import inert, rows, sentence
 from toolguard_server.problems import STATUS, Problem
 from toolguard_server.shapes import standing, utc
-from toolguard_server.words import CONSEQUENCE, HINTS, STATE_WORDS, duration
 
 __all__ = ["Inbox"]
 
@@ -232,7 +232,8 @@ class Inbox:
 
     def _page(self, name: str, *, me: Human | None, status: int = 200, **values: Any) -> HTMLResponse:
         person = self._authority.person(me) if me is not None else None
-        text = self._pages.get_template(name).render(me=person, now=self._authority.now(), **values)
+        shared = {"me": person, "now": self._authority.now(), "mark": self._authority.mark()}
+        text = self._pages.get_template(name).render(**shared, **values)
         return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
 
 

@@ -13,10 +13,10 @@ import pytest
 from authority.ward import Ward, human
 from server.visitors import BASE, Visitors
 from toolguard.authority import Answer, Approval, State
+from toolguard.channels import CONSEQUENCE, HINTS, STATE_WORDS
 from toolguard.directory import Audience
 from toolguard_server import create_app
 from toolguard_server.inert import inert
-from toolguard_server.words import CONSEQUENCE, HINTS, STATE_WORDS
 
 SAME = {"Origin": BASE, "Sec-Fetch-Site": "same-origin"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,7 +23,8 @@ class _Section(BaseModel):
 class GuardSection(_Section):
     """``[guard]``: what is enforced, and what a waiting call does. ``wait`` and ``lease`` (the longest an execution may take) in seconds.
 
-    ``feedback`` is a file of `toolguard phi report`, under the guard's key.
+    ``feedback`` is a file of `toolguard phi report`, under the guard's key. With ``reload`` the policy file is looked at that
+    often, and a changed one is put into force.
     """
 
     policy: str
@@ -33,6 +34,22 @@ class GuardSection(_Section):
     wait: Seconds = 900.0
     on_wait_timeout: Literal["withdraw", "suspend"] = "withdraw"
     lease: Seconds = 300.0
+    reload: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}[sm]$")] | None = None
+
+    @property
+    def reload_seconds(self) -> float | None:
+        """``reload`` in seconds."""
+        said = self.reload
+        return None if said is None else int(said[:-1]) * (60.0 if said[-1] == "m" else 1.0)
+
+
+class PolicySection(_Section):
+    """``[policy]``: who may sign policies, by name with their public keys; and a version older than the newest one that
+    may be loaded all the same. Outside ``environment = "development"`` only a signed policy is loaded.
+    """
+
+    trusted: dict[str, str | tuple[str, ...]] = {}
+    older: str | None = None
 
 
 class StoreSection(_Section):
@@ -101,6 +118,19 @@ class TelemetrySection(_Section):
     drafts: bool = False
 
 
+class AuditSection(_Section):
+    """``[audit]``: checkpoints of the journal. ``signing_key`` is read by ``signer`` alone: the approval service, or a guard
+    where none runs. ``trusted`` pins the public audit keys. ``anchors`` are files elsewhere that keep every checkpoint;
+    a log that grew gets one every ``every`` seconds, and every 1000 records.
+    """
+
+    signing_key: str | None = None
+    signer: Literal["service", "guard"] = "service"
+    trusted: tuple[str, ...] = ()
+    anchors: tuple[str, ...] = ()
+    every: Seconds = 60.0
+
+
 class ReferencesSection(_Section):
     """``[references]``: how much of what arguments refer to is read, and readers beside ``file``."""
 
@@ -114,12 +144,16 @@ class Config(_Section):
 
     guard: GuardSection
     store: StoreSection
+    policy: PolicySection = PolicySection()
     keys: KeysSection = KeysSection()
     directory: DirectorySection | None = None
     service: ServiceSection = ServiceSection()
     telemetry: TelemetrySection = TelemetrySection()
+    audit: AuditSection = AuditSection()
     references: ReferencesSection = ReferencesSection()
     credentials: dict[str, str] = {}
+    channels: dict[str, dict[str, Any]] = {}
+    """``[channels.NAME]``: where approvers are told beside the inbox; each kind knows its own keys."""
     folder: Path = Path()
 
     def at(self, path: str) -> Path:
