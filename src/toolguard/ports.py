@@ -434,6 +434,11 @@ class Anchor(Protocol):
         """What people call it; no secret."""
         ...
 
+    @property
+    def head(self) -> str:
+        """``<id>:<number>:<hash>`` of the last note as far as known here; ``""`` where it cannot tell."""
+        ...
+
     def publish(self, note: str) -> None:
         """Keep a signed note; when it returns it is kept. Raises StoreError where it could not be."""
         ...

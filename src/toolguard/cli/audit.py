@@ -16,6 +16,7 @@ from rich.text import Text
 
 from toolguard import journal
 from toolguard._core.audit import AuditRecord
+from toolguard.cli.proof import anchor, verify
 from toolguard.cli.reconcile import reconcile
 from toolguard.cli.trace import clock_time, inert, outcome_text, render_trace, said
 from toolguard.config import load_config
@@ -54,78 +55,8 @@ def _console() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
-@app.command("verify")
-def verify(store: StoreOption = None, config: ConfigOption = _CONFIG, as_json: JsonOption = False) -> None:
-    """Check every record, every log and every approval's state.
-
-    Exit codes: 0 all holds together, 1 something was changed, 2 something is missing, 3 the store cannot be read.
-    """
-    with _opened(store, config) as opened:
-        report = journal.verify(opened)
-    if as_json:
-        typer.echo(json.dumps(_report_data(report), indent=2))
-    else:
-        _print_report(report)
-    raise typer.Exit(report.exit_code)
-
-
-def _report_data(report: journal.VerifyReport) -> dict[str, Any]:
-    return {
-        "ok": report.ok,
-        "tampered": report.tampered,
-        "incomplete": report.incomplete,
-        "records": report.records,
-        "approvals": report.approvals,
-        "running": list(report.running),
-        "logs": [
-            {
-                "log_id": log.log_id,
-                "records": log.records,
-                "faults": [{"seq": fault.seq, "code": fault.code} for fault in log.faults],
-            }
-            for log in report.logs
-        ],
-        "states": [{"approval": fault.approval, "code": fault.code} for fault in report.states],
-        "acts": [{"act": fault.act, "code": fault.code} for fault in report.acts],
-    }
-
-
-def _print_report(report: journal.VerifyReport) -> None:
-    console = _console()
-    if not report.records:
-        console.print("no evidence: this store holds no record")
-    table = Table("log", "records", "verdict", box=None, pad_edge=False)
-    for log in report.logs:
-        faults = ", ".join(f"{fault.code} at {fault.seq}" for fault in log.faults[:5])
-        more = f" and {len(log.faults) - 5} more" if len(log.faults) > 5 else ""
-        verdict = Text(faults + more, style="red") if faults else Text("holds together", style="green")
-        table.add_row(log.log_id, str(log.records), verdict)
-    if report.logs:
-        console.print(table)
-    for state in report.states:
-        console.print(Text(f"approval {state.approval}: {_STATE_FAULTS[state.code]}", style="red"))
-    for act in report.acts:
-        console.print(Text(f"act {act.act}: {_ACT_FAULTS[act.code]}", style="red"))
-    if report.running:
-        console.print(f"{len(report.running)} executions have no end yet (running, or lost in a crash)")
-    conclusion = "tampered" if report.tampered else "incomplete" if report.incomplete else "ok"
-    console.print(
-        f"{conclusion}: {report.records} records in {len(report.logs)} logs, {report.approvals} approvals", style="bold"
-    )
-    console.print("no anchor outside the store was consulted: a cut at the newest end can only be seen with one")
-
-
-_ACT_FAULTS = {
-    "gone": "it was recorded, but is no longer in the register",
-    "changed": "the register has another act in its place",
-    "unrecorded": "it is in the register, but nobody recorded it",
-    "uses": "it let more calls run than the store counts",
-}
-_STATE_FAULTS = {
-    "unrecorded": "no record led to its state",
-    "reset": "the records say it went further than its state",
-    "gone": "it was requested, but is no longer in the store",
-}
+app.command("verify")(verify)
+app.command("anchor")(anchor)
 
 
 @app.command("tail")

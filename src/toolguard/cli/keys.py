@@ -12,13 +12,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from toolguard.errors import KeyUnavailableError, ToolguardError
-from toolguard.keys import Ed25519Signer, Purpose, SecretKey, read_keys, write_key
+from toolguard.keys import Ed25519Signer, PublicKey, Purpose, SecretKey, read_keys, write_key
 
 __all__ = ["app"]
 
 GUARD_KEY = "guard.key"
 SERVICE_KEY = "service.key"
 REVEAL_KEY = "reveal.key"
+AUDIT_KEY = "audit.key"
 
 app = typer.Typer(name="keys", help="Keys of the guard and of the approval service.", no_args_is_help=True)
 
@@ -28,13 +29,15 @@ def init(directory: Annotated[Path, typer.Argument(help="Folder for the key file
     """Make the guard's key and the service's signing key, and print the public key to pin."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in (GUARD_KEY, SERVICE_KEY, REVEAL_KEY):
+        for name in (GUARD_KEY, SERVICE_KEY, REVEAL_KEY, AUDIT_KEY):
             if (directory / name).exists():
                 raise KeyUnavailableError(f"key file {str(directory / name)!r} is already there; it was left as it is")
         signing = SecretKey.generate(Purpose.SIGN)
         write_key(directory / GUARD_KEY, SecretKey.generate(Purpose.SEAL))
         write_key(directory / SERVICE_KEY, signing)
         write_key(directory / REVEAL_KEY, SecretKey.generate(Purpose.REVEAL))
+        auditing = SecretKey.generate(Purpose.AUDIT)
+        write_key(directory / AUDIT_KEY, auditing)
     except (ToolguardError, OSError) as error:
         _fail(error)
     typer.echo(f"guard key:    {directory / GUARD_KEY}  (every process that runs a guard reads it)")
@@ -42,10 +45,33 @@ def init(directory: Annotated[Path, typer.Argument(help="Folder for the key file
     typer.echo(
         f"reveal key:   {directory / REVEAL_KEY}  (guards and the service: approvers may see what decides a call)"
     )
+    typer.echo(
+        f"audit key:    {directory / AUDIT_KEY}  (the approval service signs checkpoints of the journal with it)"
+    )
     typer.echo("\nIn toolguard.toml:\n\n[keys]")
     typer.echo(f'file = "{directory / GUARD_KEY}"')
     typer.echo(f'trusted = ["{Ed25519Signer(signing).public_key.line}"]')
     typer.echo(f'\n[service]\nsigning_key = "{directory / SERVICE_KEY}"\nreveal_key = "{directory / REVEAL_KEY}"')
+    _say_audit(directory / AUDIT_KEY, auditing)
+
+
+@app.command("audit")
+def audit(
+    path: Annotated[Path, typer.Argument(help="The new key file; only who makes checkpoints may read it.")],
+) -> None:
+    """Make the key that checkpoints of the journal are signed with, and print the public key to pin."""
+    try:
+        key = SecretKey.generate(Purpose.AUDIT)
+        write_key(path, key)
+    except ToolguardError as error:
+        _fail(error)
+    typer.echo(f"audit key:    {path}\n\nIn toolguard.toml:")
+    _say_audit(path, key)
+
+
+def _say_audit(path: Path, key: SecretKey) -> None:
+    typer.echo(f'\n[audit]\nsigning_key = "{path}"\ntrusted = ["{PublicKey.of(key).line}"]')
+    typer.echo('anchors = []  # files on another machine or medium, such as "/mnt/worm/toolguard.anchor"')
 
 
 @app.command("show")

@@ -1,5 +1,6 @@
 """Configuration: from ``toolguard.toml``, or from arguments, to the parts a guard works with."""
 
+from toolguard.config.audit import anchor_copies, audit_verifier, checkpointer_of, keeper_of
 from toolguard.config.defaults import (
     ANALYSES,
     NoDirectory,
@@ -25,8 +26,12 @@ __all__ = [
     "Shown",
     "Sinks",
     "SystemClock",
+    "anchor_copies",
     "assemble",
+    "audit_verifier",
+    "checkpointer_of",
     "default_detector",
+    "keeper_of",
     "load_config",
     "load_parts",
     "revealer_of",

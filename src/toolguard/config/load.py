@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from toolguard._core.approval import Approval
+from toolguard.config.audit import keeper_of
 from toolguard.config.file import Config, load_config
 from toolguard.config.parts import PART_NAMES, Parts, assemble
 from toolguard.config.spans import shown
@@ -78,12 +80,14 @@ def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]
     unknown = sorted(set(given) - PART_NAMES)
     if unknown:
         raise ConfigError(f"a guard takes no {unknown[0]!r}; it takes {', '.join(sorted(PART_NAMES))}")
-    return assemble(
+    parts = assemble(
         policy if policy.startswith("pack:") else config.at(policy),
         store=store,
         clock=clock,
         **{**described, **given},
     )
+    keeper = keeper_of(config, parts.store, who="guard")
+    return parts if keeper is None else replace(parts, closers=(keeper.close, *parts.closers))
 
 
 def _confirmer(config: Config) -> Callable[[Approval], None] | None:

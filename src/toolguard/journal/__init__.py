@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from toolguard.journal.anchors import AnchorCopy, FileAnchor, read_anchor
+from toolguard.journal.checkpoints import Checkpointer, Keeper
 from toolguard.journal.recover import Recovered, close_overdue, recover
 from toolguard.journal.timeline import in_time, since, tail, timeline
 from toolguard.journal.verify import ActFault, AnchorReport, LogReport, StateFault, VerifyReport, verify
@@ -11,7 +12,9 @@ __all__ = [
     "ActFault",
     "AnchorCopy",
     "AnchorReport",
+    "Checkpointer",
     "FileAnchor",
+    "Keeper",
     "LogReport",
     "Recovered",
     "StateFault",

@@ -1,0 +1,292 @@
+"""``toolguard audit verify`` and ``anchor``: whether the journal holds together, and what stands for it elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from toolguard import journal
+from toolguard._core.checkpoint import Checkpoint
+from toolguard.config import Config, anchor_copies, audit_verifier, checkpointer_of, load_config
+from toolguard.errors import ConfigError, TamperedError, ToolguardError
+from toolguard.keys import NoteVerifier, PublicKey
+from toolguard.stores import open_store
+
+__all__ = ["anchor", "verify"]
+
+StoreOption = Annotated[
+    str | None, typer.Option("--store", help="Store URL, e.g. sqlite:///toolguard.db; else the one of --config.")
+]
+ConfigOption = Annotated[Path, typer.Option("--config", help="Configuration file that names the store.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+AnchorOption = Annotated[
+    list[Path] | None, typer.Option("--anchor", help="An anchor's file, or a copy; else those of --config.")
+]
+KeyOption = Annotated[
+    list[str] | None,
+    typer.Option("--key", help="A public audit key (its line, or a file that holds it); else those of --config."),
+]
+MarkOption = Annotated[
+    list[str] | None, typer.Option("--mark", help="'LOG SIZE ROOT' from an approval message somebody kept.")
+]
+_CONFIG = Path("toolguard.toml")
+
+
+@contextmanager
+def _said_plainly() -> Iterator[None]:
+    """Whatever is wrong with the input ends in exit code 3."""
+    try:
+        yield
+    except ToolguardError as error:
+        typer.echo(f"toolguard: {error}", err=True)
+        raise typer.Exit(3) from None
+
+
+def verify(
+    store: StoreOption = None,
+    config: ConfigOption = _CONFIG,
+    anchor: AnchorOption = None,
+    key: KeyOption = None,
+    mark: MarkOption = None,
+    since: Annotated[
+        Path | None,
+        typer.Option("--since", help="A file of checkpoints up to which all was verified before: only newer is read."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check every record, every log, every checkpoint and every approval's state, and hold them against the anchors.
+
+    Exit codes: 0 all holds together, 1 something was changed, 2 something is missing (a log, an anchor), 3 the store
+    cannot be read.
+    """
+    with _said_plainly():
+        settings = load_config(config) if store is None else None
+        verifier = _verifier(key, settings)
+        copies = _copies(anchor, settings)
+        opened = open_store(store if store is not None else _settings(settings).store_url, read_only=True)
+        try:
+            with _progress(quiet=as_json) as told:
+                report = journal.verify(
+                    opened,
+                    verifier=verifier,
+                    anchors=copies,
+                    marks=[_mark(text, opened.epoch) for text in mark or ()],
+                    since=() if since is None else _checkpoints(since, verifier),
+                    progress=told,
+                )
+        finally:
+            opened.close()
+    if as_json:
+        typer.echo(json.dumps(_report_data(report), indent=2))
+    else:
+        _print_report(report, marks=len(mark or ()))
+    raise typer.Exit(report.exit_code)
+
+
+def anchor(
+    config: ConfigOption = _CONFIG,
+    to: Annotated[
+        list[Path] | None,
+        typer.Option("--to", help="A file to add the checkpoints to, besides the configured anchors."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make checkpoints now, put them into every anchor, and print the mark that stands for all of them.
+
+    Needs the audit key. Exit codes: 0 done, 1 a log does not go on from its last checkpoint, 3 it cannot be done.
+    """
+    with _said_plainly():
+        settings = load_config(config)
+        opened = open_store(settings.store_url)
+        try:
+            made = checkpointer_of(settings, opened, to=to or ())
+            if made is None:
+                raise ConfigError("this needs the audit key: set [audit] signing_key; 'toolguard keys audit' makes one")
+            notes = made.tick(final=True)
+        except TamperedError as error:
+            typer.echo(f"tampered: {error}", err=True)
+            raise typer.Exit(1) from None
+        finally:
+            opened.close()
+    if as_json:
+        typer.echo(json.dumps({"mark": made.mark, "notes": list(notes)}, indent=2, ensure_ascii=False))
+    elif notes:
+        typer.echo(
+            f"{len(notes)} checkpoints made and anchored; keep this line where nobody can change it:\n{made.mark}"
+        )
+    else:
+        typer.echo("nothing to do: no log has grown since its last checkpoint")
+
+
+# --- input
+
+
+def _settings(settings: Config | None) -> Config:
+    if settings is None:
+        raise AssertionError("read where no store is named")
+    return settings
+
+
+def _verifier(keys: list[str] | None, settings: Config | None) -> NoteVerifier | None:
+    if keys:
+        return NoteVerifier([_public_key(key) for key in keys])
+    return None if settings is None else audit_verifier(settings)
+
+
+def _public_key(text: str) -> PublicKey:
+    """A key's line, or the file it stands in."""
+    if text.startswith("toolguard-pub:"):
+        return PublicKey.parse(text)
+    try:
+        return PublicKey.parse(Path(text).read_text("ascii"))
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError("--key is neither a public key's line nor a file that can be read") from None
+
+
+def _copies(paths: list[Path] | None, settings: Config | None) -> tuple[journal.AnchorCopy, ...]:
+    if paths:
+        return tuple(journal.read_anchor(path) for path in paths)
+    return () if settings is None else anchor_copies(settings)
+
+
+def _mark(text: str, epoch: str) -> Checkpoint:
+    try:
+        return Checkpoint.parse_mark(text, epoch=epoch)
+    except ValueError as error:
+        raise ConfigError(f"--mark cannot be read: {error}") from None
+
+
+def _checkpoints(path: Path, verifier: NoteVerifier | None) -> tuple[Checkpoint, ...]:
+    """Checkpoints of an anchor's file, each signed by a pinned key: what is older than them is not read again."""
+    if verifier is None:
+        raise ConfigError("--since believes signed checkpoints only; give --key, or set [audit] trusted")
+    copy = journal.read_anchor(path)
+    if copy.codes:
+        raise ConfigError(f"--since {str(path)!r} cannot be used ({', '.join(copy.codes)})")
+    return tuple(verifier.checkpoint(note) for note in copy.notes)
+
+
+# --- output
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on a terminal, nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("verify", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _report_data(report: journal.VerifyReport) -> dict[str, Any]:
+    return {
+        "ok": report.ok,
+        "tampered": report.tampered,
+        "incomplete": report.incomplete,
+        "records": report.records,
+        "approvals": report.approvals,
+        "running": list(report.running),
+        "logs": [
+            {
+                "log_id": log.log_id,
+                "records": log.records,
+                "after": log.after,
+                "faults": [{"seq": fault.seq, "code": fault.code} for fault in log.faults],
+            }
+            for log in report.logs
+        ],
+        "registry": [{"seq": fault.seq, "code": fault.code} for fault in report.registry],
+        "checkpoints": {"count": report.checkpoints, "signatures_checked": report.signed},
+        "anchors": [{"name": a.name, "notes": a.notes, "codes": list(a.codes)} for a in report.anchors],
+        "states": [{"approval": fault.approval, "code": fault.code} for fault in report.states],
+        "acts": [{"act": fault.act, "code": fault.code} for fault in report.acts],
+    }
+
+
+def _print_report(report: journal.VerifyReport, *, marks: int) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    if not report.records and report.incomplete:
+        console.print("no evidence: this store holds no record")
+    table = Table("log", "records", "verdict", box=None, pad_edge=False)
+    for log in report.logs:
+        table.add_row(log.log_id, str(log.records), _verdict(log))
+    if report.logs:
+        console.print(table)
+    red = [f"registry of logs: {_REGISTRY_FAULTS.get(fault.code, fault.code)}" for fault in report.registry]
+    red += [f"{a.name}: {_ANCHOR_FAULTS[code]}" for a in report.anchors for code in a.codes]
+    red += [f"approval {state.approval}: {_STATE_FAULTS[state.code]}" for state in report.states]
+    red += [f"act {act.act}: {_ACT_FAULTS[act.code]}" for act in report.acts]
+    for line in red:
+        console.print(Text(line, style="red"))
+    if report.running:
+        console.print(f"{len(report.running)} executions have no end yet (running, or lost in a crash)")
+    conclusion = "tampered" if report.tampered else "incomplete" if report.incomplete else "ok"
+    console.print(
+        f"{conclusion}: {report.records} records in {len(report.logs)} logs, {report.approvals} approvals", style="bold"
+    )
+    _print_limits(console, report, marks)
+
+
+def _print_limits(console: Console, report: journal.VerifyReport, marks: int) -> None:
+    """What was looked at besides the store, and what cannot be seen without."""
+    held = sum(anchor.notes for anchor in report.anchors)
+    if held or marks:
+        console.print(f"held against {held} anchored checkpoints and {marks} marks kept outside the store")
+    else:
+        console.print(
+            "no anchor outside the store was consulted: a cut at the newest end together with its checkpoints, an older "
+            "database put in its place, and records written anew with a stolen audit key can only be seen with one"
+        )
+    if report.checkpoints and not report.signed:
+        console.print("signatures of checkpoints were not checked: no audit key is pinned (--key, or [audit] trusted)")
+    if not report.checkpoints:
+        console.print("no checkpoint was made: set [audit] signing_key, and an anchor elsewhere")
+    if any(log.after for log in report.logs):
+        console.print("what is older than --since was held against its root only, not read")
+
+
+def _verdict(log: journal.LogReport) -> Text:
+    if not log.faults:
+        return Text("holds together" + (f" after {log.after}" if log.after else ""), style="green")
+    shown = ", ".join(f"{fault.code} at {fault.seq}" for fault in log.faults[:5])
+    more = f" and {len(log.faults) - 5} more" if len(log.faults) > 5 else ""
+    return Text(shown + more, style="red")
+
+
+_REGISTRY_FAULTS = {
+    "missing": "it had more logs once",
+    "checkpoint": "it is other than a checkpoint in the journal says",
+    "anchor": "it is other than an anchor says",
+    "split": "two signed checkpoints say different things of it",
+}
+_ANCHOR_FAULTS = {
+    "missing": "this anchor cannot be read",
+    "empty": "this anchor holds nothing of this store",
+    "chain": "entries of this anchor were changed or taken out",
+    "signature": "this anchor holds a note that no pinned key signed",
+    "cut": "the journal says that this anchor held more",
+}
+_ACT_FAULTS = {
+    "gone": "it was recorded, but is no longer in the register",
+    "changed": "the register has another act in its place",
+    "unrecorded": "it is in the register, but nobody recorded it",
+    "uses": "it let more calls run than the store counts",
+}
+_STATE_FAULTS = {
+    "unrecorded": "no record led to its state",
+    "reset": "the records say it went further than its state",
+    "gone": "it was requested, but is no longer in the store",
+}

@@ -1,0 +1,319 @@
+"""Checkpoints are made: of every log that grew, and of the registry of logs, signed, written down, and anchored.
+
+Each is a record `Kind.AUDIT_CHECKPOINT` in the log of whoever makes it, and goes to every anchor. At the end of each
+round comes one more, of the maker's own log with the round in it: its mark stands for all the others. It goes to the
+anchors and to people's mailboxes, and into the journal with the next round.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from toolguard._core.audit import AuditRecord, Draft, Kind
+from toolguard._core.checkpoint import Checkpoint, log_of, log_origin, registry_origin
+from toolguard._core.steps import Change
+from toolguard._core.tree import Frontier, root
+from toolguard.errors import StoreError, TamperedError
+from toolguard.journal._claims import ANCHORED, NOTE, REGISTRY
+from toolguard.journal._pages import hash_pages
+from toolguard.ports import Anchor, CheckpointSigner, CheckpointVerifier, LogHead, Store
+
+__all__ = ["Checkpointer", "Keeper"]
+
+log = logging.getLogger("toolguard.journal")
+
+_LEASE = 120.0
+"""Seconds one process makes the checkpoints of a store for, before another may."""
+_KEPT = 256
+"""How many notes wait for an anchor that cannot be reached; the newest stand for the older ones."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """One log (``""``: the registry) as far as its last checkpoint."""
+
+    checkpoint: Checkpoint | None = None
+    tree: Frontier | None = None
+    """The tree as far as ``checkpoint``, where it is at hand."""
+    when: float = float("-inf")
+
+
+class Checkpointer:
+    """Makes checkpoints of one store. Thread-safe; one of several processes does it at a time.
+
+    Args:
+        signer: the audit key.
+        verifier: the pinned audit keys; only checkpoints they signed count as made before.
+        anchors: where notes go.
+        before: notes that anchors hold already: what they say is never gone back behind.
+        every: a log that grew gets its next checkpoint after so many seconds, or ``records`` records.
+        holder: who this is among the processes that could do it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        signer: CheckpointSigner,
+        verifier: CheckpointVerifier,
+        *,
+        anchors: Sequence[Anchor] = (),
+        before: Sequence[str] = (),
+        every: float = 60.0,
+        records: int = 1000,
+        holder: str = "",
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._signer = signer
+        self._verifier = verifier
+        self._anchors = tuple(anchors)
+        self._before = tuple(before)
+        self._every, self._records = every, records
+        self._holder = holder or secrets.token_hex(8)
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._seen: dict[str, _Seen] = {}
+        self._loaded = False
+        self._waiting: dict[int, list[str]] = {n: [] for n in range(len(self._anchors))}
+        self._mark = ""
+
+    @property
+    def mark(self) -> str:
+        """``<log id> <size> <root>`` of the last round; ``""`` before the first."""
+        return self._mark
+
+    def tick(self, *, final: bool = False) -> tuple[str, ...]:
+        """Make what is due (with ``final``: everything that grew); the signed notes.
+
+        Raises:
+            TamperedError: a log does not go on from its last checkpoint; it got none, the others did.
+            StoreError: the store cannot be read or written, or an anchor not be reached (its notes wait).
+        """
+        with self._lock:
+            notes: tuple[str, ...] = ()
+            heads = self._store.heads()
+            if self._due(heads, final=final):
+                if self._store.lead("audit.checkpoint", self._holder, _LEASE):
+                    self._load()
+                    notes = self._round(heads, final=final)
+                else:
+                    self._loaded = False  # somebody else makes them, and goes further than we know of
+            self._deliver()
+            return notes
+
+    # --- what is due
+
+    def _due(self, heads: Sequence[LogHead], *, final: bool) -> bool:
+        registry = self._seen.get("")
+        grown = registry is None or registry.checkpoint is None or registry.checkpoint.size < len(heads)
+        return bool(heads) and (grown or any(self._is_due(head, final=final) for head in heads))
+
+    def _is_due(self, head: LogHead, *, final: bool) -> bool:
+        seen = self._seen.get(head.log_id, _Seen())
+        size = seen.checkpoint.size if seen.checkpoint else 0
+        if head.seq == size:
+            return False
+        return final or abs(head.seq - size) >= self._records or self._monotonic() - seen.when >= self._every
+
+    # --- what was made before
+
+    def _load(self) -> None:
+        """The last checkpoints, of this process or of the one that did it before."""
+        if self._loaded:
+            return
+        texts = [str(r.draft.body.get(NOTE, "")) for r in self._store.operations(Kind.AUDIT_CHECKPOINT)]
+        newest: dict[str, str] = {}
+        for text in (*texts, *self._before):
+            try:
+                checkpoint = self._verifier.checkpoint(text)
+                epoch, log_id = log_of(checkpoint.origin)
+            except (TamperedError, ValueError):
+                log.critical(
+                    "a checkpoint is not signed by a pinned key; run 'toolguard audit verify' with the anchors"
+                )
+                continue
+            seen = self._seen.setdefault(log_id, _Seen())
+            if epoch == self._store.epoch and (seen.checkpoint is None or seen.checkpoint.size <= checkpoint.size):
+                seen.checkpoint = checkpoint
+                newest[log_id] = text
+        held = set(self._before)
+        self._keep([text for text in newest.values() if text not in held])  # an anchor that is new, or missed some
+        self._loaded = True
+
+    # --- one round
+
+    def _round(self, heads: Sequence[LogHead], *, final: bool) -> tuple[str, ...]:
+        made: list[Checkpoint] = []
+        refused: list[str] = []
+        before = dict(self._seen)
+        for head in heads:
+            if self._is_due(head, final=final):
+                self._attempt(head.log_id, partial(self._of_log, head.log_id, head.seq, head.hash), made, refused)
+        self._attempt("", partial(self._of_registry, heads), made, refused)
+        notes: tuple[str, ...] = ()
+        if made:
+            notes = tuple(self._signer.checkpoint(one) for one in made)
+            try:
+                records = self._store.commit(Change(tenant="", records=self._drafts(made, notes)))
+            except BaseException:
+                self._seen = before  # nothing was made
+                raise
+            self._keep(notes)
+            notes = (*notes, *self._cover(records))
+        if refused:
+            raise TamperedError(
+                f"no checkpoint was made of {', '.join(map(repr, refused))}: it does not go on from its last one, so it "
+                "was cut, changed or set back; run 'toolguard audit verify' with the anchors"
+            )
+        return notes
+
+    def _attempt(
+        self, log_id: str, make: Callable[[], Checkpoint | None], made: list[Checkpoint], refused: list[str]
+    ) -> None:
+        try:
+            checkpoint = make()
+        except TamperedError:
+            self._seen.setdefault(log_id, _Seen()).when = self._monotonic()
+            refused.append(log_id or REGISTRY)
+            log.critical(
+                "log %r does not go on from its last checkpoint: it was cut, changed or set back", log_id or REGISTRY
+            )
+            return
+        if checkpoint is not None:
+            made.append(checkpoint)
+
+    def _of_log(self, log_id: str, size: int, hash_: str) -> Checkpoint:
+        """The checkpoint at ``size``, where the record with ``hash_`` stands. Raises TamperedError."""
+        seen = self._seen.setdefault(log_id, _Seen())
+        last = seen.checkpoint
+        tree = seen.tree.copy() if seen.tree is not None else Frontier()
+        newest = ""
+        if last is not None and tree.size < last.size:
+            newest = self._grow(tree, log_id, last.size)
+        if last is not None and (size < last.size or (tree.size, tree.root) != (last.size, last.root)):
+            raise TamperedError(f"log {log_id!r} is other than its last checkpoint")
+        newest = self._grow(tree, log_id, size) or newest
+        if tree.size != size or (newest and newest != hash_):
+            raise TamperedError(f"log {log_id!r} does not end where the registry says")
+        return self._made(
+            log_id, Checkpoint(origin=log_origin(self._store.epoch, log_id), size=size, root=tree.root), tree
+        )
+
+    def _grow(self, tree: Frontier, log_id: str, size: int) -> str:
+        """Extend ``tree`` as far as ``size``, or as the log goes; its last new hash."""
+        newest = ""
+        for hashes in hash_pages(self._store, log_id, tree.size, size):
+            try:
+                tree.extend(hashes)
+            except (ValueError, TypeError):
+                raise TamperedError(f"log {log_id!r} holds something else in the place of a hash") from None
+            newest = hashes[-1] if hashes else newest
+        return newest
+
+    def _of_registry(self, heads: Sequence[LogHead]) -> Checkpoint | None:
+        seen = self._seen.setdefault("", _Seen())
+        firsts = [head.first for head in heads]
+        last = seen.checkpoint
+        if last is not None and (len(firsts) < last.size or root(firsts[: last.size]) != last.root):
+            raise TamperedError("the registry of logs is other than its last checkpoint")
+        if last is not None and last.size == len(firsts):
+            return None
+        tree = Frontier(firsts)
+        return self._made(
+            "", Checkpoint(origin=registry_origin(self._store.epoch), size=tree.size, root=tree.root), tree
+        )
+
+    def _made(self, log_id: str, checkpoint: Checkpoint, tree: Frontier) -> Checkpoint:
+        self._seen[log_id] = _Seen(checkpoint=checkpoint, tree=tree if log_id else None, when=self._monotonic())
+        return checkpoint
+
+    def _drafts(self, made: Sequence[Checkpoint], notes: Sequence[str]) -> tuple[Draft, ...]:
+        now = self._store.now()
+        anchored = [head for anchor in self._anchors if (head := anchor.head)]
+        return tuple(
+            Draft(
+                kind=Kind.AUDIT_CHECKPOINT,
+                at=now,
+                started=now,
+                span_id=secrets.token_hex(8),
+                body={
+                    "toolguard.audit.checkpoint.log_id": log_of(one.origin)[1] or REGISTRY,
+                    "toolguard.audit.checkpoint.size": one.size,
+                    "toolguard.audit.checkpoint.root": one.root,
+                    NOTE: note,
+                    **({ANCHORED: anchored} if anchored else {}),
+                },
+            )
+            for one, note in zip(made, notes, strict=True)
+        )
+
+    def _cover(self, records: Sequence[AuditRecord]) -> tuple[str, ...]:
+        """The checkpoint of this process's own log, with the round in it."""
+        last = records[-1]
+        checkpoint = self._of_log(last.log_id, last.seq, last.hash)
+        note = self._signer.checkpoint(checkpoint)
+        self._keep((note,))
+        self._mark = checkpoint.mark
+        return (note,)
+
+    # --- anchors
+
+    def _keep(self, notes: Sequence[str]) -> None:
+        for waiting in self._waiting.values():
+            waiting += notes
+            del waiting[:-_KEPT]
+
+    def _deliver(self) -> None:
+        failed: StoreError | None = None
+        for n, anchor in enumerate(self._anchors):
+            waiting = self._waiting[n]
+            try:
+                while waiting:
+                    anchor.publish(waiting[0])
+                    del waiting[0]
+            except StoreError as error:
+                log.critical("checkpoints do not reach an anchor: %s", error)
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+
+class Keeper:
+    """A thread that makes checkpoints while a process runs, and the last ones when it ends. One that fails is tried again."""
+
+    def __init__(self, checkpointer: Checkpointer, *, pause: float = 2.0) -> None:
+        """``pause``: seconds between two looks at what is due."""
+        self._checkpointer = checkpointer
+        self._pause = pause
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="toolguard-checkpoints", daemon=True)
+        self._thread.start()
+
+    @property
+    def mark(self) -> str:
+        """See `Checkpointer.mark`."""
+        return self._checkpointer.mark
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._tick(final=False)
+            self._stop.wait(self._pause)
+
+    def _tick(self, *, final: bool) -> None:
+        try:
+            self._checkpointer.tick(final=final)
+        except Exception as error:  # noqa: BLE001 - whatever fails is tried again; what was found is said where it is found
+            log.warning("no checkpoint was made (%s); it is tried again", type(error).__name__)
+
+    def close(self) -> None:
+        """Make what is left and stop. A second close does nothing."""
+        if not self._stop.is_set():
+            self._stop.set()
+            self._thread.join(timeout=30.0)
+            self._tick(final=True)
