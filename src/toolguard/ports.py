@@ -13,6 +13,7 @@ from toolguard._core.call import CallRef, Json, Person, Tool
 from toolguard._core.checkpoint import Checkpoint
 from toolguard._core.history import Ask
 from toolguard._core.mask import Finding
+from toolguard._core.provenance import Aimed
 from toolguard._core.risk import Evidence, Risk
 from toolguard._core.steps import Change, Claim, LedgerRow, Notice, Origin, Settle, Update
 from toolguard._core.stored import Stored
@@ -131,6 +132,15 @@ class Pointing(Protocol):
 
     def pointers(self, data: Json) -> tuple[str, ...]:
         """Names of arguments that hold a path, a URL or another reference, as the tool's schema spells them."""
+        ...
+
+
+@runtime_checkable
+class Aiming(Protocol):
+    """A `ToolAnalysis` that can also tell which arguments decide what a call does."""
+
+    def aims(self, data: Json, decisive: tuple[str, ...]) -> tuple[Aimed, ...]:
+        """The deciding values; ``decisive`` are arguments (dotted) that the policy names as such."""
         ...
 
 

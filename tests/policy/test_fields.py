@@ -7,11 +7,12 @@ import pytest
 from policy.support import APPROVALS, decided, facts, found, policy, risk
 from toolguard import Effect
 from toolguard._core.policy import ApproverRule, Defaults, Match, Rule, ToolRule
+from toolguard._core.provenance import Aim, CameFrom, Provenance, Traced
 from toolguard.policyfile.models import ApprovalModel, DefaultsModel, MatchModel, RuleModel, ToolModel
 
 ONLY_IN_FILES = {"on_expiry"}
 """A word with one value: it is there for the reader."""
-ONLY_IN_CORE = {"line", "name", "pattern", "said"}
+ONLY_IN_CORE = {"all_origins", "line", "name", "pattern", "said"}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,10 @@ def test_the_file_and_the_core_have_the_same_fields(model, kept):
     assert set(model.model_fields) - ONLY_IN_FILES == {f.name for f in fields(kept)} - ONLY_IN_CORE
 
 
+def came(origin):
+    return Provenance(traced=(Traced(path=("to",), aim=Aim.PLACE, came=origin),))
+
+
 FITS = {
     "tool": ("t*", {}, {"tool": "other"}),
     "category": ("exfiltration", {"risk": risk("low", "exfiltration")}, {"risk": risk("low", "read")}),
@@ -37,6 +42,7 @@ FITS = {
     "environment": ("production", {"environment": "production"}, {"environment": "test"}),
     "min_risk": ("high", {"risk": risk("high")}, {"risk": risk("medium")}),
     "time": ("{hours: '22:00-06:00', days: sat}", {"hour": 1, "weekday": 6}, {"hour": 1, "weekday": 5}),
+    "origin": ("result", {"provenance": came(CameFrom.RESULT)}, {"provenance": came(CameFrom.USER)}),
     "annotations": ("{destructive: true}", {"says": {"destructive": True}}, {"says": {"destructive": False}}),
 }
 """Per field of ``match``: a value, a call it fits, and one it does not."""

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from toolguard._core.call import Caller, Json, Tool
 from toolguard._core.mask import Finding
+from toolguard._core.provenance import UNTRACED, Provenance
 from toolguard._core.risk import Risk
 
 __all__ = ["Condition", "ConditionError", "Facts"]
@@ -39,6 +40,7 @@ class Facts:
         now: the same moment as UTC seconds.
         environment: ``production``, ``development``, …
         session: facts about the session so far: ``id``, ``run``, ``calls`` (made in this process).
+        provenance: where the deciding values came from: the user, a result, the model.
         memo: what conditions worked out on the way, so that several rules don't repeat it; dies with the facts.
     """
 
@@ -54,6 +56,7 @@ class Facts:
     now: float = 0.0
     environment: str = "production"
     session: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    provenance: Provenance = UNTRACED
     memo: dict[object, Json] = field(default_factory=dict, repr=False, compare=False)
 
 

@@ -67,6 +67,9 @@ class Match:
     min_risk: RiskLevel | None = None
     time: TimeWindow | None = None
     annotations: tuple[tuple[str, bool], ...] = ()
+    origin: frozenset[str] = frozenset()
+    all_origins: bool = False
+    """Every deciding value must be of such an origin, as for a rule that allows; else any of them."""
 
     def holds(self, facts: Facts) -> bool:
         """Whether the rest holds; by ``tool`` and ``category`` a plan has found the rule already."""
@@ -77,7 +80,13 @@ class Match:
             and (not self.environment or facts.environment in self.environment)
             and (self.min_risk is None or facts.risk.level >= self.min_risk)
             and (self.time is None or self.time.holds(_clock(self.time, facts)))
+            and (not self.origin or self._fits(facts.provenance.origins))
         )
+
+    def _fits(self, origins: frozenset[str]) -> bool:
+        if self.all_origins:
+            return bool(origins) and origins <= self.origin
+        return not origins.isdisjoint(self.origin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

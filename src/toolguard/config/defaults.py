@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from toolguard._core.audit import AuditRecord
 from toolguard._core.call import Json, Person, Tool
 from toolguard._core.masking import UNSAID, Masking
+from toolguard._core.provenance import Aimed
 from toolguard._core.risk import Evidence, Risk
 from toolguard.analysis import Plan, analyser_for, fhir_facts, shell_facts, sql_facts, url_facts
+from toolguard.analysis.aims import Aims, aims_for
 from toolguard.detection import DefaultDetector, Reports
 from toolguard.ports import (
     Detector,
@@ -37,21 +39,25 @@ class RiskAnalyser:
     """The built-in classifier."""
 
     def tool(self, tool: Tool) -> ToolAnalysis:
-        return _Analysed(analyser_for(tool))
+        return _Analysed(analyser_for(tool), aims_for(tool))
 
 
 class _Analysed:
     """One tool's plan as the flow asks it."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, aims: Aims) -> None:
         self.static = plan.static
         self._plan = plan
+        self._aims = aims
 
     def analyse(self, data: Json) -> tuple[Risk, tuple[Evidence, ...]]:
         return self._plan.judge(data)
 
     def pointers(self, data: Json) -> tuple[str, ...]:
         return self._plan.pointers(data)
+
+    def aims(self, data: Json, decisive: tuple[str, ...]) -> tuple[Aimed, ...]:
+        return self._aims.of(data, decisive)
 
 
 class NoDirectory:

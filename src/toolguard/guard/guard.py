@@ -16,7 +16,9 @@ from toolguard.bound import BoundTool, from_function
 from toolguard.config import PART_NAMES, Parts, assemble, load_parts
 from toolguard.errors import ConfigError, IdentityError, UnknownToolError
 from toolguard.guard.known import Known
+from toolguard.guard.said import Said
 from toolguard.guard.session import Session
+from toolguard.ports import SessionKey
 from toolguard.register import RegisterReader
 
 __all__ = ["Guard"]
@@ -25,6 +27,10 @@ __all__ = ["Guard"]
 def _folded(name: str) -> str:
     """Tool names that a policy's patterns cannot tell apart, or a reader, are one name."""
     return unicodedata.normalize("NFKC", name).casefold()
+
+
+MAX_SESSIONS = 256
+"""Sessions whose words are kept although no object of theirs is in use; an older one is told again by its messages."""
 
 
 class Guard:
@@ -54,6 +60,7 @@ class Guard:
         self.parts = parts
         self._known: dict[str, Known] = {}
         self._registers: dict[str, RegisterReader] = {}
+        self._said: dict[SessionKey, Said] = {}
         self._lock = threading.Lock()
         self._closed = False
         self._record_policy()
@@ -85,6 +92,15 @@ class Guard:
             if reader is None:
                 reader = self._registers[tenant] = RegisterReader(self.parts.store, self.parts.verifier, tenant)
             return reader
+
+    def said_in(self, session: SessionKey, *, new: bool = False) -> Said:
+        """What was said in a session, as far as this process was told; one for all that go by its name."""
+        with self._lock:
+            found = None if new else self._said.pop(session, None)
+            self._said[session] = found or Said()  # the latest last
+            while len(self._said) > MAX_SESSIONS:
+                del self._said[next(iter(self._said))]
+            return self._said[session]
 
     # --- tools ---------------------------------------------------------------------------------------
 

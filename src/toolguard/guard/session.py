@@ -105,6 +105,7 @@ class Session:
         self._sealer = parts.sealer(caller.tenant)
         self._key = SessionKey(tenant=caller.tenant, session=label(self.id, self._sealer.digest_key))
         self._detector = parts.detector.session()
+        self._said = guard.said_in(self._key)
         self._trace = TraceContext(trace_id=parts.ids.new(), span_id="")
         self._scope = self._scope_in(self._trace)
         self._calls = 0
@@ -234,7 +235,8 @@ class Session:
     ) -> Done:
         """The second half: claim, run, mask. ``passed`` are the objects that really go to the tool."""
         setting, hands = self._setting(bound, permit.trail.ref, "", replays, None, pauses)
-        return drive.run(execute_flow(setting, permit, permit.passed if passed is None else passed), hands)
+        flow = execute_flow(setting, permit, permit.passed if passed is None else passed)
+        return self._returned(setting, drive.run(flow, hands))
 
     async def aexecute(
         self,
@@ -246,7 +248,8 @@ class Session:
         pauses: tuple[type[BaseException], ...] = (),
     ) -> Done:
         setting, hands = self._setting(bound, permit.trail.ref, "", replays, None, pauses)
-        return await drive.arun(execute_flow(setting, permit, permit.passed if passed is None else passed), hands)
+        flow = execute_flow(setting, permit, permit.passed if passed is None else passed)
+        return self._returned(setting, await drive.arun(flow, hands))
 
     def abandon(self, bound: BoundTool, permit: Permit, why: str) -> None:
         """Write down that a permitted call did not run after all. ``why`` is a code."""
@@ -270,13 +273,17 @@ class Session:
     ) -> Json:
         """``value`` (text or any JSON) with every identifier found replaced by its token."""
         hands = self._hands(_NOTHING, self.guard.know(_REVEAL))
-        return drive.run(mask_flow(value, _origin(origin), schema, self.guard.parts.policy.masking), hands)
+        came = _origin(origin)
+        masked = drive.run(mask_flow(value, came, schema, self.guard.parts.policy.masking), hands)
+        return self._told(masked, came)
 
     async def amask(
         self, value: Json, *, origin: Origin | str = Origin.USER, schema: Mapping[str, Json] | None = None
     ) -> Json:
         hands = self._hands(_NOTHING, self.guard.know(_REVEAL))
-        return await drive.arun(mask_flow(value, _origin(origin), schema, self.guard.parts.policy.masking), hands)
+        came = _origin(origin)
+        masked = await drive.arun(mask_flow(value, came, schema, self.guard.parts.policy.masking), hands)
+        return self._told(masked, came)
 
     def reveal(self, text: str, *, purpose: str) -> Clear:
         """``text`` in clear for the person behind this session, if the policy allows ``toolguard.reveal`` for it.
@@ -320,6 +327,7 @@ class Session:
         It holds back the sentence that has not ended, 128 characters at most; of JSON the string that has not ended.
         """
         hands = self._hands(_NOTHING, self.guard.know(_REVEAL))
+        self._said.message("", _origin(origin))  # that something was heard; what, the messages of the next turn tell
 
         async def arun(flow: Flow[Any]) -> Any:
             return await drive.arun(flow, hands)
@@ -336,6 +344,7 @@ class Session:
         drive.run(forget_flow(self._scope, self._open_approvals()), hands)
         count = self.guard.parts.store.purge(self._key)
         self._detector = self.guard.parts.detector.session()
+        self._said = self.guard.said_in(self._key, new=True)
         return count
 
     async def aforget(self) -> int:
@@ -348,6 +357,21 @@ class Session:
             found += [a for a in page if a.request.session == self._key.session]
             last = page[-1].request.id
         return tuple(found)
+
+    # --- provenance ----------------------------------------------------------------------------------
+
+    @property
+    def cold(self) -> bool:
+        """Whether nobody has told this process anything of the conversation yet; `mask` its messages to tell."""
+        return self._said.cold
+
+    def _told(self, masked: Json, origin: Origin) -> Json:
+        self._said.message(masked, origin)
+        return masked
+
+    def _returned(self, setting: Setting, done: Done) -> Done:
+        self._said.result(setting, done.seen)
+        return done
 
     # --- inside --------------------------------------------------------------------------------------
 
@@ -384,6 +408,7 @@ class Session:
             lease=parts.lease,
             pauses=(*DEFAULT_PAUSES, *pauses) if pauses else DEFAULT_PAUSES,
             pointers=known.analysis.pointers if isinstance(known.analysis, Pointing) else None,
+            trace=self._said.tracer(known),
         )
         return setting, self._hands(bound, known)
 

@@ -225,7 +225,7 @@ def build_rules(
             because=model.because.strip(),
             controls=tuple(sorted(set(model.controls or ()))),
             effect=effect_of(model.effect),
-            match=_match(model.match),
+            match=_match(model.match, allows=model.effect == "allow"),
             when=condition,
             approval=model.approval,
             on_error=on_error if model.on_error is None else effect_of(model.on_error),
@@ -278,7 +278,7 @@ def _offset(text: str) -> float:
     return (-60.0 if text[0] == "-" else 60.0) * _minutes(text[1:])
 
 
-def _match(model: MatchModel) -> Match:
+def _match(model: MatchModel, *, allows: bool) -> Match:
     return Match(
         tool=tuple(model.tool or ()),
         category=frozenset(model.category or ()),
@@ -288,5 +288,7 @@ def _match(model: MatchModel) -> Match:
         environment=frozenset(model.environment or ()),
         min_risk=None if model.min_risk is None else RiskLevel.of(model.min_risk),
         time=None if model.time is None else _window(model.time),
+        origin=frozenset(model.origin or ()),
+        all_origins=allows,
         annotations=tuple(sorted((model.annotations or _NO_ANNOTATIONS).model_dump(exclude_none=True).items())),
     )

@@ -212,7 +212,7 @@ class CelEngine:
             _function("says", _T.BOOL, ([_T.STRING], says)),
         ]
         for name, (_, count) in ABOUT_ARGS.items():
-            result = _T.BOOL if count == 2 else _STRINGS
+            result = _T.STRING if name == "origin" else _T.BOOL if count == 2 else _STRINGS
             rest = [_T.STRING] * (count - 1)
             declared.append(
                 _function(

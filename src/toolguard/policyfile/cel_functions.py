@@ -101,6 +101,12 @@ def secrets(facts: Facts, path: str) -> list[str]:
     return [f.type for f in _below(facts.present, path) if f.type in SECRET_TYPES]
 
 
+def origin(facts: Facts, path: str) -> str:
+    """Where the deciding values there came from, of several the least trustworthy; empty where none stands."""
+    came = facts.provenance.at(_steps(path))
+    return "" if came is None else came.value
+
+
 def mentions(facts: Facts, path: str, wanted: str) -> bool:
     """Whether any text or key below ``path``, also in JSON inside text, holds ``wanted``; case and looks ignored."""
     needle = fold(wanted).casefold()
@@ -174,6 +180,7 @@ ABOUT_ARGS: Mapping[str, tuple[Callable[..., Any], int]] = {
     "phi": (phi, 1),
     "reveals": (reveals, 1),
     "secrets": (secrets, 1),
+    "origin": (origin, 1),
     "mentions": (mentions, 2),
     "finds": (finds, 2),
 }

@@ -308,6 +308,9 @@ class AnnotationsModel(_Model):
     open_world: bool | None = Field(default=None, description="It reaches beyond a closed system, such as to the web.")
 
 
+OriginWord: TypeAlias = Literal["user", "system", "linked", "result", "model"]
+
+
 class MatchModel(_Model):
     """When a rule concerns a call. All fields must hold; within a field any one suffices."""
 
@@ -319,6 +322,18 @@ class MatchModel(_Model):
     environment: Names | None = Field(default=None, description="Such as production.")
     min_risk: LevelWord | None = Field(default=None, description="This risk or a higher one.")
     time: TimeModel | None = Field(default=None, description="At these times; both hours and days must hold.")
+    origin: (
+        Annotated[
+            list[OriginWord],
+            BeforeValidator(_listed),
+            Field(min_length=1),
+            _strings({"type": "string", "enum": list(get_args(OriginWord))}),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Where a deciding argument came from (recipient, account, URL); of a rule that allows, where all did.",
+    )
     annotations: AnnotationsModel | None = Field(
         default=None, description="Tools that say this of themselves; all of it must hold."
     )

@@ -167,7 +167,8 @@ def _already(setting: Setting, permit: Permit) -> Flow[Done]:
     same = row is not None and row.call_digest == permit.judged.call_digest
     if row is not None and same and setting.replays and row.standing is Standing.EXECUTED and row.result:
         kept: bytes = yield Unseal(row.result, _ledger_context(setting))
-        return Done(value=json.loads(kept), call=permit.trail.call, replayed=True)
+        again = json.loads(kept)
+        return Done(value=again, call=permit.trail.call, replayed=True, seen=again)
     if permit.approval is not None and row is not None and same and row.standing is Standing.ASKED:
         found: Approval | None = yield Find(setting.ref)
         if found is not None and found.state not in (State.EXECUTING, State.EXECUTED) and not is_granted(found.state):
@@ -233,7 +234,7 @@ def _returned(
         raise (fault if isinstance(fault, ResultWithheldError) else _withheld(setting, permit)) from None
     told: Json = masked if permit.judged.decision.obligations.results is not Handling.PASS else None
     yield from _end(setting, permit, running, span, started, Kind.CALL_RETURNED, found=found, result=kept, told=told)
-    return Done(value=shown, call=permit.trail.call)
+    return Done(value=shown, call=permit.trail.call, seen=masked)
 
 
 def _withheld(setting: Setting, permit: Permit) -> ResultWithheldError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import cast
 
+from toolguard._core.approval import Approval
 from toolguard._core.call import Arguments, Json, args_digest, call_digest, canonical, freeze
 from toolguard._core.condition import Facts
 from toolguard._core.flow.masking import token_findings, tokenise
@@ -15,8 +16,9 @@ from toolguard._core.flow.setting import Flow, Judged, Setting
 from toolguard._core.flow.typed import as_numbers, with_surrogates, with_tokens
 from toolguard._core.mask import Finding, Path, leaves, restore_numbers, subtract
 from toolguard._core.policy import Handling, ToolPlan, decide
+from toolguard._core.provenance import UNTRACED, Provenance, provenance_evidence
 from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel, combine
-from toolguard._core.steps import Analyse, Inspect, Now, Origin, Reveal, Validate
+from toolguard._core.steps import Analyse, Find, Inspect, Now, Origin, Reveal, Validate
 from toolguard._core.vault import LITERAL, Namespace, Token, has_token, release, tokens_in
 from toolguard._core.window import moment
 from toolguard.errors import DeniedError
@@ -121,6 +123,10 @@ def _judge_once(
     shaped = token_findings(arguments.data) if has_token(arguments.canonical) else []
     present = (*revealed, *(replace(f, type=stands.get(t, t).type) for f, t in shaped))
     risk, own = yield Analyse(arguments.data)
+    provenance = yield from _traced(setting, arguments.data, taken.written.data)
+    raised = provenance_evidence(provenance, risk)
+    if raised:
+        risk, own = combine((*risk.evidence, *raised), default=risk), (*own, *raised)
     risk = as_policy_says(plan, setting.risk, risk, own)
     local = moment(now + setting.utc_offset)
     decision = decide(
@@ -139,6 +145,7 @@ def _judge_once(
             now=now,
             environment=setting.environment,
             session=setting.session_facts,
+            provenance=provenance,
         ),
     )
     key = setting.scope.digest_key
@@ -162,6 +169,22 @@ def _judge_once(
         environment=setting.environment,
         utc_offset=setting.utc_offset,
     )
+
+
+def _traced(setting: Setting, data: Json, written: Json) -> Flow[Provenance]:
+    """Where the deciding values came from.
+
+    In a process to which nobody has told the conversation yet, a call of which a person was asked before is judged as
+    if nothing had been said, as it may have been when they were asked: what is not known any more lets nothing run.
+    """
+    if setting.trace is None:
+        return UNTRACED
+    provenance = setting.trace(data, written)
+    if provenance.cold and provenance.traced:
+        asked: Approval | None = yield Find(setting.ref)
+        if asked is not None:
+            return provenance.unsaid()
+    return provenance
 
 
 def _may_have(plan: ToolPlan, withheld: Mapping[str, Handling], path: Path, token: Token, whole: bool) -> bool:

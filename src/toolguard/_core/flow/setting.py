@@ -12,6 +12,7 @@ from toolguard._core.audit import Draft, Outcome
 from toolguard._core.call import Arguments, CallRef, Json, Tool
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Decision, Policy, ToolPlan
+from toolguard._core.provenance import Provenance
 from toolguard._core.records import Scope, Trail
 from toolguard._core.risk import Risk
 from toolguard._core.steps import Step, Use
@@ -74,6 +75,8 @@ class Setting:
     session_facts: Mapping[str, Json] = field(default_factory=dict)
     pointers: Callable[[Json], tuple[str, ...]] | None = field(default=None, repr=False)
     """Arguments that look like references (a path, a URL), so that people can be told whose contents nothing binds."""
+    trace: Callable[[Json, Json], Provenance] | None = field(default=None, repr=False)
+    """Where the deciding values came from: of what the tool would get, looked up as the model wrote it."""
 
     @property
     def tool(self) -> Tool:
@@ -145,3 +148,5 @@ class Done:
     value: Any = field(repr=False)
     call: str
     replayed: bool = False
+    seen: Json = field(default=None, repr=False)
+    """``value`` as JSON, masked: what of it the model will see."""
