@@ -75,9 +75,19 @@ def utterance(tool: str, value: Json, *, tells: bool) -> str:
     what the call does; the text of a message too, where the call ``tells`` people something.
     """
     said = _without_prose(value, _PROSE | _LETTERS if tells else _PROSE, 0)
-    words = _HUMP.sub(" ", tool).translate(_JOINTS)
-    short = [f"{key}: {word}" for key, word in _short(said, "", 0)]
-    return "\n".join([_plain(tool), " ".join([*_plain(words).split(), *short]), haystack(said)])
+    name = _plain(_parted(tool).translate(_JOINTS))
+    short = list(_short(said, "", 0))
+    lines = [
+        _plain(tool),
+        " ".join([name, *(f"{_plain(key)}: {word}" for key, word in short)]),
+        " ".join([name, *(f"{_plain(_parted(key))}: {word.replace('_', ' ')}" for key, word in short)]),
+    ]
+    return "\n".join([*dict.fromkeys(lines), haystack(said)])
+
+
+def _parted(name: str) -> str:
+    """``mfaEnabled`` and ``mfa_enabled`` as words."""
+    return _HUMP.sub(" ", name).replace("_", " ")
 
 
 def _without_prose(value: Json, names: frozenset[str], depth: int) -> Json:
@@ -98,7 +108,7 @@ def _is_prose(value: Json) -> bool:
 def _short(value: Json, key: str, depth: int) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for name, item in value.items():
-            yield from _short(item, _plain(str(name)), depth + 1)
+            yield from _short(item, str(name), depth + 1)
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _short(item, key, depth + 1)
