@@ -15,6 +15,7 @@ __all__ = [
     "ContentError",
     "CredentialError",
     "DatasetError",
+    "EvidenceError",
     "DeniedError",
     "DetectionError",
     "HistoryLimitError",
@@ -26,6 +27,7 @@ __all__ = [
     "NotAllowedError",
     "NotFoundError",
     "PolicyError",
+    "PolicyRefusedError",
     "RegisterMovedError",
     "ReplayError",
     "ResultWithheldError",
@@ -69,6 +71,16 @@ class PolicyError(ConfigError):
     def __init__(self, message: str, problems: tuple[object, ...] = ()) -> None:
         super().__init__(message)
         self.problems = problems
+
+
+class PolicyRefusedError(PolicyError):
+    """A policy that can be read is not put into force. ``reason`` is a code, such as ``unsigned`` or ``own_author``."""
+
+    code = "policy_refused"
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class IdentityError(ToolguardError):
@@ -117,6 +129,10 @@ class DatasetError(ToolguardError):
     """A data set cannot be masked as asked; what was masked before stays, and nothing unmasked was written."""
 
     code = "dataset"
+
+
+class EvidenceError(ToolguardError):
+    """An evidence pack or a report cannot be made, or one cannot be read."""
 
 
 class StoreError(ToolguardError):

@@ -57,6 +57,8 @@ POLICY = """\
 apiVersion: toolguard/v1
 kind: ToolPolicy
 metadata: {name: hospital, version: 3, owner: privacy-office@general.example}
+defaults:
+  by_risk: {low: allow, medium: allow, high: allow, critical: deny}
 approvals:
   default:
     approvers: ["group:privacy-office"]

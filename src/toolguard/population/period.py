@@ -12,9 +12,12 @@ from dataclasses import dataclass
 
 from toolguard._core.audit import AuditRecord, Kind
 from toolguard.journal import in_time
+from toolguard.population._body import word
 from toolguard.ports import LogHead, Store
 
-__all__ = ["LogPart", "Period", "read_period"]
+__all__ = ["NOTE", "LogPart", "Period", "read_period"]
+
+NOTE = "toolguard.audit.checkpoint.note"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +31,6 @@ class LogPart:
         before: leaf hashes of the records before ``records``.
         records: from the first record of the period to the last, whatever stands between.
         after: leaf hashes of the records after ``records``, as far as the log goes.
-        loads: records of policies that were loaded before the period.
-        checkpoints: records of checkpoints in this log, also after the period.
     """
 
     log_id: str
@@ -40,8 +41,6 @@ class LogPart:
     before: tuple[str, ...]
     records: tuple[AuditRecord, ...]
     after: tuple[str, ...]
-    loads: tuple[AuditRecord, ...] = ()
-    checkpoints: tuple[AuditRecord, ...] = ()
 
     @property
     def start(self) -> int:
@@ -63,15 +62,23 @@ class LogPart:
 class Period:
     """Records with ``since`` <= time < ``until`` (UTC seconds), of every log that has one.
 
-    ``registry`` are the logs opened before ``until``, oldest first; ``missing`` those of them with no record at all.
+    ``registry`` are the logs opened before ``until``, oldest first; ``heads`` every log there is; ``missing`` those of the
+    registry with no record at all. ``loads`` are records of policies loaded before ``until``. ``notes`` are signed
+    checkpoints, whenever they were made: one that was made after the period may vouch for it.
     """
 
     epoch: str
     since: float
     until: float
-    registry: tuple[LogHead, ...]
+    heads: tuple[LogHead, ...]
     logs: tuple[LogPart, ...]
     missing: tuple[str, ...] = ()
+    loads: tuple[AuditRecord, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def registry(self) -> tuple[LogHead, ...]:
+        return tuple(head for head in self.heads if head.opened < self.until)
 
     def records(self) -> Iterator[AuditRecord]:
         """The records of the period alone, as one story."""
@@ -87,9 +94,11 @@ def read_period(store: Store, *, since: float, until: float) -> Period:
     Raises:
         StoreError: the store cannot be read.
     """
-    registry = tuple(head for head in store.heads() if head.opened < until)
+    heads = tuple(store.heads())
     logs, missing = [], []
-    for number, head in enumerate(registry, start=1):
+    for number, head in enumerate(heads, start=1):
+        if head.opened >= until:
+            continue
         last = list(store.records(log_id=head.log_id, after=head.seq - 1, limit=1))
         if not last:
             missing.append(head.log_id)
@@ -97,8 +106,16 @@ def read_period(store: Store, *, since: float, until: float) -> Period:
             part = _part(store.records(log_id=head.log_id), head, number, since, until)
             if part is not None:
                 logs.append(part)
+    checkpoints = store.operations(Kind.AUDIT_CHECKPOINT)
     return Period(
-        epoch=store.epoch, since=since, until=until, registry=registry, logs=tuple(logs), missing=tuple(missing)
+        epoch=store.epoch,
+        since=since,
+        until=until,
+        heads=heads,
+        logs=tuple(logs),
+        missing=tuple(missing),
+        loads=tuple(r for r in store.operations(Kind.POLICY_LOADED) if r.draft.at < until),
+        notes=tuple(note for r in checkpoints if (note := word(r.draft.body, NOTE))),
     )
 
 
@@ -106,14 +123,9 @@ def _part(records: Iterable[AuditRecord], head: LogHead, number: int, since: flo
     before: list[str] = []
     shown: list[AuditRecord] = []
     waiting: list[AuditRecord] = []
-    loads, checkpoints = [], []
     prev = ""
     for record in records:
-        kind, at = record.draft.kind, record.draft.at
-        if kind is Kind.POLICY_LOADED and at < since:
-            loads.append(record)
-        if kind is Kind.AUDIT_CHECKPOINT:
-            checkpoints.append(record)
+        at = record.draft.at
         if since <= at < until:
             prev = prev if shown else record.prev
             shown += [*waiting, record]
@@ -133,6 +145,4 @@ def _part(records: Iterable[AuditRecord], head: LogHead, number: int, since: flo
         before=tuple(before),
         records=tuple(shown),
         after=tuple(record.hash for record in waiting),
-        loads=tuple(loads),
-        checkpoints=tuple(checkpoints),
     )

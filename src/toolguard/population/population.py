@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -124,14 +125,13 @@ class Population:
 
     @cached_property
     def policies(self) -> tuple[PolicyVersion, ...]:
-        """Every policy version that was loaded or decided a call, by hash."""
+        """Every policy version that was loaded before the period's end, or decided a call in it, by hash."""
         used = Counter(call.says("toolguard.policy.sha256") for call in self.calls)
-        loads = [record for log in self.period.logs for record in log.loads]
-        loads += [record for record in self.records if record.draft.kind is Kind.POLICY_LOADED]
+        loads = self.period.loads
         shas = ({word(r.draft.body, "toolguard.policy.sha256") for r in loads} | set(used)) - {""}
         return tuple(self._policy(sha, used[sha], loads) for sha in sorted(shas))
 
-    def _policy(self, sha: str, calls: int, loads: list[AuditRecord]) -> PolicyVersion:
+    def _policy(self, sha: str, calls: int, loads: Sequence[AuditRecord]) -> PolicyVersion:
         mine = sorted(
             (r for r in loads if word(r.draft.body, "toolguard.policy.sha256") == sha),
             key=lambda r: (r.draft.at, r.log_id, r.seq),

@@ -1,0 +1,194 @@
+"""What shows that nothing was left out or changed: leaf hashes, signed checkpoints, and proofs that are short."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from toolguard._core.audit import AuditRecord
+from toolguard._core.checkpoint import Checkpoint, Note, log_of
+from toolguard._core.tree import EMPTY, consistency_proof, root
+from toolguard.population import LogPart, Period
+
+__all__ = ["LogProof", "RegistryProof", "Tree", "log_proofs", "registry_proof"]
+
+
+class Tree:
+    """All levels of a Merkle tree (RFC 6962), so that each proof costs as many look-ups as the tree is high."""
+
+    def __init__(self, leaves: Sequence[str]) -> None:
+        level = [bytes.fromhex(leaf) for leaf in leaves]
+        self._levels = [level]
+        while len(level) > 1:
+            pairs = [hashlib.sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
+            level = [*pairs, level[-1]] if len(level) % 2 else pairs
+            self._levels.append(level)
+
+    @property
+    def size(self) -> int:
+        return len(self._levels[0])
+
+    @property
+    def root(self) -> str:
+        return self._levels[-1][0].hex() if self.size else EMPTY
+
+    def inclusion(self, index: int) -> list[str]:
+        """The hashes that lead from the leaf at ``index`` (from 0) to the root, lowest first."""
+        proof = []
+        for level in self._levels[:-1]:
+            other = index ^ 1
+            if other < len(level):
+                proof.append(level[other].hex())
+            index >>= 1
+        return proof
+
+
+@dataclass(frozen=True)
+class LogProof:
+    """A log's part in a pack, and the checkpoints that vouch for it.
+
+    ``notes`` are those for sizes within the part, and the smallest that covers its end; ``size`` is how far the leaf
+    hashes go: to that covering checkpoint, or to the part's end where nobody has signed one yet.
+    """
+
+    part: LogPart
+    origin: str
+    notes: tuple[tuple[int, str], ...]
+
+    @cached_property
+    def size(self) -> int:
+        covering = [size for size, _ in self.notes if size >= self.part.end]
+        return min(covering) if covering else self.part.end
+
+    @property
+    def covered(self) -> int:
+        """The number of the last record that a signed checkpoint covers."""
+        return max((size for size, _ in self.notes), default=0)
+
+    @cached_property
+    def tree(self) -> Tree:
+        return Tree(self.part.leaves[: self.size])
+
+    def inclusion(self, record: AuditRecord) -> dict[str, Any]:
+        """Where the record stands in the tree of this log, and the proof of it."""
+        return {
+            "log": self.part.log_id,
+            "seq": record.seq,
+            "leaf": record.hash,
+            "tree_size": self.size,
+            "root": self.tree.root,
+            "proof": self.tree.inclusion(record.seq - 1),
+            "checkpoint": self.covered >= self.size,
+        }
+
+    def data(self) -> dict[str, Any]:
+        """As it stands in a pack's ``integrity/logs.json``."""
+        part = self.part
+        return {
+            "log": part.log_id,
+            "origin": self.origin,
+            "number": part.number,
+            "opened": part.opened,
+            "first": part.first,
+            "start": part.start,
+            "prev": part.prev,
+            "peaks": _peaks(part.before),
+            "end": part.end,
+            "after": list(part.after[: self.size - part.end]),
+            "size": self.size,
+            "root": self.tree.root,
+            "covered": self.covered,
+            "continues": bool(part.after),
+        }
+
+    def consistency(self) -> dict[str, Any] | None:
+        """The proof that the smallest checkpoint's tree is the beginning of the largest's; None with fewer than two."""
+        sizes = sorted({size for size, _ in self.notes})
+        if len(sizes) < 2:
+            return None
+        leaves = self.part.leaves
+        first, last = sizes[0], sizes[-1]
+        return {
+            "log": self.part.log_id,
+            "first": first,
+            "first_root": root(leaves[:first]),
+            "second": last,
+            "second_root": root(leaves[:last]),
+            "proof": list(consistency_proof(leaves[:last], first)),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryProof:
+    """The registry of logs: each log's first record's hash, oldest first, and the checkpoints over it."""
+
+    origin: str
+    leaves: tuple[str, ...]
+    logs: tuple[str, ...]
+    notes: tuple[tuple[int, str], ...]
+
+    def data(self) -> dict[str, Any]:
+        return {"origin": self.origin, "leaves": list(self.leaves), "logs": list(self.logs), "root": root(self.leaves)}
+
+
+def log_proofs(period: Period, notes: Iterable[str], origin: str) -> tuple[LogProof, ...]:
+    """The proofs of each log's part. ``origin`` is what checkpoint origins begin with (``toolguard/<epoch>/``)."""
+    said = _by_log(notes, period.epoch)
+    return tuple(
+        LogProof(
+            part=part,
+            origin=f"{origin}{part.log_id}",
+            notes=_within(said.get(part.log_id, {}), part.start, part.end, len(part.leaves)),
+        )
+        for part in period.logs
+    )
+
+
+def registry_proof(
+    period: Period, heads: Sequence[tuple[str, str]], notes: Iterable[str], origin: str
+) -> RegistryProof:
+    """``heads`` are (log id, first record's hash) of every log there is, oldest first."""
+    said = _by_log(notes, period.epoch).get("", {})
+    opened = len(period.registry)
+    kept = _within(said, 0, opened, len(heads))
+    size = max([opened, *(size for size, _ in kept)])
+    return RegistryProof(
+        origin=f"{origin}registry",
+        leaves=tuple(first for _, first in heads[:size]),
+        logs=tuple(log for log, _ in heads[:size]),
+        notes=kept,
+    )
+
+
+def _within(said: dict[int, str], start: int, end: int, known: int) -> tuple[tuple[int, str], ...]:
+    """Notes of sizes after ``start``, up to the first that covers ``end``, of a log of which ``known`` leaves are known."""
+    kept = [(size, said[size]) for size in sorted(said) if start < size < end]
+    covering = [size for size in sorted(said) if end <= size <= known]
+    return (*kept, *((size, said[size]) for size in covering[:1]))
+
+
+def _by_log(notes: Iterable[str], epoch: str) -> dict[str, dict[int, str]]:
+    """Notes of this store: log id (``""``: the registry) → size → the first note that says so."""
+    found: dict[str, dict[int, str]] = {}
+    for text in notes:
+        try:
+            checkpoint = Checkpoint.parse(Note.parse(text).body)
+            of, log_id = log_of(checkpoint.origin)
+        except ValueError:
+            continue
+        if of == epoch:
+            found.setdefault(log_id, {}).setdefault(checkpoint.size, text)
+    return found
+
+
+def _peaks(leaves: Sequence[str]) -> list[str]:
+    """The roots of the full subtrees a tree of these leaves is made of, largest first."""
+    peaks, at, size = [], 0, len(leaves)
+    while at < size:
+        step = 1 << ((size - at).bit_length() - 1)
+        peaks.append(Tree(leaves[at : at + step]).root)
+        at += step
+    return peaks

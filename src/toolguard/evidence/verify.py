@@ -1,0 +1,565 @@
+#!/usr/bin/env python3
+"""Check a toolguard evidence pack. One file; needs Python 3.10 or newer and the package 'cryptography', nothing else.
+
+    python verify.py PACK.zip --key 'toolguard-pub:v1:audit-…:…' [--anchor FILE]...
+
+Give the audit key's public line as you got it from the organisation by another way than this pack, and your own copies of
+anchors (the anchor file, or a text of lines such as '<log> <size> <root>' from messages). What is checked: the manifest's
+signature and every member's hash; every record's hash and the chain; the roots of each log's tree against the signed
+checkpoints and your anchors; the registry of logs; the samples' proofs, and that they are what the seed draws; and that
+the population holds exactly the calls the records tell of.
+
+Exit codes: 0 everything holds · 1 something was changed · 2 holds, but something is missing (the key was not given, no
+anchor, records no checkpoint covers, no calls) · 3 this is not a pack that can be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import csv
+import hashlib
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:  # pragma: no cover - there is nothing to check without it
+    sys.exit("verify.py needs the package 'cryptography': python -m pip install cryptography")
+
+FORMAT, VERSION = "toolguard/evidence-pack", 1
+GENESIS = "0" * 64
+MOST = 4 * 1000 * 1000 * 1000  # bytes of a pack, unpacked: more is no pack
+MOST_MEMBERS = 100000
+
+
+class Unreadable(Exception):  # noqa: N818 - it is what the pack is
+    """This is not a pack, or of a version this file does not know."""
+
+
+class Report:
+    """What was found: faults (exit 1), gaps (exit 2) and what holds."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+        self.gaps: list[str] = []
+        self.holds: list[str] = []
+
+    def check(self, good: bool, what: str) -> bool:
+        (self.holds if good else self.faults).append(what)
+        return good
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.faults else 2 if self.gaps else 0
+
+
+# --- hashes and trees (RFC 6962)
+
+
+def sha(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    return sha(b"\x01" + left + right)
+
+
+class Tree:
+    """A tree that grows at its end; only the roots of its full subtrees are kept."""
+
+    def __init__(self, size: int = 0, peaks: Iterable[bytes] = ()) -> None:
+        self.size, self.peaks = size, list(peaks)
+
+    def add(self, leaf: bytes) -> None:
+        full = self.size
+        while full & 1:
+            leaf = node(self.peaks.pop(), leaf)
+            full >>= 1
+        self.peaks.append(leaf)
+        self.size += 1
+
+    @property
+    def root(self) -> bytes:
+        if not self.peaks:
+            return sha(b"")
+        found = self.peaks[-1]
+        for peak in reversed(self.peaks[:-1]):
+            found = node(peak, found)
+        return found
+
+
+def included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
+    """RFC 9162, 2.1.3.2."""
+    if not 0 <= index < size:
+        return False
+    at, last, found = index, size - 1, leaf
+    for other in proof:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            found = node(other, found)
+            while at and not at & 1:
+                at, last = at >> 1, last >> 1
+        else:
+            found = node(found, other)
+        at, last = at >> 1, last >> 1
+    return last == 0 and found == root
+
+
+def consistent(first: int, first_root: bytes, second: int, second_root: bytes, proof: Sequence[bytes]) -> bool:
+    """RFC 9162, 2.1.4.2."""
+    if not 0 < first <= second:
+        return False
+    if first == second:
+        return not proof and first_root == second_root
+    path = ([first_root] if first & (first - 1) == 0 else []) + list(proof)
+    if not path:
+        return False
+    at, last = first - 1, second - 1
+    while at & 1:
+        at, last = at >> 1, last >> 1
+    before = after = path[0]
+    for other in path[1:]:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            before, after = node(other, before), node(other, after)
+            while at and not at & 1:
+                at, last = at >> 1, last >> 1
+        else:
+            after = node(after, other)
+        at, last = at >> 1, last >> 1
+    return last == 0 and before == first_root and after == second_root
+
+
+# --- keys and signed notes (C2SP signed-note, tlog-checkpoint)
+
+
+class Key:
+    """A public line ``toolguard-pub:v1:<id>:<base64>``."""
+
+    def __init__(self, line: str) -> None:
+        parts = line.strip().split(":")
+        if len(parts) != 4 or parts[:2] != ["toolguard-pub", "v1"]:
+            raise Unreadable("a key is a line 'toolguard-pub:v1:<id>:<base64>'")
+        try:
+            raw = base64.b64decode(parts[3], validate=True)
+        except ValueError:
+            raw = b""
+        if len(raw) != 32 or parts[2] != f"audit-{sha(b'audit' + bytes(1) + raw).hex()[:16]}":
+            raise Unreadable("a key is no audit key, or its id does not fit its bytes")
+        self.id, self.raw, self.line = parts[2], raw, line.strip()
+
+    def signed(self, name: str, body: str, signature: bytes) -> bool:
+        wanted = sha(name.encode() + b"\n\x01" + self.raw)[:4]
+        if signature[:4] != wanted:
+            return False
+        try:
+            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature[4:], body.encode())
+        except InvalidSignature:
+            return False
+        return True
+
+
+def note_body(text: str, keys: Iterable[Key], name: str = "") -> tuple[str, str]:
+    """(body, id of the key that signed it, or "") of a signed note; the name is the body's first line by default."""
+    body, gap, rest = text.rpartition("\n\n")
+    if not gap or not rest.endswith("\n"):
+        raise ValueError("not a note")
+    body += "\n"
+    name = name or body.partition("\n")[0]
+    for line in rest[:-1].split("\n"):
+        dash, said, encoded = line.split(" ")
+        signature = base64.b64decode(encoded, validate=True)
+        if dash != "\u2014" or said != name:
+            continue
+        for key in keys:
+            if key.signed(name, body, signature):
+                return body, key.id
+    return body, ""
+
+
+def checkpoint(body: str) -> tuple[str, int, bytes]:
+    """(origin, size, root) of a checkpoint's body."""
+    lines = body.split("\n")
+    origin, size, root = lines[:3]
+    if not size.isdigit() or (len(size) > 1 and size[0] == "0"):
+        raise ValueError("not a checkpoint")
+    raw = base64.b64decode(root, validate=True)
+    if len(raw) != 32:
+        raise ValueError("not a checkpoint")
+    return origin, int(size), raw
+
+
+def split_notes(text: str) -> list[str]:
+    """Notes that stand one after the other: each ends with its signature lines."""
+    notes: list[str] = []
+    held: list[str] = []
+    signed = False
+    for line in text.splitlines(keepends=True):
+        if signed and not line.startswith("\u2014 "):
+            notes.append("".join(held))
+            held, signed = [], False
+        held.append(line)
+        signed = signed or line.startswith("\u2014 ")
+    return [*notes, "".join(held)] if "".join(held).strip() else notes
+
+
+# --- the pack
+
+
+class Pack:
+    """The members of a zip, and its manifest."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            with zipfile.ZipFile(path) as pack:
+                infos = pack.infolist()
+                names = [info.filename for info in infos]
+                if len(names) > MOST_MEMBERS or sum(info.file_size for info in infos) > MOST:
+                    raise Unreadable("this is larger than any pack")
+                self.members = {info.filename: pack.read(info) for info in infos}
+                self.twice = len(names) != len(set(names))
+        except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+            raise Unreadable(f"this file cannot be read as a zip ({type(error).__name__})") from None
+        try:
+            self.manifest = json.loads(self.members["manifest.json"])
+            kind, version = self.manifest["format"], self.manifest["version"]
+            self.listed = {m["name"]: (m["size"], m["sha256"]) for m in self.manifest["members"]}
+        except (KeyError, TypeError, ValueError):
+            raise Unreadable("this zip has no manifest of a toolguard evidence pack") from None
+        if (kind, version) != (FORMAT, VERSION):
+            raise Unreadable(f"this is {kind!r} version {version!r}; this file checks {FORMAT!r} version {VERSION}")
+
+    def json(self, name: str) -> Any:
+        return json.loads(self.members[name])
+
+    def parts(self, stem: str, ending: str) -> list[bytes]:
+        """The members a long one was split into, in order."""
+        return [self.members[n] for n in sorted(self.members) if n.startswith(stem) and n.endswith(ending)]
+
+    def rows(self, stem: str) -> list[dict[str, str]]:
+        tables = (io.StringIO(part.decode(), newline="") for part in self.parts(stem, ".csv"))
+        return [row for table in tables for row in csv.DictReader(table)]
+
+
+def pack_keys(pack: Pack) -> list[Key]:
+    return [Key(line) for line in pack.members.get("integrity/keys.txt", b"").decode().splitlines() if "audit-" in line]
+
+
+def check_manifest(pack: Pack, keys: Sequence[Key], report: Report) -> None:
+    text = pack.members.get("manifest.note", b"").decode("utf-8", "replace")
+    wanted = f"{FORMAT}\n{VERSION}\n{sha(pack.members['manifest.json']).hex()}\n"
+    try:
+        body, signer = note_body(text, keys, FORMAT)
+    except ValueError:
+        body, signer = "", ""
+    if body != wanted:
+        report.check(False, "the manifest is not the one that was signed")
+    elif not signer:
+        report.check(False, "the manifest's signature is of another key, or does not fit")
+    else:
+        report.check(True, f"the manifest is signed by {signer}")
+    report.check(not pack.twice, "no member stands in the pack twice")
+    good = True
+    for name, (size, digest) in sorted(pack.listed.items()):
+        data = pack.members.get(name)
+        if data is None:
+            good = report.check(False, f"member {name!r} is missing")
+        elif len(data) != size or sha(data).hex() != digest:
+            good = report.check(False, f"member {name!r} was changed")
+    for name in sorted(set(pack.members) - set(pack.listed) - {"manifest.json", "manifest.note"}):
+        good = report.check(False, f"member {name!r} is not in the manifest")
+    if good:
+        report.check(True, f"{len(pack.listed)} members are as the manifest says")
+
+
+def read_records(pack: Pack) -> dict[str, list[bytes]]:
+    """Log → its records' lines, in the order they stand in."""
+    found: dict[str, list[bytes]] = {}
+    for part in pack.parts("integrity/records-", ".jsonl"):
+        for line in part.split(b"\n"):
+            if line:
+                found.setdefault(json.loads(line)["log"], []).append(line)
+    return found
+
+
+Claims = dict[str, list[tuple[int, bytes, str]]]
+"""Log (or ``registry``) → what is said of it: size, root, and who says so."""
+Leaves = dict[int, tuple[bytes, dict[str, Any]]]
+Roots = dict[int, bytes]
+
+
+def check_log(
+    log: dict[str, Any], lines: list[bytes], claims: list[tuple[int, bytes, str]], report: Report
+) -> tuple[Leaves, Roots]:
+    """One log: hashes, chain, and its tree's roots. Returns {seq: (leaf, record)} and {size: root}."""
+    name = log["log"]
+    tree = Tree(log["start"], [bytes.fromhex(p) for p in log["peaks"]])
+    prev, seq = log["prev"], log["start"]
+    leaves: Leaves = {}
+    roots = {log["start"]: tree.root}
+    chained = len(lines) == log["end"] - log["start"]
+    for line in lines:
+        record = json.loads(line)
+        seq += 1
+        chained = chained and (record["seq"], record["prev"], record["log"]) == (seq, prev, name)
+        leaf = sha(b"\x00" + line)
+        prev = leaf.hex()
+        leaves[seq] = (leaf, record)
+        tree.add(leaf)
+        roots[tree.size] = tree.root
+    report.check(chained, f"log {name}: {len(lines)} records follow each other without a gap")
+    if log["start"] == 0 and lines:
+        first = sha(b"\x00" + lines[0]).hex()
+        begins = first == log["first"] and log["prev"] == GENESIS
+        report.check(begins, f"log {name} begins with its opening record")
+    for leaf in log["after"]:
+        tree.add(bytes.fromhex(leaf))
+        roots[tree.size] = tree.root
+    good = report.check(
+        (tree.size, tree.root.hex()) == (log["size"], log["root"]), f"log {name}: its tree has its root"
+    )
+    confirmed = check_claims(name, claims, roots, log, report) if good else 0
+    if lines and confirmed < log["end"]:
+        open_end = log["end"] - max(confirmed, log["start"])
+        report.gaps.append(f"log {name}: {open_end} records are covered by no signed checkpoint")
+    return leaves, roots
+
+
+def check_claims(
+    name: str, claims: list[tuple[int, bytes, str]], roots: Roots, log: dict[str, Any], report: Report
+) -> int:
+    """Holds the roots against what was signed or anchored; the largest size that a signature covers."""
+    confirmed, fits = 0, 0
+    for size, root, source in claims:
+        if size in roots:
+            if roots[size] != root:
+                report.check(False, f"log {name}: {source} says that its first {size} records were others")
+                continue
+            fits += 1
+            if source == "a checkpoint":
+                confirmed = max(confirmed, size)
+        elif size > log["size"] and not log["continues"]:
+            report.check(False, f"log {name}: {source} says that it held {size} records; it ends before")
+    if fits:
+        report.check(True, f"log {name}: its tree fits {fits} checkpoints and anchors")
+    return confirmed
+
+
+def read_claims(pack: Pack, keys: Sequence[Key], anchors: Iterable[str], report: Report) -> Claims:
+    """Log (or "registry") → [(size, root, source)], out of the pack and out of the auditor's own anchors."""
+    claims: Claims = {}
+    epoch, anchored = pack.manifest["store"], 0
+
+    def take(origin: str, size: int, root: bytes, source: str) -> int:
+        prefix, _, log = origin.rpartition("/")
+        if prefix == f"toolguard/{epoch}":
+            claims.setdefault(log, []).append((size, root, source))
+            return 1
+        return 0
+
+    def take_note(text: str, source: str) -> int:
+        try:
+            body, signer = note_body(text, keys)
+            origin, size, root = checkpoint(body)
+        except ValueError:
+            report.check(False, f"{source} cannot be read")
+            return 0
+        if not signer:
+            report.check(False, f"{source} is signed by none of the keys")
+            return 0
+        return take(origin, size, root, source)
+
+    for part in pack.parts("integrity/checkpoints", ".txt"):
+        for text in split_notes(part.decode()):
+            take_note(text, "a checkpoint")
+    for part in pack.parts("integrity/anchors", ".txt"):
+        for text in split_notes(part.decode()):
+            anchored += take_note(text, "an anchor in the pack")
+    for path in anchors:
+        anchored += read_anchor(path, epoch, take, take_note, report)
+    if not anchored:
+        report.gaps.append("no anchor: a cut at the end of the newest log before this export could not be seen")
+    return claims
+
+
+def read_anchor(
+    path: str,
+    epoch: str,
+    take: Callable[[str, int, bytes, str], int],
+    take_note: Callable[[str, str], int],
+    report: Report,
+) -> int:
+    """An anchor file (JSON lines, chained), notes, or lines '<log> <size> <root>' that somebody kept."""
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unreadable(f"an anchor cannot be read ({type(error).__name__})") from None
+    lines = [line for line in text.splitlines() if line.strip()]
+    source, found = "your anchor", 0
+    if lines and lines[0].lstrip().startswith("{"):
+        prev = GENESIS
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                told, note = entry["prev"], entry["note"]
+            except (ValueError, KeyError, TypeError):
+                continue
+            if told != prev:
+                report.check(False, "your anchor's lines do not follow each other")
+            prev = sha(line.encode()).hex()
+            found += take_note(note, source)
+        return found
+    if "\u2014 " in text:
+        return sum(take_note(note, source) for note in split_notes(text))
+    for line in lines:
+        parts = line.split()
+        if len(parts) != 3 or not parts[1].isdigit() or len(parts[2]) != 64:
+            raise Unreadable("an anchor's line is '<log> <size> <root of 64 hex digits>'")
+        found += take(f"toolguard/{epoch}/{parts[0]}", int(parts[1]), bytes.fromhex(parts[2]), source)
+    return found
+
+
+def check_registry(pack: Pack, logs: list[dict[str, Any]], claims: Claims, report: Report) -> None:
+    registry = pack.json("integrity/registry.json")
+    roots, tree = {0: sha(b"")}, Tree()
+    for leaf in registry["leaves"]:
+        tree.add(bytes.fromhex(leaf))
+        roots[tree.size] = tree.root
+    places = dict(zip(registry["logs"], registry["leaves"], strict=False))
+    fits = len(registry["logs"]) == len(registry["leaves"]) and len(places) == len(registry["logs"])
+    fits = fits and all(places.get(log["log"]) == log["first"] for log in logs)
+    report.check(fits, "every log stands in the registry of logs with its first record")
+    whole = {"size": len(registry["leaves"]), "continues": True}
+    confirmed = check_claims("registry", claims.get("registry", []), roots, whole, report)
+    if registry["leaves"] and not confirmed:
+        report.gaps.append("no signed checkpoint covers the registry of logs")
+    unknown = sorted(set(claims) - {"registry"} - set(registry["logs"]))
+    for log in unknown:
+        report.check(False, f"log {log} was signed or anchored, but is not in the registry of logs")
+    for name in pack.manifest.get("missing_logs", []):
+        report.gaps.append(f"log {name} is in the registry, but none of its records is there")
+
+
+def check_proofs(pack: Pack, trees: dict[str, Roots], report: Report) -> None:
+    for proof in pack.json("integrity/consistency.json"):
+        values = [bytes.fromhex(proof[key]) for key in ("first_root", "second_root")]
+        path = [bytes.fromhex(p) for p in proof["proof"]]
+        roots = trees.get(proof["log"], {})
+        known = all(roots.get(proof[s], root) == root for s, root in zip(("first", "second"), values, strict=True))
+        good = known and consistent(proof["first"], values[0], proof["second"], values[1], path)
+        report.check(good, f"log {proof['log']}: its later checkpoints begin with its earlier ones")
+
+
+def check_samples(pack: Pack, leaves: dict[str, Leaves], trees: dict[str, Roots], report: Report) -> None:
+    drawn = pack.manifest.get("sample")
+    rows = pack.rows("samples/samples")
+    if not drawn:
+        return
+    ids = [row["call"] for row in pack.rows("population")]
+    wanted = sorted(ids, key=lambda call: sha(f"{drawn['seed']}\n{call}".encode()))[: drawn["n"]]
+    report.check([row["call"] for row in rows] == wanted, "the samples are those that the seed draws")
+    good, shown = True, 0
+    for data in pack.parts("samples/call-", ".json"):
+        sample = json.loads(data)
+        shown += 1
+        for one in sample["records"]:
+            line, proof = one["payload"].encode(), one["proof"]
+            leaf, record = leaves.get(proof["log"], {}).get(proof["seq"], (b"", {}))
+            root = trees.get(proof["log"], {}).get(proof["tree_size"])
+            path = [bytes.fromhex(p) for p in proof["proof"]]
+            good = good and leaf == sha(b"\x00" + line) and record.get("call") == sample["call"]
+            good = good and root is not None and included(leaf, proof["seq"] - 1, proof["tree_size"], path, root)
+    report.check(good and shown == len(rows), f"{shown} samples are proved to stand in the logs")
+
+
+def check_population(pack: Pack, leaves: dict[str, Leaves], report: Report) -> None:
+    """The population is what the records say: each call that was decided in the period once, and no other."""
+    since, until = pack.manifest["range"]["since"], pack.manifest["range"]["until"]
+    told: dict[str, str] = {}
+    for log in sorted(leaves):
+        for _, record in leaves[log].values():
+            if record["kind"] == "call.decided" and since <= record["at"] < until:
+                told.setdefault(record["call"], record["body"].get("toolguard.decision.outcome") or "")
+    rows = pack.rows("population")
+    same = sorted(told) == sorted(row["call"] for row in rows) and len(told) == len(rows)
+    same = same and all(row["decided_as"] == told[row["call"]] for row in rows)
+    report.check(same, f"the population holds exactly the {len(told)} calls that the records tell of")
+    if not told:
+        report.gaps.append("no call was decided in this period: there is no evidence of anything")
+
+
+def verify(path: str, keys: Iterable[str] = (), anchors: Iterable[str] = ()) -> Report:
+    """Check the pack at ``path``. Raises Unreadable where it is none."""
+    report = Report()
+    pack = Pack(path)
+    try:
+        given = [Key(line) for line in keys]
+        inside = pack_keys(pack)
+        check_manifest(pack, given or inside, report)
+        if not given:
+            ids = ", ".join(key.id for key in inside) or "none"
+            report.gaps.append(f"the keys were taken from the pack itself ({ids}): give --key to know who signed it")
+        lines = read_records(pack)
+        claims = read_claims(pack, given or inside, anchors, report)
+        leaves: dict[str, Leaves] = {}
+        trees: dict[str, Roots] = {}
+        logs = pack.json("integrity/logs.json")
+        for log in logs:
+            name = log["log"]
+            leaves[name], trees[name] = check_log(log, lines.pop(name, []), claims.get(name, []), report)
+        report.check(not lines, "every record belongs to a log that the pack names")
+        check_registry(pack, logs, claims, report)
+        check_proofs(pack, trees, report)
+        check_samples(pack, leaves, trees, report)
+        check_population(pack, leaves, report)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        report.check(False, f"a member does not hold what it should ({type(error).__name__})")
+    return report
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        self.exit(3, f"{message}\n")
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = _Parser(description="Check a toolguard evidence pack.", epilog="See the top of this file.")
+    parser.add_argument("pack")
+    parser.add_argument(
+        "--key", action="append", default=[], help="the audit key's public line (repeat after a rotation)"
+    )
+    parser.add_argument("--anchor", action="append", default=[], help="your own copy of an anchor")
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+    given = parser.parse_args(arguments)
+    try:
+        report = verify(given.pack, given.key, given.anchor)
+    except Unreadable as error:
+        sys.stderr.write(f"cannot be checked: {error}\n")
+        return 3
+    if given.json:
+        said = {"exit": report.exit_code, "faults": report.faults, "gaps": report.gaps, "holds": report.holds}
+        say(json.dumps(said, indent=2))
+        return report.exit_code
+    for mark, found in (("  ok      ", report.holds), ("  MISSING ", report.gaps), ("  CHANGED ", report.faults)):
+        for what in found:
+            say(mark + what)
+    ends = ("holds", "CHANGED: do not rely on this pack", "holds as far as it goes, but something is missing")
+    say(ends[report.exit_code])
+    return report.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
