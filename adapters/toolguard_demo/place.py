@@ -76,7 +76,7 @@ def prepare(folder: Path) -> Place:
         f"""\
 [guard]
 policy = "policy.yaml"
-environment = "demo"
+environment = "development"
 
 [store]
 url = "sqlite:///toolguard.db"

@@ -196,7 +196,7 @@ def test_from_a_configuration_file(tmp_path, desk, ana, variable):
         "defaults: {by_risk: {high: deny}}\ntools: {read_ehr: {risk: low, credentials: [ehr, lab]}}\nrules: []\n"
     )
     (tmp_path / "toolguard.toml").write_text(
-        '[guard]\npolicy = "policy.yaml"\n[store]\nurl = "memory:"\n[telemetry]\nspans = "off"\n'
+        '[guard]\nenvironment = "development"\npolicy = "policy.yaml"\n[store]\nurl = "memory:"\n[telemetry]\nspans = "off"\n'
         f'[credentials]\nehr = "file:secrets/token"\nlab = "env:{variable}"\n'
     )
 

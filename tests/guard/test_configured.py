@@ -35,7 +35,7 @@ def asked(folder, service):
     (folder / "policy.yaml").write_text(POLICY)
     (folder / "directory.yaml").write_text(DIRECTORY)
     (folder / "toolguard.toml").write_text(
-        '[guard]\npolicy = "policy.yaml"\nsuspend = "raise"\n[directory]\nfile = "directory.yaml"\n'
+        '[guard]\npolicy = "policy.yaml"\nenvironment = "development"\nsuspend = "raise"\n[directory]\nfile = "directory.yaml"\n'
         f'[store]\nurl = "memory:"\n[telemetry]\nspans = "off"\n[service]\n{service}\n'
     )
     store = open_store("memory:")

@@ -13,6 +13,7 @@ import pytest
 from postgres.conftest import Place
 from toolguard._core.approval import Answer, Approval, State, move
 from toolguard._core.audit import Kind
+from toolguard._core.history import Mark
 from toolguard._core.register import ALL
 from toolguard._core.steps import Change, Claim, Settle
 from toolguard._core.vault import Need, Token
@@ -62,6 +63,12 @@ def test_each_role_can_do_its_part_and_together_they_run_a_call(stores: dict[str
     for row in service.outbox():
         service.outbox_done(row.row)
     assert service.lead("sweeper", "one", 5.0)
+
+
+def test_which_policies_were_in_force_is_remembered_for_guards_of_every_tenant(stores: dict[str, PostgresStore]) -> None:
+    mark = Mark(subject="policy:ward", kind="policy.signed", value="7|1000")
+    stores["north_guard"].commit(Change(tenant="", marks=(mark,)))
+    assert stores["south_guard"].marked("", "policy:ward", "policy.signed") == ("7|1000",)
 
 
 def test_a_guards_store_cannot_approve(stores: dict[str, PostgresStore]) -> None:

@@ -25,6 +25,7 @@ class Kind(StrEnum):
 
     LOG_OPENED = "log.opened"
     POLICY_LOADED = "policy.loaded"
+    POLICY_REFUSED = "policy.refused"
     CALL_DECIDED = "call.decided"
     CALL_EXECUTING = "call.executing"
     CALL_RETURNED = "call.returned"

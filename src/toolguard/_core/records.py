@@ -114,7 +114,10 @@ class Trail:
     base: Mapping[str, Json] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, scope: Scope, tool: Tool, ref: CallRef, *, call: str, started: float) -> Trail:
+    def begin(
+        cls, scope: Scope, tool: Tool, ref: CallRef, *, call: str, started: float, policy: str = ""
+    ) -> Trail:
+        """``policy`` is the SHA-256 of the policy the call is judged by; every record of the call says it."""
         base = {
             **scope.base,
             "gen_ai.tool.name": tool.name,
@@ -122,6 +125,8 @@ class Trail:
             "gen_ai.conversation.id": ref.run,
             "toolguard.call.id": call,
         }
+        if policy:
+            base["toolguard.policy.sha256"] = policy
         return cls(scope=scope, tool=tool, ref=ref, call=call, span_id=call[:16], started=started, base=base)
 
     def draft(

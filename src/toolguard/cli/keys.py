@@ -6,6 +6,7 @@ Exit codes: 0 done · 2 wrong usage · 3 a key file is missing, wrong or already
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -13,6 +14,7 @@ import typer
 
 from toolguard.errors import KeyUnavailableError, ToolguardError
 from toolguard.keys import Ed25519Signer, PublicKey, Purpose, SecretKey, read_keys, write_key
+from toolguard.keys.secret import PUBLIC
 
 __all__ = ["app"]
 
@@ -74,6 +76,23 @@ def _say_audit(path: Path, key: SecretKey) -> None:
     typer.echo('anchors = []  # files on another machine or medium, such as "/mnt/worm/toolguard.anchor"')
 
 
+@app.command("policy")
+def policy(
+    path: Annotated[Path, typer.Argument(help="The new key file; it belongs to one person, away from the agents.")],
+    name: Annotated[str, typer.Option("--name", help="Whose key it is, such as ann.")],
+) -> None:
+    """Make one person's key for signing policies, and print the line that guards pin under [policy] trusted."""
+    try:
+        key = SecretKey.generate(Purpose.POLICY)
+        write_key(path, key)
+    except ToolguardError as error:
+        _fail(error)
+    typer.echo(f"policy key:   {path}  (only {name} may read it; not on a machine where agents run)")
+    typer.echo(
+        f'\nIn toolguard.toml of every guard:\n\n[policy.trusted]\n{json.dumps(name)} = "{PublicKey.of(key).line}"'
+    )
+
+
 @app.command("show")
 def show(reference: Annotated[str, typer.Argument(help="A key file, file:PATH or env:NAME.")]) -> None:
     """Show ids, and the public key of a signing key. Never the secret."""
@@ -83,8 +102,8 @@ def show(reference: Annotated[str, typer.Argument(help="A key file, file:PATH or
         _fail(error)
     for key in keys:
         typer.echo(f"{key.id}  {key.purpose.value}")
-        if key.purpose is Purpose.SIGN:
-            typer.echo(Ed25519Signer(key).public_key.line)
+        if key.purpose in PUBLIC:
+            typer.echo(PublicKey.of(key).line)
 
 
 @app.command("rotate")
@@ -99,12 +118,19 @@ def rotate(path: Annotated[Path, typer.Argument(help="A key file; a new key is a
     except ToolguardError as error:
         _fail(error)
     typer.echo(f"added {key.id} to {path}")
-    if key.purpose is Purpose.SIGN:
-        typer.echo(f"pin it in every guard's [keys] trusted:\n{Ed25519Signer(key).public_key.line}")
+    if key.purpose in PUBLIC:
+        typer.echo(f"pin it in every guard's {_PINNED[key.purpose]}:\n{PublicKey.of(key).line}")
+
+
+_PINNED = {
+    Purpose.SIGN: "[keys] trusted",
+    Purpose.POLICY: "[policy] trusted, beside the one before",
+    Purpose.AUDIT: "[audit] trusted",
+}
 
 
 def _any_purpose(reference: str) -> tuple[SecretKey, ...]:
-    for purpose in (Purpose.SEAL, Purpose.REVEAL):
+    for purpose in (Purpose.SEAL, Purpose.REVEAL, Purpose.POLICY, Purpose.AUDIT):
         with contextlib.suppress(KeyUnavailableError):
             return read_keys(reference, purpose=purpose)
     return read_keys(reference, purpose=Purpose.SIGN)

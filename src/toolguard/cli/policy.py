@@ -11,7 +11,7 @@ import typer
 
 from toolguard._core.call import Assurance, Caller, Person, Tool
 from toolguard._core.policy import Handling, Policy
-from toolguard.cli import policy_cases, policy_lint, policy_scan
+from toolguard.cli import policy_cases, policy_lint, policy_scan, policy_sign
 from toolguard.config import ANALYSES
 from toolguard.errors import PolicyError
 from toolguard.policyfile import Problem, explain, json_schema, load_policy
@@ -23,6 +23,8 @@ app = typer.Typer(name="policy", help="Check and explain policies.", no_args_is_
 app.command("test")(policy_cases.run_cases)
 app.command("lint")(policy_lint.run_lint)
 app.command("scan")(policy_scan.scan)
+app.command("sign")(policy_sign.sign)
+app.command("verify")(policy_sign.verify)
 
 PolicyFile = Annotated[Path, typer.Argument(help="The policy file (YAML).", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]

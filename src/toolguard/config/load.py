@@ -11,13 +11,14 @@ from toolguard._core.approval import Approval
 from toolguard.config.audit import keeper_of
 from toolguard.config.file import Config, load_config
 from toolguard.config.parts import PART_NAMES, Parts, assemble
+from toolguard.config.policies import DEVELOPMENT
 from toolguard.config.spans import shown
 from toolguard.confirm import ServiceConfirmer
 from toolguard.credentials import open_providers
 from toolguard.directory import TokenFile
 from toolguard.errors import ConfigError
 from toolguard.feedback import Feedback, FeedbackFile
-from toolguard.keys import KeyRing, Purpose, read_keys
+from toolguard.keys import KeyRing, PolicyVerifier, Purpose, read_keys
 from toolguard.ports import (
     Clock,
     Sealer,
@@ -56,6 +57,9 @@ def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]
         "trusted": config.keys.trusted,
         "tokens": tokens,
         "environment": config.guard.environment,
+        "signers": None if config.guard.environment == DEVELOPMENT else PolicyVerifier(config.policy.trusted),
+        "older_policy": config.policy.older,
+        "reload_every": config.guard.reload_seconds,
         "suspend": config.guard.suspend,
         "wait": config.guard.wait,
         "on_wait_timeout": config.guard.on_wait_timeout,

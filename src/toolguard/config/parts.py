@@ -7,20 +7,22 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from toolguard._core.approval import Approval
 from toolguard._core.audit import AuditRecord
 from toolguard._core.call import Person
+from toolguard._core.masking import Masking
 from toolguard._core.policy import Policy
-from toolguard.config.defaults import ANALYSES, NoDirectory, RandomIds, RiskAnalyser, Sinks, default_detector
+from toolguard._core.steps import Change
+from toolguard.config.defaults import NoDirectory, RandomIds, RiskAnalyser, Sinks, default_detector
+from toolguard.config.policies import Loaded, PolicySource, refused_record
 from toolguard.credentials import check_credentials, open_providers
 from toolguard.detection import Reports
 from toolguard.directory import Audience, FileDirectory, TokenFile
-from toolguard.errors import ConfigError, IdentityError
-from toolguard.keys import KeyRing, PinnedVerifier, Purpose, SecretKey
-from toolguard.policyfile import load_policy, pack_names, read_pack
+from toolguard.errors import ConfigError, IdentityError, PolicyError
+from toolguard.keys import KeyRing, PinnedVerifier, PolicyStatement, PolicyVerifier, Purpose, SecretKey
 from toolguard.ports import (
     Analyser,
     Clock,
@@ -61,6 +63,14 @@ class Parts:
     tracing: Tracing | None = None
     credentials: Mapping[str, CredentialProvider] = field(default_factory=dict)
     contents: Contents
+    source: PolicySource
+    """Where the policy comes from, for loading it again."""
+    statement: PolicyStatement | None = None
+    """What its signer says of the policy, where it had to be signed."""
+    detector_of: Callable[[Masking], Detector] | None = None
+    """Makes the detector of another policy; None where the application gave a detector of its own."""
+    reload_every: float | None = None
+    """Seconds after which the policy file is looked at again."""
     environment: str = "production"
     suspend: str = "block"
     wait: float = 900.0
@@ -77,6 +87,14 @@ class Parts:
     content: bool = False
     """Whether spans may show masked arguments and results."""
     closers: tuple[Callable[[], None], ...] = field(default=())
+
+    def with_policy(self, loaded: Loaded) -> Parts:
+        """The same parts under another policy. Raises ConfigError where it needs what this guard does not have."""
+        check_policy(loaded.policy, self.contents, self.credentials)
+        detector = self.detector
+        if self.detector_of is not None and loaded.policy.masking != self.policy.masking:
+            detector = self.detector_of(loaded.policy.masking)
+        return replace(self, policy=loaded.policy, statement=loaded.statement, detector=detector)
 
     def utc_offset(self) -> float:
         """Seconds to add to UTC for local time, now."""
@@ -124,10 +142,16 @@ def assemble(
     confirm_critical: bool = True,
     revealer: Callable[[str], Sealer] | None = None,
     keep_tokens: float | None = None,
+    signers: PolicyVerifier | Mapping[str, str | Sequence[str]] | None = None,
+    older_policy: str | None = None,
+    reload_every: float | None = None,
     content: bool = False,
     closers: Sequence[Callable[[], None]] = (),
 ) -> Parts:
     """Put the parts together, with the defaults for what is not given.
+
+    With ``signers`` (name → public key line) a policy file is put into force only if one of them signed it, other than
+    its author, and no newer one was loaded before (but for the version ``older_policy``).
 
     Raises:
         ConfigError: the policy does not load, or a durable store has no key.
@@ -139,25 +163,37 @@ def assemble(
                 "a durable store needs a key that outlives this process; run 'toolguard keys init' and set [keys]"
             )
         keys = KeyRing([SecretKey.generate(Purpose.SEAL)])
-    loaded = policy if isinstance(policy, Policy) else _policy(policy)
     contents = references if isinstance(references, Contents) else Contents(open_readers(references or {}), clock=clock)
-    _check_readers(loaded, contents)
-    check_credentials(loaded.tools, credentials or {})
-    providers = open_providers(credentials or {})
-    if detector is not None and loaded.masking.finds:
-        log.warning("masking.%s of the policy are for the guard's own detector; the one given has its own lists",
-                    ", masking.".join(loaded.masking.finds))  # fmt: skip
+    source = PolicySource(policy, signers=_verifier_of(signers), older=older_policy)
+    ids = ids or RandomIds()
     opened = open_store(store, clock=clock) if isinstance(store, str) else store
+    try:
+        loaded = _first(source, opened, clock, ids)
+        check_policy(loaded.policy, contents, credentials or {})
+        providers = open_providers(credentials or {})
+    except BaseException:
+        if isinstance(store, str):
+            opened.close()
+        raise
+    masking = loaded.policy.masking
+    if detector is not None and masking.finds:
+        log.warning("masking.%s of the policy are for the guard's own detector; the one given has its own lists",
+                    ", masking.".join(masking.finds))  # fmt: skip
+    detector_of = None if detector is not None else partial(default_detector, feedback=feedback)
     return Parts(
-        policy=loaded,
+        policy=loaded.policy,
+        source=source,
+        statement=loaded.statement,
+        detector_of=detector_of,
+        reload_every=reload_every,
         store=opened,
         sealer=keys.sealer,
         directory=_directory(directory),
         verifier=PinnedVerifier(trusted),
-        detector=detector or default_detector(loaded.masking, feedback=feedback),
+        detector=detector or default_detector(masking, feedback=feedback),
         analyser=analyser or RiskAnalyser(),
         clock=clock,
-        ids=ids or RandomIds(),
+        ids=ids,
         sink=Sinks(sinks) if sinks else None,
         tracing=tracing,
         credentials=providers,
@@ -187,15 +223,23 @@ def _directory(given: Directory | str | os.PathLike[str] | None) -> Directory:
     return FileDirectory(given) if isinstance(given, str | os.PathLike) else given
 
 
-def _policy(source: str | os.PathLike[str]) -> Policy:
-    """A policy file, or with ``pack:NAME`` a shipped one."""
-    name = os.fspath(source)
-    if name.startswith("pack:"):
-        try:
-            return load_policy(read_pack(name[5:]), name=name, functions=ANALYSES)
-        except KeyError:
-            raise ConfigError(f"there is no pack {name!r}; there are {', '.join(pack_names())}") from None
-    return load_policy(Path(name), functions=ANALYSES)
+def _verifier_of(signers: PolicyVerifier | Mapping[str, str | Sequence[str]] | None) -> PolicyVerifier | None:
+    return signers if signers is None or isinstance(signers, PolicyVerifier) else PolicyVerifier(signers)
+
+
+def _first(source: PolicySource, store: Store, clock: Clock, ids: Ids) -> Loaded:
+    """The policy a guard begins with. That one was refused is on record before anybody hears of it."""
+    try:
+        return source.load(store)
+    except PolicyError as fault:
+        store.commit(Change(tenant="", records=(refused_record(fault, source, clock, ids),)))
+        raise
+
+
+def check_policy(policy: Policy, contents: Contents, credentials: Mapping[str, object]) -> None:
+    """Raises ConfigError where the policy names a reader or a credential that is not there."""
+    _check_readers(policy, contents)
+    check_credentials(policy.tools, credentials)
 
 
 def _check_readers(policy: Policy, contents: Contents) -> None:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import unicodedata
 from collections.abc import Callable
 from typing import Any, Self
 
-from toolguard._core.audit import Draft, Kind
 from toolguard._core.call import Assurance, Caller, Person, Tool
 from toolguard._core.policy import Policy
 from toolguard._core.steps import Change
 from toolguard.bound import BoundTool, from_function
 from toolguard.config import PART_NAMES, Parts, assemble, load_parts
+from toolguard.config.policies import Loaded, loaded_marks, loaded_record, refused_record
 from toolguard.errors import ConfigError, IdentityError, UnknownToolError
-from toolguard.guard.known import Known
+from toolguard.guard.known import Force, Known
 from toolguard.guard.said import Said
 from toolguard.guard.session import Session
+from toolguard.guard.watch import PolicyWatch
 from toolguard.ports import SessionKey
 from toolguard.register import RegisterReader
 
 __all__ = ["Guard"]
+
+log = logging.getLogger("toolguard.guard")
 
 
 def _folded(name: str) -> str:
@@ -58,32 +62,51 @@ class Guard:
 
     def _begin(self, parts: Parts) -> None:
         self.parts = parts
-        self._known: dict[str, Known] = {}
+        self._force = Force(parts.policy)
         self._registers: dict[str, RegisterReader] = {}
         self._said: dict[SessionKey, Said] = {}
         self._lock = threading.Lock()
+        self._reloading = threading.Lock()
         self._closed = False
-        self._record_policy()
+        self._record_loaded(Loaded(policy=parts.policy, statement=parts.statement))
+        self._watch = PolicyWatch(self) if parts.reload_every is not None and parts.source.changes else None
 
-    def _record_policy(self) -> None:
-        policy, now = self.parts.policy, self.parts.clock.now()
-        span = self.parts.ids.new()
-        draft = Draft(
-            kind=Kind.POLICY_LOADED,
-            at=now,
-            started=now,
-            trace_id=self.parts.ids.new(),
-            span_id=span[:16],
-            body={
-                "toolguard.policy.id": policy.id,
-                "toolguard.policy.version": policy.version,
-                "toolguard.policy.sha256": policy.sha256,
-                "toolguard.policy.mode": policy.mode.value,
-                "toolguard.policy.rules": len(policy.rules),
-                "toolguard.policy.packs": list(policy.packs),
-            },
-        )
-        self.parts.emit(self.parts.store.commit(Change(tenant="", records=(draft,))))
+    def _record_loaded(self, loaded: Loaded, replaces: Policy | None = None) -> None:
+        parts = self.parts
+        record = loaded_record(loaded, parts.clock, parts.ids, replaces=replaces)
+        parts.emit(parts.store.commit(Change(tenant="", records=(record,), marks=loaded_marks(loaded))))
+
+    def reload(self) -> bool:
+        """Put the policy file as it is now into force; whether that is another policy than before.
+
+        All of it at once: a call is judged by one policy from beginning to end, and one that was judged by the policy
+        before is judged again before it runs. A file that cannot be put into force changes nothing.
+
+        Raises:
+            PolicyError: the file has faults or nobody who may has signed it; that is recorded, and the policy that runs
+                stays in force.
+            StoreError: it could not be recorded, so nothing changed.
+        """
+        with self._reloading:
+            parts = self.parts
+            if not parts.source.changes or self._closed:
+                return False
+            try:
+                loaded = parts.source.load(parts.store)
+                if loaded.policy.sha256 == parts.policy.sha256 and loaded.statement == parts.statement:
+                    return False
+                after = parts.with_policy(loaded)
+            except ConfigError as fault:
+                refused = refused_record(fault, parts.source, parts.clock, parts.ids, running=parts.policy)
+                parts.emit(parts.store.commit(Change(tenant="", records=(refused,))))
+                log.error("the policy was not reloaded; %r version %s stays in force: %s", parts.policy.id, parts.policy.version, fault)  # fmt: skip
+                raise
+            self._record_loaded(loaded, replaces=parts.policy)
+            with self._lock:
+                self._force = self._force.under(loaded.policy)
+                self.parts = after
+            log.info("policy %r version %s is in force, sha256 %s", loaded.policy.id, loaded.policy.version, loaded.policy.sha256)  # fmt: skip
+            return True
 
     def register_of(self, tenant: str) -> RegisterReader:
         """What reads the acts that concern ``tenant``; one for all its sessions."""
@@ -111,13 +134,14 @@ class Guard:
             UnknownToolError: another tool has this name already; a name means one tool in a guard.
         """
         name = _folded(tool.name)
-        known = self._known.get(name)
+        known = self._force.known.get(name)
         if known is None:
             with self._lock:
-                known = self._known.get(name)
+                force = self._force
+                known = force.known.get(name)
                 if known is None:
-                    known = Known(tool, self.parts.policy.plan(tool), self.parts.analyser.tool(tool))
-                    self._known[name] = known
+                    known = Known(tool, force.policy, self.parts.analyser.tool(tool))
+                    force.known[name] = known
         if known.tool is not tool and known.tool.identity != tool.identity:
             raise UnknownToolError(
                 f"another tool is already known as {tool.name!r}; give one of them a different name, "
@@ -127,7 +151,7 @@ class Guard:
 
     def known(self, name: str) -> Tool | None:
         """The tool this guard knows by ``name``, if it has met one."""
-        found = self._known.get(_folded(name))
+        found = self._force.known.get(_folded(name))
         return None if found is None or found.tool.name != name else found.tool
 
     def tool(self, function: Callable[..., Any]) -> BoundTool:
@@ -177,6 +201,8 @@ class Guard:
         """Flush and release everything. Safe to call twice."""
         if not self._closed:
             self._closed = True
+            if self._watch is not None:
+                self._watch.stop()
             self.parts.close()
 
     def __enter__(self) -> Self:

@@ -1,20 +1,37 @@
-"""A tool as one guard's policy sees it."""
+"""What is in force: one policy, and every tool this guard knows as that policy sees it."""
 
 from __future__ import annotations
 
 from toolguard._core.call import Tool
-from toolguard._core.policy import ToolPlan
+from toolguard._core.policy import Policy
 from toolguard.ports import ToolAnalysis
 
-__all__ = ["Known"]
+__all__ = ["Force", "Known"]
 
 
 class Known:
-    """A tool as this guard's policy sees it, worked out once."""
+    """A tool as one policy sees it, worked out once."""
 
-    __slots__ = ("analysis", "plan", "tool")
+    __slots__ = ("analysis", "plan", "policy", "tool")
 
-    def __init__(self, tool: Tool, plan: ToolPlan, analysis: ToolAnalysis) -> None:
+    def __init__(self, tool: Tool, policy: Policy, analysis: ToolAnalysis) -> None:
         self.tool = tool
-        self.plan = plan
+        self.policy = policy
+        self.plan = policy.plan(tool)
         self.analysis = analysis
+
+
+class Force:
+    """A policy with the tools seen by it. It is replaced as a whole, so that no call sees half of one and half of another."""
+
+    __slots__ = ("known", "policy")
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.known: dict[str, Known] = {}
+
+    def under(self, policy: Policy) -> Force:
+        """The same tools under another policy."""
+        after = Force(policy)
+        after.known = {name: Known(k.tool, policy, k.analysis) for name, k in self.known.items()}
+        return after

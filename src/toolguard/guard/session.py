@@ -32,7 +32,7 @@ from toolguard._core.steps import Origin
 from toolguard._core.vault import Token
 from toolguard.bound import BoundTool
 from toolguard.drive import Hands
-from toolguard.errors import ConfigError, IdentityError
+from toolguard.errors import ConfigError, IdentityError, InvalidatedError
 from toolguard.guard.known import Known
 from toolguard.ports import Pointing, SessionKey, Term, TraceContext
 from toolguard.retention import WEEK
@@ -104,6 +104,7 @@ class Session:
             raise ConfigError(f"wait is {self.wait!r} seconds; give a bound that is not negative")
         self._sealer = parts.sealer(caller.tenant)
         self._key = SessionKey(tenant=caller.tenant, session=label(self.id, self._sealer.digest_key))
+        self._finds = parts.detector
         self._detector = parts.detector.session()
         self._said = guard.said_in(self._key)
         self._trace = TraceContext(trace_id=parts.ids.new(), span_id="")
@@ -113,6 +114,13 @@ class Session:
         self._week = 0 if parts.retention is None else parts.retention.used(self._key)
         if id is not None or run is not None:
             self._recall()
+
+    def _renew(self) -> None:
+        """Another policy finds other identifiers: detection begins anew, with what this session has masked so far."""
+        self._finds = self.guard.parts.detector
+        self._detector = self._finds.session()
+        self._scope = self._scope_in(self._trace)
+        self._recall()
 
     def _recall(self) -> None:
         """What this session masked before, perhaps in another process, is known again."""
@@ -164,6 +172,12 @@ class Session:
         bound = self._bound(tool)
         ref = self.ref(call_id, ordinal)
         permit = self.authorise(bound, arguments or {}, ref=ref, reason=reason)
+        try:
+            return self.execute(bound, permit).value
+        except InvalidatedError as fault:
+            if fault.code != "policy_changed":
+                raise
+        permit = self.authorise(bound, arguments or {}, ref=ref, reason=reason)
         return self.execute(bound, permit).value
 
     async def acall(
@@ -178,6 +192,12 @@ class Session:
         """`call` on the event loop; the tool may be a coroutine function."""
         bound = self._bound(tool)
         ref = self.ref(call_id, ordinal)
+        permit = await self.aauthorise(bound, arguments or {}, ref=ref, reason=reason)
+        try:
+            return (await self.aexecute(bound, permit)).value
+        except InvalidatedError as fault:
+            if fault.code != "policy_changed":
+                raise
         permit = await self.aauthorise(bound, arguments or {}, ref=ref, reason=reason)
         return (await self.aexecute(bound, permit)).value
 
@@ -389,10 +409,11 @@ class Session:
     ) -> tuple[Setting, Hands]:
         parts = self.guard.parts
         known = self.guard.know(bound.tool)
+        hands = self._hands(bound, known)
         trace = (parts.tracing.current() if parts.tracing else None) or self._trace
         setting = Setting(
             scope=self._scope if trace is self._trace else self._scope_in(trace),
-            policy=parts.policy,
+            policy=known.policy,
             plan=known.plan,
             risk=known.analysis.static,
             ref=self._kept(ref),
@@ -410,10 +431,12 @@ class Session:
             pointers=known.analysis.pointers if isinstance(known.analysis, Pointing) else None,
             trace=self._said.tracer(known),
         )
-        return setting, self._hands(bound, known)
+        return setting, hands
 
     def _hands(self, bound: BoundTool, known: Known) -> Hands:
         parts = self.guard.parts
+        if parts.detector is not self._finds:
+            self._renew()
         if parts.retention is not None and parts.clock.now() // WEEK != self._week:
             self._week = parts.retention.used(self._key)
         return Hands(

@@ -2,6 +2,7 @@
 
 from toolguard.keys.note import NoteSigner, NoteVerifier
 from toolguard.keys.operate import operator_keys
+from toolguard.keys.policy import PolicySigner, PolicyStatement, PolicyVerifier
 from toolguard.keys.seal import KeyRing, TenantSealer
 from toolguard.keys.secret import Purpose, SecretKey, read_keys, write_key
 from toolguard.keys.sign import Ed25519Signer, PinnedVerifier, PublicKey
@@ -12,6 +13,9 @@ __all__ = [
     "NoteSigner",
     "NoteVerifier",
     "PinnedVerifier",
+    "PolicySigner",
+    "PolicyStatement",
+    "PolicyVerifier",
     "PublicKey",
     "Purpose",
     "SecretKey",

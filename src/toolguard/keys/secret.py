@@ -38,6 +38,8 @@ class Purpose(StrEnum):
     """Ed25519 private key of the approval service: signs resolutions."""
     AUDIT = "audit"
     """Ed25519 private key of whoever signs checkpoints of the journal; verifiers pin its public half."""
+    POLICY = "policy"
+    """Ed25519 private key of a person who signs policies; guards pin its public half under that person's name."""
     REVEAL = "reveal"
     """Seals decisive arguments; the guard and the approval service hold it, so that approvers may see those alone."""
 
@@ -86,7 +88,7 @@ class SecretKey:
         return cls(id=key_id, secret=secret)
 
 
-PUBLIC = frozenset({Purpose.SIGN, Purpose.AUDIT})
+PUBLIC = frozenset({Purpose.SIGN, Purpose.AUDIT, Purpose.POLICY})
 """Purposes whose keys are Ed25519 pairs."""
 
 

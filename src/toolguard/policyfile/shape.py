@@ -104,12 +104,22 @@ def check_shape(document: Document) -> tuple[Parts, list[Problem]]:
             parts.defaults = _one(DefaultsModel, value, (key,), document, problems) or parts.defaults
         elif key == "masking" and isinstance(value, dict):
             parts.masking = _one(MaskingModel, value, (key,), document, problems) or parts.masking
+        elif key == "metadata" and isinstance(value, dict):
+            head[key] = _as_written(value, document)
         else:
             head[key] = value
     parts.head = _one(PolicyModel, head, (), document, problems)
     places = {(p.line, p.column) for p in problems}
     problems += [p for p in _empties(data, (), document) if (p.line, p.column) not in places]
     return parts, problems
+
+
+def _as_written(metadata: dict[str, Any], document: Document) -> dict[str, Any]:
+    """A version is a name: 1.10 is not 1.1, though the numbers are equal."""
+    version = metadata.get("version")
+    if isinstance(version, int | float) and not isinstance(version, bool):
+        return {**metadata, "version": document.values["metadata", "version"].value}
+    return metadata
 
 
 def _empties(data: Any, at: At, document: Document) -> Iterator[Problem]:

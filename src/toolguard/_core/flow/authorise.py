@@ -43,7 +43,9 @@ def authorise(setting: Setting, raw: object) -> Flow[Permit]:
     """
     started: float = yield Now()
     call: str = yield NewId()
-    trail = Trail.begin(setting.scope, setting.tool, setting.ref, call=call, started=started)
+    trail = Trail.begin(
+        setting.scope, setting.tool, setting.ref, call=call, started=started, policy=setting.policy.sha256
+    )
     try:
         registers: Registers = yield ReadRegister()
         if registers.frozen(setting.scope.caller.agent) is not None:  # it may have been lifted

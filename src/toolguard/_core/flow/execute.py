@@ -71,6 +71,13 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
     if trail.tool.identity != setting.tool.identity or trail.ref != setting.ref:
         yield from abandon(setting, permit, Outcome.DENIED, "permit")
         raise InvalidatedError("this permit is for another tool or call; the call did not run", call_id=trail.call)
+    if judged.decision.policy_sha256 != setting.policy.sha256:
+        yield from abandon(setting, permit, Outcome.INVALIDATED, "policy_changed")
+        raise InvalidatedError(
+            f"the policy changed after this call of {setting.tool.name!r} was judged; it did not run, make it again",
+            code="policy_changed",
+            call_id=trail.call,
+        )
     if not _is_judged(judged, passed):
         yield from _changed_after(setting, permit, "arguments_changed")
     if approval is not None and not (yield from same_contents(setting, judged, approval)):

@@ -29,5 +29,6 @@ CREATE TRIGGER check_mark BEFORE UPDATE ON toolguard.marks
     FOR EACH ROW EXECUTE FUNCTION toolguard.check_mark();
 
 ALTER TABLE toolguard.marks ENABLE ROW LEVEL SECURITY;
+-- which signed policies were in force concerns every tenant
 CREATE POLICY tenant ON toolguard.marks
-    USING (tenant = ANY ((SELECT toolguard.tenants())::text[]) OR '*' = ANY ((SELECT toolguard.tenants())::text[]));
+    USING (tenant = '' OR tenant = ANY ((SELECT toolguard.tenants())::text[]) OR '*' = ANY ((SELECT toolguard.tenants())::text[]));
