@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from toolguard._core.call import Caller, Json, Tool
+from toolguard._core.history import UNREAD, History
 from toolguard._core.mask import Finding
 from toolguard._core.provenance import UNTRACED, Provenance
 from toolguard._core.risk import Risk
@@ -40,6 +41,7 @@ class Facts:
         now: the same moment as UTC seconds.
         environment: ``production``, ``development``, …
         session: facts about the session so far: ``id``, ``run``, ``calls`` (made in this process).
+        history: what outlives this process: taint, labels and counts, as far as a rule asks for them.
         provenance: where the deciding values came from: the user, a result, the model.
         memo: what conditions worked out on the way, so that several rules don't repeat it; dies with the facts.
     """
@@ -56,6 +58,7 @@ class Facts:
     now: float = 0.0
     environment: str = "production"
     session: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    history: History = UNREAD
     provenance: Provenance = UNTRACED
     memo: dict[object, Json] = field(default_factory=dict, repr=False, compare=False)
 

@@ -239,10 +239,10 @@ def _over(asked: Counted, history: History) -> bool | None:
 class Watch:
     """What a whole policy asks of history, and so what its calls have to leave behind.
 
-    ``patients`` holds the longest time for which each one's patients count; ``flows`` is whether taint and labels count.
+    Times are the longest in seconds for which a mark counts, 0 for ever. ``flows`` is whether taint and labels count.
     """
 
-    ran: frozenset[Pattern] = frozenset()
+    ran: Mapping[Pattern, float] = field(default_factory=dict)
     rates: Mapping[tuple[By, Pattern], float] = field(default_factory=dict)
     patients: Mapping[By, float] = field(default_factory=dict)
     flows: bool = False
@@ -255,13 +255,17 @@ class Watch:
     def of(cls, pasts: tuple[Past, ...]) -> Watch:
         rates: dict[tuple[By, Pattern], float] = {}
         patients: dict[By, float] = {}
+        ran: dict[Pattern, float] = {}
         for past in pasts:
+            if (after := past.after) is not None:
+                others = ran.get(after.calls, after.within)
+                ran[after.calls] = max(after.within, others) if after.within and others else 0.0
             if (rate := past.more_than) is not None:
                 rates[rate.by, rate.calls] = max(rate.per, rates.get((rate.by, rate.calls), 0.0))
             if (budget := past.patients) is not None:
                 patients[budget.by] = max(budget.per, patients.get(budget.by, 0.0))
         return cls(
-            ran=frozenset(p.after.calls for p in pasts if p.after is not None),
+            ran=ran,
             rates=rates,
             patients=patients,
             flows=any(p.taint or p.label or p.reads for p in pasts),

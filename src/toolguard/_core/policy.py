@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 from toolguard._core.approver import ApproverRule
 from toolguard._core.call import Tool
 from toolguard._core.condition import Condition, ConditionError, Facts
+from toolguard._core.history import NO_HISTORY, History, Past, Patients, Rate, Watch
 from toolguard._core.masking import UNSAID, Masking
 from toolguard._core.risk import Risk, RiskLevel
 from toolguard._core.toolrule import Handling, ToolRule, glob_matches, identity_fits, may_be, merge, stricter, surely_is
@@ -67,12 +68,16 @@ class Match:
     min_risk: RiskLevel | None = None
     time: TimeWindow | None = None
     annotations: tuple[tuple[str, bool], ...] = ()
+    past: Past | None = None
     origin: frozenset[str] = frozenset()
     all_origins: bool = False
     """Every deciding value must be of such an origin, as for a rule that allows; else any of them."""
 
     def holds(self, facts: Facts) -> bool:
-        """Whether the rest holds; by ``tool`` and ``category`` a plan has found the rule already."""
+        """Whether the rest holds; by ``tool`` and ``category`` a plan has found the rule already.
+
+        What the time before the call says (``past``), `decide` asks.
+        """
         return (
             (not self.role or not self.role.isdisjoint(facts.caller.roles))
             and (not self.agent or any(glob_matches(g, facts.caller.agent) for g in self.agent))
@@ -233,6 +238,9 @@ class Decision:
         fired: every rule that matched, shadow rules included.
         approver_rules: every approver rule the call must satisfy.
         would: what would be enforced were the policy not in shadow mode.
+        history: what was known of the time before the call.
+        near: limits that the call has to keep to when it runs; beyond them another rule matches.
+        never: those of them that its result has to keep to as well, since beyond them a rule denies.
     """
 
     effect: Effect
@@ -245,6 +253,9 @@ class Decision:
     policy_version: str
     policy_sha256: str
     would: Effect
+    history: History = NO_HISTORY
+    near: tuple[Rate | Patients, ...] = ()
+    never: tuple[Patients, ...] = ()
 
     @property
     def rule_ids(self) -> tuple[str, ...]:
@@ -284,6 +295,12 @@ class Policy:
     masking: Masking = UNSAID
     packs: tuple[str, ...] = ()
     """Packs it includes, each ``name@version``."""
+    watch: Watch = field(init=False, repr=False, compare=False)
+    """What its rules ask of history, and so what every call leaves behind."""
+
+    def __post_init__(self) -> None:
+        pasts = tuple(r.match.past for r in self.rules if r.match.past is not None)
+        object.__setattr__(self, "watch", Watch.of(pasts))
 
     def plan(self, tool: Tool) -> ToolPlan:
         """The policy as it concerns ``tool``. Cost grows with the policy; `decide` on a plan does not."""
@@ -303,9 +320,15 @@ def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
     matched. The same facts always give the same decision, whatever the order of the rules.
     """
     hits: list[tuple[Rule, Fired]] = []
+    near: list[tuple[Rate | Patients, Effect]] = []
     for rule in plan.candidates(facts.risk.classes):
         if rule.match.holds(facts):
-            hit = _fire(rule, facts)
+            past = rule.match.past
+            met = True if past is None else past.met(facts.history)
+            if met is False:
+                near += [(limit, rule.effect) for limit in _near(policy, rule, facts)]
+                continue
+            hit = _fire(rule, facts, "" if met else "history_unread")
             if hit is not None:
                 hits.append((rule, hit))
     fired = [f for _, f in hits]
@@ -332,6 +355,9 @@ def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
         policy_version=policy.version,
         policy_sha256=policy.sha256,
         would=effect,
+        history=facts.history if facts.history.known else NO_HISTORY,
+        near=tuple(dict.fromkeys(limit for limit, _ in near)),
+        never=tuple(dict.fromkeys(n for n, e in near if e is Effect.DENY and isinstance(n, Patients))),
     )
 
 
@@ -343,9 +369,18 @@ def _default(policy: Policy, plan: ToolPlan, risk: Risk) -> tuple[Effect, str]:
     return policy.defaults.by_risk.get(risk.level, Effect.DENY), "default"
 
 
-def _fire(rule: Rule, facts: Facts) -> Fired | None:
-    error: str | None = None
-    effect = rule.effect
+def _near(policy: Policy, rule: Rule, facts: Facts) -> tuple[Rate | Patients, ...]:
+    """The limits that keep ``rule`` from matching, where it would bind."""
+    if rule.match.past is None or rule.shadow or policy.mode is Mode.SHADOW:
+        return ()
+    limits = rule.match.past.near(facts.history)
+    return limits if limits and _fire(rule, facts) is not None else ()
+
+
+def _fire(rule: Rule, facts: Facts, unread: str = "") -> Fired | None:
+    """What the rule asks for, if its condition holds too. ``unread`` is why the rest could not be told."""
+    error: str | None = unread or None
+    effect = max(rule.effect, rule.on_error) if unread else rule.effect
     if rule.when is not None:
         try:
             if not rule.when.holds(facts):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from toolguard._core.approval import Approval, Request
 from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Caller, CallRef, Json, Tool, canonical, keyed_digest
+from toolguard._core.history import History
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Decision
 from toolguard._core.risk import Risk
@@ -176,6 +177,7 @@ class Trail:
             "toolguard.policy.rule.id": [f.id for f in decision.fired],
             "toolguard.args.hmac": args_digest,
         }
+        body |= _remembered(decision.history)
         body |= self._asked(decision, environment, utc_offset)
         if reaching := counts(f.type for f in revealed):
             body["toolguard.phi.revealed"] = reaching
@@ -336,6 +338,18 @@ def _asked(request: Request | None) -> dict[str, Json]:
     """What an execution says of the question it ran on: enough to show it where that question is shown."""
     if request is None:
         return {}
+def _remembered(history: History) -> dict[str, Json]:
+    """What was known of the time before the call: words and counts."""
+    body: dict[str, Json] = {}
+    if history.taints:
+        body["toolguard.session.taints"] = sorted(history.taints)
+    if history.labels:
+        body["toolguard.args.labels"] = sorted(history.labels)
+    if history.counts:
+        body["toolguard.history.counts"] = [t for t in history.told() if not t.startswith(("taint:", "label:"))]
+    return body
+
+
     return {"toolguard.approval.id": request.id, "toolguard.approval.requested_at": request.created}
 
 

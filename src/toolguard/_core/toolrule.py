@@ -61,6 +61,10 @@ class ToolRule:
     trusted_results: bool = False
     subject: str | None = None
     """The argument (dotted path) that names the patient a call concerns; broken glass holds for one patient."""
+    patient: tuple[str, ...] = ()
+    """Fields of its arguments and structured results (dotted path; lists are walked) that identify patients."""
+    content: str | None = None
+    """``untrusted`` where its results hold text of strangers, ``trusted`` where they never do; None: see `content.taints`."""
     credentials: frozenset[str] = frozenset()
     """Names of credentials its calls may ask for while they execute."""
     references: Mapping[str, str] = field(default_factory=dict)
@@ -82,6 +86,8 @@ _SETTINGS = (
     "results",
     "trusted_results",
     "subject",
+    "patient",
+    "content",
     "credentials",
 )
 
@@ -162,6 +168,8 @@ def _stricter_rule(one: ToolRule, other: ToolRule) -> ToolRule:
         results=both("results", stricter),
         trusted_results=both("trusted_results", lambda a, b: a and b),
         subject=both("subject", lambda a, b: a if a == b else None),
+        patient=both("patient", lambda a, b: tuple(sorted({*a, *b}))),
+        content=both("content", max),
         credentials=both("credentials", frozenset.intersection),
         references=dict(sorted([*one.references.items(), *other.references.items()])),
         said=frozenset(name for name in _SETTINGS if one.says(name) or other.says(name)),

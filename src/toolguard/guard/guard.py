@@ -17,8 +17,7 @@ from toolguard.config import PART_NAMES, Parts, assemble, load_parts
 from toolguard.config.policies import Loaded, loaded_marks, loaded_record, refused_record
 from toolguard.errors import ConfigError, IdentityError, UnknownToolError
 from toolguard.guard.known import Force, Known
-from toolguard.guard.said import Said
-from toolguard.guard.session import Session
+from toolguard.guard.session import Session, entered_session
 from toolguard.guard.watch import PolicyWatch
 from toolguard.ports import SessionKey
 from toolguard.register import RegisterReader
@@ -171,6 +170,7 @@ class Guard:
         suspend: str | None = None,
         wait: float | None = None,
     ) -> Session:
+        parent: Session | None = None,
         """Bind an identity. Everything guarded happens in a session.
 
         Args:
@@ -180,11 +180,13 @@ class Guard:
             suspend: ``block`` or ``raise``; default from the configuration.
             wait: seconds to wait for a person in ``block`` mode; default from the configuration.
         """
+            parent: the session it belongs to, such as that of the agent that starts this one; what one of them reads
+                taints both. Default: the one this code runs in.
         if not isinstance(caller, Caller):
             raise IdentityError("guard.session needs caller=Caller(...); say who is behind the calls")
         if self._closed:
             raise ConfigError("this guard is closed; make a new one")
-        return Session(self, caller, run=run, id=id, suspend=suspend, wait=wait)
+        return Session(self, caller, run=run, id=id, suspend=suspend, wait=wait, parent=parent or entered_session())
 
     def verify_caller(self, token: str, *, agent: str, roles: frozenset[str] | set[str] = frozenset()) -> Caller:
         """The verified caller a personal session token stands for.

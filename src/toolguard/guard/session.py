@@ -26,9 +26,10 @@ from toolguard._core.flow.forget import invalidate_open as forget_flow
 from toolguard._core.flow.masking import Meanings
 from toolguard._core.flow.reveal import disclose as disclose_flow
 from toolguard._core.flow.setting import DEFAULT_PAUSES
+from toolguard._core.history import TAINTS, Mark
 from toolguard._core.policy import Decision
 from toolguard._core.records import Scope, label
-from toolguard._core.steps import Origin
+from toolguard._core.steps import Change, Origin
 from toolguard._core.vault import Token
 from toolguard.bound import BoundTool
 from toolguard.drive import Hands
@@ -41,10 +42,13 @@ from toolguard.streams import MaskStream, RevealStream
 if TYPE_CHECKING:
     from toolguard.guard.guard import Guard
 
-__all__ = ["Session", "current_session"]
+__all__ = ["MOST_SESSIONS", "Session", "current_session", "entered_session"]
 
 _sessions: ContextVar[tuple[Session, ...]] = ContextVar("toolguard_sessions", default=())
 """Sessions entered here, innermost last; a tuple, since tasks and threads enter one session side by side."""
+MOST_SESSIONS = 16
+"""How many sessions one may stand for: itself and those it belongs to."""
+_BELONGS = "belongs"
 _REVEAL = Tool.describe(
     "toolguard.reveal",
     source="toolguard",
@@ -65,6 +69,12 @@ def current_session() -> Session:
             "no session: nobody is known to be behind this call; open one with guard.session(caller=...) around it"
         )
     return sessions[-1]
+
+
+def entered_session() -> Session | None:
+    """The session this code runs in, if it runs in one."""
+    sessions = _sessions.get()
+    return sessions[-1] if sessions else None
 
 
 def _suspension(word: str) -> Suspension:
@@ -91,7 +101,15 @@ class Session:
     """One caller, one run, one vault. Use it as a context manager, or pass it where a session is asked for."""
 
     def __init__(
-        self, guard: Guard, caller: Caller, *, run: str | None, id: str | None, suspend: str | None, wait: float | None
+        self,
+        guard: Guard,
+        caller: Caller,
+        *,
+        run: str | None,
+        id: str | None,
+        suspend: str | None,
+        wait: float | None,
+        parent: Session | None = None,
     ) -> None:
         parts = guard.parts
         self.guard = guard
@@ -114,6 +132,7 @@ class Session:
         self._week = 0 if parts.retention is None else parts.retention.used(self._key)
         if id is not None or run is not None:
             self._recall()
+        self._lineage = self._belongs(parent, known=id is None and run is None)
 
     def _renew(self) -> None:
         """Another policy finds other identifiers: detection begins anew, with what this session has masked so far."""
@@ -126,6 +145,21 @@ class Session:
         """What this session masked before, perhaps in another process, is known again."""
         values = self.guard.parts.store.values(self._key, self._sealer)
         self._detector.learn(Term(type=t.type, value=v) for t, v in values.items() if not t.namespace)
+
+    def _belongs(self, parent: Session | None, *, known: bool) -> tuple[str, ...]:
+        """The session and those it belongs to, now or when it was opened before, as subjects of marks."""
+        own = f"session:{self._key.session}"
+        parts = self.guard.parts
+        above = () if parent is None or parent._key.tenant != self._key.tenant else parent._lineage
+        watched = parts.policy.watch.anything
+        before = parts.store.marked(self._key.tenant, own, _BELONGS) if watched and not known else ()
+        lineage = tuple(dict.fromkeys((own, *before, *above)))
+        if len(lineage) > MOST_SESSIONS:
+            raise ConfigError(f"a session belongs to more than {MOST_SESSIONS - 1} others; nest sessions less deep")
+        marks = tuple(Mark(subject=own, kind=_BELONGS, value=s) for s in lineage[1:] if s not in before)
+        if marks and watched:
+            parts.store.commit(Change(tenant=self._key.tenant, marks=marks))
+        return lineage
 
     # --- binding -------------------------------------------------------------------------------------
 
@@ -286,6 +320,23 @@ class Session:
         setting, hands = self._setting(bound, _EXPLAINED, "", False, None)
         return drive.run(judge_flow(setting, arguments or {}), hands).decision
 
+    # --- taint ---------------------------------------------------------------------------------------
+
+    def taint(self, word: str = "untrusted") -> None:
+        """Note for ever that this session, and those it belongs to, saw ``untrusted`` content, or ``phi``.
+
+        Results of guarded tools say so themselves; this is for what an application puts into the context by itself.
+        """
+        if word not in TAINTS:
+            raise ConfigError(f"taint is {word!r}; use one of {', '.join(map(repr, sorted(TAINTS)))}")
+        marks = tuple(Mark(subject=subject, kind="taint", value=word) for subject in self._lineage)
+        self.guard.parts.store.commit(Change(tenant=self._key.tenant, marks=marks))
+
+    def taints(self) -> frozenset[str]:
+        """What this session, and those it belongs to, have seen, as far as the policy has it noted."""
+        store = self.guard.parts.store
+        return frozenset(t for subject in self._lineage for t in store.marked(self._key.tenant, subject, "taint"))
+
     # --- context -------------------------------------------------------------------------------------
 
     def mask(
@@ -425,6 +476,7 @@ class Session:
             agent_reason=reason,
             confirms=parts.confirm is not None or not parts.confirm_critical,
             session_facts={"id": self.id, "run": self.run, "calls": self._calls},
+            lineage=self._lineage,
             replays=replays,
             lease=parts.lease,
             pauses=(*DEFAULT_PAUSES, *pauses) if pauses else DEFAULT_PAUSES,

@@ -29,6 +29,7 @@ from toolguard.policyfile.models import (
     TimeModel,
     ToolModel,
 )
+from toolguard.policyfile.past import check_past, past_of, reads_taints
 from toolguard.policyfile.shape import Parts
 
 __all__ = ["Built", "Source", "build_rules", "build_tools", "choose_default_approval"]
@@ -174,6 +175,8 @@ def build_tools(source: Source) -> Iterator[ToolRule]:
             results=Handling(model.results or "mask"),
             trusted_results=bool(model.trusted_results),
             subject=model.subject,
+            patient=tuple(model.patient or ()),
+            content=model.content,
             credentials=frozenset(model.credentials or ()),
             references=dict(model.references),
             said=frozenset(_said(model, said)),
@@ -187,7 +190,19 @@ def _said(model: ToolModel, said: Iterable[str]) -> Iterator[str]:
 
 
 _TOOL_SETTINGS = frozenset(
-    {"risk", "category", "trusted_for", "prose", "decisive", "results", "trusted_results", "subject", "credentials"}
+    {
+        "risk",
+        "category",
+        "trusted_for",
+        "prose",
+        "decisive",
+        "results",
+        "trusted_results",
+        "subject",
+        "patient",
+        "content",
+        "credentials",
+    }
 )
 
 
@@ -225,7 +240,7 @@ def build_rules(
             because=model.because.strip(),
             controls=tuple(sorted(set(model.controls or ()))),
             effect=effect_of(model.effect),
-            match=_match(model.match, allows=model.effect == "allow"),
+            match=_match(model.match, condition, allows=model.effect == "allow"),
             when=condition,
             approval=model.approval,
             on_error=on_error if model.on_error is None else effect_of(model.on_error),
@@ -240,6 +255,7 @@ def build_rules(
 
 
 def _check_rule(model: RuleModel, at: At, document: Document, approvals: set[str]) -> Iterator[Problem]:
+    yield from check_past(model, at, document)
     window = model.match.time
     if window is not None and window.hours is None and window.days is None:
         yield document.problem((*at, "match", "time"), "says neither hours nor days; add one of them", key=True)
@@ -278,7 +294,7 @@ def _offset(text: str) -> float:
     return (-60.0 if text[0] == "-" else 60.0) * _minutes(text[1:])
 
 
-def _match(model: MatchModel, *, allows: bool) -> Match:
+def _match(model: MatchModel, condition: CelCondition | None, *, allows: bool) -> Match:
     return Match(
         tool=tuple(model.tool or ()),
         category=frozenset(model.category or ()),
@@ -288,6 +304,7 @@ def _match(model: MatchModel, *, allows: bool) -> Match:
         environment=frozenset(model.environment or ()),
         min_risk=None if model.min_risk is None else RiskLevel.of(model.min_risk),
         time=None if model.time is None else _window(model.time),
+        past=past_of(model, reads=condition is not None and reads_taints(condition)),
         origin=frozenset(model.origin or ()),
         all_origins=allows,
         annotations=tuple(sorted((model.annotations or _NO_ANNOTATIONS).model_dump(exclude_none=True).items())),

@@ -59,7 +59,7 @@ VARIABLES: Mapping[str, Any] = {
 FIELDS: Mapping[str, frozenset[str]] = {
     "caller": frozenset({"subject", "issuer", "tenant", "agent", "roles", "assurance", "verified"}),
     "risk": frozenset({"class", "classes", "level", "rank", "evidence"}),
-    "session": frozenset({"id", "run", "calls"}),
+    "session": frozenset({"id", "run", "calls", "taints"}),
 }
 """Fields of the variables whose fields are fixed."""
 

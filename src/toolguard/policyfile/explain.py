@@ -22,6 +22,7 @@ _ERRORS = {
     "too_much_work": "evaluating it went over the limit of iterations",
     "not_a_boolean": "it did not give yes or no",
     "evaluation": "evaluating it failed",
+    "history_unread": "the time before the call could not be read",
 }
 _EFFECTS = {
     Effect.ALLOW: "allowed",
@@ -187,6 +188,8 @@ def _auditor(
         yield f"Outside shadow mode it would be: {_EFFECTS[decision.would]}."
     yield f"Policy {decision.policy_id!r} version {decision.policy_version}, sha256 {decision.policy_sha256}."
     yield f"Risk: {decision.risk.risk_class.value}, {decision.risk.level.label}."
+    if told := ", ".join(decision.history.told()):
+        yield f"Known of the time before it: {told}."
     yield from (f"  Evidence: {text}" for text in evidence)
     if not notes:
         yield f"No rule matched: {decision.because}"

@@ -278,6 +278,14 @@ class ToolModel(_Model):
     subject: _Name | None = Field(
         default=None, description="The argument that names the patient; broken glass holds for one patient."
     )
+    patient: Names | None = Field(
+        default=None,
+        description="Fields of its arguments and structured results that identify patients (dotted path; lists are walked).",
+    )
+    content: Literal["trusted", "untrusted"] | None = Field(
+        default=None,
+        description="Whether strangers can write what its results hold; where it is not said, the guard judges by the tool.",
+    )
     credentials: Credentials | None = Field(
         default=None, description="Credentials its calls may ask for while they execute."
     )
@@ -308,6 +316,32 @@ class AnnotationsModel(_Model):
     open_world: bool | None = Field(default=None, description="It reaches beyond a closed system, such as to the web.")
 
 
+class AfterModel(_Model):
+    """A call that ran earlier in this session, or in one it belongs to."""
+
+    tool: Names | None = Field(default=None, description="Tool names; * any run of characters, ? one.")
+    category: Classes | None = Field(default=None, description="Kinds of effect.")
+    within: Seconds | None = Field(default=None, description="How long ago at most, such as 1h; left out: at any time.")
+
+
+class MoreThanModel(_Model):
+    """More calls than so many, this one included. Calls that fit the rule's tool and category count."""
+
+    calls: int = Field(ge=0, le=1_000_000, description="How many may run.")
+    per: Seconds = Field(description="In this time, such as 1h.")
+    by: Literal["session", "person", "agent", "tenant"] = Field(default="session", description="Whose calls count.")
+
+
+class PatientsModel(_Model):
+    """More distinct patients than so many, this call's included."""
+
+    more_than: int = Field(ge=0, le=1_000_000, description="How many there may be.")
+    per: Seconds = Field(description="In this time, such as 24h.")
+    by: Literal["session", "person", "agent", "tenant"] = Field(default="person", description="Whose patients count.")
+
+
+TaintWord: TypeAlias = Literal["untrusted", "phi"]
+LabelWord: TypeAlias = Literal["untrusted", "phi", "unknown"]
 OriginWord: TypeAlias = Literal["user", "system", "linked", "result", "model"]
 
 
@@ -322,6 +356,27 @@ class MatchModel(_Model):
     environment: Names | None = Field(default=None, description="Such as production.")
     min_risk: LevelWord | None = Field(default=None, description="This risk or a higher one.")
     time: TimeModel | None = Field(default=None, description="At these times; both hours and days must hold.")
+    after: AfterModel | None = Field(default=None, description="After such a call.")
+    more_than: MoreThanModel | None = Field(default=None, description="Above a number of calls.")
+    patients: PatientsModel | None = Field(default=None, description="Above a number of distinct patients.")
+    taint: (
+        Annotated[
+            list[TaintWord],
+            BeforeValidator(_listed),
+            Field(min_length=1),
+            _strings({"type": "string", "enum": list(get_args(TaintWord))}),
+        ]
+        | None
+    ) = Field(default=None, description="What the session has read; it never gets rid of it.")
+    label: (
+        Annotated[
+            list[LabelWord],
+            BeforeValidator(_listed),
+            Field(min_length=1),
+            _strings({"type": "string", "enum": list(get_args(LabelWord))}),
+        ]
+        | None
+    ) = Field(default=None, description="What the files, addresses and objects in the arguments carry.")
     origin: (
         Annotated[
             list[OriginWord],

@@ -29,7 +29,7 @@ from toolguard.errors import (
     ToolguardError,
 )
 
-__all__ = ["authorise"]
+__all__ = ["authorise", "deny"]
 
 
 def authorise(setting: Setting, raw: object) -> Flow[Permit]:
@@ -65,7 +65,7 @@ def authorise(setting: Setting, raw: object) -> Flow[Permit]:
         ) from None
     decision = judged.decision
     if decision.effect is Effect.DENY:
-        yield from _deny(setting, trail, judged)
+        yield from deny(setting, trail, judged)
     if decision.effect is Effect.REQUIRE_APPROVAL:
         try:
             stands = yield from basis(setting, judged)
@@ -91,7 +91,8 @@ def _record_refusal(setting: Setting, trail: Trail, code: str, error_type: str =
     yield Commit(Change(tenant=setting.tenant, records=(trail.refused(code, at=at, error_type=error_type),)))
 
 
-def _deny(setting: Setting, trail: Trail, judged: Judged) -> Flow[None]:
+def deny(setting: Setting, trail: Trail, judged: Judged) -> Flow[None]:
+    """Record that the policy refuses the call, and say so."""
     decision = judged.decision
     yield from void_after_denial(setting, trail)
     at: float = yield Now()

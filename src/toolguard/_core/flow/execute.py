@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from toolguard._core.approval import (
@@ -16,14 +17,18 @@ from toolguard._core.approval import (
 )
 from toolguard._core.audit import Kind, Outcome
 from toolguard._core.call import Json, canonical, freeze
+from toolguard._core.flow.ask import ask
+from toolguard._core.flow.authorise import deny
 from toolguard._core.flow.claim import abandon, commit_claim
 from toolguard._core.flow.contents import reach, same_contents
-from toolguard._core.flow.ends import expire, invalidate, refused
+from toolguard._core.flow.ends import decided, expire, invalidate, refused
+from toolguard._core.flow.history import claim_limits, claim_marks, recall, result_limits, result_marks
 from toolguard._core.flow.items import most_items
 from toolguard._core.flow.masking import mask, token_findings, tokenise
 from toolguard._core.flow.setting import Done, Flow, Judged, Permit, Setting
+from toolguard._core.history import Limit, Mark
 from toolguard._core.mask import Finding
-from toolguard._core.policy import Handling
+from toolguard._core.policy import Effect, Handling, decide
 from toolguard._core.records import shown
 from toolguard._core.scrub import scrub
 from toolguard._core.steps import (
@@ -31,6 +36,7 @@ from toolguard._core.steps import (
     Claim,
     Commit,
     Find,
+    Inspect,
     Invoke,
     LedgerRow,
     NewId,
@@ -48,20 +54,25 @@ from toolguard._core.vault import Namespace, canonical_form
 from toolguard.errors import (
     ConflictError,
     DeniedError,
+    HistoryLimitError,
     InvalidatedError,
     LimitError,
     ReplayError,
     ResultWithheldError,
     ToolFailedError,
+    ToolguardError,
 )
 
 __all__ = ["execute"]
 
 
-def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
+def execute(setting: Setting, permit: Permit, passed: object, *, again: bool = True) -> Flow[Done]:
     """Run a permitted call once, on exactly the objects in ``passed``.
 
+    Where others used up meanwhile what a rule lets through, it is judged ``again``, once.
+
     Raises:
+        NotAllowedError, Suspended: it may not run any more; that is recorded.
         InvalidatedError: ``passed`` is not what was judged.
         ReplayError: the call was already claimed.
         ToolFailedError: the tool ran and raised.
@@ -104,9 +115,13 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
         claim=claim,
         update=_update(approval, running),
         use=permit.basis.use if permit.basis is not None else None,
+        marks=claim_marks(setting, judged.traces, trail.call),
+        limits=claim_limits(judged.decision, judged.traces),
     )
     try:
         yield from commit_claim(setting, permit, change)
+    except HistoryLimitError:
+        return (yield from _judged_again(setting, permit, passed, again))
     except LimitError:
         yield from abandon(setting, permit, Outcome.DENIED, "standing_used_up")
         raise DeniedError(
@@ -132,6 +147,43 @@ def execute(setting: Setting, permit: Permit, passed: object) -> Flow[Done]:
     if ran.error is not None:
         yield from _failed(setting, permit, running, span, now, ran.error)
     return (yield from _returned(setting, permit, running, span, now, ran))
+
+
+def _judged_again(setting: Setting, permit: Permit, passed: object, again: bool) -> Flow[Done]:
+    """Other calls came first, and a limit is reached that kept a rule from matching: what does the policy say now?"""
+    trail, judged = permit.trail, permit.judged
+    if not again or judged.traces is None:
+        yield from abandon(setting, permit, Outcome.DENIED, "history_limit")
+        raise _too_many(setting, permit)
+    try:
+        traces = yield from recall(judged.traces)
+    except ToolguardError as fault:
+        yield from abandon(setting, permit, Outcome.DENIED, fault.code)
+        raise
+    decision = decide(setting.policy, setting.plan, traces.facts)
+    withheld = judged.decision.obligations.args
+    judged = replace(judged, decision=decision, traces=traces)
+    if decision.effect is Effect.DENY:
+        yield from deny(setting, trail, judged)
+    if decision.effect is Effect.REQUIRE_APPROVAL:
+        trail, approval = yield from ask(setting, trail, judged)
+        permit = Permit(trail=trail, judged=judged, pending=(), approval=approval)
+    elif permit.approval is None and permit.basis is None and decision.obligations.args == withheld:
+        at: float = yield Now()
+        permit = replace(permit, judged=judged, pending=(decided(trail, judged, Outcome.ALLOWED, at),))
+    else:  # what the tool would get is not what was judged, or what let it run is not what would now
+        yield from abandon(setting, permit, Outcome.DENIED, "history_limit")
+        raise _too_many(setting, permit)
+    return (yield from execute(setting, permit, passed, again=False))
+
+
+def _too_many(setting: Setting, permit: Permit) -> DeniedError:
+    return DeniedError(
+        f"other calls came first and reached a limit that the policy sets for {setting.tool.name!r}; the call did not run",
+        code="history_limit",
+        model_text="Other calls came first, and a limit is reached. This call did not run.",
+        call_id=permit.trail.call,
+    )
 
 
 def _is_judged(judged: Judged, passed: object) -> bool:
@@ -202,10 +254,12 @@ def _failed(
 ) -> Flow[None]:
     kind = _kind(error)
     try:
-        masked, _ = yield from mask(str(error)[:4096], Origin.RESULT, None, keep_tokens=False, own=_own(permit))
+        text = str(error)[:4096]
+        masked, found = yield from mask(text, Origin.RESULT, None, keep_tokens=False, own=_own(permit))
+        marks = yield from result_marks(setting, permit.judged.traces, text, found, shown=True)
     except Exception:  # noqa: BLE001 - whatever fails here, the message is withheld
-        masked = ""
-    yield from _end(setting, permit, running, span, started, Kind.CALL_FAILED, error=kind)
+        masked, marks = "", ()
+    yield from _end(setting, permit, running, span, started, Kind.CALL_FAILED, error=kind, marks=marks)
     raise ToolFailedError(
         f"tool {setting.tool.name!r} ran and failed with {kind}; its message is in .original",
         error_type=kind,
@@ -230,8 +284,10 @@ def _returned(
     setting: Setting, permit: Permit, running: Approval | None, span: str, started: float, ran: Ran
 ) -> Flow[Done]:
     value = ran.value
+    judged = permit.judged
     try:
-        masked, found = yield from _mask_result(setting, permit, ran)
+        plain, masked, found = yield from _mask_result(setting, permit, ran)
+        marks = yield from result_marks(setting, judged.traces, plain, found, shown=True)
         kept = yield from _keep(setting, value, masked)
         shown = setting.shape.close(value, masked)
     except Exception as fault:  # noqa: BLE001 - the tool has run: whatever fails now, its result is withheld
@@ -240,7 +296,18 @@ def _returned(
         )
         raise (fault if isinstance(fault, ResultWithheldError) else _withheld(setting, permit)) from None
     told: Json = masked if permit.judged.decision.obligations.results is not Handling.PASS else None
-    yield from _end(setting, permit, running, span, started, Kind.CALL_RETURNED, found=found, result=kept, told=told)
+    limits = result_limits(judged.decision, judged.traces, marks)
+    end = partial(_end, setting, permit, running, span, started, Kind.CALL_RETURNED)
+    try:
+        yield from end(found=found, result=kept, told=told, marks=marks, limits=limits)
+    except HistoryLimitError:
+        unseen = tuple(mark for mark in marks if mark.kind != "patient")
+        yield from end(withheld=True, error="history_limit", marks=unseen)
+        raise ResultWithheldError(
+            f"tool {setting.tool.name!r} ran, but its result is about more patients than the policy lets anybody see "
+            "and is withheld; ask for fewer",
+            call_id=permit.trail.call,
+        ) from None
     return Done(value=shown, call=permit.trail.call, seen=masked)
 
 
@@ -251,7 +318,8 @@ def _withheld(setting: Setting, permit: Permit) -> ResultWithheldError:
     )
 
 
-def _mask_result(setting: Setting, permit: Permit, ran: Ran) -> Flow[tuple[Json, tuple[Finding, ...]]]:
+def _mask_result(setting: Setting, permit: Permit, ran: Ran) -> Flow[tuple[Json, Json, tuple[Finding, ...]]]:
+    """The result as JSON, the same masked, and the identifiers in it."""
     plain = scrub(freeze(setting.shape.open(ran.value)).data, ran.secrets)
     wanted = permit.judged.decision.obligations
     if wanted.max_result_chars is not None and len(canonical(plain)) > wanted.max_result_chars:
@@ -269,9 +337,13 @@ def _mask_result(setting: Setting, permit: Permit, ran: Ran) -> Flow[tuple[Json,
     origin = Origin.TRUSTED if setting.plan.rule.trusted_results else Origin.RESULT
     if wanted.results is Handling.PASS:
         planted = tuple(f for f, _ in token_findings(plain))
-        return (yield from tokenise(plain, planted, Namespace.PROTECTED)), ()
+        there: tuple[Finding, ...] = ()
+        if permit.judged.traces is not None:  # patients count also where they are shown
+            there = yield Inspect(plain, origin, setting.shape.schema)
+        return plain, (yield from tokenise(plain, planted, Namespace.PROTECTED)), there
     schema, masking = setting.shape.schema, setting.policy.masking
-    return (yield from mask(plain, origin, schema, keep_tokens=False, own=_own(permit), masking=masking))
+    masked, found = yield from mask(plain, origin, schema, keep_tokens=False, own=_own(permit), masking=masking)
+    return plain, masked, found
 
 
 def _keep(setting: Setting, value: Any, masked: Json) -> Flow[bytes]:
@@ -295,6 +367,8 @@ def _end(
     found: tuple[Finding, ...] = (),
     withheld: bool = False,
     result: bytes = b"",
+    marks: tuple[Mark, ...] = (),
+    limits: tuple[Limit, ...] = (),
     told: Json = None,
 ) -> Flow[None]:
     """The last record of a call, with the end of its approval and its ledger row, in one transaction."""
@@ -328,15 +402,19 @@ def _end(
         records=(record,),
         settle=settle,
         update=_update(running, ended),
+        marks=marks,
+        limits=limits,
         announce=running.id if running else None,
     )
     try:
         try:
             yield Commit(change)
+        except HistoryLimitError:
+            raise
         except ConflictError:
             yield from _end_after_sweep(setting, running, ended, change)
-    except Exception:
-        if kind is Kind.CALL_INDETERMINATE:
+    except Exception as fault:
+        if kind is Kind.CALL_INDETERMINATE or isinstance(fault, HistoryLimitError):
             raise
         raise _withheld(setting, permit) from None
 

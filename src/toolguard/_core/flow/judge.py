@@ -11,6 +11,7 @@ from typing import cast
 from toolguard._core.approval import Approval
 from toolguard._core.call import Arguments, Json, args_digest, call_digest, canonical, freeze
 from toolguard._core.condition import Facts
+from toolguard._core.flow.history import remember
 from toolguard._core.flow.masking import token_findings, tokenise
 from toolguard._core.flow.setting import Flow, Judged, Setting
 from toolguard._core.flow.typed import as_numbers, with_surrogates, with_tokens
@@ -129,25 +130,23 @@ def _judge_once(
         risk, own = combine((*risk.evidence, *raised), default=risk), (*own, *raised)
     risk = as_policy_says(plan, setting.risk, risk, own)
     local = moment(now + setting.utc_offset)
-    decision = decide(
-        setting.policy,
-        plan,
-        Facts(
-            tool=tool,
-            caller=caller,
-            data=arguments.data,
-            risk=risk,
-            present=present,
-            revealed=revealed,
-            hour=local.minute // 60,
-            minute=local.minute % 60,
-            weekday=local.day,
-            now=now,
-            environment=setting.environment,
-            session=setting.session_facts,
-            provenance=provenance,
-        ),
+    facts = Facts(
+        tool=tool,
+        caller=caller,
+        data=arguments.data,
+        risk=risk,
+        present=present,
+        revealed=revealed,
+        hour=local.minute // 60,
+        minute=local.minute % 60,
+        weekday=local.day,
+        now=now,
+        environment=setting.environment,
+        session=setting.session_facts,
+        provenance=provenance,
     )
+    traces = yield from remember(setting, facts, {**names, **{s: names[t] for s, t in stands.items() if t in names}})
+    decision = decide(setting.policy, plan, facts if traces is None else traces.facts)
     key = setting.scope.digest_key
     decisive = plan.rule.decisive
     target = canonical({name: at(arguments.data, name) for name in decisive}).decode() if decisive else ""
@@ -166,6 +165,7 @@ def _judge_once(
         entered=taken.entered,
         names=names,
         stands=stands,
+        traces=traces,
         environment=setting.environment,
         utc_offset=setting.utc_offset,
     )
@@ -261,7 +261,10 @@ def as_policy_says(plan: ToolPlan, static: Risk, risk: Risk, own: tuple[Evidence
     if rule.category:
         text = "The policy files this tool under {}."
         classes = sorted(map(RiskClass, rule.category))
-        named = (Evidence(source="policy.category", risk_class=c, level=risk.level, text=text.format(c.value)) for c in classes)
+        named = (
+            Evidence(source="policy.category", risk_class=c, level=risk.level, text=text.format(c.value))
+            for c in classes
+        )
         risk = replace(risk, evidence=(*risk.evidence, *named))
     return risk
 

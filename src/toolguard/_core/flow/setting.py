@@ -10,6 +10,8 @@ from typing import Any, TypeAlias, TypeVar
 from toolguard._core.approval import Approval
 from toolguard._core.audit import Draft, Outcome
 from toolguard._core.call import Arguments, CallRef, Json, Tool
+from toolguard._core.condition import Facts
+from toolguard._core.history import Ask, By
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Decision, Policy, ToolPlan
 from toolguard._core.provenance import Provenance
@@ -19,7 +21,18 @@ from toolguard._core.steps import Step, Use
 from toolguard._core.vault import Token
 from toolguard.errors import Suspended
 
-__all__ = ["DEFAULT_PAUSES", "Basis", "Done", "Flow", "Judged", "Permit", "ResultShape", "Setting", "Suspension"]
+__all__ = [
+    "DEFAULT_PAUSES",
+    "Basis",
+    "Done",
+    "Flow",
+    "Judged",
+    "Permit",
+    "ResultShape",
+    "Setting",
+    "Suspension",
+    "Traces",
+]
 
 DEFAULT_PAUSES: tuple[type[BaseException], ...] = (Suspended,)
 
@@ -73,6 +86,8 @@ class Setting:
     utc_offset: float = 0.0
     agent_reason: str = field(default="", repr=False)
     session_facts: Mapping[str, Json] = field(default_factory=dict)
+    lineage: tuple[str, ...] = ()
+    """The session and those it belongs to, as subjects of marks; empty for the session alone."""
     pointers: Callable[[Json], tuple[str, ...]] | None = field(default=None, repr=False)
     """Arguments that look like references (a path, a URL), so that people can be told whose contents nothing binds."""
     trace: Callable[[Json, Json], Provenance] | None = field(default=None, repr=False)
@@ -85,6 +100,27 @@ class Setting:
     @property
     def tenant(self) -> str:
         return self.scope.caller.tenant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """What one judged call has to do with the time before and after it.
+
+    Attributes:
+        facts: what was judged, to judge it again under a fresh history.
+        subjects: whose marks count and are written, by whose calls a rule counts.
+        patients: those the arguments are about.
+        references: digests of the names of what the arguments refer to.
+        writes: names of what the call may write to; they hold paths, and are never kept.
+    """
+
+    facts: Facts = field(repr=False)
+    now: float
+    subjects: Mapping[By, tuple[str, ...]]
+    patients: frozenset[str] = frozenset()
+    references: tuple[str, ...] = ()
+    writes: tuple[str, ...] = field(default=(), repr=False)
+    asks: tuple[tuple[object, tuple[Ask, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +145,8 @@ class Judged:
     """Surrogates in ``arguments``, and the tokens they stand for."""
     environment: str = ""
     utc_offset: float = 0.0
+    traces: Traces | None = None
+    """None where the policy asks nothing of the time before a call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,405 @@
+"""History: what is read of the time before a call, and what the call leaves behind for those after it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import cast
+
+from toolguard._core.call import Json, keyed_digest
+from toolguard._core.condition import Facts
+from toolguard._core.content import taints
+from toolguard._core.flow.setting import Flow, Setting, Traces
+from toolguard._core.history import (
+    PHI,
+    TAINTS,
+    UNKNOWN,
+    UNTRUSTED,
+    After,
+    Ask,
+    By,
+    Counted,
+    History,
+    Limit,
+    Mark,
+    Past,
+    Patients,
+    Pattern,
+    Rate,
+)
+from toolguard._core.mask import Finding
+from toolguard._core.patients import patients_in
+from toolguard._core.policy import Decision
+from toolguard._core.risk import RiskClass
+from toolguard._core.spelling import plain
+from toolguard._core.steps import Locate, LookUp, Recall, Requester
+from toolguard._core.toolrule import glob_matches
+from toolguard._core.vault import Token
+
+__all__ = ["claim_limits", "claim_marks", "recall", "remember", "result_limits", "result_marks"]
+
+_WRITTEN = "written"
+"""The label of every reference that was written through a guard, whatever else it carries."""
+_ONLY_READS = frozenset({RiskClass.READ.value})
+_ONLY_SENDS = frozenset({RiskClass.READ.value, RiskClass.EXFILTRATION.value, RiskClass.COMMUNICATION.value})
+_MOST_REFERENCES = 200
+_ADDRESS = re.compile(r"(?:https?|wss?|s?ftps?|mailto|tel|sip|urn):|//", re.IGNORECASE)
+"""Where something may go to; what it names is not on this machine, so that nobody wrote it says nothing."""
+_POINTS = re.compile(r"(?:/|\.\.?/|~/|[A-Za-z]:[\\/]|\\\\|[A-Za-z][A-Za-z0-9+.-]+:)\S", re.IGNORECASE)
+_ID_FIELD = re.compile(
+    r"(?:^|_)(?:ids?|uuid|guid|uri|url|path|file|filename|key|ref|reference|handle|slug)$", re.IGNORECASE
+)
+
+
+# --- before the call ----------------------------------------------------------------------------------
+
+
+def remember(setting: Setting, facts: Facts, names: Mapping[Token, str]) -> Flow[Traces | None]:
+    """The facts with what the policy asks of history; None where it asks nothing at all."""
+    watch = setting.policy.watch
+    if not watch.anything:
+        return None
+    pasts = [r.match.past for r in setting.plan.candidates(facts.risk.classes) if r.match.past is not None]
+    subjects = yield from _subjects(setting)
+    patients: frozenset[str] = frozenset()
+    if watch.patients:
+        patients = _digests(setting, patients_in(facts.data, _declared(setting), facts.present, names))
+    texts = _references(setting, facts.data) if watch.flows else {}
+    named: Mapping[str, tuple[str, ...]] = {}
+    if texts:
+        named = yield from _names(setting, texts)
+    labels = any(past.label for past in pasts)
+    traces = Traces(
+        facts=facts,
+        now=facts.now,
+        subjects=subjects,
+        patients=patients,
+        references=tuple(dict.fromkeys(_digest(setting, n) for ns in named.values() for n in _read_as(ns))),
+        writes=tuple(dict.fromkeys(_writes(facts, named, texts))),
+    )
+    unknown = [tuple(_digest(setting, n) for n in named[t]) for t, content in texts.items() if content and labels]
+    return (yield from recall(replace(traces, asks=tuple(_asks(setting, traces, pasts, unknown)))))
+
+
+def recall(traces: Traces) -> Flow[Traces]:
+    """The same with a history as the store has it now."""
+    history = History()
+    flat = [ask for _, asks in traces.asks for ask in asks]
+    if flat:
+        answers = iter(cast("tuple[int, ...]", (yield Recall(tuple(flat)))))
+        history = _history(traces, [(what, [next(answers) for _ in asks]) for what, asks in traces.asks])
+    session = {**traces.facts.session, "taints": sorted(history.taints)}
+    return replace(traces, facts=replace(traces.facts, history=history, session=session))
+
+
+def _asks(
+    setting: Setting, traces: Traces, pasts: list[Past], contents: list[tuple[str, ...]]
+) -> Iterator[tuple[object, tuple[Ask, ...]]]:
+    """Everything the rules of this call want to know, and what is needed to know what it leaves behind."""
+    sessions = traces.subjects[By.SESSION]
+    for counted in dict.fromkeys(c for past in pasts for c in past.counted):
+        yield counted, tuple(_ask(counted, subject, traces) for subject in _whose(counted, traces))
+    writes = setting.policy.watch.flows and not traces.facts.risk.classes <= _ONLY_READS
+    if writes or traces.references or any(past.taint or past.reads for past in pasts):
+        for taint in sorted(TAINTS):
+            yield ("taint", taint), tuple(Ask(subject=s, kind="taint", value=taint) for s in sessions)
+    for label in sorted(TAINTS) if traces.references else ():
+        yield ("label", label), tuple(Ask(subject=f"ref:{r}", kind="label", value=label) for r in traces.references)
+    for names in contents:
+        yield ("unknown", names), tuple(Ask(subject=f"ref:{r}", kind="label", value=_WRITTEN) for r in names)
+
+
+def _whose(counted: Counted, traces: Traces) -> tuple[str, ...]:
+    return traces.subjects[By.SESSION if isinstance(counted, After) else counted.by]
+
+
+def _ask(counted: Counted, subject: str, traces: Traces) -> Ask:
+    match counted:
+        case After(calls=calls, within=within):
+            since = traces.now - within if within else 0.0
+            return Ask(subject=subject, kind=f"ran:{calls.key}", since=since)
+        case Rate(calls=calls, per=per, most=most):
+            return Ask(subject=subject, kind=f"call:{calls.key}", since=traces.now - per, upto=most + 1)
+        case Patients(per=per, most=most):
+            apart = tuple(sorted(traces.patients))
+            return Ask(subject=subject, kind="patient", since=traces.now - per, apart=apart, upto=most + 1)
+
+
+def _history(traces: Traces, answers: Iterable[tuple[object, list[int]]]) -> History:
+    found: set[str] = set()
+    labels: set[str] = set()
+    counts: dict[Counted, int] = {}
+    for what, numbers in answers:
+        most = max(numbers, default=0)
+        match what:
+            case After():
+                counts[what] = most
+            case Rate():
+                counts[what] = most + 1
+            case Patients():
+                counts[what] = most + len(traces.patients)
+            case ("taint", str(word)) if most:
+                found.add(word)
+            case ("label", str(word)) if most:
+                labels.add(word)
+            case ("unknown", _) if not most:
+                labels.add(UNKNOWN)
+            case _:
+                pass
+    return History(taints=frozenset(found), labels=frozenset(labels), counts=counts)
+
+
+def _subjects(setting: Setting) -> Flow[Mapping[By, tuple[str, ...]]]:
+    """Who the call counts for. A person counts as one, whatever issuers call them."""
+    watch, caller, key = setting.policy.watch, setting.scope.caller, setting.scope.digest_key
+    person = caller.person.ref
+    if By.PERSON in watch.patients or any(by is By.PERSON for by, _ in watch.rates):
+        known: Requester | None = yield LookUp(caller, ())
+        person = f"person {known.person}" if known is not None else person
+    return {
+        By.SESSION: setting.lineage or (f"session:{setting.scope.session}",),
+        By.PERSON: (f"person:{keyed_digest(key, 'toolguard.person', person.encode())}",),
+        By.AGENT: (f"agent:{keyed_digest(key, 'toolguard.agent', caller.agent.encode())}",),
+        By.TENANT: ("tenant",),
+    }
+
+
+def _declared(setting: Setting) -> tuple[str, ...]:
+    rule = setting.plan.rule
+    return (*((rule.subject,) if rule.subject else ()), *rule.patient)
+
+
+def _digests(setting: Setting, keys: Iterable[str]) -> frozenset[str]:
+    return frozenset(keyed_digest(setting.scope.digest_key, "toolguard.patient", key.encode()) for key in keys)
+
+
+# --- references ---------------------------------------------------------------------------------------
+
+
+def _references(setting: Setting, data: Json) -> dict[str, bool]:
+    """What the arguments refer to → whether its content may be meant. Object ids come with where they are known."""
+    found: dict[str, bool] = {}
+    if not isinstance(data, Mapping):
+        return {text: _is_content(text) for _, text in _texts(data, "") if _POINTS.match(text)}
+    named = {name.partition(".")[0] for name in setting.plan.rule.references}
+    pointing = set(setting.pointers(data) if setting.pointers is not None else ())
+    declared = set(setting.tool.schema.get("properties") or ())
+    for name, value in data.items():
+        points = name in pointing or name in named or ("(undeclared)" in pointing and name not in declared)
+        for field_name, text in _texts(value, name):
+            if points or (setting.pointers is None and _POINTS.match(text)):
+                found[text] = found.get(text, False) or _is_content(text)
+            elif _ID_FIELD.search(field_name) or _ID_FIELD.search(name):
+                found.setdefault(_object(setting, text), False)
+            if len(found) >= _MOST_REFERENCES:
+                return found
+    return found
+
+
+def _is_content(text: str) -> bool:
+    return not _ADDRESS.match(text.strip())
+
+
+def _texts(value: Json, name: str, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """(name of the field, text) of every text and whole number inside."""
+    if isinstance(value, str):
+        if value.strip():
+            yield name, value
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield name, str(value)
+    elif isinstance(value, Mapping) and depth < 16:
+        for key, item in value.items():
+            yield from _texts(item, key, depth + 1)
+    elif isinstance(value, list | tuple) and depth < 16:
+        for item in value:
+            yield from _texts(item, name, depth + 1)
+
+
+_OBJECT = "\x00object\x00"
+
+
+def _object(setting: Setting, text: str) -> str:
+    """An id means something among the tools of one module or server."""
+    home = setting.tool.identity.source.partition(":")[0]
+    return f"{_OBJECT}{home}\x00{plain(text)}"
+
+
+def _names(setting: Setting, texts: Iterable[str]) -> Flow[dict[str, tuple[str, ...]]]:
+    """Each reference → all its names."""
+    places = tuple(t for t in texts if not t.startswith(_OBJECT))
+    named: Mapping[str, tuple[str, ...]] = (yield Locate(places)) if places else {}
+    return {text: named.get(text, (text,)) for text in texts}
+
+
+def _digest(setting: Setting, name: str) -> str:
+    return keyed_digest(setting.scope.digest_key, "toolguard.reference", name.encode("utf-8", "replace"))
+
+
+_PATH, _INSIDE = "path:", "inside:"
+
+
+def _read_as(names: Iterable[str]) -> Iterator[str]:
+    """Under which names its labels stand: its own, and those of what lies inside it."""
+    for name in names:
+        yield name
+        if name.startswith(_PATH):
+            yield _INSIDE + name.removeprefix(_PATH)
+
+
+def _written_as(names: Iterable[str]) -> Iterator[str]:
+    """Under which names labels are written: its own, and of every folder it lies in that it is inside."""
+    for name in names:
+        yield name
+        if name.startswith(_PATH):
+            parts = name.removeprefix(_PATH).split("/")
+            yield from (_INSIDE + ("/".join(parts[:n]) or "/") for n in range(len(parts) - 1, 0, -1))
+
+
+def _writes(facts: Facts, named: Mapping[str, tuple[str, ...]], texts: Mapping[str, bool]) -> Iterator[str]:
+    """Names of what the call may write to. What only sends writes to where it sends to, not to what it sends."""
+    classes = facts.risk.classes
+    if classes <= _ONLY_READS:
+        return
+    for text, names in named.items():
+        if not (classes <= _ONLY_SENDS and texts[text]):
+            yield from _written_as(names)
+
+
+# --- what a call leaves behind ------------------------------------------------------------------------
+
+
+def claim_marks(setting: Setting, traces: Traces | None, call: str) -> tuple[Mark, ...]:
+    """What is written with the record that the call executes."""
+    if traces is None:
+        return ()
+    watch, facts = setting.policy.watch, traces.facts
+    sessions = traces.subjects[By.SESSION]
+    marks: list[Mark] = []
+    for calls, within in watch.ran.items():
+        if _fits(calls, facts):
+            marks += [Mark(subject=s, kind=f"ran:{calls.key}", keep=within) for s in sessions]
+    for (by, calls), per in watch.rates.items():
+        if _fits(calls, facts):
+            marks += [Mark(subject=s, kind=f"call:{calls.key}", value=call, keep=per) for s in traces.subjects[by]]
+    marks += _patient_marks(setting, traces, traces.patients)
+    if watch.flows:
+        history = facts.history
+        fresh = set(history.labels) & TAINTS | ({PHI} if facts.present else set())
+        marks += _taint_marks(sessions, fresh - history.taints)
+        marks += _label_marks(
+            setting, traces.writes, fresh | history.taints | ({PHI} if _handles_patients(setting) else set())
+        )
+    return tuple(dict.fromkeys(marks))
+
+
+def result_marks(
+    setting: Setting, traces: Traces | None, plain_result: Json, found: Iterable[Finding], *, shown: bool
+) -> Flow[tuple[Mark, ...]]:
+    """What is written with the end of the call. ``shown``: something of what the tool gave reaches the model."""
+    if traces is None:
+        return ()
+    watch, found = setting.policy.watch, tuple(found)
+    marks: list[Mark] = []
+    if watch.patients and shown:
+        patients = _digests(setting, patients_in(plain_result, setting.plan.rule.patient, found))
+        marks += _patient_marks(setting, traces, patients)
+    if watch.flows:
+        fresh: set[str] = {PHI} if found else set()
+        if taints(setting.plan.rule, setting.tool, setting.risk):
+            fresh.add(UNTRUSTED)
+        history = traces.facts.history
+        if shown:
+            marks += _taint_marks(traces.subjects[By.SESSION], fresh - history.taints)
+        if not traces.facts.risk.classes <= _ONLY_READS:
+            marks += yield from _written(setting, traces, plain_result, fresh)
+    return tuple(dict.fromkeys(marks))
+
+
+def _written(setting: Setting, traces: Traces, plain_result: Json, fresh: set[str]) -> Flow[list[Mark]]:
+    """Labels of what the call wrote: under the names it has now, and of what the result says was made."""
+    facts = traces.facts
+    carried = fresh | set(facts.history.taints) | set(facts.history.labels) & TAINTS
+    carried |= {PHI} if facts.present or _handles_patients(setting) else set()
+    texts = _references(setting, facts.data)
+    if not facts.risk.classes <= _ONLY_SENDS:
+        texts |= dict.fromkeys(_made(setting, plain_result), False)
+    named = yield from _names(setting, texts)
+    return _label_marks(setting, _writes(facts, named, texts), carried)
+
+
+def _made(setting: Setting, plain_result: Json) -> Iterator[str]:
+    for count, (name, text) in enumerate(_texts(plain_result, "id")):
+        if count >= _MOST_REFERENCES:
+            return
+        if _POINTS.match(text):
+            yield text
+        elif _ID_FIELD.search(name) and len(text) <= 200:
+            yield _object(setting, text)
+
+
+def _handles_patients(setting: Setting) -> bool:
+    """Whether the tool is one that works with patients' data, so that what it writes may hold some it never showed."""
+    rule = setting.plan.rule
+    return bool(rule.trusted_for or rule.subject or rule.patient)
+
+
+def _fits(calls: Pattern, facts: Facts) -> bool:
+    return (not calls.tool or any(glob_matches(g, facts.tool.name) for g in calls.tool)) and (
+        not calls.category or not calls.category.isdisjoint(facts.risk.classes)
+    )
+
+
+def _patient_marks(setting: Setting, traces: Traces, patients: Iterable[str]) -> list[Mark]:
+    return [
+        Mark(subject=subject, kind="patient", value=patient, keep=keep)
+        for patient in sorted(patients)
+        for by, keep in setting.policy.watch.patients.items()
+        for subject in traces.subjects[by]
+    ]
+
+
+def _taint_marks(sessions: Iterable[str], words: Iterable[str]) -> list[Mark]:
+    words = sorted(words)
+    return [Mark(subject=session, kind="taint", value=word) for session in sessions for word in words]
+
+
+def _label_marks(setting: Setting, names: Iterable[str], words: Iterable[str]) -> list[Mark]:
+    """Labels of what is written. Of a folder nobody knows all that it holds, so it never counts as written."""
+    words = sorted(words)
+    return [
+        Mark(subject=f"ref:{_digest(setting, name)}", kind="label", value=label)
+        for name in dict.fromkeys(names)
+        for label in (words if name.startswith(_INSIDE) else (_WRITTEN, *words))
+    ]
+
+
+# --- limits -------------------------------------------------------------------------------------------
+
+
+def claim_limits(decision: Decision, traces: Traces | None) -> tuple[Limit, ...]:
+    """What the commit that claims the call may not pass: the limits that kept rules from matching."""
+    if traces is None:
+        return ()
+    return tuple(
+        Limit(ask=_ask(near, subject, traces), adds=adds, most=near.most)
+        for near in decision.near
+        if (adds := 1 if isinstance(near, Rate) else len(traces.patients))
+        for subject in _whose(near, traces)
+    )
+
+
+def result_limits(decision: Decision, traces: Traces | None, marks: Iterable[Mark]) -> tuple[Limit, ...]:
+    """What the result's patients may not pass, where a rule would have denied the call had it known of them."""
+    if traces is None or not decision.never:
+        return ()
+    seen: dict[str, set[str]] = {}
+    for mark in marks:
+        if mark.kind == "patient":
+            seen.setdefault(mark.subject, set()).add(mark.value)
+    return tuple(
+        Limit(ask=replace(_ask(near, subject, traces), apart=tuple(sorted(new))), adds=len(new), most=near.most)
+        for near in decision.never
+        for subject in _whose(near, traces)
+        if (new := seen.get(subject))
+    )
