@@ -214,4 +214,6 @@ def _seconds(duration: float) -> str:
         return f"{max(0.0, duration) * 1000:.1f} ms"
     if duration < 120:
         return f"{duration:.1f} s"
-    return f"{duration / 60:.0f} min" if duration < 7200 else f"{duration / 3600:.1f} h"
+    if duration < 7200:
+        return f"{duration / 60:.0f} min"
+    return f"{duration / 3600:.1f} h" if duration < 48 * 3600 else f"{duration / 86400:.1f} days"
