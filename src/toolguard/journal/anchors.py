@@ -95,6 +95,11 @@ class FileAnchor:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        if not self._path.parent.is_dir():  # the lock would make it: an anchor where nothing is mounted
+            raise StoreError(
+                f"the anchor {self.name} cannot be written: its folder is not there; the checkpoint is kept in the "
+                "journal only; mount the place"
+            )
         lock = self._path.with_name(f".{self._path.name}.lock")
         try:
             with FileLock(str(lock), timeout=_PATIENCE, mode=0o600):

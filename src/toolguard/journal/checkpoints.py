@@ -28,8 +28,8 @@ __all__ = ["Checkpointer", "Keeper"]
 
 log = logging.getLogger("toolguard.journal")
 
-_LEASE = 120.0
-"""Seconds one process makes the checkpoints of a store for, before another may."""
+_LEASE = 30.0
+"""Seconds one process makes the checkpoints of a store, so that not each does; two at once would do no harm."""
 _KEPT = 256
 """How many notes wait for an anchor that cannot be reached; the newest stand for the older ones."""
 
@@ -99,7 +99,7 @@ class Checkpointer:
             notes: tuple[str, ...] = ()
             heads = self._store.heads()
             if self._due(heads, final=final):
-                if self._store.lead("audit.checkpoint", self._holder, _LEASE):
+                if final or self._store.lead("audit.checkpoint", self._holder, _LEASE):
                     self._load()
                     notes = self._round(heads, final=final)
                 else:
@@ -110,16 +110,21 @@ class Checkpointer:
     # --- what is due
 
     def _due(self, heads: Sequence[LogHead], *, final: bool) -> bool:
-        registry = self._seen.get("")
-        grown = registry is None or registry.checkpoint is None or registry.checkpoint.size < len(heads)
-        return bool(heads) and (grown or any(self._is_due(head, final=final) for head in heads))
+        registry = self._seen.get("", _Seen())
+        size = registry.checkpoint.size if registry.checkpoint else 0
+        return self._is_time(registry, len(heads) - size, final=final) or any(
+            self._is_due(head, final=final) for head in heads
+        )
 
     def _is_due(self, head: LogHead, *, final: bool) -> bool:
         seen = self._seen.get(head.log_id, _Seen())
         size = seen.checkpoint.size if seen.checkpoint else 0
-        if head.seq == size:
-            return False
-        return final or abs(head.seq - size) >= self._records or self._monotonic() - seen.when >= self._every
+        return self._is_time(seen, head.seq - size, final=final)
+
+    def _is_time(self, seen: _Seen, grown: int, *, final: bool) -> bool:
+        """A log that is shorter than it was is looked at like one that grew."""
+        late = self._monotonic() - seen.when >= self._every
+        return grown != 0 and (final or late or abs(grown) >= self._records)
 
     # --- what was made before
 
