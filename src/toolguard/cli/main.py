@@ -31,6 +31,7 @@ _OWN = {
 _FIRST_PARTY = {
     "demo": ("all", "The main job, end to end, on this machine alone."),
     "serve": ("server", "Run the approval service."),
+    "teams": ("teams", "Set Microsoft Teams up as a channel."),
 }
 """Sub-commands that adapters bring: name → (extra, help). No other name is ever loaded from installed packages."""
 
