@@ -87,7 +87,9 @@ class Provenance:
 
         An id that is a field of a record says nothing of whose will it is: whoever writes texts chooses no ids.
         """
-        return frozenset(t.came.value for t in self.traced if not (t.aim is Aim.THING and t.listed))
+        return frozenset(
+            t.came.value for t in self.traced if not (t.aim is Aim.THING and (t.listed or t.came is CameFrom.LINKED))
+        )
 
     def at(self, path: Path) -> CameFrom | None:
         """The least trustworthy origin at or below ``path``; None if no deciding value stands there."""

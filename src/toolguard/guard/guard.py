@@ -21,6 +21,7 @@ from toolguard.guard.session import Session, entered_session
 from toolguard.guard.watch import PolicyWatch
 from toolguard.ports import SessionKey
 from toolguard.register import RegisterReader
+from toolguard.said import Said
 
 __all__ = ["Guard"]
 

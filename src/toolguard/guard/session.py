@@ -481,7 +481,7 @@ class Session:
             lease=parts.lease,
             pauses=(*DEFAULT_PAUSES, *pauses) if pauses else DEFAULT_PAUSES,
             pointers=known.analysis.pointers if isinstance(known.analysis, Pointing) else None,
-            trace=self._said.tracer(known),
+            trace=self._said.tracer(known.analysis, known.plan),
         )
         return setting, hands
 

@@ -18,6 +18,7 @@ from toolguard.drive import Hands, run
 from toolguard.errors import ToolguardError
 from toolguard.ports import Origin, SessionKey
 from toolguard.register import RegisterReader
+from toolguard.said import Said
 from toolguard.stores import SystemClock
 
 __all__ = ["Answer", "Call", "Judge", "local_seconds"]
@@ -35,6 +36,8 @@ class Call:
     environment: str = "production"
     at: float | None = None
     session: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    said: tuple[tuple[Origin, Json], ...] = field(default=(), repr=False)
+    """What the model had read before: whose words, and which."""
 
 
 def local_seconds(*, hour: int = 12, moment: dt.datetime | None = None) -> float:
@@ -136,6 +139,9 @@ class Judge:
         plan = self._plans.get(known) or self._plans.setdefault(known, self.policy.plan(call.tool))
         analysis = parts.analyser.tool(call.tool)
         sealer = parts.sealer(caller.tenant)
+        said = Said()
+        for origin, words in call.said:
+            said.message(words, origin)
         setting = Setting(
             scope=Scope.of(caller, session=session, digest_key=sealer.digest_key, trace_id="", parent_id=""),
             policy=self.policy,
@@ -148,6 +154,7 @@ class Judge:
             shape=PLAIN,
             utc_offset=parts.utc_offset() if call.at is None else 0.0,
             session_facts=call.session,
+            trace=said.tracer(analysis, plan),
         )
         hands = Hands(
             store=parts.store,

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from toolguard._core.call import Annotations, Assurance, Caller, Person, Tool
+from toolguard._core.steps import Origin
 from toolguard.policytools.judging import Call, local_seconds
 
 __all__ = ["CallModel", "CallerModel", "Spec", "ToolModel", "annotations_of"]
@@ -107,6 +108,19 @@ def _moment(value: Any) -> Any:
     return found
 
 
+class SaidModel(Spec):
+    """What the model had read before a call; ``records`` are results of a source the policy trusts, with their fields."""
+
+    user: Words = Field(default_factory=list)
+    system: Words = Field(default_factory=list)
+    results: Words = Field(default_factory=list)
+    records: list[dict[str, Any]] = Field(default_factory=list)
+
+    def words(self) -> tuple[tuple[Origin, Any], ...]:
+        told = ((Origin.USER, self.user), (Origin.SYSTEM, self.system), (Origin.RESULT, self.results))
+        return tuple((o, w) for o, w in (*told, (Origin.TRUSTED, self.records)) if w)
+
+
 class CallModel(Spec):
     """A call. What it does not say, ``given`` of the same file says; and else the defaults here."""
 
@@ -117,6 +131,7 @@ class CallModel(Spec):
     at: Annotated[dt.datetime, BeforeValidator(_moment)] | None = None
     hour: Annotated[int, Field(ge=0, le=23)] | None = None
     session: dict[str, Any] | None = None
+    said: SaidModel = SaidModel()
 
     @model_validator(mode="after")
     def _one_time(self) -> Self:
@@ -137,6 +152,7 @@ class CallModel(Spec):
             environment=self.environment or given.environment or "production",
             at=local_seconds(hour=hour, moment=timed.at),
             session={**(given.session or {}), **(self.session or {})},
+            said=self.said.words(),
         )
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from toolguard._core.call import Json
 from toolguard._core.conversation import Conversation
 from toolguard._core.flow import Setting
+from toolguard._core.policy import ToolPlan
 from toolguard._core.provenance import UNTRACED, CameFrom, Provenance
 from toolguard._core.steps import Origin
-from toolguard.guard.known import Known
-from toolguard.ports import Aiming
+from toolguard.ports import Aiming, ToolAnalysis
 from toolguard.running import current_call
 
 __all__ = ["Said"]
@@ -59,9 +59,8 @@ class Said:
         with self._lock:
             self._conversation.tell(masked, CameFrom.RESULT, records=records, strange=not trusted)
 
-    def tracer(self, known: Known) -> Callable[[Json, Json], Provenance] | None:
+    def tracer(self, analysis: ToolAnalysis, plan: ToolPlan) -> Callable[[Json, Json], Provenance] | None:
         """Where the deciding values of a call came from; None where nobody can tell which they are."""
-        analysis, plan = known.analysis, known.plan
         if not isinstance(analysis, Aiming):
             return None
 
