@@ -95,7 +95,7 @@ def fhir_facts(text: str, method: str = "get") -> dict[str, object]:
         return blank
     try:
         parts = urlsplit(plain)
-        query = dict(parse_qsl(parts.query, max_num_fields=100, keep_blank_values=True))
+        query = {k.lower(): v for k, v in parse_qsl(parts.query, max_num_fields=100, keep_blank_values=True)}
     except ValueError:
         return blank
     types = _TYPE.findall(parts.path)

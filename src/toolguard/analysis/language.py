@@ -49,9 +49,13 @@ def _base(word: str) -> str:
     return ""
 
 
+_SERVER = re.compile(r"^mcp__\w+?__(?=[A-Za-z])")
+"""How clients write whose tool it is."""
+
+
 def read_name(name: str) -> NameReading:
     """The verbs of an identifier."""
-    words = split_words(name)
+    words = split_words(_SERVER.sub("", name))
     rest = list(words)
     while len(rest) > 1 and rest[0] in _LEADS:
         rest.pop(0)

@@ -44,8 +44,9 @@ def _texts(value: Json) -> Iterable[str]:
 
 def recipient_evidence(value: Json) -> list[Evidence]:
     """What the recipients of a message say."""
-    found = addresses(value)
-    names = found or [t for t in _texts(value) if t.strip()]
+    texts = [t for t in _texts(value) if t.strip()]
+    found = addresses(texts)
+    names = [name for t in texts for name in addresses(t) or [t]]
     if not names:
         return []
     source = "args.recipient"

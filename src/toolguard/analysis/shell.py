@@ -40,6 +40,7 @@ _SQL_START = re.compile(
 )
 _METHOD_CALL = re.compile(r"\s*[A-Za-z_][\w]*(?:(?:\.|::|->)[A-Za-z_]\w*[!?]?)+\s*\(.*\)\s*;?\s*", re.DOTALL)
 _FORK_BOMB = re.compile(r"(?<![\w:.])([\w:.]{1,40})\s{0,8}\(\)\s{0,8}\{[^}]{0,200}?\1\s{0,8}\|\s{0,8}\1\s{0,8}&")
+_IFS = re.compile(r"\$\{IFS[^}]{0,40}\}|\$IFS(?:\$\d)?")
 _ODD_SPACES = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 
 
@@ -111,14 +112,15 @@ UNREADABLE = "the command upset the reader and was not understood"
 
 def _read_into(text: str, reading: Reading) -> None:
     _script(text, reading, 0)
-    if not text.isascii():
-        folded = _ODD_SPACES.sub(" ", unmask(text))
-        if folded != text:
-            again = Reading()
-            _script(folded, again, 0)
-            for item in again.evidence:
-                reading.say(item)
-            reading.programs.update(again.programs)
+    folded = text if text.isascii() else _ODD_SPACES.sub(" ", unmask(text))
+    if "$" in folded:
+        folded = _IFS.sub(" ", folded)
+    if folded != text:
+        again = Reading()
+        _script(folded, again, 0)
+        for item in again.evidence:
+            reading.say(item)
+        reading.programs.update(again.programs)
     if not reading.evidence:
         empty = not reading.commands
         reading.say(note(_SOURCE, READ, LOW, "the command is empty" if empty else "the command only reads"))
@@ -261,8 +263,9 @@ def _interpreter(args: Args, command: Command, reading: Reading, depth: int) -> 
 
 def _fetched(command: Command) -> bool:
     return any(
-        words and words[0].text.rsplit("/", 1)[-1] in ("curl", "wget", "fetch", "nc", "ncat")
+        word.text.rsplit("/", 1)[-1] in ("curl", "wget", "fetch", "nc", "ncat")
         for words in command.upstream
+        for word in words[:6]  # it may stand behind env, sudo, timeout …
     )
 
 

@@ -117,7 +117,8 @@ def url_evidence(text: str, *, source: str = _SOURCE) -> list[Evidence]:
         found.append(note(source, EXFILTRATION, MEDIUM, "an address is a bare number on the public network"))
     if str(facts["host"]).startswith("xn--") or ".xn--" in str(facts["host"]):
         found.append(note(source, EXFILTRATION, MEDIUM, "an address uses letters of another script"))
-    query = urlsplit(text.strip()).query if "?" in text else ""
+    plain = unmask(text).strip()
+    query = urlsplit(plain).query if "?" in plain else ""
     if query and (len(query) > 1_000 or any(_BLOB.match(value) for _, value in parse_qsl(query, max_num_fields=200))):
         found.append(note(source, EXFILTRATION, HIGH, "an address carries a large or encoded piece of data"))
     return found or [note(source, READ, LOW, "an address shows nothing unusual")]

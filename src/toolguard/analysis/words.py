@@ -85,7 +85,12 @@ def british_to_american(word: str) -> str:
 @lru_cache(maxsize=4096)
 def split_words(name: str) -> tuple[str, ...]:
     """The words of an identifier, lower case, American spelling."""
-    return tuple(british_to_american(piece.lower()) for piece in _PIECE.findall(unmask(name)))
+    plain = unmask(name)
+    pieces = _PIECE.findall(plain)
+    letters = [p for p in pieces if p.isalpha()]
+    if len(letters) > 2 and sum(len(p) < 3 for p in letters) * 2 > len(letters):
+        pieces = _PIECE.findall(plain.lower())  # dElEtE_aLl: capitals that part no words
+    return tuple(british_to_american(piece.lower()) for piece in pieces)
 
 
 def inflections(verbs: Iterable[str]) -> dict[str, str]:

@@ -43,6 +43,8 @@ _PROSE = frozenset(
         "bio",
     ]
 )
+_EMPTY = frozenset(["value", "values", "val", "item", "items", "text", "string", "data", "content", "input"])
+"""Names that say nothing of what they name."""
 _LETTERS = frozenset(["body", "message", "text", "content", "html", "markdown", "msg"])
 _JOINTS = str.maketrans("_-./:", "     ")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -75,14 +77,18 @@ def utterance(tool: str, value: Json, *, tells: bool) -> str:
     what the call does; the text of a message too, where the call ``tells`` people something.
     """
     said = _without_prose(value, _PROSE | _LETTERS if tells else _PROSE, 0)
-    name = _plain(_parted(tool).translate(_JOINTS))
+    name = fold(tool)
+    names = dict.fromkeys(_plain(n.translate(_JOINTS)) for n in (name, _parted(name)))
     short = list(_short(said, "", 0))
-    lines = [
-        _plain(tool),
-        " ".join([name, *(f"{_plain(key)}: {word}" for key, word in short)]),
-        " ".join([name, *(f"{_plain(_parted(key))}: {word.replace('_', ' ')}" for key, word in short)]),
-    ]
+    lines = [_plain(tool), *(form.replace(" ", "_") for form in names)]
+    for form in names:
+        lines.append(" ".join([form, *(f"{_plain(key)}: {word}" for key, word in short)]))
+        lines.append(" ".join([form, *(f"{_plain(_parted(key))}: {_bare(word)}" for key, word in short)]))
     return "\n".join([*dict.fromkeys(lines), haystack(said)])
+
+
+def _bare(word: str) -> str:
+    return " ".join(_SPACES.sub(" ", word).replace("_", " ").split())
 
 
 def _parted(name: str) -> str:
@@ -106,19 +112,26 @@ def _is_prose(value: Json) -> bool:
 
 
 def _short(value: Json, key: str, depth: int) -> Iterator[tuple[str, str]]:
+    if depth > _MAX_DEPTH:
+        return
     if isinstance(value, Mapping):
         for name, item in value.items():
-            yield from _short(item, str(name), depth + 1)
+            yield from _short(item, _naming(str(name), key), depth + 1)
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _short(item, key, depth + 1)
     else:
         word = _word(value)
-        inner = _json(value) if isinstance(value, str) and depth <= _MAX_DEPTH else None
-        if inner is not None and not isinstance(inner, str):
+        inner = _json(value) if isinstance(value, str) else None
+        if inner is not None:
             yield from _short(inner, key, depth + 1)
         elif word is not None and len(word) <= _MAX_SHORT:
             yield key, _QUOTES.sub("", word)
+
+
+def _naming(name: str, above: str) -> str:
+    """The name that says what a value is: that of what holds it, where its own says only that it is one."""
+    return above if above and _plain(name) in _EMPTY else name
 
 
 def _lines(value: Json, key: str, depth: int, opened: int) -> Iterator[str]:
@@ -128,7 +141,7 @@ def _lines(value: Json, key: str, depth: int, opened: int) -> Iterator[str]:
         for name, item in value.items():
             folded = _plain(str(name))
             yield folded
-            yield from _lines(item, folded, depth + 1, opened)
+            yield from _lines(item, _naming(folded, key), depth + 1, opened)
     elif isinstance(value, list | tuple):
         words = [w for item in value if (w := _word(item)) is not None]
         if len(words) > 1:
