@@ -70,6 +70,7 @@ class ToolRule:
     references: Mapping[str, str] = field(default_factory=dict)
     """Arguments (dotted path) that refer to content elsewhere → the reader that knows it."""
     said: frozenset[str] = frozenset()
+    line: int = field(default=0, compare=False)
 
     def says(self, name: str) -> bool:
         """Whether this rule speaks about field ``name``."""

@@ -19,6 +19,7 @@ from toolguard.errors import ConfigError, IdentityError, UnknownToolError
 from toolguard.guard.known import Force, Known
 from toolguard.guard.session import Session, entered_session
 from toolguard.guard.watch import PolicyWatch
+from toolguard.policyfile import check_against
 from toolguard.ports import SessionKey
 from toolguard.register import RegisterReader
 from toolguard.said import Said
@@ -35,6 +36,12 @@ def _folded(name: str) -> str:
 
 MAX_SESSIONS = 256
 """Sessions whose words are kept although no object of theirs is in use; an older one is told again by its messages."""
+
+
+def _say_faults(policy: Policy, tool: Tool) -> None:
+    """A policy meets a tool: what it cannot mean is said, and fails closed when a call comes."""
+    for problem in check_against(policy, tool):
+        log.warning("policy %r does not fit tool %r: %s", policy.id, tool.name, problem)
 
 
 class Guard:
@@ -105,6 +112,8 @@ class Guard:
             with self._lock:
                 self._force = self._force.under(loaded.policy)
                 self.parts = after
+            for known in list(self._force.known.values()):
+                _say_faults(loaded.policy, known.tool)
             log.info("policy %r version %s is in force, sha256 %s", loaded.policy.id, loaded.policy.version, loaded.policy.sha256)  # fmt: skip
             return True
 
@@ -142,6 +151,7 @@ class Guard:
                 if known is None:
                     known = Known(tool, force.policy, self.parts.analyser.tool(tool))
                     force.known[name] = known
+                    _say_faults(force.policy, tool)
         if known.tool is not tool and known.tool.identity != tool.identity:
             raise UnknownToolError(
                 f"another tool is already known as {tool.name!r}; give one of them a different name, "

@@ -1,5 +1,6 @@
 """Policy files: typed YAML with CEL conditions, read into the core's `Policy` whole or not at all."""
 
+from toolguard.policyfile.against import check_against
 from toolguard.policyfile.explain import Explanation, RuleNote, explain
 from toolguard.policyfile.faults import Problem
 from toolguard.policyfile.load import load_policy
@@ -10,6 +11,7 @@ __all__ = [
     "Explanation",
     "Problem",
     "RuleNote",
+    "check_against",
     "explain",
     "json_schema",
     "load_policy",

@@ -164,6 +164,7 @@ def build_tools(source: Source) -> Iterator[ToolRule]:
         said = model.model_fields_set
         yield ToolRule(
             pattern=pattern,
+            line=source.document.position(("tools", pattern), key=True)[0],
             source=model.source,
             digest=model.digest,
             risk=None if model.risk is None else RiskLevel.of(model.risk),
@@ -232,8 +233,14 @@ def build_rules(
             faults = engine.check(model.when)
             problems.extend(document.problem((*at, "when"), f.message, offset=f.offset) for f in faults)
             if not faults:
+                place = document.position((*at, "when"), offset=0)
                 condition = CelCondition(
-                    engine=engine, program=engine.compile(model.when), restricts=model.effect != "allow"
+                    engine=engine,
+                    program=engine.compile(model.when),
+                    restricts=model.effect != "allow",
+                    file=document.file,
+                    line=place[0],
+                    column=place[1],
                 )
         yield Rule(
             id=source.prefix + model.id,

@@ -110,12 +110,16 @@ class CelCondition:
     """A compiled condition of one rule.
 
     ``restricts`` says which way doubt goes: the condition of a restricting rule holds if any view of the
-    arguments makes it hold, that of an allowing rule only if every view does.
+    arguments makes it hold, that of an allowing rule only if every view does. ``file``, ``line`` and ``column`` are
+    where it begins.
     """
 
-    engine: Engine
+    engine: CelEngine
     program: Program
     restricts: bool = True
+    file: str = ""
+    line: int = 0
+    column: int = 0
 
     @property
     def source(self) -> str:
@@ -125,6 +129,10 @@ class CelCondition:
     def reads(self) -> tuple[str, ...]:
         """What it looks at: dotted paths of arguments, and questions such as ``reveals(args.note)``."""
         return (*self.program.reads.paths(), *self.program.asks)
+
+    def position(self, line: int, column: int) -> tuple[int, int]:
+        """Where in its file a place of ``source`` (from 1) stands."""
+        return self.line + line - 1, self.column + column - 1 if line == 1 else column
 
     def holds(self, facts: Facts) -> bool:
         """Whether it holds for ``facts``. Raises ConditionError on anything but a clean yes or no."""
@@ -192,12 +200,16 @@ class CelEngine:
 
     def __init__(self, functions: Mapping[str, Analysis] | None = None) -> None:
         self.functions = dict(functions or {})
+        self._recent: tuple[str, tuple[Fault, ...], bytes] | None = None
         self._env = cel.NewEnv(
             variables=dict(VARIABLES),
-            extensions=[ext_strings.ExtStrings(), cel.CelExtension("toolguard", self._declarations())],
+            extensions=[ext_strings.ExtStrings(), cel.CelExtension("toolguard", self.declarations())],
         )
 
-    def _declarations(self) -> list[Any]:
+    def declarations(self, *, anything: bool = False) -> list[Any]:
+        """Every function of the language. With ``anything`` those about ``args`` take what they are given, which is
+        good for checking and not for evaluating.
+        """
         declared = [
             _function("host_in", _T.BOOL, ([_T.STRING, _STRINGS], host_in), ([_STRINGS, _STRINGS], host_in)),
             _function(
@@ -214,6 +226,9 @@ class CelEngine:
         for name, (_, count) in ABOUT_ARGS.items():
             result = _T.STRING if name == "origin" else _T.BOOL if count == 2 else _STRINGS
             rest = [_T.STRING] * (count - 1)
+            if anything:
+                declared.append(_function(name, result, ([_T.DYN, *rest], _never)))
+                continue
             declared.append(
                 _function(
                     name,
@@ -228,24 +243,36 @@ class CelEngine:
         return declared
 
     def check(self, source: str) -> tuple[Fault, ...]:
+        return self._checked(source)[0]
+
+    def _checked(self, source: str) -> tuple[tuple[Fault, ...], bytes]:
+        """The faults of ``source``, and what it compiles to if it has none. The last one is kept for `compile`."""
+        recent = self._recent
+        if recent is None or recent[0] != source:
+            recent = self._recent = (source, *self._compiled(source))
+        return recent[1], recent[2]
+
+    def _compiled(self, source: str) -> tuple[tuple[Fault, ...], bytes]:
         if len(source) > MAX_EXPRESSION:
-            return (Fault(offset=0, message=f"longer than {MAX_EXPRESSION} characters; split the rule in two"),)
+            return (Fault(offset=0, message=f"longer than {MAX_EXPRESSION} characters; split the rule in two"),), b""
         try:
             expression = self._env.compile(source)
         except RuntimeError as failure:
-            return tuple(self._compile_faults(source, str(failure)))
+            return tuple(self._compile_faults(source, str(failure))), b""
         kind = expression.return_type()
         if kind != _T.BOOL:
             hint = "compare it with something, such as '== true'" if kind == _T.DYN else "compare it with something"
-            return (Fault(offset=0, message=f"gives {_type_word(kind)}, but a condition must give yes or no; {hint}"),)
-        root, _, offsets = tree.load(expression.serialize())
-        return tuple(self._tree_faults(root, offsets))
+            told = f"gives {_type_word(kind)}, but a condition must give yes or no; {hint}"
+            return (Fault(offset=0, message=told),), b""
+        serialized = expression.serialize()
+        root, _, offsets = tree.load(serialized)
+        return tuple(self._tree_faults(root, offsets)), serialized
 
     def compile(self, source: str) -> Program:
-        faults = self.check(source)
+        faults, serialized = self._checked(source)
         if faults:
             raise ValueError(faults[0].message)
-        root, checked, _ = tree.load(self._env.compile(source).serialize())
+        root, checked, _ = tree.load(serialized)
         asks = sorted(set(_put_paths(root)))
         expression = self._env.deserialize(tree.dump(checked))
         return Program(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from toolguard.errors import PolicyError
 
-__all__ = ["Problem", "did_you_mean", "refuse"]
+__all__ = ["Problem", "did_you_mean", "near", "refuse"]
 
 _SHOWN = 20
 
@@ -38,10 +38,15 @@ class Problem:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A suggestion (``did you mean 'x'``) if ``word`` is close to a known one, else the list of known ones."""
     options = sorted(known)
-    near = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]!r}"
+    close = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}"
     return f"known here: {', '.join(options)}" if options else "nothing is known here"
+
+
+def near(word: str, known: Iterable[str]) -> bool:
+    """Whether ``word`` looks like a misspelt known one."""
+    return bool(difflib.get_close_matches(word, list(known), n=1, cutoff=0.75))
 
 
 def refuse(file: str, problems: Iterable[Problem]) -> PolicyError:
