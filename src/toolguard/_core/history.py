@@ -21,6 +21,7 @@ __all__ = [
     "UNREAD",
     "After",
     "Ask",
+    "Before",
     "By",
     "Counted",
     "History",
@@ -182,6 +183,29 @@ NO_HISTORY = History()
 """Nothing was before, or nothing was asked."""
 UNREAD = History(known=False)
 """Nobody looked. Rules that ask for history then count as matched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What is taken for the time before a call, instead of what a store holds: for trying policies.
+
+    ``calls`` ran and ``patients`` were seen before it, of each kind a rule counts; ``after``: what a rule waits for ran.
+    """
+
+    taints: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
+    calls: int = 0
+    patients: int = 0
+    after: bool = False
+
+    def count(self, asked: Counted) -> int:
+        match asked:
+            case After():
+                return int(self.after)
+            case Rate():
+                return self.calls
+            case Patients():
+                return self.patients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,8 @@ def patients_in(
 
     Args:
         declared: fields that identify patients (dotted path; lists are walked, JSON inside text is read).
-        found: identifiers in ``data``. Of several types, the one that tells most patients apart counts.
+        found: identifiers in ``data``. Of several types, the one that tells most patients apart counts; it counts beside
+            what is declared where it tells more apart.
         names: what tokens in ``data`` stand for.
     """
     names = names or {}
@@ -60,7 +61,7 @@ def patients_in(
             keys = set(_keys(leaf_text(data, finding), names, _DEPTH))
             by_type.setdefault(finding.type, set()).update(keys)
     best: set[str] = max((by_type.get(t, set()) for t in PATIENT_TYPES), key=len)
-    return frozenset(named | best)
+    return frozenset(named if len(named) >= len(best) else named | best)
 
 
 def _at(data: Json, path: list[str], depth: int) -> Iterator[Json]:

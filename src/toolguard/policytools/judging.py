@@ -10,6 +10,7 @@ from typing import Self
 
 from toolguard._core.call import Annotations, Caller, CallRef, Json, Tool, ToolIdentity
 from toolguard._core.flow import Judged, Setting, Suspension, judge, mask_value
+from toolguard._core.history import Before
 from toolguard._core.policy import Decision, Handling, Policy, ToolPlan
 from toolguard._core.records import Scope
 from toolguard.bound import PLAIN
@@ -36,6 +37,7 @@ class Call:
     environment: str = "production"
     at: float | None = None
     session: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    before: Before = field(default_factory=Before)
     said: tuple[tuple[Origin, Json], ...] = field(default=(), repr=False)
     """What the model had read before: whose words, and which."""
 
@@ -154,6 +156,7 @@ class Judge:
             shape=PLAIN,
             utc_offset=parts.utc_offset() if call.at is None else 0.0,
             session_facts=call.session,
+            before=call.before,
             trace=said.tracer(analysis, plan),
         )
         hands = Hands(

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from toolguard._core.call import Annotations, Assurance, Caller, Person, Tool
+from toolguard._core.history import Before
 from toolguard._core.steps import Origin
 from toolguard.policytools.judging import Call, local_seconds
 
@@ -121,6 +122,25 @@ class SaidModel(Spec):
         return tuple((o, w) for o, w in (*told, (Origin.TRUSTED, self.records)) if w)
 
 
+class BeforeModel(Spec):
+    """What was before a call: calls that ran and patients that were seen, of each kind a rule counts."""
+
+    taint: list[Literal["untrusted", "phi"]] = Field(default_factory=list)
+    label: list[Literal["untrusted", "phi", "unknown"]] = Field(default_factory=list)
+    calls: Annotated[int, Field(ge=0)] = 0
+    patients: Annotated[int, Field(ge=0)] = 0
+    after: bool = False
+
+    def before(self) -> Before:
+        return Before(
+            taints=frozenset(self.taint),
+            labels=frozenset(self.label),
+            calls=self.calls,
+            patients=self.patients,
+            after=self.after,
+        )
+
+
 class CallModel(Spec):
     """A call. What it does not say, ``given`` of the same file says; and else the defaults here."""
 
@@ -131,6 +151,7 @@ class CallModel(Spec):
     at: Annotated[dt.datetime, BeforeValidator(_moment)] | None = None
     hour: Annotated[int, Field(ge=0, le=23)] | None = None
     session: dict[str, Any] | None = None
+    before: BeforeModel = BeforeModel()
     said: SaidModel = SaidModel()
 
     @model_validator(mode="after")
@@ -152,6 +173,7 @@ class CallModel(Spec):
             environment=self.environment or given.environment or "production",
             at=local_seconds(hour=hour, moment=timed.at),
             session={**(given.session or {}), **(self.session or {})},
+            before=self.before.before(),
             said=self.said.words(),
         )
 

@@ -227,6 +227,9 @@ def _already(setting: Setting, permit: Permit) -> Flow[Done]:
     if row is not None and same and setting.replays and row.standing is Standing.EXECUTED and row.result:
         kept: bytes = yield Unseal(row.result, _ledger_context(setting))
         again = json.loads(kept)
+        marks = yield from result_marks(setting, permit.judged.traces, again, (), shown=True)
+        if marks:  # it may be another session that reads it now
+            yield Commit(Change(tenant=setting.tenant, marks=marks))
         return Done(value=again, call=permit.trail.call, replayed=True, seen=again)
     if permit.approval is not None and row is not None and same and row.standing is Standing.ASKED:
         found: Approval | None = yield Find(setting.ref)

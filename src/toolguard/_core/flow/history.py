@@ -18,6 +18,7 @@ from toolguard._core.history import (
     UNTRUSTED,
     After,
     Ask,
+    Before,
     By,
     Counted,
     History,
@@ -79,7 +80,10 @@ def remember(setting: Setting, facts: Facts, names: Mapping[Token, str]) -> Flow
         writes=tuple(dict.fromkeys(_writes(facts, named, texts))),
     )
     unknown = [tuple(_digest(setting, n) for n in named[t]) for t, content in texts.items() if content and labels]
-    return (yield from recall(replace(traces, asks=tuple(_asks(setting, traces, pasts, unknown)))))
+    traces = replace(traces, asks=tuple(_asks(setting, traces, pasts, unknown)))
+    if setting.before is not None:
+        return _under(traces, _supposed(setting.before, traces, pasts))
+    return (yield from recall(traces))
 
 
 def recall(traces: Traces) -> Flow[Traces]:
@@ -89,8 +93,19 @@ def recall(traces: Traces) -> Flow[Traces]:
     if flat:
         answers = iter(cast("tuple[int, ...]", (yield Recall(tuple(flat)))))
         history = _history(traces, [(what, [next(answers) for _ in asks]) for what, asks in traces.asks])
+    return _under(traces, history)
+
+
+def _under(traces: Traces, history: History) -> Traces:
     session = {**traces.facts.session, "taints": sorted(history.taints)}
     return replace(traces, facts=replace(traces.facts, history=history, session=session))
+
+
+def _supposed(before: Before, traces: Traces, pasts: list[Past]) -> History:
+    """The history as somebody supposes it to be, with what the call itself adds."""
+    own = {Rate: 1, Patients: len(traces.patients)}
+    counts = {c: before.count(c) + own.get(type(c), 0) for past in pasts for c in past.counted}
+    return History(taints=before.taints, labels=before.labels, counts=counts)
 
 
 def _asks(

@@ -11,7 +11,7 @@ from toolguard._core.approval import Approval
 from toolguard._core.audit import Draft, Outcome
 from toolguard._core.call import Arguments, CallRef, Json, Tool
 from toolguard._core.condition import Facts
-from toolguard._core.history import Ask, By
+from toolguard._core.history import Ask, Before, By
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Decision, Policy, ToolPlan
 from toolguard._core.provenance import Provenance
@@ -88,6 +88,8 @@ class Setting:
     session_facts: Mapping[str, Json] = field(default_factory=dict)
     lineage: tuple[str, ...] = ()
     """The session and those it belongs to, as subjects of marks; empty for the session alone."""
+    before: Before | None = None
+    """What is taken for the time before the call, instead of what the store holds; None where a call is real."""
     pointers: Callable[[Json], tuple[str, ...]] | None = field(default=None, repr=False)
     """Arguments that look like references (a path, a URL), so that people can be told whose contents nothing binds."""
     trace: Callable[[Json, Json], Provenance] | None = field(default=None, repr=False)

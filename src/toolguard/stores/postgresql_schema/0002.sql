@@ -13,7 +13,7 @@ CREATE INDEX marks_at ON toolguard.marks (tenant, subject, kind, at) INCLUDE (va
 CREATE INDEX records_kind ON toolguard.records (kind, log_id, seq) WHERE call = '';
 CREATE INDEX marks_until ON toolguard.marks (until) WHERE until IS NOT NULL;
 
--- A mark stays what it is; its times only move on, and not beyond the database's own. A mark for ever stays for ever.
+-- A mark stays what it is; its times only move on. A mark for ever stays for ever.
 CREATE FUNCTION toolguard.check_mark() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
