@@ -66,7 +66,7 @@ class Delivery:
         sink: the cursor's name; one per receiver.
         batch: most records in one request.
         grace: seconds before records of another process are delivered from here: its own pump comes first.
-        lease: seconds a log is this pump's alone, from its last sign of life.
+        lease: seconds a log is this pump's alone, from its last sign of life; at least twice the target's timeout.
         drafts: also the attributes of conventions that are not agreed yet.
     """
 
@@ -201,6 +201,7 @@ class Delivery:
             part = parts.pop()
             if not part:
                 continue
+            self._leads(part[0].log_id)  # a sign of life: taking a batch apart may take long
             sent = tuple(span for record in part for span in spans[record.seq])
             answer = self._post(sent, until)
             if answer.fate is Fate.DELIVERED:

@@ -76,7 +76,7 @@ class OtlpPump:
         self._interval = interval
         self._linger = linger
         resource = Resource({"service.name": service})
-        lease = max(30.0, 3 * timeout)
+        lease = max(5.0, 2 * timeout)
         self._made: Callable[[], Delivery] = lambda: Delivery(
             store, self._target, resource, sink=self.sink, batch=batch, grace=grace, lease=lease, drafts=drafts
         )

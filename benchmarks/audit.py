@@ -1,0 +1,319 @@
+"""What the audit trail costs a call, and what is lost of it, beside the stock way of spans.
+
+    python benchmarks/audit.py [--quick] [--json] [--only cost|loss]
+
+Cost: threads write what a guarded call writes (decided and executing in one commit, its end in another), every commit
+durable. Loss: the same number of spans through the SDK's BatchSpanProcessor with its OTLP exporter, and through the
+journal and its pump, to the same kind of receiver on loopback, which misbehaves as the case says:
+
+    slow        2,000 spans a second while each request takes a second
+    burst       20,000 spans at once, while each request takes a tenth of a second
+    refused     every request is answered 400 for some seconds, then as usual
+    unavailable every request is answered 503 for some seconds, then as usual
+    rejected    every request is answered 200 with a partial success that takes nothing, then as usual
+    killed      the process gets SIGKILL right after its last span
+
+Lost is what has not arrived once the sender says that it is done and a next process had its chance; ``flushed`` is what
+`force_flush` answered. Stores lie in a folder that is removed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import platform
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from rich.console import Console
+from rich.table import Table
+
+from toolguard._core.audit import Draft, Kind
+from toolguard._core.steps import Change
+from toolguard.ports import Store
+from toolguard.stores import open_store
+from toolguard.telemetry import OtlpPump
+
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
+from audit_journal import a_draft
+from telemetry.receiver import Receiver, Reply, refuse, reject, slow, take
+
+# --- cost ---------------------------------------------------------------------------------------------------
+
+
+def cost(url: str, threads: int, seconds: float) -> dict[str, float]:
+    """Records a second, and what the writes of one call take (ms)."""
+    store = open_store(url)
+    gate = threading.Barrier(threads + 1)
+    took: list[list[float]] = [[] for _ in range(threads)]
+    over = threading.Event()
+
+    def work(mine: list[float], place: int) -> None:
+        n = place * 10**9
+        gate.wait()
+        while not over.is_set():
+            n += 1
+            decided, began, ended = (_as(a_draft(n), kind) for kind in _CALL)
+            at = time.perf_counter()
+            store.commit(Change(tenant="north", records=(decided, began)))
+            store.commit(Change(tenant="north", records=(ended,)))
+            mine.append(time.perf_counter() - at)
+
+    crew = [threading.Thread(target=work, args=(mine, place)) for place, mine in enumerate(took)]
+    for thread in crew:
+        thread.start()
+    gate.wait()
+    began = time.perf_counter()
+    time.sleep(seconds)
+    over.set()
+    for thread in crew:
+        thread.join()
+    lasted = time.perf_counter() - began
+    store.close()
+    all_of_them = sorted(t * 1e3 for mine in took for t in mine)
+    return {
+        "threads": threads,
+        "records/s": 3 * len(all_of_them) / lasted,
+        "call p50 ms": statistics.median(all_of_them),
+        "call p95 ms": all_of_them[int(0.95 * len(all_of_them))],
+        "call p99 ms": all_of_them[min(len(all_of_them) - 1, int(0.99 * len(all_of_them)))],
+    }
+
+
+_CALL = (Kind.CALL_DECIDED, Kind.CALL_EXECUTING, Kind.CALL_RETURNED)
+
+
+def _as(draft: Draft, kind: Kind) -> Draft:
+    from dataclasses import replace
+
+    return replace(draft, kind=kind)
+
+
+# --- loss ---------------------------------------------------------------------------------------------------
+
+
+def one_span(n: int) -> Draft:
+    """A record that is one span."""
+    at = time.time()
+    return Draft(kind=Kind.POLICY_LOADED, at=at, started=at, span_id=f"{n + 1:016x}", body={"n": n})
+
+
+class Stock:
+    """The SDK's own: BatchSpanProcessor, OTLP over HTTP, all as it comes."""
+
+    name = "BatchSpanProcessor"
+
+    def __init__(self, endpoint: str, folder: Path) -> None:
+        self._provider = TracerProvider(shutdown_on_exit=False)
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces")))
+        self._tracer = self._provider.get_tracer("bench")
+
+    def send(self, numbers: Sequence[int]) -> None:
+        for n in numbers:
+            self._tracer.start_span("bench", attributes={"n": n}).end()
+
+    def end(self, patience: float) -> bool:
+        flushed = self._provider.force_flush(int(patience * 1000))
+        self._provider.shutdown()
+        return flushed
+
+
+class Ours:
+    """The journal in SQLite (``synchronous=FULL``), twenty records a commit, and the pump as it comes."""
+
+    name = "toolguard"
+
+    def __init__(self, endpoint: str, folder: Path) -> None:
+        self._store: Store = open_store(f"sqlite:///{folder / 'bench.db'}")
+        self._pump = OtlpPump(self._store, endpoint)
+
+    def send(self, numbers: Sequence[int]) -> None:
+        for at in range(0, len(numbers), 20):
+            drafts = tuple(map(one_span, numbers[at : at + 20]))
+            self._pump.emit(self._store.commit(Change(tenant="", records=drafts)))
+
+    def end(self, patience: float) -> bool:
+        self._pump.start()
+        flushed = self._pump.flush(patience)
+        self._pump.close(patience)
+        self._store.close()
+        return flushed
+
+
+WAYS: tuple[Callable[[str, Path], Any], ...] = (Stock, Ours)
+
+
+def paced(way: Any, count: int, per_second: float) -> None:
+    began = time.perf_counter()
+    for at in range(0, count, 20):
+        way.send(range(at, min(count, at + 20)))
+        ahead = at / per_second - (time.perf_counter() - began)
+        if ahead > 0:
+            time.sleep(ahead)
+
+
+def fails_for(seconds: float, reply: Reply) -> Reply:
+    """``reply`` until some seconds after the first request, then everything is taken."""
+    first: list[float] = []
+
+    def answer(handler: Any, request: Any) -> None:
+        first.append(time.monotonic())
+        (reply if time.monotonic() - first[0] < seconds else take)(handler, request)
+
+    return answer
+
+
+def lose(case: str, make: Callable[[str, Path], Any], quick: bool) -> dict[str, Any]:
+    """One way through one case."""
+    count, broken = (4_000, 3.0) if quick else (20_000, 8.0)
+    always: dict[str, Reply] = {
+        "slow": slow(1.0),
+        "burst": slow(0.1),
+        "refused": fails_for(broken, refuse(400)),
+        "unavailable": fails_for(broken, refuse(503)),
+        "rejected": fails_for(broken, reject(lambda _: True)),
+        "killed": take,
+    }
+    if case == "burst":
+        count = 20_000
+    elif case != "slow":
+        count = 2_000
+    patience = 120.0
+    receiver = Receiver(always[case])
+    with tempfile.TemporaryDirectory(prefix="toolguard-bench-") as folder:
+        began = time.perf_counter()
+        if case == "killed":
+            _kill(make, receiver.url, folder, count)
+            flushed = None
+            sent = time.perf_counter() - began
+            if make is Ours:
+                flushed = Ours(receiver.url, Path(folder)).end(patience)
+        else:
+            way = make(receiver.url, Path(folder))
+            if case == "burst":
+                way.send(range(count))
+            else:
+                paced(way, count, 2_000.0)
+            sent = time.perf_counter() - began
+            flushed = way.end(patience)
+        whole = time.perf_counter() - began
+    time.sleep(0.2)
+    arrived = len(receiver.ids)
+    repeated = sum(n - 1 for n in receiver.ids.values())
+    receiver.stop()
+    return {
+        "case": case,
+        "way": make.name,  # type: ignore[attr-defined] # both ways have one
+        "spans": count,
+        "arrived": arrived,
+        "lost %": 100.0 * (count - arrived) / count,
+        "repeated": repeated,
+        "flushed": flushed,
+        "sent in s": sent,
+        "done in s": whole,
+    }
+
+
+def _kill(make: Callable[[str, Path], Any], url: str, folder: str, count: int) -> None:
+    """A process of its own, killed right after its last span."""
+    child = subprocess.Popen([sys.executable, __file__, "--child", make.name, url, folder, str(count)])  # type: ignore[attr-defined] # as above
+    assert child.wait(120) == -signal.SIGKILL
+
+
+def _child(name: str, url: str, folder: str, count: str) -> None:
+    way = next(w for w in WAYS if w.name == name)(url, Path(folder))  # type: ignore[attr-defined] # as above
+    way.send(range(int(count)))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+CASES = ("slow", "burst", "refused", "unavailable", "rejected", "killed")
+
+# --- the run ------------------------------------------------------------------------------------------------
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
+    names = ("toolguard-middleware", "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "asyncpg")
+    return {
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "load": round(os.getloadavg()[0], 1),
+        "sqlite": sqlite3.sqlite_version,
+        **{name: version(name) for name in names},
+    }
+
+
+def costs(quick: bool) -> list[dict[str, Any]]:
+    seconds = 1.0 if quick else 5.0
+    rows: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        stores: dict[str, Callable[[Path], str]] = {
+            "memory": lambda _: "memory:",
+            "SQLite": lambda folder: f"sqlite:///{folder / 'bench.db'}",
+        }
+        from postgres_server import Server
+
+        server = stack.enter_context(Server.private(durable=True))
+        stores["PostgreSQL"] = lambda _: server.url(server.new())
+        for name, url in stores.items():
+            for threads in (1, 8, 32):
+                with tempfile.TemporaryDirectory(prefix="toolguard-bench-") as folder:
+                    rows.append({"store": name, **cost(url(Path(folder)), threads, seconds)})
+    return rows
+
+
+def show(console: Console, title: str, rows: Sequence[dict[str, Any]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in rows[0]:
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(*(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row.values()))
+    console.print(table)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer spans and seconds")
+    parser.add_argument("--only", choices=["cost", "loss"], help="one half")
+    parser.add_argument("--case", action="append", choices=CASES, help="one case of loss; may be repeated")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    if options.child:
+        _child(*options.child)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a server that was started here is ended
+    logging.disable(logging.ERROR)  # both ways say what fails; here it is meant
+    console = Console(width=140, stderr=options.json)
+    facts = machine()
+    console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
+    told: dict[str, Any] = {"machine": facts}
+    if options.only != "loss":
+        told["cost"] = costs(options.quick)
+        show(console, "what the records of one call cost", told["cost"])
+    if options.only != "cost":
+        told["loss"] = [lose(c, w, options.quick) for c in options.case or CASES for w in WAYS]
+        show(console, "what is lost", told["loss"])
+    told["load after"] = round(os.getloadavg()[0], 1)
+    if options.json:
+        print(json.dumps(told, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
