@@ -3,18 +3,53 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from toolguard.config import load_config
 from toolguard.errors import ToolguardError
+from toolguard.ports import Store
+from toolguard.stores import open_store
 
-__all__ = ["AsJson", "console", "counted", "inert", "print_json", "unusable_input"]
+__all__ = [
+    "AsJson",
+    "ConfigOption",
+    "Since",
+    "StoreOption",
+    "console",
+    "counted",
+    "inert",
+    "opened_store",
+    "print_json",
+    "transitions",
+    "unusable_input",
+]
 
+StoreOption = Annotated[
+    str | None, typer.Option("--store", help="Store URL, e.g. sqlite:///toolguard.db; else the one of --config.")
+]
+ConfigOption = Annotated[Path, typer.Option("--config", help="Configuration file that names the store.")]
+_UNITS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+)([mhdw])", text)
+    if found is None:
+        raise typer.BadParameter("is no span of time; write a number and m, h, d or w, such as 7d")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+Since = Annotated[
+    float, typer.Option("--since", parser=_seconds, metavar="SPAN", help="How far back, such as 7d or 12h.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -45,3 +80,23 @@ def unusable_input() -> Iterator[None]:
     except ToolguardError as error:
         typer.echo(f"toolguard: {error}", err=True)
         raise typer.Exit(3) from None
+
+
+@contextmanager
+def opened_store(url: str | None, config: Path) -> Iterator[Store]:
+    """The store, for looking only."""
+    store = open_store(url if url is not None else load_config(config).store_url, read_only=True)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+_SEVERITY = ("allow", "mask", "require_approval", "deny")
+
+
+def transitions(changes: Counter[tuple[str, str]]) -> Iterator[Text]:
+    """``allow → deny: 3 calls``, the most frequent first; what gets through more easily than before in red."""
+    for (before, after), count in changes.most_common():
+        looser = _SEVERITY.index(after) < _SEVERITY.index(before)
+        yield Text.assemble((f"{before} → {after}", "bold red" if looser else "yellow"), f": {counted(count, 'call')}")

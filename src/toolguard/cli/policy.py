@@ -11,7 +11,7 @@ import typer
 
 from toolguard._core.call import Assurance, Caller, Person, Tool
 from toolguard._core.policy import Handling, Policy
-from toolguard.cli import policy_cases, policy_lint, policy_scan, policy_sign
+from toolguard.cli import policy_cases, policy_diff, policy_lint, policy_past, policy_scan, policy_sign
 from toolguard.config import ANALYSES
 from toolguard.errors import PolicyError
 from toolguard.policyfile import Problem, explain, json_schema, load_policy
@@ -22,6 +22,10 @@ __all__ = ["app"]
 app = typer.Typer(name="policy", help="Check and explain policies.", no_args_is_help=True)
 app.command("test")(policy_cases.run_cases)
 app.command("lint")(policy_lint.run_lint)
+app.command("replay")(policy_past.replay)
+app.command("simulate")(policy_past.run_simulate)
+app.command("shadow")(policy_past.shadow)
+app.command("diff")(policy_diff.diff)
 app.command("scan")(policy_scan.scan)
 app.command("sign")(policy_sign.sign)
 app.command("verify")(policy_sign.verify)

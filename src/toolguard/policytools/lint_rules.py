@@ -9,7 +9,7 @@ from toolguard.policytools.finding import Finding
 from toolguard.policytools.linted import Linted, Written
 from toolguard.policytools.matching import restricts
 
-__all__ = ["check", "covers"]
+__all__ = ["check", "covers", "matches_wherever"]
 
 _WORDS = ("category", "role", "data", "environment")
 _OWN = frozenset({"tool", "agent", "min_risk", *_WORDS})
@@ -51,7 +51,7 @@ def _shadowed(linted: Linted, written: Iterable[Written]) -> Iterator[Finding]:
 
 def covers(wider: Rule, rule: Rule, default: str) -> bool:
     """Whether ``rule`` changes nothing where ``wider`` is: it matches less, and asks for no more."""
-    if wider.shadow or rule.shadow != wider.shadow or not _matches_wherever(wider, rule):
+    if wider.shadow or rule.shadow != wider.shadow or not matches_wherever(wider, rule):
         return False
     asked = rule.effect if rule.when is None else max(rule.effect, rule.on_error)
     same_condition = wider.when is not None and rule.when is not None and rule.on_error == wider.on_error
@@ -66,7 +66,8 @@ def covers(wider: Rule, rule: Rule, default: str) -> bool:
     return _asks_no_more(wider, rule)
 
 
-def _matches_wherever(wider: Rule, rule: Rule) -> bool:
+def matches_wherever(wider: Rule, rule: Rule) -> bool:
+    """Whether ``wider`` surely matches every call that ``rule`` matches."""
     one, other = wider.match, rule.match
     if wider.when is not None and (rule.when is None or wider.when.source != rule.when.source):
         return False

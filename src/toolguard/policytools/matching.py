@@ -6,7 +6,7 @@ from dataclasses import fields
 
 from toolguard._core.policy import Match
 
-__all__ = ["restricts"]
+__all__ = ["restricts", "same_match"]
 
 _EMPTY = Match()
 _HOW = frozenset({"all_origins"})
@@ -19,3 +19,9 @@ def restricts(match: Match) -> frozenset[str]:
     if match.past is not None and not match.past.matches:
         found.discard("past")  # it only says what the condition reads
     return frozenset(found)
+
+
+def same_match(one: Match, other: Match) -> bool:
+    """Whether both restrict the same in the same way."""
+    names = restricts(one)
+    return names == restricts(other) and all(getattr(one, name) == getattr(other, name) for name in names)
