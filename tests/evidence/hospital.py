@@ -15,6 +15,8 @@ from toolguard._core.call import Assurance
 from toolguard.authority import Answer, Human
 from toolguard.errors import ApprovalError, ToolguardError
 from toolguard.guard import Guard, Session
+from toolguard.journal import Checkpointer, FileAnchor
+from toolguard.keys import NoteSigner, NoteVerifier, Purpose, SecretKey
 from toolguard.testing import FakeClock, WordDetector
 from toolguard.testing.desk import Desk
 
@@ -109,6 +111,9 @@ class Hospital:
     guard: Guard
     calls: dict[str, str]
     """Name → call id of calls worth showing."""
+    audit: NoteSigner
+    anchor: Path
+    checkpoints: Checkpointer
 
     @property
     def store(self) -> Any:
@@ -160,7 +165,15 @@ def open_hospital(folder: Path, *, store: Any = None) -> Hospital:
     (folder / "policy.yaml").write_text(POLICY, "utf-8")
     desk = Desk(folder, store=store, clock=clock, directory=DIRECTORY)
     guard = desk.guard(folder / "policy.yaml", detector=WordDetector(CANARIES))
-    return Hospital(desk=desk, clock=clock, guard=guard, calls={})
+    audit, anchor = NoteSigner(SecretKey.generate(Purpose.AUDIT)), folder / "elsewhere.anchor"
+    checkpoints = Checkpointer(
+        desk.store,
+        audit,
+        NoteVerifier([audit.public_key]),
+        anchors=[FileAnchor(anchor)],
+        monotonic=clock.monotonic,
+    )
+    return Hospital(desk=desk, clock=clock, guard=guard, calls={}, audit=audit, anchor=anchor, checkpoints=checkpoints)
 
 
 def june(folder: Path, *, store: Any = None, rounds: int = 3) -> Hospital:
@@ -169,6 +182,7 @@ def june(folder: Path, *, store: Any = None, rounds: int = 3) -> Hospital:
     rng = random.Random(20260601)
     for n in range(rounds):
         _everyday(h, rng, n)
+        h.checkpoints.tick(final=True)
     _letters(h)
     _cohort(h)
     _emergency(h)
@@ -177,7 +191,12 @@ def june(folder: Path, *, store: Any = None, rounds: int = 3) -> Hospital:
     _failures(h)
     _shadow(h)
     _reciprocity(h)
-    h.clock._now = max(h.clock.now(), JULY)
+    _reviews(h)
+    h.checkpoints.tick(final=True)
+    h.clock._now = max(h.clock.now(), JULY) + HOUR
+    with session(h, "ana", "july-1") as s:  # the next month: it is in no pack of June, but its checkpoint covers June
+        _attempt(h, s, search_papers, {"query": "sepsis"})
+    h.checkpoints.tick(final=True)
     return h
 
 
@@ -305,6 +324,17 @@ def _shadow(h: Hospital) -> None:
     with session(tried, "ana", "tried-1") as s:
         _attempt(tried, s, send_letter, {"to": "x@other.example", "body": "912-44-7731"}, name="let through")
     h.clock.advance(DAY)
+
+
+def _reviews(h: Hospital) -> None:
+    """Rena looks at the emergency and at the lost call; the rest waits."""
+    glass = next(r for r in h.store.records() if r.draft.body.get("toolguard.act.kind") == "break_glass")
+    h.clock.advance(HOUR)
+    says = {"finding": "justified", "reason": "the chart of Adaeze Quellhund was needed"}
+    h.desk.authority.sign_review(h.human("rena", sure=True), str(glass.draft.body["toolguard.act.id"]), **says)
+    h.clock.advance(HOUR)
+    says = {"finding": "not_justified", "reason": "should not have been merged"}
+    h.desk.authority.sign_review(h.human("rena"), h.calls["lost"], **says)
 
 
 def _reciprocity(h: Hospital) -> None:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from toolguard import journal
 from toolguard._core.audit import AuditRecord
+from toolguard.cli.evidence import Html, export, review, sample, write_call
 from toolguard.cli.proof import anchor, verify
 from toolguard.cli.reconcile import reconcile
 from toolguard.cli.trace import clock_time, inert, outcome_text, render_trace, said
@@ -57,6 +58,9 @@ def _console() -> Console:
 
 app.command("verify")(verify)
 app.command("anchor")(anchor)
+app.command("export")(export)
+app.command("sample")(sample)
+app.command("review")(review)
 
 
 @app.command("tail")
@@ -115,6 +119,7 @@ def show(
     call: Annotated[str, typer.Argument(help="A call id, or its beginning (at least 6 characters).")],
     store: StoreOption = None,
     config: ConfigOption = _CONFIG,
+    html: Html = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show everything that happened to one call."""
@@ -122,6 +127,9 @@ def show(
         records = journal.timeline(opened, _whole_id(opened, call))
         if not records:
             raise StoreError("the store has no record of this call; give at least 6 characters of its id, from 'tail'")
+        if html is not None:
+            write_call(opened, records, html)
+            return
         if as_json:
             _print_records(records, as_json)
             return

@@ -24,6 +24,7 @@ _OWN = {
     "people": "Who may decide, and their personal tokens.",
     "phi": "Report missed and wrong findings, and check them.",
     "policy": "Check and explain policies.",
+    "report": "What the records show for the controls of a framework.",
     "risk": "How risky tools, statements and commands are, with no rule written.",
     "trace": "Draw what happened to a call, or write it for Jaeger.",
     "store": "The schema of the store, and the roles of one in PostgreSQL.",

@@ -115,7 +115,7 @@ def _exceptions(p: Population) -> Iterator[Row]:
             e.subject,
             r.draft.call,
             r.draft.body.get("toolguard.approval.id"),
-            r.draft.body.get("gen_ai.tool.name"),
+            e.tool,
             e.person,
             review,
             e.review.person if e.review else "",

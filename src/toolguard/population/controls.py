@@ -29,6 +29,40 @@ class Evidence:
         return f"{self.count:,} {self.words}"
 
 
+_ONE = {
+    "answers": "answer",
+    "attempts": "attempt",
+    "calls": "call",
+    "checkpoints": "checkpoint",
+    "credentials": "credential",
+    "days": "day",
+    "emergencies": "emergency",
+    "exceptions": "exception",
+    "executions": "execution",
+    "identifiers": "identifier",
+    "liftings": "lifting",
+    "freezes": "freeze",
+    "loads": "load",
+    "records": "record",
+    "requests": "request",
+    "reviews": "review",
+    "times": "time",
+    "versions": "version",
+    "yeses": "yes",
+}
+
+
+def _counted(count: int, words: str) -> str:
+    """``words`` for this count: "1 call denied", "2 calls denied"; only the first noun changes."""
+    if count != 1:
+        return words
+    parts = words.split(" ")
+    at = next((n for n, part in enumerate(parts) if part in _ONE), None)
+    if at is not None:
+        parts[at] = _ONE[parts[at]]
+    return " ".join(parts).replace("freeze and liftings", "freeze or lifting")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A control and its evidence; ``absent`` are kinds it asks for that no record shows."""
@@ -83,11 +117,11 @@ def _row(control: Control, population: Population, named: Mapping[str, int]) -> 
         kind = KINDS[name]
         count = 0 if population.is_empty and name not in _WITHOUT_CALLS else kind.count(population)
         if count:
-            found.append(Evidence(kind=name, count=count, words=kind.words, member=kind.member))
+            found.append(Evidence(kind=name, count=count, words=_counted(count, kind.words), member=kind.member))
         elif kind.words:
             absent.append(kind.words)
     if count := named.get(control.name, 0):
-        words = "calls decided by rules that name this control"
+        words = _counted(count, "calls decided by rules that name this control")
         found.append(Evidence(kind="rules", count=count, words=words, member="population.csv"))
     return Row(control=control, evidence=tuple(found), absent=tuple(absent))
 

@@ -69,6 +69,7 @@ class Exceptional:
     subject: str
     reason: str
     person: str
+    tool: str
     record: AuditRecord
     review: Reviewed | None = None
 
@@ -104,6 +105,7 @@ def reviews_of(records: Iterable[AuditRecord]) -> tuple[Reviewed, ...]:
 def exceptions_of(records: Sequence[AuditRecord], reviews: Iterable[Reviewed] = ()) -> tuple[Exceptional, ...]:
     """The exceptions among ``records``, in order, each with its newest review."""
     looked_at = {review.subject: review for review in reviews}
+    tools = {r.draft.call: name for r in records if (name := word(r.draft.body, "gen_ai.tool.name")) and r.draft.call}
     found = []
     for record in records:
         code = _code(record)
@@ -116,6 +118,7 @@ def exceptions_of(records: Sequence[AuditRecord], reviews: Iterable[Reviewed] = 
                     subject=subject,
                     reason=_reason(record),
                     person=word(record.draft.body, "toolguard.approver.id"),
+                    tool=tools.get(record.draft.call, ""),
                     record=record,
                     review=review,
                 )

@@ -77,14 +77,23 @@ def _by_tool(population: Population) -> list[_Tool]:
     return sorted(tools.values(), key=lambda t: (-t.calls, t.tool))
 
 
+_SECTIONS = {
+    "population": ("#population", "population"),
+    "approvals": ("#people", "who answered"),
+    "approvers": ("#people", "who answered"),
+    "exceptions": ("#exceptions", "exceptions"),
+    "reviews": ("#exceptions", "exceptions"),
+    "phi": ("#data", "identifiers"),
+    "policies": ("#policies", "policies"),
+}
+"""Where on a page by itself the counts of a pack's file stand."""
+
+
 def report_page(population: Population, matrix: Matrix, integrity: Sequence[State]) -> bytes:
     """The page of one framework over a period, with everything it points at."""
-    anchors = {"exceptions": "exceptions", "reviews": "exceptions", "approvals": "people", "approvers": "people"}
-    anchors |= {"phi": "data", "policies": "policies", "population": "population"}
 
-    def linked(member: str) -> str:
-        stem = member.partition(".")[0]
-        return f"#{anchors.get(stem, 'integrity')}" if member else ""
+    def linked(member: str) -> tuple[str, str] | None:
+        return _SECTIONS.get(member.partition(".")[0], ("#integrity", "integrity")) if member else None
 
     source = FRAMEWORKS[matrix.framework].source
     return _report(population, [matrix], linked, integrity, title=matrix.title, source=source)
@@ -93,13 +102,13 @@ def report_page(population: Population, matrix: Matrix, integrity: Sequence[Stat
 def matrix_page(population: Population, matrices: Sequence[Matrix], integrity: Sequence[State] = ()) -> bytes:
     """The page of every framework, for a pack: evidence points at the pack's files."""
     stated = integrity or [State(tone="warn", title="Run verify.py", text="It says whether this pack holds together.")]
-    return _report(population, matrices, lambda member: member, stated, title="Control matrix", source="")
+    return _report(population, matrices, lambda member: (member, member), stated, title="Control matrix", source="")
 
 
 def _report(
     population: Population,
     matrices: Sequence[Matrix],
-    linked: Callable[[str], str],
+    linked: Callable[[str], tuple[str, str] | None],
     integrity: Sequence[State],
     *,
     title: str,
