@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +22,7 @@ from toolguard._core.checkpoint import Checkpoint
 from toolguard.config import Config, anchor_copies, audit_verifier, checkpointer_of, load_config
 from toolguard.errors import ConfigError, TamperedError, ToolguardError
 from toolguard.keys import NoteVerifier, PublicKey
+from toolguard.ports import Store
 from toolguard.stores import open_store
 
 __all__ = ["anchor", "verify"]
@@ -40,6 +43,9 @@ MarkOption = Annotated[
     list[str] | None, typer.Option("--mark", help="'LOG SIZE ROOT' from an approval message somebody kept.")
 ]
 _CONFIG = Path("toolguard.toml")
+_LONG = 200_000
+"""Records from which on several processes read."""
+_MOST_JOBS = 8
 
 
 @contextmanager
@@ -62,6 +68,9 @@ def verify(
         Path | None,
         typer.Option("--since", help="A file of checkpoints up to which all was verified before: only newer is read."),
     ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=0, help="Processes that read a long journal; 0: as many as there are cores.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Check every record, every log, every checkpoint and every approval's state, and hold them against the anchors.
@@ -73,9 +82,10 @@ def verify(
         settings = load_config(config) if store is None else None
         verifier = _verifier(key, settings)
         copies = _copies(anchor, settings)
-        opened = open_store(store if store is not None else _settings(settings).store_url, read_only=True)
+        opener = partial(open_store, store if store is not None else _settings(settings).store_url, read_only=True)
+        opened = opener()
         try:
-            with _progress(quiet=as_json) as told:
+            with _progress(quiet=as_json) as told, _workers(opener, opened, jobs) as workers:
                 report = journal.verify(
                     opened,
                     verifier=verifier,
@@ -83,6 +93,7 @@ def verify(
                     marks=[_mark(text, opened.epoch) for text in mark or ()],
                     since=() if since is None else _checkpoints(since, verifier),
                     progress=told,
+                    workers=workers,
                 )
         finally:
             opened.close()
@@ -174,6 +185,17 @@ def _checkpoints(path: Path, verifier: NoteVerifier | None) -> tuple[Checkpoint,
     if copy.codes:
         raise ConfigError(f"--since {str(path)!r} cannot be used ({', '.join(copy.codes)})")
     return tuple(verifier.checkpoint(note) for note in copy.notes)
+
+
+@contextmanager
+def _workers(opener: Callable[[], Store], store: Store, jobs: int) -> Iterator[journal.Workers | None]:
+    """Processes that read, where the journal is long enough to be worth their start."""
+    count = jobs or min(os.cpu_count() or 1, _MOST_JOBS)
+    if count == 1 or sum(head.seq for head in store.heads()) < _LONG:
+        yield None
+        return
+    with journal.Workers(opener, count) as workers:
+        yield workers
 
 
 # --- output

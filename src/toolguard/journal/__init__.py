@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from toolguard.journal._parts import Workers
 from toolguard.journal.anchors import AnchorCopy, FileAnchor, read_anchor
 from toolguard.journal.checkpoints import Checkpointer, Keeper
 from toolguard.journal.recover import Recovered, close_overdue, recover
@@ -19,6 +20,7 @@ __all__ = [
     "Recovered",
     "StateFault",
     "VerifyReport",
+    "Workers",
     "close_overdue",
     "in_time",
     "read_anchor",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from toolguard._core.approval import Approval, State
 from toolguard._core.audit import AuditRecord, Kind, Outcome
+from toolguard._core.call import quoted
 from toolguard._core.stored import Stored, stored_record
 
 __all__ = ["ACT_ID", "APPROVAL_ID", "OUTCOME", "TENANT", "Facts", "Story", "TellsOfAct"]
@@ -30,7 +31,7 @@ _VOID = frozenset(
 )
 _EXECUTING, _DECIDED, _ACT = Kind.CALL_EXECUTING.value, Kind.CALL_DECIDED.value, Kind.ACT_RECORDED.value
 _END_TEXTS = frozenset(kind.value for kind in _ENDS)
-_TENANT_TEXT, _APPROVAL_TEXT, _ACT_TEXT = f'"{TENANT}":"', f'"{APPROVAL_ID}":', f'"{ACT_ID}":'
+_APPROVAL_TEXT, _ACT_TEXT = f'"{APPROVAL_ID}":', f'"{ACT_ID}":'
 _BEFORE = frozenset({State.PENDING, State.APPROVED, State.BREAK_GLASS})
 
 
@@ -53,6 +54,13 @@ class Story:
             self.call = draft.call
         if draft.kind in (Kind.APPROVAL_VERDICT, Kind.APPROVAL_RESOLVED):
             self.outcomes.add(str(draft.body.get(OUTCOME, "")))
+
+    def merge(self, other: Story) -> None:
+        self.tenant = other.tenant or self.tenant
+        self.call = other.call or self.call
+        self.requested = self.requested or other.requested
+        self.outcomes |= other.outcomes
+        self.kinds |= other.kinds
 
     def contradicts(self, approval: Approval) -> str:
         """Why this story and the approval's state cannot both be true; ``""`` if they can."""
@@ -119,36 +127,59 @@ class Facts:
         """(tenant, act) → calls that began because of it."""
         self._because: dict[str, tuple[str, str]] = {}
         self._ended: set[str] = set()
-        self._seen: set[str] = set()
+        self._tenant_text = f'"{TENANT}":""'
 
     def learn(self, rows: Iterable[Stored]) -> None:
-        """The next rows of a log."""
+        """The next rows of a log. Written for speed: an audit goes through it a million times."""
+        tenant, running, ended = self._tenant_text, self.running, self._ended
         for row in rows:
             kind, call, body = row[4], row[7], row[12]
             if type(body) is not str or type(call) is not str:
                 continue  # edited: it says nothing
-            at = body.find(_TENANT_TEXT)
-            if at >= 0 and body[at : body.find('"', at + len(_TENANT_TEXT))] not in self._seen:
-                self._tenant(row, at)
+            if tenant not in body:
+                tenant = self._tenant(row)
             if kind == _EXECUTING:
                 if (use := self._because.pop(call, None)) is not None:
                     self.uses[use] += 1
-                if call in self._ended:
-                    self._ended.discard(call)  # its end stood in a log that was read before
+                if call in ended:
+                    ended.discard(call)  # its end stood in a log that was read before
                 else:
-                    self.running[call] = row
-            elif kind in _END_TEXTS and self.running.pop(call, None) is None:
-                self._ended.add(call)
+                    running[call] = row
+            elif kind in _END_TEXTS and running.pop(call, None) is None:
+                ended.add(call)
             if _APPROVAL_TEXT in body or kind == _ACT or (kind == _DECIDED and _ACT_TEXT in body):
                 self._read(stored_record(row))
+        self._tenant_text = tenant
 
-    def _tenant(self, row: Stored, at: int) -> None:
-        text = row[12][at : row[12].find('"', at + len(_TENANT_TEXT))]
-        if not text.endswith("\\"):  # a quote inside: such a name is read each time
-            self._seen.add(text)
+    def prime(self, rows: Iterable[Stored]) -> None:
+        """Rows just before those to come: decisions whose call may begin in them. Nothing else is learned."""
+        for row in rows:
+            if row[4] == _DECIDED and type(row[12]) is str and _ACT_TEXT in row[12]:
+                self._decided(stored_record(row))
+
+    def merge(self, other: Facts) -> None:
+        """Take in what another pass over other rows learned."""
+        for approval, story in other.stories.items():
+            self.stories.setdefault(approval, Story()).merge(story)
+        self.tenants |= other.tenants
+        self.acts |= other.acts
+        self.uses += other.uses
+        for call, row in other.running.items():
+            if call in self._ended:
+                self._ended.discard(call)
+            else:
+                self.running[call] = row
+        for call in other._ended:
+            if self.running.pop(call, None) is None:
+                self._ended.add(call)
+
+    def _tenant(self, row: Stored) -> str:
+        """Note the tenant of a row; the text that shows the next rows to be of the same one."""
         tenant = stored_record(row).draft.body.get(TENANT)
         if isinstance(tenant, str) and tenant:
             self.tenants.add(tenant)
+            return f'"{TENANT}":{quoted(tenant)}'
+        return self._tenant_text
 
     def _read(self, record: AuditRecord) -> None:
         draft = record.draft
@@ -157,5 +188,10 @@ class Facts:
             self.stories.setdefault(approval, Story()).add(record)
         if (told := TellsOfAct.of(record)) is not None:
             self.acts[told.id] = told
-        if draft.kind is Kind.CALL_DECIDED and isinstance(because := draft.body.get(ACT_ID), str):
+        if draft.kind is Kind.CALL_DECIDED:
+            self._decided(record)
+
+    def _decided(self, record: AuditRecord) -> None:
+        draft = record.draft
+        if isinstance(because := draft.body.get(ACT_ID), str):
             self._because[draft.call] = (str(draft.body.get(TENANT)), because)

@@ -11,7 +11,7 @@ __all__ = ["BEFORE_ALL", "hash_pages", "pages"]
 
 BEFORE_ALL = -(2**62)
 """Below every number a record can have, also one that somebody gave it."""
-_ROWS = 4000
+_ROWS = 1000
 _HASHES = 20_000
 
 

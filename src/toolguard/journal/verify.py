@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 from toolguard._core.audit import GENESIS, Fault, Kind
 from toolguard._core.checkpoint import Checkpoint
-from toolguard._core.stored import ChainCheck, Stored, stored_record
+from toolguard._core.stored import Stored, stored_record
 from toolguard.journal._claims import REGISTRY, AnchorReport, Claims, TreeCheck
 from toolguard.journal._facts import Facts
-from toolguard.journal._pages import BEFORE_ALL, hash_pages, pages
+from toolguard.journal._pages import BEFORE_ALL, hash_pages
+from toolguard.journal._parts import Workers, read_parts
 from toolguard.journal._states import ActFault, StateFault, act_faults, all_approvals, state_faults
 from toolguard.journal.anchors import AnchorCopy
 from toolguard.ports import CheckpointVerifier, LogHead, Store
@@ -118,6 +119,7 @@ def verify(
     marks: Sequence[Checkpoint] = (),
     since: Sequence[Checkpoint] = (),
     progress: Callable[[int, int], None] | None = None,
+    workers: Workers | None = None,
 ) -> VerifyReport:
     """Read every record of the store once and hold the logs against registry, checkpoints, anchors and approvals.
 
@@ -130,6 +132,7 @@ def verify(
         since: checkpoints up to which everything was verified before. What is older is only held against their roots;
             approvals are looked at where a newer record speaks of them.
         progress: told (records read, records there) now and then.
+        workers: processes that share the reading; by default all is read in this one.
 
     Raises:
         StoreError: the store cannot be read.
@@ -140,7 +143,9 @@ def verify(
     for mark in (*marks, *since):
         claims.add(mark, outside=True)
     heads = {head.log_id: head for head in store.heads()}
-    reading = _Reading(store, claims, _begins(store, since), sum(head.seq for head in heads.values()), progress)
+    reading = _Reading(
+        store, claims, _begins(store, since), sum(head.seq for head in heads.values()), progress, workers
+    )
     read = {log_id: log for log_id in store.written() if (log := reading.log(log_id, heads.get(log_id))) is not None}
     registry = store.heads()
     reports = []
@@ -205,8 +210,9 @@ class _Reading:
         begins: dict[str, int],
         total: int,
         progress: Callable[[int, int], None] | None,
+        workers: Workers | None,
     ) -> None:
-        self._store, self._claims, self._begins = store, claims, begins
+        self._store, self._claims, self._begins, self._workers = store, claims, begins, workers
         self._total, self._progress, self._done = total, progress, 0
         self.facts = Facts()
 
@@ -217,26 +223,23 @@ class _Reading:
             return None
         prev = GENESIS
         check = TreeCheck(log_id, self._claims.of(log_id))
-        begin = self._begins.get(log_id, 0)
+        begin, prev = self._begins.get(log_id, 0), GENESIS
         if begin:
             for hashes in hash_pages(self._store, log_id, upto=begin):
                 check.page(hashes)
                 prev = hashes[-1] if hashes else prev
                 self._tell(len(hashes))
-        chain = ChainCheck(log_id, after=begin, prev=prev)
-        reaches = head is None or (begin, prev) == (head.seq, head.hash)
-        for page in pages(self._store, log_id, begin or BEFORE_ALL):
-            chain.page(page)
-            self.facts.learn(page)
+        faults: list[Fault] = []
+        reaches, last, count = False, begin, 0
+        for part in read_parts(self._store, log_id, begin, prev, head, self._workers):
+            faults += part.faults
+            reaches, last, count = reaches or part.reaches_head, part.last, count + part.count
+            self.facts.merge(part.facts)
             if check.needed:
-                check.page([row[3] for row in page])
-            if not reaches and head is not None and chain.last >= head.seq:
-                reaches = any(row[1] == head.seq and row[3] == head.hash for row in page)
-            self._tell(len(page))
-        faults = (*chain.faults, *check.end())
-        return _Log(
-            first=rows[0], last=chain.last, reaches_head=reaches, records=chain.count, faults=faults, after=begin
-        )
+                check.page(part.hashes)
+            self._tell(part.count)
+        faults += check.end()
+        return _Log(first=rows[0], last=last, reaches_head=reaches, records=count, faults=tuple(faults), after=begin)
 
     def _tell(self, count: int) -> None:
         self._done += count
