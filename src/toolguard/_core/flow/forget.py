@@ -32,8 +32,12 @@ def invalidate_open(scope: Scope, approvals: tuple[Approval, ...]) -> Flow[int]:
             **scope.base,
             **approval_body(request, Outcome.INVALIDATED),
             "gen_ai.tool.name": request.tool,
+            "gen_ai.tool.call.id": request.ref.call_id,
+            "gen_ai.conversation.id": request.ref.run,
             "toolguard.call.id": request.call,
             "toolguard.decision.reason_code": "session_forgotten",
+            "toolguard.approval.decided_at": now,
+            "toolguard.approval.wait_s": max(0.0, now - request.created),
         }
         record = Draft(
             kind=Kind.APPROVAL_RESOLVED,
@@ -43,6 +47,7 @@ def invalidate_open(scope: Scope, approvals: tuple[Approval, ...]) -> Flow[int]:
             trace_id=request.trace_id,
             span_id=span[:16],
             parent_id=request.span_id,
+            link_id=request.span_id,
             body=body,
         )
         update = Update(
