@@ -13,7 +13,7 @@ import pytest
 from postgres.conftest import Place
 from toolguard._core.approval import Answer, Approval, State, move
 from toolguard._core.audit import Kind
-from toolguard._core.history import Mark
+from toolguard._core.history import Ask, Mark
 from toolguard._core.register import ALL
 from toolguard._core.steps import Change, Claim, Settle
 from toolguard._core.vault import Need, Token
@@ -111,6 +111,10 @@ FORBIDDEN = {
         "UPDATE toolguard.ledger SET standing = 'failed'",
         "UPDATE toolguard.ledger SET asked = false",
         "UPDATE toolguard.ledger SET call_digest = 'v1:other'",
+        "DELETE FROM toolguard.marks",
+        "UPDATE toolguard.marks SET at = 0",
+        "UPDATE toolguard.marks SET until = 1",
+        "UPDATE toolguard.marks SET value = 'other'",
         "DELETE FROM toolguard.ledger",
         "DELETE FROM toolguard.outbox",
         "UPDATE toolguard.outbox SET until = 9e9",
@@ -162,6 +166,7 @@ FORBIDDEN = {
         "SET ROLE toolguard_owner",
     ],
     "auditor": [
+        "INSERT INTO toolguard.marks VALUES ('north', 'person:a', 'patient', 'x', 0, NULL)",
         "INSERT INTO toolguard.outbox (tenant, approval, notice) SELECT tenant, id, 'state' FROM toolguard.approvals",
         "UPDATE toolguard.approvals SET state = 'denied', version = version + 1",
         "UPDATE toolguard.meta SET num = num + 1 WHERE key = 'purges'",
@@ -190,6 +195,7 @@ def busy(place: Place) -> None:
         )
         guard.allocate(SessionKey(tenant="north", session="s"), [Need(type="PERSON", text="Ann Lee")], ContractSealer())
         guard.advance("sink", guard.logs()[0], 1)
+        guard.commit(Change(tenant="north", marks=(Mark(subject="person:a", kind="patient", value="q"),)))
     finally:
         guard.close()
         service.close()
@@ -211,11 +217,13 @@ def test_t4_a_forbidden_statement_is_refused(place: Place, busy: None, who: str,
 
 THEIRS = SessionKey(tenant="north", session="theirs")
 NEED = Need(type="PERSON", text="Ann Lee")
+MARK = Mark(subject="person:a", kind="patient", value="p", keep=9.0)
 
 
 def _mine(store: Store, sealer: ContractSealer) -> Approval:
     """Something of tenant north in every table."""
     approval = ask(store)
+    store.commit(Change(tenant="north", marks=(MARK,)))
     store.allocate(THEIRS, [NEED], sealer)
     return approval
 
@@ -234,6 +242,7 @@ METHODS = {
         and _refuses(s, Change(tenant="north", claim=Claim(ref=a.request.ref, call_digest="d", asked=False)))
         and _refuses(s, Change(tenant="north", settle=Settle(ref=a.request.ref, ok=True)))
         and _refuses(s, Change(tenant="north", announce=a.id))
+        and _refuses(s, Change(tenant="north", marks=(MARK,)))
         and _refuses(s, Change(tenant="south", create=replace(a.request, tenant="south")))
     ),
     "get": lambda s, a, _: s.get("north", a.id) is None,
@@ -251,6 +260,9 @@ METHODS = {
     "acts": lambda s, a, _: s.acts("north") == () and len(s.acts(ALL)) == 1,
     "given": lambda s, a, _: s.given("north", "bo", 0.0) == 0,
     "uses": lambda s, a, _: s.uses("north", "act") == 0,
+    "tally": lambda s, a, _: s.tally("north", [Ask(subject="person:a", kind="patient")]) == (0,),
+    "marked": lambda s, a, _: s.marked("north", "person:a", "patient") == (),
+    "prune": lambda s, a, _: _raises(lambda: s.prune()),
     "outbox": lambda s, a, _: s.outbox() == (),
     "take": lambda s, a, _: _raises(lambda: s.take("me", 9.0)),
     "outbox_done": lambda s, a, _: _raises(lambda: s.outbox_done(1)),
