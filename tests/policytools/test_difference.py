@@ -63,7 +63,12 @@ CHANGES = [
     ('"find*", role: clerk', '"find", role: clerk', "rule no", "match", LOOSE),
     ("role: clerk", "role: nurse", "rule no", "match", MAYBE),
     (", when: args.n > 5", "", "rule no", "when", TIGHT),
-    ("args.n > 5", "args.n > 50", "rule no", "when", MAYBE),
+    ("args.n > 5", "args.n > 50", "rule no", "when", LOOSE),
+    ("args.n > 5", "args.n > 4", "rule no", "when", TIGHT),
+    ("args.n > 5", "args.n > 5 && hour > 3", "rule no", "when", LOOSE),
+    ("args.n > 5", "args.n > 5 || hour > 3", "rule no", "when", TIGHT),
+    ("args.n > 5", "args.m > 5", "rule no", "when", MAYBE),
+    ("role: clerk", "role: clerk, time: {hours: '08:00-18:00'}", "rule no", "match", LOOSE),
     ("args.n > 5", "args.n > 5, shadow: true", "rule no", "shadow", LOOSE),
     ("args.n > 5", "args.n > 5, on_error: deny", "rule no", "on_error", TIGHT),
     ("max_result_chars: 100", "max_result_chars: 50", "rule ask", "max_result_chars", TIGHT),
@@ -114,7 +119,7 @@ def test_order_and_layout_are_no_change(tmp_path: Path, old: Path) -> None:
         ("quorum: 2", "quorum: 1", "loosen", 1),
         ("quorum: 2", "quorum: 3", "loosen", 0),
         ("quorum: 2", "quorum: 3", "change", 1),
-        ("args.n > 5", "args.n > 50", "loosen", 1),
+        ("args.n > 5", "args.m > 5", "loosen", 1),
         ("quorum: 2", "quorum: 1", "none", 0),
     ],
 )
@@ -126,7 +131,7 @@ def test_what_fails_is_the_users_to_say(
 
 
 def test_what_loosens_stands_first(tmp_path: Path, old: Path) -> None:
-    text = OLD.replace("quorum: 2", "quorum: 3").replace("risk: high", "risk: low").replace("args.n > 5", "args.n > 6")
+    text = OLD.replace("quorum: 2", "quorum: 3").replace("risk: high", "risk: low").replace("args.n > 5", "args.m > 5")
     lines = run("diff", old, write(tmp_path, "new.yaml", HEAD + text)).output.splitlines()
     assert [line[:11].strip() for line in lines] == [LOOSE, MAYBE, TIGHT]
     assert lines[0].endswith("tool find, risk: high → low")

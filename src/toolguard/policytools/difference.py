@@ -11,8 +11,12 @@ from toolguard._core.approver import ApproverRule
 from toolguard._core.masking import Masking
 from toolguard._core.policy import Defaults, Effect, Handling, Mode, Policy, Rule, ToolRule, glob_matches
 from toolguard._core.toolrule import stricter
+from toolguard._core.window import DAYS, TimeWindow
+from toolguard.policyfile.cel import CelCondition
+from toolguard.policytools.lint_conditions import KNOWN, syntax
 from toolguard.policytools.lint_rules import matches_wherever
 from toolguard.policytools.matching import restricts, same_match
+from toolguard.policytools.truth import relation
 
 __all__ = ["Change", "Turn", "difference"]
 
@@ -245,7 +249,8 @@ def _rule(old: Rule, new: Rule) -> Iterator[Change]:
             "match", _match(old), _match(new), wider if one and not other else narrower if other and not one else _M
         )
     if _source(old) != _source(new):
-        turn = wider if new.when is None else narrower if old.when is None else _M
+        more, less = _conditions(old, new)
+        turn = wider if more and not less else narrower if less and not more else _M
         yield change("when", _source(old), _source(new), turn)
     if old.shadow is not new.shadow:
         yield change("shadow", old.shadow, new.shadow, _of_rule(_without_shadow(new), _L if new.shadow else _T))
@@ -266,6 +271,13 @@ _RULE: Mapping[str, _Judge] = {
     "max_results": _less_is_stricter,
     "log": _neither,
 }
+
+
+def _conditions(old: Rule, new: Rule) -> tuple[bool, bool]:
+    """Whether the new condition surely holds wherever the old one does, and the other way round."""
+    if not isinstance(old.when, CelCondition) or not isinstance(new.when, CelCondition):
+        return new.when is None, old.when is None
+    return relation(syntax(old.when)[0], syntax(new.when)[0], KNOWN)
 
 
 def _without_condition(rule: Rule) -> Rule:
@@ -296,6 +308,9 @@ def _shown(value: Any) -> str:
         return ", ".join(sorted(map(_shown, value))) or "none"
     if isinstance(value, tuple | list):
         return ", ".join(map(_shown, value)) or "none"
+    if isinstance(value, TimeWindow):
+        spans = [f"{a // 60:02}:{a % 60:02}-{b // 60:02}:{b % 60:02}" for a, b in value.hours]
+        return " ".join([*spans, *(DAYS[day] for day in sorted(value.days))])
     if isinstance(value, Mapping):
         return ", ".join(f"{_shown(k)}: {_shown(v)}" for k, v in value.items()) or "none"
     if value is None or value == "":

@@ -8,6 +8,7 @@ from toolguard._core.call import Tool
 from toolguard._core.policy import Match, glob_matches
 from toolguard._core.risk import RiskClass, RiskLevel
 from toolguard._core.window import DAYS, Moment, TimeWindow
+from toolguard.policyfile.cel import CelCondition
 from toolguard.policyfile.expression_tree import Expr, load
 from toolguard.policytools.finding import Finding
 from toolguard.policytools.linted import Linted, Written
@@ -15,9 +16,9 @@ from toolguard.policytools.schema_paths import argument
 from toolguard.policytools.terms import Domain
 from toolguard.policytools.truth import Truth, constant_parts, truth
 
-__all__ = ["check", "syntax"]
+__all__ = ["KNOWN", "check", "syntax"]
 
-_KNOWN: Mapping[str, Domain] = {
+KNOWN: Mapping[str, Domain] = {
     "hour": Domain(values=tuple(range(24))),
     "minute": Domain(low=0, high=59, whole=True),
     "weekday": Domain(values=DAYS),
@@ -27,27 +28,25 @@ _KNOWN: Mapping[str, Domain] = {
     "caller.assurance": Domain(values=("verified", "asserted")),
     "session.calls": Domain(low=0, whole=True),
 }
+"""What variables can be, whatever the call."""
 
 
 def check(linted: Linted) -> Iterator[Finding]:
     for each in linted.rules():
         if each.condition is not None:
-            yield from _check(linted, each)
+            yield from _check(linted, each, each.condition)
 
 
-def syntax(each: Written) -> tuple[Expr, Mapping[int, int]]:
-    """The syntax tree of a rule's condition, and where in its text each part begins."""
-    condition = each.condition
-    if condition is None:
-        raise ValueError(f"rule {each.rule.id!r} has no condition")
+def syntax(condition: CelCondition) -> tuple[Expr, Mapping[int, int]]:
+    """The syntax tree of a condition, and where in its text each part begins."""
     root, _, offsets = load(condition.program.expression.serialize())
     return root, offsets
 
 
-def _check(linted: Linted, each: Written) -> Iterator[Finding]:
+def _check(linted: Linted, each: Written, condition: CelCondition) -> Iterator[Finding]:
     at = (*each.at, "when")
-    root, offsets = syntax(each)
-    known = {**_KNOWN, **_from_schemas(linted.concerned(each.rule), each)}
+    root, offsets = syntax(condition)
+    known = {**KNOWN, **_from_schemas(linted.concerned(each.rule), each)}
     found = truth(root, known)
     if found is Truth.ALWAYS:
         yield linted.finding("TG202", at, "always holds, so the rule matches whatever it is about")

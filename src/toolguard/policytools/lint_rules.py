@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from toolguard._core.policy import Effect, Handling, Mode, Rule, glob_matches
+from toolguard._core.window import Moment, TimeWindow
 from toolguard.policytools.finding import Finding
 from toolguard.policytools.linted import Linted, Written
 from toolguard.policytools.matching import restricts
@@ -12,7 +13,7 @@ from toolguard.policytools.matching import restricts
 __all__ = ["check", "covers", "matches_wherever"]
 
 _WORDS = ("category", "role", "data", "environment")
-_OWN = frozenset({"tool", "agent", "min_risk", *_WORDS})
+_OWN = frozenset({"tool", "agent", "min_risk", "time", *_WORDS})
 
 
 def check(linted: Linted) -> Iterator[Finding]:
@@ -79,7 +80,16 @@ def matches_wherever(wider: Rule, rule: Rule) -> bool:
             return False
     if one.min_risk is not None and (other.min_risk is None or other.min_risk < one.min_risk):
         return False
+    if one.time is not None and not _time_covers(one.time, other.time):
+        return False
     return all(getattr(one, name) == getattr(other, name) for name in restricts(one) - _OWN)
+
+
+def _time_covers(wide: TimeWindow, narrow: TimeWindow | None) -> bool:
+    if narrow is None or wide.utc_offset != narrow.utc_offset:
+        return False
+    week = (Moment(minute=minute, day=day) for day in range(7) for minute in range(24 * 60))
+    return all(wide.holds(now) for now in week if narrow.holds(now))
 
 
 def _globs_cover(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 
 from toolguard._core.call import Tool
 from toolguard._core.policy import glob_matches
+from toolguard.policyfile import Problem, check_against
 from toolguard.policyfile.document import At
 from toolguard.policyfile.expression_tree import Expr, children, kind_of
 from toolguard.policyfile.faults import did_you_mean
@@ -32,12 +34,30 @@ def check(linted: Linted) -> Iterator[Finding]:
     for each in linted.rules():
         yield from _named(linted, (*each.at, "match", "tool"), each.rule.match.tool)
         yield from _withheld(linted, each)
-        if each.condition is not None:
-            yield from _reads(linted, each)
+    yield from _conditions(linted)
     for tool in linted.tools:
         if not any(glob_matches(t.pattern, tool.name) for t in linted.policy.tools):
             word = linted.policy.defaults.unknown_tool.label
             yield linted.finding("TG107", ("tools",), f"tool {tool.name!r} is named nowhere, so it gets {word!r}")
+
+
+def _conditions(linted: Linted) -> Iterator[Finding]:
+    """What conditions read, by name and type; and what CEL's own checker says, shown each tool's schema."""
+    typed: dict[str, list[tuple[Tool, Problem]]] = {}
+    for tool in linted.tools:
+        for problem in check_against(linted.policy, tool):
+            typed.setdefault(problem.path, []).append((tool, problem))
+    for each in linted.rules():
+        if each.condition is None:
+            continue
+        found = list(_reads(linted, each))
+        told = {f.code for f in found}
+        yield from found
+        for _, problem in typed.get(f"rule {each.rule.id}", ())[:1]:
+            code = "TG104" if "has no argument" in problem.message else "TG106"
+            if not told & ({"TG104", "TG105"} if code == "TG104" else {"TG104", "TG106"}):
+                own = linted.finding(code, (*each.at, "when"), problem.message)
+                yield replace(own, line=problem.line, column=problem.column) if problem.file == own.file else own
 
 
 def _named(linted: Linted, at: At, words: Iterable[str], *, key: bool = False) -> Iterator[Finding]:
@@ -85,7 +105,7 @@ def _reads(linted: Linted, each: Written) -> Iterator[Finding]:
     condition = each.condition
     if not tools or condition is None:
         return
-    root, _ = syntax(each)
+    root, _ = syntax(condition)
     at = (*each.at, "when")
     asked = set(_looked_for(root))
     leaves = list(_leaves(condition.program.reads.args, ()))

@@ -8,6 +8,7 @@ into, so an answer is exact for everything but what the questions mean together.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,7 +16,7 @@ from enum import StrEnum
 from toolguard.policyfile.expression_tree import Expr, kind_of, literal
 from toolguard.policytools.terms import COMPARISONS, Comparison, Constant, Domain, comparison_of, key, term_name
 
-__all__ = ["Truth", "constant_parts", "truth"]
+__all__ = ["Truth", "constant_parts", "relation", "truth"]
 
 _MOST = 40_000
 """Combinations that are tried at most; of a condition with more nothing is said."""
@@ -41,19 +42,10 @@ class _Term:
 
 def truth(root: Expr, known: Mapping[str, Domain]) -> Truth:
     """Whether ``root`` always holds, never, or now and then. ``known`` are ranges of terms, by their text."""
-    terms: dict[str, _Term] = {}
-    questions: set[str] = set()
-    _collect(root, known, terms, questions)
-    values: dict[str, Sequence[Constant]] = {name: _values(term) for name, term in terms.items()}
-    values |= dict.fromkeys(questions, (True, False))
-    size = 1
-    for options in values.values():
-        size *= len(options)
-        if size > _MOST:
-            return Truth.OPEN
+    terms, questions = _asked([root], known)
     seen = set()
-    for combination in itertools.product(*values.values()):
-        seen.add(_holds(root, dict(zip(values, combination, strict=True))))
+    for values in _combinations(terms, questions):
+        seen.add(_holds(root, values))
         if {True, False} <= seen:
             return Truth.OPEN
     if seen == {True}:
@@ -62,6 +54,37 @@ def truth(root: Expr, known: Mapping[str, Domain]) -> Truth:
         return Truth.OPEN
     ranged = any(t.ordered and any(map(_is_number, t.constants)) for t in terms.values())
     return Truth.RANGE if ranged else Truth.NEVER
+
+
+def relation(one: Expr, other: Expr, known: Mapping[str, Domain]) -> tuple[bool, bool]:
+    """Whether ``other`` surely holds wherever ``one`` does, and the other way round."""
+    terms, questions = _asked([one, other], known)
+    follows, leads, tried = True, True, False
+    for values in _combinations(terms, questions):
+        tried = True
+        first, second = _holds(one, values), _holds(other, values)
+        follows = follows and (first is False or second is True or first is second)
+        leads = leads and (second is False or first is True or first is second)
+        if not follows and not leads:
+            break
+    return (follows, leads) if tried else (False, False)
+
+
+def _asked(roots: Sequence[Expr], known: Mapping[str, Domain]) -> tuple[dict[str, _Term], set[str]]:
+    terms: dict[str, _Term] = {}
+    questions: set[str] = set()
+    for root in roots:
+        _collect(root, known, terms, questions)
+    return terms, questions
+
+
+def _combinations(terms: Mapping[str, _Term], questions: set[str]) -> Iterator[Mapping[str, Constant]]:
+    """Every combination of values; none at all where there are too many."""
+    values: dict[str, Sequence[Constant]] = {name: _values(term) for name, term in terms.items()}
+    values |= dict.fromkeys(sorted(questions), (True, False))
+    if math.prod(len(options) for options in values.values()) <= _MOST:
+        for combination in itertools.product(*values.values()):
+            yield dict(zip(values, combination, strict=True))
 
 
 def constant_parts(root: Expr, known: Mapping[str, Domain]) -> Iterator[tuple[Expr, Truth]]:
