@@ -11,7 +11,7 @@ from toolguard._core.flow import Setting
 from toolguard._core.policy import ToolPlan
 from toolguard._core.provenance import UNTRACED, CameFrom, Provenance
 from toolguard._core.steps import Origin
-from toolguard.ports import Aiming, ToolAnalysis
+from toolguard.ports import Aiming
 from toolguard.running import current_call
 
 __all__ = ["Said"]
@@ -59,9 +59,9 @@ class Said:
         with self._lock:
             self._conversation.tell(masked, CameFrom.RESULT, records=records, strange=not trusted)
 
-    def tracer(self, analysis: ToolAnalysis, plan: ToolPlan) -> Callable[[Json, Json], Provenance] | None:
+    def tracer(self, analysis: Aiming | None, plan: ToolPlan) -> Callable[[Json, Json], Provenance] | None:
         """Where the deciding values of a call came from; None where nobody can tell which they are."""
-        if not isinstance(analysis, Aiming):
+        if analysis is None:
             return None
 
         def trace(data: Json, written: Json) -> Provenance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toolguard._core.call import Tool
 from toolguard._core.policy import Policy
-from toolguard.ports import ToolAnalysis
+from toolguard.ports import Aiming, Pointing, ToolAnalysis
 
 __all__ = ["Force", "Known"]
 
@@ -12,13 +12,16 @@ __all__ = ["Force", "Known"]
 class Known:
     """A tool as one policy sees it, worked out once."""
 
-    __slots__ = ("analysis", "plan", "policy", "tool")
+    __slots__ = ("aiming", "analysis", "plan", "pointing", "policy", "tool")
 
     def __init__(self, tool: Tool, policy: Policy, analysis: ToolAnalysis) -> None:
         self.tool = tool
         self.policy = policy
         self.plan = policy.plan(tool)
         self.analysis = analysis
+        # asking a protocol of what it is takes longer than deciding on a call, so it is asked once
+        self.pointing = analysis if isinstance(analysis, Pointing) else None
+        self.aiming = analysis if isinstance(analysis, Aiming) else None
 
 
 class Force:

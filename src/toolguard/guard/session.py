@@ -35,7 +35,7 @@ from toolguard.bound import BoundTool
 from toolguard.drive import Hands
 from toolguard.errors import ConfigError, IdentityError, InvalidatedError
 from toolguard.guard.known import Known
-from toolguard.ports import Pointing, SessionKey, Term, TraceContext
+from toolguard.ports import SessionKey, Term, TraceContext
 from toolguard.retention import WEEK
 from toolguard.streams import MaskStream, RevealStream
 
@@ -480,8 +480,8 @@ class Session:
             replays=replays,
             lease=parts.lease,
             pauses=(*DEFAULT_PAUSES, *pauses) if pauses else DEFAULT_PAUSES,
-            pointers=known.analysis.pointers if isinstance(known.analysis, Pointing) else None,
-            trace=self._said.tracer(known.analysis, known.plan),
+            pointers=None if known.pointing is None else known.pointing.pointers,
+            trace=self._said.tracer(known.aiming, known.plan),
         )
         return setting, hands
 

@@ -17,7 +17,7 @@ from toolguard.bound import PLAIN
 from toolguard.config import assemble
 from toolguard.drive import Hands, run
 from toolguard.errors import ToolguardError
-from toolguard.ports import Origin, SessionKey
+from toolguard.ports import Aiming, Origin, SessionKey
 from toolguard.register import RegisterReader
 from toolguard.said import Said
 from toolguard.stores import SystemClock
@@ -157,7 +157,7 @@ class Judge:
             utc_offset=parts.utc_offset() if call.at is None else 0.0,
             session_facts=call.session,
             before=call.before,
-            trace=said.tracer(analysis, plan),
+            trace=said.tracer(analysis if isinstance(analysis, Aiming) else None, plan),
         )
         hands = Hands(
             store=parts.store,
