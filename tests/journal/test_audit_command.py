@@ -119,7 +119,7 @@ def test_a_run_is_drawn_as_a_tree() -> None:
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(render_trace(store.records()))
     lines = [line.rstrip() for line in console.export_text().splitlines()]
-    assert lines[0] == "run run-1"
+    assert lines[0].startswith("run run-1  2")
     assert [line for line in lines if line.startswith(("├── mail", "└── mail"))] == [
         "├── mail.send  executed  one",
         "└── mail.send  executed  call-two",
