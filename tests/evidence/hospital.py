@@ -17,10 +17,11 @@ from toolguard.errors import ApprovalError, ToolguardError
 from toolguard.guard import Guard, Session
 from toolguard.journal import Checkpointer, FileAnchor
 from toolguard.keys import NoteSigner, NoteVerifier, Purpose, SecretKey
+from toolguard.population import Population, read_period
 from toolguard.testing import FakeClock, WordDetector
 from toolguard.testing.desk import Desk
 
-JUNE = dt.datetime(2026, 6, 1, 7, 0, tzinfo=dt.UTC).timestamp()
+JUNE = dt.datetime(2026, 6, 1, tzinfo=dt.UTC).timestamp()
 JULY = dt.datetime(2026, 7, 1, tzinfo=dt.UTC).timestamp()
 HOUR, DAY = 3600.0, 86400.0
 CANARIES = {
@@ -161,7 +162,7 @@ def labs(code: str) -> str:
 
 def open_hospital(folder: Path, *, store: Any = None) -> Hospital:
     """The hospital before anything happened."""
-    clock = FakeClock(JUNE)
+    clock = FakeClock(JUNE + 7 * HOUR)
     (folder / "policy.yaml").write_text(POLICY, "utf-8")
     desk = Desk(folder, store=store, clock=clock, directory=DIRECTORY)
     guard = desk.guard(folder / "policy.yaml", detector=WordDetector(CANARIES))
@@ -198,6 +199,10 @@ def june(folder: Path, *, store: Any = None, rounds: int = 3) -> Hospital:
         _attempt(h, s, search_papers, {"query": "sepsis"})
     h.checkpoints.tick(final=True)
     return h
+
+
+def period_of(h: Hospital, since: float, until: float) -> Population:
+    return Population(read_period(h.store, since=since, until=until))
 
 
 def session(h: Hospital, who: str, run: str, agent: str = "discharge-agent") -> Session:

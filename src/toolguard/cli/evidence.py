@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,13 +23,14 @@ from toolguard.cli._service import StepUpOption, TokenOption, UrlOption, service
 from toolguard.cli._show import ConfigOption, StoreOption, unusable_input
 from toolguard.config import Config, anchor_copies, load_config
 from toolguard.errors import ConfigError, EvidenceError
-from toolguard.evidence import Pack, Sampling, build_pack, call_proofs, verify_pack
 from toolguard.journal import read_anchor
 from toolguard.keys import NoteSigner, PublicKey
 from toolguard.population import Exceptional, Population, draw, iso, rank, read_period
 from toolguard.ports import Store
-from toolguard.report import State, awaiting_table, call_page, plain
 from toolguard.stores import open_store
+
+if TYPE_CHECKING:
+    from toolguard.evidence import Pack
 
 __all__ = [
     "CONFIG",
@@ -117,6 +118,12 @@ def export(
     The same period gives the same bytes, however often it is asked for. Exit codes: 0 written, 1 written, but its
     records do not hold together, 2 written, but no call was judged or a log is missing, 3 not written.
     """
+    from toolguard.evidence import (
+        Sampling,
+        build_pack,
+        verify_pack,
+    )  # spans and pages: nothing else of 'audit' needs them
+
     with unusable_input():
         settings = settings_of(store, config)
         signer = _signer(key, settings)
@@ -214,6 +221,8 @@ def sample(
 
     Exit codes: 0 done, 2 no call was judged in the period, 3 unusable input.
     """
+    from toolguard.report import plain
+
     with unusable_input():
         source = opened(store, settings_of(store, config))
         try:
@@ -269,6 +278,8 @@ def review(
             service.post(f"/v1/reviews/{subject}", {"finding": finding, "reason": reason}, code=code)
         typer.echo(json.dumps({"subject": subject, "finding": finding}) if as_json else "reviewed")
         return
+    from toolguard.report import awaiting_table
+
     with unusable_input():
         source = opened(store, settings_of(store, config))
         try:
@@ -296,6 +307,9 @@ def write_page(out: Path, page: bytes) -> None:
 
 def write_call(store: Store, records: Sequence[AuditRecord], out: Path) -> None:
     """The page of one call, with the proof of its first and last record."""
+    from toolguard.evidence import call_proofs
+    from toolguard.report import State, call_page
+
     proofs = call_proofs(store, records)
     tone = "ok" if proofs.note else "warn"
     title = (

@@ -86,7 +86,7 @@ def _approvals(p: Population) -> Iterator[Row]:
             q.says("gen_ai.tool.name"),
             q.says("toolguard.risk.level"),
             q.says("toolguard.actor.person"),
-            q.number("toolguard.approver.quorum"),
+            q.first.draft.body.get("toolguard.approver.quorum"),
             q.channels,
             [f"{a.person} {a.answer} {iso(a.at)}" for a in q.answers],
             [f"{a.person} {a.auth.partition(':')[0]} {a.assured}" for a in q.answers],
