@@ -38,6 +38,8 @@ SLOW = (
     "server/test_confirming.py",  # the service as a process
     "server/test_acts.py",  # an app for every test
     "server/test_rest.py",  # an app for every test
+    "server/test_oidc.py",  # an app for every test
+    "server/test_oidc_provider.py",  # a provider of its own
     "server/test_process.py",  # the service as a process
     "shape/",  # imports in fresh interpreters
     "postgres/",  # every statement as every role

@@ -20,6 +20,7 @@ from toolguard.ports import Channel
 from toolguard_server.credentials import Credentials
 from toolguard_server.edge import Edge
 from toolguard_server.inbox import Inbox
+from toolguard_server.oidc import Provider, SignIn
 from toolguard_server.problems import install, note
 from toolguard_server.rest import router
 
@@ -38,6 +39,8 @@ def create_app(
     channels: Sequence[Channel] = (),
     confirming: Confirming | None = None,
     factors: SecondFactors | None = None,
+    providers: Sequence[Provider] = (),
+    url: str = "",
     chore: Callable[[], None] | None = None,
     sweep_every: float = 2.0,
 ) -> FastAPI:
@@ -52,11 +55,18 @@ def create_app(
         channels: told about every change; one that is spoken to (`Mounted`) is mounted at its paths.
         confirming: answers guards that ask right before a critical call; without it none is confirmed.
         factors: one-time codes of persons who step up.
+        providers: identity providers at which people may sign in; ``url`` is the inbox's public address, which they
+            come back to.
         chore: done before every sweep; where it fails, nothing is swept.
         sweep_every: seconds between two sweeps.
     """
-    credentials = Credentials(authority, tokens, directory, factors)
-    inbox = Inbox(authority, credentials, https=https)
+    credentials = Credentials(authority, tokens, directory, factors, providers)
+    ways = [
+        SignIn(p, redirect=f"{url.rstrip('/')}/signin/with/{p.label}/callback")
+        for p in providers
+        if p.settings.client_id
+    ]
+    inbox = Inbox(authority, credentials, https=https, sign_ins=ways)
 
     def chores() -> None:
         if chore is not None:

@@ -19,7 +19,7 @@ import uvicorn
 
 from toolguard.authority import Authority
 from toolguard.authority.confirm import Confirming
-from toolguard.channels import open_channels
+from toolguard.channels import Place, open_channels
 from toolguard.config import (
     Config,
     RandomIds,
@@ -39,6 +39,7 @@ from toolguard.register import ALL
 from toolguard.stores import open_store
 from toolguard.witness import Witness
 from toolguard_server.app import LOOPBACK, create_app
+from toolguard_server.oidc import open_providers
 
 __all__ = ["serve"]
 
@@ -159,6 +160,13 @@ def _assemble(
         hosts=hosts,
         https=https,
         channels=open_channels(settings.channels, authority, inbox=settings.service.url, folder=settings.folder),
+        providers=open_providers(
+            settings.oidc,
+            lambda name: Place(
+                name=name, settings={}, authority=authority, inbox=settings.service.url, folder=settings.folder
+            ),
+        ),
+        url=settings.service.url,
         factors=None
         if settings.directory.second_factors is None
         else SecondFactors(settings.at(settings.directory.second_factors), now=SystemClock().now),

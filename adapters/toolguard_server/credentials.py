@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from fastapi import Request
@@ -9,6 +10,8 @@ from fastapi import Request
 from toolguard.authority import Actor, Assured, Authority, Human, Service
 from toolguard.directory import Audience, FileDirectory, SecondFactors, TokenEntry, TokenFile
 from toolguard.errors import IdentityError
+from toolguard_server.oidc import Provider
+from toolguard_server.oidc.provider import issuer_of
 from toolguard_server.problems import Problem
 
 __all__ = ["Credentials"]
@@ -18,8 +21,14 @@ class Credentials:
     """Looks tokens up, and looks at the directory again each time."""
 
     def __init__(
-        self, authority: Authority, tokens: TokenFile, directory: FileDirectory, factors: SecondFactors | None = None
+        self,
+        authority: Authority,
+        tokens: TokenFile,
+        directory: FileDirectory,
+        factors: SecondFactors | None = None,
+        providers: Sequence[Provider] = (),
     ) -> None:
+        self._providers = tuple(p for p in providers if p.settings.audience)
         self._authority = authority
         self.tokens = tokens
         self._directory = directory
@@ -35,6 +44,8 @@ class Credentials:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             raise IdentityError("send a token: 'Authorization: Bearer …'; 'toolguard people token' makes one")
+        if self._providers and secret.count(".") == 2:
+            return self._elsewhere(secret.strip())
         entry = self.tokens.verify(secret.strip(), audiences=tuple(Audience))
         if entry.audience is Audience.SERVICE:
             return self._service(entry)
@@ -44,6 +55,19 @@ class Credentials:
             "wrong_audience",
             f"a token for {entry.audience.value!r} cannot be used here; use one for 'decide' or 'service'",
         )
+
+    def _elsewhere(self, token: str) -> Human:
+        """A person, by an access token of an identity provider. Which one, the token itself may say; whether, it may not."""
+        issuer = issuer_of(token)
+        found = next((p for p in self._providers if p.settings.issuer == issuer), None)
+        if found is None:
+            raise IdentityError("this token is of no identity provider this service knows")
+        claims = found.verify(token, audience=found.settings.audience)
+        actor = Human(identity=claims.identity, channel="rest", auth=f"oidc:{found.label}")
+        person = self._authority.person(actor)
+        if person is None or not person.human:
+            raise IdentityError("you are not in the directory; ask an administrator to add you")
+        return actor
 
     def person(self, request: Request) -> Human:
         """A person, by their own bearer token; a service is refused."""

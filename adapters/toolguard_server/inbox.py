@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,6 +18,9 @@ from toolguard.directory import Audience
 from toolguard.errors import ApprovalError, ConflictError, IdentityError
 from toolguard_server.credentials import Credentials
 from toolguard_server.inert import inert, rows, sentence
+from toolguard_server.oidc import SignIn
+from toolguard_server.oidc.provider import Claims
+from toolguard_server.oidc.signin import LASTS
 from toolguard_server.problems import STATUS, Problem
 from toolguard_server.shapes import standing, utc
 
@@ -30,11 +33,15 @@ _RECENT = 20
 class Inbox:
     """The pages. ``https`` says how visitors reach them: it decides the cookie's name and flags."""
 
-    def __init__(self, authority: Authority, credentials: Credentials, *, https: bool) -> None:
+    def __init__(
+        self, authority: Authority, credentials: Credentials, *, https: bool, sign_ins: Sequence[SignIn] = ()
+    ) -> None:
+        self._sign_ins = {each.provider.label: each for each in sign_ins}
         self._authority = authority
         self._credentials = credentials
         self._https = https
         self._cookie = "__Host-toolguard" if https else "toolguard_session"
+        self._way_cookie = "__Host-toolguard-signin" if https else "toolguard_signin"
         self._pages = _templates()
 
     def routes(self) -> APIRouter:
@@ -42,6 +49,8 @@ class Inbox:
         api.add_api_route("/", lambda: RedirectResponse("/inbox", status_code=303), methods=["GET"])
         api.add_api_route("/signin", self.sign_in_page, methods=["GET"])
         api.add_api_route("/signin", self.sign_in, methods=["POST"])
+        api.add_api_route("/signin/with/{label}", self.begin, methods=["GET"])
+        api.add_api_route("/signin/with/{label}/callback", self.come_back, methods=["GET"])
         api.add_api_route("/signout", self.sign_out, methods=["POST"])
         api.add_api_route("/inbox", self.list_page, methods=["GET"])
         api.add_api_route("/inbox/{approval_id}", self.detail_page, methods=["GET"])
@@ -57,7 +66,11 @@ class Inbox:
         """The link's secret stands behind ``#``: it reaches the server only when the visitor presses the button."""
         if self._visitor(request) is not None:
             return RedirectResponse("/inbox", status_code=303)
-        return self._page("signin.html", me=None, failed="")
+        return self._sign_in_page("")
+
+    def _sign_in_page(self, failed: str, status: int = 200) -> Response:
+        ways = [(label, each.provider.title) for label, each in self._sign_ins.items()]
+        return self._page("signin.html", status=status, me=None, failed=failed, ways=ways)
 
     async def sign_in(self, request: Request) -> Response:
         """Exchange a link, once, for a session."""
@@ -65,12 +78,55 @@ class Inbox:
         try:
             secret, lifetime = await run_in_threadpool(self._exchange, form.get("code", "").strip())
         except IdentityError as error:
-            return self._page("signin.html", status=401, me=None, failed=str(error))
+            return self._sign_in_page(str(error), 401)
+        return self._signed_in(secret, lifetime)
+
+    def _signed_in(self, secret: str, lifetime: float) -> Response:
         reply = RedirectResponse("/inbox", status_code=303)
         reply.set_cookie(
             self._cookie, secret, max_age=int(lifetime), path="/", httponly=True, samesite="lax", secure=self._https
         )
         return reply
+
+    def begin(self, label: str) -> Response:
+        """To the identity provider. What belongs to this sign-in goes into the visitor's own cookie."""
+        try:
+            begun = self._way(label).begin()
+        except IdentityError as error:
+            return self._sign_in_page(str(error), 401)
+        reply = RedirectResponse(begun.url, status_code=303)
+        reply.set_cookie(
+            self._way_cookie, begun.kept, max_age=LASTS, path="/", httponly=True, samesite="lax", secure=self._https
+        )
+        return reply
+
+    def come_back(self, request: Request, label: str) -> Response:
+        """From the identity provider. It signs in, and decides nothing."""
+        try:
+            claims = self._way(label).finish(dict(request.query_params), request.cookies.get(self._way_cookie, ""))
+            secret, lifetime = self._admit(claims)
+        except IdentityError as error:
+            reply = self._sign_in_page(str(error), 401)
+        else:
+            reply = self._signed_in(secret, lifetime)
+        reply.delete_cookie(self._way_cookie, path="/", httponly=True, samesite="lax", secure=self._https)
+        return reply
+
+    def _way(self, label: str) -> SignIn:
+        found = self._sign_ins.get(label)
+        if found is None:
+            raise IdentityError("there is no such way to sign in; use one of those below")
+        return found
+
+    def _admit(self, claims: Claims) -> tuple[str, float]:
+        """A browser session for who signed in elsewhere, if the directory knows them."""
+        person = self._authority.person(Human(identity=claims.identity, channel="inbox", auth="oidc"))
+        if person is None or not person.human:
+            raise IdentityError("you are signed in, but not in the directory; ask an administrator to add you")
+        issued = self._credentials.tokens.issue(
+            audience=Audience.BROWSER, person=person.id, identity=claims.identity, tenant=claims.identity.tenant
+        )
+        return issued.secret, issued.entry.expires - issued.entry.created
 
     def _exchange(self, code: str) -> tuple[str, float]:
         tokens = self._credentials.tokens

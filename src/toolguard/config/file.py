@@ -154,6 +154,8 @@ class Config(_Section):
     credentials: dict[str, str] = {}
     channels: dict[str, dict[str, Any]] = {}
     """``[channels.NAME]``: where approvers are told beside the inbox; each kind knows its own keys."""
+    oidc: dict[str, dict[str, Any]] = {}
+    """``[oidc.NAME]``: identity providers at which people sign in to the service."""
     folder: Path = Path()
 
     def at(self, path: str) -> Path:
