@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from toolguard._core.call import Json, canonical_text, number_text, quoted
+from toolguard._core.call import Json, canonical_text, flat_text, number_text, quoted
 
 __all__ = ["GENESIS", "AuditRecord", "Draft", "Fault", "Kind", "Outcome", "payload", "seal", "verify_chain"]
 
@@ -92,28 +92,36 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
-    """A draft at its place in a log. ``prev`` is the hash of the record before, ``hash`` its own."""
+    """A draft at its place in a log. ``prev`` is the hash of the record before, ``hash`` its own.
+
+    ``text`` is the body as canonical text, where it is at hand and any JSON writer would write the same; else ``""``.
+    """
 
     log_id: str
     seq: int
     prev: str
     hash: str
     draft: Draft
+    text: str = field(default="", repr=False, compare=False)
 
 
-def payload(draft: Draft, *, log_id: str, seq: int, prev: str) -> bytes:
-    """The canonical bytes (RFC 8785) of a record. Written out by hand: this is on every call's path."""
+def payload(draft: Draft, *, log_id: str, seq: int, prev: str, body: str = "") -> bytes:
+    """The canonical bytes (RFC 8785) of a record; ``body`` is its body's text, where that is at hand.
+
+    Written out by hand: this is on every call's path.
+    """
     q, number = quoted, number_text
+    body = body or canonical_text(dict(draft.body))
     return (
-        f'{{"at":{number(draft.at)},"body":{canonical_text(dict(draft.body))},"call":{q(draft.call)},'
+        f'{{"at":{number(draft.at)},"body":{body},"call":{q(draft.call)},'
         f'"kind":{q(draft.kind.value)},"link":{q(draft.link_id)},"log":{q(log_id)},"parent":{q(draft.parent_id)},'
         f'"prev":{q(prev)},"seq":{seq},"span":{q(draft.span_id)},"started":{number(draft.started)},'
         f'"trace":{q(draft.trace_id)},"v":{FORMAT}}}'
     ).encode()
 
 
-def _leaf(draft: Draft, log_id: str, seq: int, prev: str) -> str:
-    return hashlib.sha256(b"\x00" + payload(draft, log_id=log_id, seq=seq, prev=prev)).hexdigest()
+def _leaf(draft: Draft, log_id: str, seq: int, prev: str, body: str = "") -> str:
+    return hashlib.sha256(b"\x00" + payload(draft, log_id=log_id, seq=seq, prev=prev, body=body)).hexdigest()
 
 
 def seal(drafts: Iterable[Draft], *, log_id: str, seq: int, prev: str) -> tuple[AuditRecord, ...]:
@@ -121,7 +129,9 @@ def seal(drafts: Iterable[Draft], *, log_id: str, seq: int, prev: str) -> tuple[
     sealed = []
     for draft in drafts:
         seq += 1
-        record = AuditRecord(log_id=log_id, seq=seq, prev=prev, hash=_leaf(draft, log_id, seq, prev), draft=draft)
+        text = flat_text(dict(draft.body))
+        hash_ = _leaf(draft, log_id, seq, prev, text)
+        record = AuditRecord(log_id=log_id, seq=seq, prev=prev, hash=hash_, draft=draft, text=text)
         sealed.append(record)
         prev = record.hash
     return tuple(sealed)

@@ -36,6 +36,7 @@ __all__ = [
     "call_digest",
     "canonical",
     "canonical_text",
+    "flat_text",
     "freeze",
     "keyed_digest",
     "number_text",
@@ -226,7 +227,12 @@ def canonical(value: object) -> bytes:
 
 def canonical_text(value: dict[str, Json]) -> str:
     """`canonical` as text; nothing is copied where ``value`` is flat, as most records are."""
-    return _encode_flat(value) if _is_flat(value) else canonical(value).decode()
+    return flat_text(value) or canonical(value).decode()
+
+
+def flat_text(value: dict[str, Json]) -> str:
+    """`canonical_text` where the standard encoder writes it letter by letter the same; else ``""``."""
+    return _encode_flat(value) if _is_flat(value) else ""
 
 
 def _write(value: Any, depth: int, out: list[str]) -> Json:
@@ -273,7 +279,18 @@ def _write_array(value: Iterable[Any], depth: int, out: list[str]) -> Json:
     return data
 
 
-_encode_flat = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False).encode
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False)
+_make_c = getattr(json.encoder, "c_make_encoder", None)
+"""CPython's own encoder: `JSONEncoder` makes one anew for every value."""
+_c_encoder: Callable[[Any, int], Iterable[str]] | None = (
+    None if _make_c is None else _make_c(None, _ENCODER.default, quoted, None, ":", ",", True, False, True)
+)
+
+
+def _encode_flat(value: dict[str, Json]) -> str:
+    return _ENCODER.encode(value) if _c_encoder is None else "".join(_c_encoder(value, 0))
+
+
 _FLAT_FROM = 6
 """From so many keys on the standard encoder is faster than writing key by key."""
 

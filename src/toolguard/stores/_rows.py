@@ -159,5 +159,5 @@ def record_row(record: AuditRecord) -> Row:
         d.span_id,
         d.parent_id,
         d.link_id,
-        _codec.dump_json(d.body),
+        record.text or _codec.dump_json(d.body),
     )

@@ -23,7 +23,13 @@ __all__ = [
     "check_update",
     "check_use",
     "deadline",
+    "only_records",
 ]
+
+
+def only_records(change: Change) -> bool:
+    """Whether a change writes records and nothing else."""
+    return bool(change.records) and change == Change(tenant=change.tenant, records=change.records)
 
 
 def check_shape(change: Change) -> None:

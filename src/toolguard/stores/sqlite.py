@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from toolguard._core.approval import Approval, Grant, State
-from toolguard._core.audit import GENESIS, AuditRecord, Kind, seal
+from toolguard._core.audit import AuditRecord, Kind
 from toolguard._core.call import CallRef
 from toolguard._core.history import Ask, Limit, Mark
 from toolguard._core.register import ALL, Act, Heads
@@ -22,6 +22,7 @@ from toolguard._core.vault import Need, Token
 from toolguard.errors import ConflictError, NotFoundError, StoreError
 from toolguard.ports import Announcement, Clock, LogHead, Sealer, SessionKey
 from toolguard.stores import _codec, _log, _sql, _vault
+from toolguard.stores._append import Appending
 from toolguard.stores._batch import GroupCommit, Ticket
 from toolguard.stores._connect import check_place, connect, fault, place_of, prepare, time_of, translated
 from toolguard.stores._rows import (
@@ -31,7 +32,6 @@ from toolguard.stores._rows import (
     create_row,
     ledger_row,
     record_of,
-    record_row,
     update_row,
 )
 from toolguard.stores._rules import (
@@ -45,6 +45,7 @@ from toolguard.stores._rules import (
     check_shape,
     check_update,
     check_use,
+    only_records,
 )
 from toolguard.stores._time import StoreTime
 from toolguard.stores._watch import Poller
@@ -141,7 +142,7 @@ class SqliteStore:
 
     def commit(self, change: Change) -> tuple[AuditRecord, ...]:
         check_shape(change)
-        records = self._commits.submit(lambda db, now: self._apply(db, now, change))
+        records: tuple[AuditRecord, ...] = self._commits.put(change)
         if change.update is not None:
             self._poller.watchers.fire([change.update.approval.id])
         return records
@@ -162,8 +163,10 @@ class SqliteStore:
                 now = self._time.read(floor)
                 if now > floor + _TIME_STEP:
                     db.execute(_sql.SET_TIME, (now,))
+                journal = Appending(db, now, log_id=self._log_id, epoch=self._epoch)
                 for ticket in batch:
-                    self._one(db, ticket, now)
+                    self._one(db, ticket, now, journal)
+                journal.flush()
                 if all(ticket.error is not None for ticket in batch):
                     db.execute("ROLLBACK")
                 else:
@@ -172,10 +175,19 @@ class SqliteStore:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
 
-    def _one(self, db: sqlite3.Connection, ticket: Ticket[Any], now: float) -> None:
+    def _one(self, db: sqlite3.Connection, ticket: Ticket[Any], now: float, journal: Appending) -> None:
+        change = ticket.job if isinstance(ticket.job, Change) else None
+        if change is not None and only_records(change):
+            try:
+                ticket.value = journal.add(change.records)
+            except Exception as error:  # noqa: BLE001 - whatever cannot be written down is that change's error
+                ticket.error = error
+            return
+        if change is not None and change.claim is not None and change.claim.asked:
+            journal.flush()  # it looks into the journal
         db.execute("SAVEPOINT ticket")
         try:
-            ticket.value = ticket.job(db, now)
+            ticket.value = ticket.job(db, now) if change is None else self._apply(db, now, change, journal)
         except Exception as error:
             if not db.in_transaction:
                 raise  # SQLite gave up the whole transaction
@@ -183,7 +195,7 @@ class SqliteStore:
             db.execute("ROLLBACK TO ticket")
         db.execute("RELEASE ticket")
 
-    def _apply(self, db: sqlite3.Connection, now: float, change: Change) -> tuple[AuditRecord, ...]:
+    def _apply(self, db: sqlite3.Connection, now: float, change: Change, journal: Appending) -> tuple[AuditRecord, ...]:
         tenant = change.tenant
         if change.update is not None:
             self._update(db, now, tenant, change.update)
@@ -213,7 +225,7 @@ class SqliteStore:
             if key and db.execute(_sql.ANNOUNCE_ONCE, (tenant, key)).rowcount != 1:
                 raise ConflictError("this was announced already; nothing was written")
             self._announce(db, tenant, change.notify.approval, change.notify.notice)
-        return self._append(db, now, change) if change.records else ()
+        return journal.add(change.records) if change.records else ()
 
     def _update(self, db: sqlite3.Connection, now: float, tenant: str, update: Update) -> None:
         after = update.approval
@@ -286,22 +298,6 @@ class SqliteStore:
         if now > self._pruned + _PRUNE:
             self._pruned = now
             db.execute(_sql.PRUNE_MARKS, (now, _PAGE))
-
-    def _append(self, db: sqlite3.Connection, now: float, change: Change) -> tuple[AuditRecord, ...]:
-        """Records at the end of this process's log. Where it ends is read in the transaction, never remembered."""
-        head = db.execute(_sql.HEAD, (self._log_id,)).fetchone()
-        drafts = change.records
-        if head is None:
-            last = db.execute(_sql.LAST_LOG).fetchone() or (0, GENESIS)
-            first = _log.opening(self._log_id, now=now, epoch=self._epoch, number=last[0] + 1, prev=last[1])
-            drafts = (first, *drafts)
-        seq, prev = head or (0, GENESIS)
-        records = seal(drafts, log_id=self._log_id, seq=seq, prev=prev)
-        if head is None:
-            db.execute(_sql.OPEN_LOG, (self._log_id, now, records[0].hash, 0, GENESIS))
-        db.executemany(_sql.APPEND, [record_row(r) for r in records])
-        db.execute(_sql.MOVE_HEAD, (records[-1].seq, records[-1].hash, self._log_id))
-        return records[len(records) - len(change.records) :]
 
     # --- reading
 
