@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toolguard import BoundTool, Caller, Person
+from toolguard._core.policy import Policy
 from toolguard.errors import BadArgumentsError, DeniedError, Suspended, ToolFailedError
 from toolguard.testing.desk import Desk
 
@@ -67,7 +68,7 @@ class Replay:
     def __init__(
         self,
         desk: Desk,
-        policy: str,
+        policy: Policy | str,
         tools: Mapping[str, BoundTool],
         show: Callable[[Any], str],
         *,

@@ -20,7 +20,7 @@ import time
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ from agentdojo.task_suite.load_suites import get_suites  # noqa: E402
 from agentdojo_replay import Case, Replay, Step  # noqa: E402
 from toolguard import BoundTool  # noqa: E402
 from toolguard._core.call import Tool  # noqa: E402
-from toolguard.config.defaults import RiskAnalyser  # noqa: E402
+from toolguard.config.defaults import ANALYSES, RiskAnalyser  # noqa: E402
+from toolguard.policyfile import load_policy  # noqa: E402
 from toolguard.stores import open_store  # noqa: E402
 from toolguard.testing.desk import Desk  # noqa: E402
 
@@ -61,12 +62,16 @@ _FREE = "{medium: allow, high: allow, critical: require_approval}"
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One way to set the guard up. ``told``: it hears the conversation; ``traces``: it looks values up in it."""
+    """One way to set the guard up.
+
+    ``told``: it hears the conversation; ``traces``: it looks values up in it; ``without``: a rule that is left out.
+    """
 
     title: str
     policy: str
     traces: bool = True
     told: bool = True
+    without: str = ""
 
 
 def _origin_rule(origins: str) -> str:
@@ -94,6 +99,11 @@ SETTINGS: Mapping[str, Setting] = {
     "default": Setting(
         title="risk and provenance: no rule written",
         policy=f"{_HEAD}defaults: {{by_risk: {{critical: require_approval}}, {_CAPS}}}\n{_PEOPLE}{_BARE}",
+    ),
+    "browse": Setting(
+        title="pack:agents without its rule pages-of-strangers",
+        policy=f"{_HEAD}include: [pack:agents]\ndefaults: {{{_CAPS}}}\n{_PEOPLE}",
+        without="pages-of-strangers",
     ),
     "agents": Setting(
         title="pack:agents",
@@ -230,7 +240,9 @@ def measure(world: World, setting: Setting, templates: Sequence[str], folder: Pa
     score = Score()
 
     def replay() -> Replay:
-        return Replay(desk, str(policy), world.tools, _show, told=setting.told, **parts)
+        loaded = load_policy(policy, functions=ANALYSES)
+        kept = replace(loaded, rules=tuple(r for r in loaded.rules if r.id.rpartition("/")[2] != setting.without))
+        return Replay(desk, kept, world.tools, _show, told=setting.told, **parts)
 
     one = replay()
     for case in world.benign():

@@ -33,6 +33,13 @@ _MAX_VALUE = 20_000
 _ATOM = re.compile(r"<[A-Z][A-Z0-9_]*_M?\d+[a-z]*>|\w(?:[\w.@+\-]*\w)?")
 """A word, number, name, address or token. What stands between two of them (blanks, quotes, slashes) is not compared."""
 _NUMBER = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:[,'\u00a0\u202f ]\d{3})+|\d+)(?:\.\d+)?(?![\w]|[.,]\d)")
+_RUN_ON = re.compile(r"(?<=[a-z0-9])\.(?=[A-Z][a-z]*(?![\w.@\-]))")
+"""A sentence that begins without a blank: ``www.example.org.They say``."""
+_CARRIED = re.compile(
+    r"<(?:EMAIL|URL|IP|PHONE|ACCOUNT|IBAN)_M?\d+[a-z]*>|[\w.+\-]{1,64}@[\w\-]{1,63}(?:\.[\w\-]{1,63}){1,8}"
+    r"|(?:[A-Za-z][A-Za-z0-9+.\-]{1,15}://|www\.)[^\s<>\"'`]{3,2000}|\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b"
+)
+_MAX_CARRIED = 20
 _QUOTED = re.compile(
     r"(?<!\w)(?:'([^'\n]{1,120})'|\"([^\"\n]{1,120})\"|`([^`\n]{1,120})`)(?!\w)|[“„‘«]([^”“’»\n]{1,120})[”“’»]|[#@](\w[\w.\-]{0,60})"
 )
@@ -45,6 +52,8 @@ _URL = re.compile(
 )
 _MAILBOX = re.compile(r"[^<>]{0,200}<([^<>@\s]+@[^<>@\s]+)>\s*")
 _PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_CONTAINERS = frozenset({"channel", "room", "thread", "folder", "file", "inbox", "calendar", "event", "document"})
+"""What records stand in, so that who says "the general channel" has named one."""
 _STOP_WORDS = (
     "a about above after again all also am an and another any anybody anyone anything are as at back be because been "
     "before being below between both but by can cannot could did do does doing done down during each either else every "
@@ -80,8 +89,11 @@ class _Voice:
         self.left -= len(raw)
         text = unicodedata.normalize("NFKC", raw)
         found = _ATOM.findall(text)
+        if _RUN_ON.search(text):
+            found += ["\n", *_ATOM.findall(_RUN_ON.sub(". ", text))]
         self.text += " ".join(map(str.lower, found)) + " \n "
         self.atoms.update(map(str.lower, found))
+        self.atoms.discard("\n")
         if sum(map(str.isupper, text)) <= sum(map(str.islower, text)):  # of a text in capitals none tells anything
             self.capital.update(a.lower() for a in found if a[0].isupper())
         for groups in _QUOTED.findall(text):
@@ -164,7 +176,7 @@ class Conversation:
     def trace(self, wanted: Sequence[tuple[Aimed, Json]]) -> Provenance:
         """Where each of these values came from. The value is the one the model wrote."""
         self._take_in()
-        traced = tuple(self._traced(aimed, value) for aimed, value in wanted)
+        traced = tuple(t for t in (self._traced(aimed, value) for aimed, value in wanted) if t is not None)
         return Provenance(traced=traced, heard=self._heard, cold=self.cold)
 
     def trace_call(self, aimed: Iterable[Aimed], data: Json, written: Json, schema: Mapping[str, Json]) -> Provenance:
@@ -202,11 +214,18 @@ class Conversation:
         while self._records:
             self._links.add(self._records.popleft(), _stream)
 
-    def _traced(self, aimed: Aimed, value: Json) -> Traced:
-        parts = [self._part(aimed, part) for part in _parts(aimed.aim, value)]
+    def _traced(self, aimed: Aimed, value: Json) -> Traced | None:
+        texts = _carried(value) if aimed.carried else tuple(_parts(aimed.aim, value))
+        if aimed.carried and not texts:
+            return None
+        parts = [self._part(aimed, text) for text in texts]
         came = worst(c for c, _ in parts) or CameFrom.MODEL
         listed = came is CameFrom.RESULT and all(held for c, held in parts if c is CameFrom.RESULT)
-        return Traced(path=aimed.path, aim=aimed.aim, name=aimed.name, came=came, listed=listed)
+        outside = next(filter(None, map(_outside, texts)), "")
+        pointed = outside == "url" and came is CameFrom.RESULT and all(self._pointed(_stream(text)) for text in texts)
+        return Traced(
+            path=aimed.path, aim=aimed.aim, name=aimed.name, came=came, listed=listed, outside=outside, pointed=pointed
+        )
 
     def _part(self, aimed: Aimed, text: str) -> tuple[CameFrom, bool]:
         """Where one value came from, and whether it is a field of a record."""
@@ -216,7 +235,9 @@ class Conversation:
             if self._said(voice, aimed.aim, text, stream, beside):
                 return speaker, False
         listed = self._links.holds(stream)
-        if listed and self._links.tied(stream, lambda other: self._voices[CameFrom.USER].names(other, frozenset())):
+        if listed and (
+            self._links.tied(stream, self._named) or (not _outside(text) and self._links.meant(stream, self._named))
+        ):
             return CameFrom.LINKED, True
         host = _host(text) if aimed.aim is Aim.PLACE else ""
         if host and any(host in voice.hosts for voice in self._voices.values()):
@@ -224,6 +245,14 @@ class Conversation:
         if listed or self._is_heard(stream):
             return CameFrom.RESULT, listed
         return CameFrom.MODEL, False
+
+    def _named(self, stream: str) -> bool:
+        return self._voices[CameFrom.USER].names(stream, frozenset())
+
+    def _pointed(self, stream: str) -> bool:
+        """Whether it stands in a text of a record that the user named."""
+        user = self._voices[CameFrom.USER]
+        return self._links.pointed(stream, lambda other: user.names(other, _CONTAINERS))
 
     def _said(self, voice: _Voice, aim: Aim, text: str, stream: str, beside: frozenset[str]) -> bool:
         if not stream:
@@ -288,6 +317,26 @@ def _parts(aim: Aim, value: Json) -> Iterator[str]:
             yield box[1] if box else piece.strip()
         return
     yield text
+
+
+def _carried(value: Json) -> tuple[str, ...]:
+    """The addresses in a text."""
+    if not isinstance(value, str):
+        return ()
+    found = (m[0].rstrip(".,;:!?)]}") for m in _CARRIED.finditer(value[:_MAX_VALUE]))
+    return tuple(dict.fromkeys(found))[:_MAX_CARRIED]
+
+
+def _outside(text: str) -> str:
+    """What kind of address in the world at large it is, if it is one."""
+    plain = text.strip()
+    if "://" in plain or plain.lower().startswith(("www.", "<url")):
+        return "url"
+    if "@" in plain[1:] or plain.startswith("<EMAIL"):
+        return "mailbox"
+    if _host(plain):
+        return "url"
+    return "account" if sum(map(str.isdigit, plain)) >= 8 or _CARRIED.fullmatch(plain) else ""
 
 
 def _stream(text: str) -> str:

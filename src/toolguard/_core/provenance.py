@@ -45,26 +45,51 @@ class Aim(StrEnum):
     """How much: a sum of money that is not small."""
     COMMAND = "command"
     """A whole program: SQL, a command line, code."""
+    TEXT = "text"
+    """What it says: a title, a city; or an address that a longer text carries. It decides nothing by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aimed:
-    """A deciding value of a call. ``name``: its argument as the tool's schema spells it; empty if no schema names it."""
+    """A value of a call that is looked up. ``name``: its argument as the tool's schema spells it; empty if none names it.
+
+    ``carried``: not the value itself, but the addresses in it.
+    """
 
     path: Path
     aim: Aim
     name: str = ""
+    carried: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traced:
-    """A deciding value with where it came from. ``listed``: it is a whole field of a structured result."""
+    """A value with where it came from.
+
+    ``listed``: it is a whole field of a structured result. ``outside``: an address in the world at large (``url``,
+    ``mailbox`` or ``account``), which anybody may own; empty for a name that means something only inside one system.
+    ``pointed``: the text it stands in is part of a record that the user named, such as a message of somebody's.
+    """
 
     path: Path
     aim: Aim
     came: CameFrom
     name: str = ""
     listed: bool = False
+    outside: str = ""
+    pointed: bool = False
+
+    @property
+    def local(self) -> bool:
+        """Whether the system itself lists it, as an id or as a name that means something only there."""
+        if self.aim is Aim.THING:
+            return self.listed or self.came is CameFrom.LINKED
+        return self.aim is Aim.PLACE and self.came is CameFrom.RESULT and self.listed and not self.outside
+
+    @property
+    def said(self) -> bool:
+        """Whether somebody who may say so has said it, or led to it."""
+        return self.came in (CameFrom.USER, CameFrom.SYSTEM, CameFrom.LINKED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,16 +110,14 @@ class Provenance:
     def origins(self) -> frozenset[str]:
         """Every origin a deciding value has (what a rule's ``origin`` matches).
 
-        An id that is a field of a record says nothing of whose will it is: whoever writes texts chooses no ids.
+        What the system itself lists says nothing of whose will it is: ids of records, names that lead nowhere outside.
         """
-        return frozenset(
-            t.came.value for t in self.traced if not (t.aim is Aim.THING and (t.listed or t.came is CameFrom.LINKED))
-        )
+        return frozenset(t.came.value for t in self.traced if t.aim is not Aim.TEXT and not t.local)
 
     def at(self, path: Path) -> CameFrom | None:
-        """The least trustworthy origin at or below ``path``; None if no deciding value stands there."""
-        depth = len(path)
-        return worst(t.came for t in self.traced if t.path[:depth] == path)
+        """The least trustworthy origin at or below ``path``, of what decides before what is only said; None: nothing."""
+        here = [t for t in self.traced if t.path[: len(path)] == path]
+        return worst(t.came for t in here if t.aim is not Aim.TEXT) or worst(t.came for t in here)
 
     def unsaid(self) -> Provenance:
         """The same for a call of which a person was asked when more was known: nothing counts as said."""
@@ -123,31 +146,59 @@ _AIMS: Mapping[Aim, str] = {
     Aim.THING: "what it is done to",
     Aim.AMOUNT: "the amount",
     Aim.COMMAND: "the command",
+    Aim.TEXT: "what it says",
 }
 _HARD_TO_UNDO = frozenset({RiskClass.DESTRUCTIVE, RiskClass.FINANCIAL, RiskClass.PRIVILEGE})
 
 
 def provenance_evidence(provenance: Provenance, risk: Risk) -> tuple[Evidence, ...]:
-    """What ``provenance`` adds to the ``risk`` of a call that does more than read. It only ever raises.
+    """What ``provenance`` adds to the ``risk`` of a call. It only ever raises.
 
     Where an effect goes, and what secret it sets, must not be the will of whoever wrote what the model read. What it
-    is done to matters where that is hard to undo. Of a payment or a right a field of a structured result is good
-    enough there, since whoever writes texts does not choose the ids of records; what is destroyed must be named.
+    is done to matters where that is hard to undo. And a call of which nobody said anything, but that repeats what
+    stands in a text, may be the text's idea.
     """
-    if not provenance.traced or risk.risk_class is RiskClass.READ:
+    if not provenance.traced:
         return ()
-    found: dict[Evidence, None] = {}
-    classes = {risk.risk_class, *(e.risk_class for e in risk.evidence)}
-    hard, destroys = not _HARD_TO_UNDO.isdisjoint(classes), RiskClass.DESTRUCTIVE in classes
-    for item in provenance.traced:
-        if not provenance.foreign(item):
-            continue
-        if item.aim in (Aim.PLACE, Aim.SECRET) or (
-            item.aim is Aim.THING and hard and item.came is CameFrom.RESULT and (destroys or not item.listed)
-        ):
-            level = max(risk.level, RiskLevel.HIGH)
-            found[Evidence(source="provenance", risk_class=risk.risk_class, level=level, text=_told(item))] = None
-    return tuple(found)
+    if risk.risk_class is RiskClass.READ:
+        return _of_reading(provenance)
+    hard = not _HARD_TO_UNDO.isdisjoint({risk.risk_class, *(e.risk_class for e in risk.evidence)})
+    aimed = any(t.aim in (Aim.PLACE, Aim.SECRET, Aim.THING) for t in provenance.traced)
+    texts = [_told(t) for t in provenance.traced if provenance.foreign(t) and _matters(t, hard=hard, aimed=aimed)]
+    if not texts and not any(t.said for t in provenance.traced):
+        repeated = (t for t in provenance.traced if t.came is CameFrom.RESULT and not t.listed)
+        texts = [f"nothing of it was said by the user, and {_told(t)}" for t in repeated if t.aim in _REPEATED]
+    level = max(risk.level, RiskLevel.HIGH)
+    return tuple(
+        Evidence(source="provenance", risk_class=risk.risk_class, level=level, text=text)
+        for text in dict.fromkeys(texts)
+    )
+
+
+def _of_reading(provenance: Provenance) -> tuple[Evidence, ...]:
+    """Who reads an address that a text names tells something to whoever wrote the text, if only that it was read."""
+    found = any(
+        t.aim is Aim.PLACE and t.outside == "url" and t.came is CameFrom.RESULT and not (t.listed or t.pointed)
+        for t in provenance.traced
+    )
+    text = "the address it reads stands only in text that the agent read, not in what the user said"
+    said = Evidence(source="provenance", risk_class=RiskClass.EXFILTRATION, level=RiskLevel.MEDIUM, text=text)
+    return (said,) if found else ()
+
+
+_REPEATED = (Aim.PLACE, Aim.THING, Aim.TEXT)
+
+
+def _matters(item: Traced, *, hard: bool, aimed: bool) -> bool:
+    """Whether it is grave that ``item`` may be somebody else's will. ``aimed``: the call says what it is aimed at.
+
+    A name that means something only inside one system, and that the system itself lists, leads nowhere outside.
+    """
+    if item.aim is Aim.SECRET:
+        return True
+    if item.aim is Aim.PLACE:
+        return hard or not item.local
+    return hard and item.came is CameFrom.RESULT and (item.aim is Aim.THING or (item.aim is Aim.TEXT and not aimed))
 
 
 def _told(item: Traced) -> str:

@@ -40,6 +40,7 @@ _NEVER = bag(
 _ADDRESS = re.compile(
     r"[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}|[A-Za-z][A-Za-z0-9+.-]{1,15}://\S{3,2000}|[A-Z]{2}\d{2}[A-Z0-9]{10,30}"
 )
+_ACCOUNT = re.compile(r"\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b")
 _SHORT = 120
 _MAX_AIMS = 200
 _MAX_DEPTH = 8
@@ -47,7 +48,7 @@ _MAX_DEPTH = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aims:
-    """What the arguments of one tool decide, worked out once. ``open``: fields that could be what it is done to."""
+    """What the arguments of one tool decide, worked out once. ``open``: fields for a few words, such as a title."""
 
     known: Mapping[str, Aim | None]
     open: frozenset[str]
@@ -57,12 +58,6 @@ class Aims:
         if not isinstance(data, Mapping) or not data:
             return ()
         found = list(self._below(data, (), None, 0))
-        if not found:
-            found = [
-                Aimed(path=(name,), aim=Aim.THING, name=name)
-                for name, value in data.items()
-                if name in self.open and isinstance(value, str) and 0 < len(value) <= _SHORT
-            ]
         met = {a.path for a in found}
         for dotted in decisive:
             path: Path = tuple(dotted.split("."))
@@ -111,6 +106,11 @@ class Aims:
             yield Aimed(path=path, aim=aim, name=name)
         elif isinstance(value, str) and len(value) <= 2_000 and _ADDRESS.fullmatch(value.strip()):
             yield Aimed(path=path, aim=Aim.PLACE, name=name)
+        elif isinstance(value, str):
+            if name in self.open and len(path) == 1 and len(value) <= _SHORT:
+                yield Aimed(path=path, aim=Aim.TEXT, name=name)
+            if "@" in value or "://" in value or "www." in value or "<" in value or _ACCOUNT.search(value):
+                yield Aimed(path=path, aim=Aim.TEXT, name=name, carried=True)
 
 
 def aims_for(tool: Tool) -> Aims:
@@ -126,9 +126,10 @@ def aims_for(tool: Tool) -> Aims:
 
 
 def _is_open(field: Field) -> bool:
-    """Whether a field that no word explains could still be what the call is done to."""
+    """Whether a field holds a few words of its own: a title, a city, a hotel; not a long text, a date or a search."""
     last = field.words[-1] if field.words else ""
-    return field.free and last not in _NEVER and "prose" not in kinds_of_name(field.name)
+    titled = last in ("title", "subject", "name")
+    return field.free and (titled or (last not in _NEVER and "prose" not in kinds_of_name(field.name)))
 
 
 def _aim_of_field(field: Field) -> Aim | None:

@@ -105,6 +105,8 @@ _TABLE: Final[tuple[tuple[RiskClass, RiskLevel, str], ...]] = (
             "redeem checkout debit settle tip bid stake"
         ),
     ),
+    # Promises to pay.
+    (FINANCIAL, MEDIUM, "book reserve rent"),
     # Runs what it is given.
     (CODE, HIGH, "execute exec eval install deploy spawn shell"),
     (CODE, MEDIUM, "run invoke launch compile trigger"),
@@ -115,7 +117,7 @@ _TABLE: Final[tuple[tuple[RiskClass, RiskLevel, str], ...]] = (
         (
             "create update add set put write edit modify patch insert upsert post save store move rename copy assign "
             "append attach associate merge commit push change adjust configure register submit complete accept approve "
-            "confirm start begin resume enable activate schedule book reserve link tag label mark import ingest load "
+            "confirm start begin resume enable activate schedule link tag label mark import ingest load "
             "sync synchronize refresh rotate renew replicate migrate provision allocate apply build rebuild make "
             "manage clone fork duplicate initialize initiate finalize issue sign resolve unresolve reopen open "
             "upgrade downgrade scale resize request submit record log subscribe join enroll unarchive "
