@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from toolguard import Caller, Guard
-from toolguard.config import ANALYSES
+from toolguard.config import ANALYSES, SystemClock
 from toolguard.errors import ToolguardError
 from toolguard.keys import KeyRing, Purpose, SecretKey
 from toolguard.policyfile import load_policy
@@ -41,7 +42,18 @@ def delete_chart(chart: str = "") -> str:
     return "gone"
 
 
+for _tool in (find_patient, send_letter, delete_chart):
+    _tool.__module__ = "ward.tools"  # where they say they come from
 TOOLS = {f.__name__: f for f in (find_patient, send_letter, delete_chart)}
+
+
+class Noon(SystemClock):
+    """Yesterday's noon on the wall: what a rule says of the time of day does not hang on when the tests run."""
+
+    def now(self) -> float:
+        return dt.datetime.combine(
+            dt.date.today() - dt.timedelta(days=1), dt.time(12)
+        ).timestamp()  # the wall's noon is meant
 
 
 def make(
@@ -51,17 +63,19 @@ def make(
     *,
     roles: frozenset[str] = frozenset({"nurse"}),
     agent: str = "ward-bot",
+    head: str = HEAD,
 ) -> str:
     """Make ``calls`` under a policy (its text below the head); the URL of the store that holds the records."""
     (folder / "directory.yaml").write_text(DIRECTORY, "utf-8")
     url = f"sqlite:///{folder / 'ward.db'}"
     guard = Guard(
-        load_policy(HEAD + policy, name="ward.yaml", functions=ANALYSES),
+        load_policy(head + policy, name="ward.yaml", functions=ANALYSES),
         store=url,
         keys=KeyRing([SecretKey.generate(Purpose.SEAL)]),
         directory=folder / "directory.yaml",
         suspend="raise",
         confirm_critical=False,
+        clock=Noon(),
     )
     caller = Caller.of("ada", agent=agent, tenant="general", roles=roles)
     with guard, guard.session(caller=caller) as session:

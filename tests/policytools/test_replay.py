@@ -83,7 +83,7 @@ def test_a_tool_from_elsewhere_is_refused(tmp_path: Path, url: str) -> None:
     report = replayed(tmp_path, url, APPROVALS + TOOLS.replace("send_letter: {", "send_letter: {source: 'mcp:*', "))
     assert changes(report) == {("send_letter", "allow", "deny"): 2}
     same = replayed(
-        tmp_path, url, APPROVALS + TOOLS.replace("send_letter: {", "send_letter: {source: 'policytools.made:*', ")
+        tmp_path, url, APPROVALS + TOOLS.replace("send_letter: {", "send_letter: {source: 'ward.tools:*', ")
     )
     assert changes(same) == {}
 
@@ -130,6 +130,36 @@ def test_with_the_policy_in_force_its_own_rules_are_told_by_the_record(tmp_path:
     assert replayed(tmp_path, store, new, "--base", str(elsewhere))["not_replayed"] == 2
 
 
+NEIGHBOURS = {
+    "narrower, where the rule did not match": ("args.limit > 100", "args.limit > 1000", 1, {}),
+    "wider, where the rule matched": ("args.limit > 100", "args.limit > 1", 1, {}),
+    "narrower by something else": ("args.limit > 100", "args.limit > 100 && hour == 12", 1, {}),
+    "neither": ("args.limit > 100", 'args.name == "x"', 2, {}),
+    "one that may fail where the old one did not": ("args.limit > 100", "args.limit > 1000 || args.age > 3", 2, {}),
+}
+
+
+@pytest.mark.parametrize(("was", "now", "unknown", "expected"), NEIGHBOURS.values(), ids=NEIGHBOURS)
+def test_of_a_rule_made_narrower_or_wider_the_record_tells_a_part(
+    tmp_path: Path, was: str, now: str, unknown: int, expected: dict[tuple[str, str, str], int]
+) -> None:
+    old = BASE + rule(f"effect: deny, match: {{tool: find_patient}}, when: '{was}'")
+    store = make(tmp_path, old, CALLS)
+    base = write(tmp_path, "old.yaml", HEAD + old)
+    report = replayed(tmp_path, store, old.replace(was, now), "--base", str(base))
+    assert report["not_replayed"] == unknown
+    assert changes(report) == expected
+
+
+def test_the_record_does_not_tell_of_a_rule_once_the_tool_is_filed_otherwise(tmp_path: Path) -> None:
+    old = BASE + rule("effect: deny, match: {category: privilege}, when: has(args.limit)")
+    store = make(tmp_path, old, CALLS)
+    base = write(tmp_path, "old.yaml", HEAD + old)
+    new = old.replace("find_patient: {risk: low}", "find_patient: {risk: low, category: privilege}")
+    report = replayed(tmp_path, store, new, "--base", str(base))
+    assert report["not_replayed"] == 2
+
+
 def test_replayed_under_the_policy_in_force_nothing_changes(tmp_path: Path) -> None:
     text = (
         "include: pack:hipaa\n"
@@ -159,7 +189,7 @@ def test_records_of_before_are_counted_and_left_alone(tmp_path: Path, url: str) 
 
 
 def test_older_calls_are_left_out(tmp_path: Path, url: str) -> None:
-    assert replayed(tmp_path, url, BASE, "--since", "0m")["calls"] == 0
+    assert replayed(tmp_path, url, BASE, "--since", "1m")["calls"] == 0
 
 
 def test_no_value_of_an_argument_is_on_record_or_shown(tmp_path: Path, url: str) -> None:

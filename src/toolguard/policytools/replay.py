@@ -19,8 +19,11 @@ from toolguard._core.risk import Risk, RiskLevel, combine
 from toolguard._core.window import moment
 from toolguard.policyfile.cel import CelCondition
 from toolguard.policyfile.expression_tree import Expr, children, kind_of, literal, load
+from toolguard.policytools.lint_conditions import KNOWN, syntax
+from toolguard.policytools.lint_rules import matches_wherever
 from toolguard.policytools.matching import restricts, same_match
 from toolguard.policytools.recorded import Recorded, Unusable
+from toolguard.policytools.truth import relation
 
 __all__ = ["Replay", "Replayed", "Report", "replay_all"]
 
@@ -64,12 +67,13 @@ class Replayed:
 class Replay:
     """Answers for recorded calls under ``policy``.
 
-    ``base`` is the policy that was in force: of a rule that stands in both unchanged, the record says whether it matched.
+    ``base`` is the policy that was in force. Of a rule that stands in both unchanged the record says whether it matched;
+    of one that was made narrower or wider it says it for the calls outside, or inside, of both.
     """
 
     def __init__(self, policy: Policy, *, base: Policy | None = None) -> None:
         self._policy, self._base = policy, base
-        self._same = {} if base is None else {r.id: _is_same(r, base) for r in policy.rules}
+        self._nested = {} if base is None else {r.id: _nested(r, base) for r in policy.rules}
         self._plans: dict[tuple[ToolIdentity, Annotations], ToolPlan] = {}
         self._asks = {r.id: tuple(_asks(r)) for r in policy.rules}
 
@@ -78,7 +82,8 @@ class Replay:
         known = (tool.identity, tool.annotations)
         plan = self._plans.get(known) or self._plans.setdefault(known, self._policy.plan(tool))
         risk = _risk_under(plan, recorded.found)
-        unsure = self._unsure(plan, recorded)
+        settled = {r.id: self._on_record(r, recorded, risk) for r in plan.rules if self._asks[r.id]}
+        unsure = self._unsure(plan, recorded, settled)
         why = (
             []
             if risk is not None
@@ -89,7 +94,7 @@ class Replay:
             why.append("where the tool came from is on record as a digest only")
             return Replayed(recorded=recorded, after=None, why=tuple(why))
         facts = _facts(recorded, risk or replace(recorded.found, level=RiskLevel.LOW))
-        mild, severe = (self._decide(plan, facts, recorded, unsure, severe=way) for way in (False, True))
+        mild, severe = (self._decide(plan, facts, settled, unsure, severe=way) for way in (False, True))
         sure = (mild.would, _names(mild)) == (severe.would, _names(severe))
         if risk is None:  # whatever more it is, nothing is milder than a denial for the tool or by a rule
             sure = mild.would is Effect.DENY and mild.reason_code != "default"
@@ -98,50 +103,78 @@ class Replay:
         return Replayed(recorded=recorded, after=mild.would, rules=mild.rule_ids, approvals=_names(mild))
 
     def _decide(
-        self, plan: ToolPlan, facts: Facts, recorded: Recorded, unsure: Mapping[str, tuple[str, ...]], *, severe: bool
+        self,
+        plan: ToolPlan,
+        facts: Facts,
+        settled: Mapping[str, bool | None],
+        unsure: Mapping[str, tuple[str, ...]],
+        *,
+        severe: bool,
     ) -> Decision:
-        rules = tuple(self._settled(rule, recorded, unsure, severe) for rule in plan.rules)
-        return decide(self._policy, replace(plan, rules=rules), facts)
-
-    def _settled(self, rule: Rule, recorded: Recorded, unsure: Mapping[str, tuple[str, ...]], severe: bool) -> Rule:
-        if rule.id in unsure:
-            matches = severe if rule.effect is not Effect.ALLOW else not severe
-            return _set(rule, _Fixed(answer=matches, fails=severe and rule.on_error > rule.effect))
-        if self._on_record(rule, recorded) and self._asks[rule.id]:
-            matched = rule.id in recorded.rules
+        def settle(rule: Rule) -> Rule:
+            if rule.id in unsure:
+                matches = severe if rule.effect is not Effect.ALLOW else not severe
+                return _set(rule, _Fixed(answer=matches, fails=severe and rule.on_error > rule.effect))
+            matched = settled.get(rule.id)
+            if matched is None:
+                return rule
             return _set(rule, _Fixed(answer=matched, fails=matched and severe and rule.on_error > rule.effect))
-        return rule
 
-    def _unsure(self, plan: ToolPlan, recorded: Recorded) -> dict[str, tuple[str, ...]]:
+        return decide(self._policy, replace(plan, rules=tuple(map(settle, plan.rules))), facts)
+
+    def _unsure(
+        self, plan: ToolPlan, recorded: Recorded, settled: Mapping[str, bool | None]
+    ) -> dict[str, tuple[str, ...]]:
         found = {}
         for rule in plan.rules:
-            texts = () if self._on_record(rule, recorded) else self._asks[rule.id]
+            texts = self._asks[rule.id] if settled.get(rule.id) is None else ()
             hidden = tuple(f"the {what} is on record as a digest only" for what in _hidden(rule, recorded))
             if texts or hidden:
                 found[rule.id] = (*texts, *hidden)
         return found
 
-    def _on_record(self, rule: Rule, recorded: Recorded) -> bool:
-        """Whether the record itself says if the rule matched."""
-        return self._base is not None and recorded.policy_sha256 == self._base.sha256 and self._same[rule.id]
+    def _on_record(self, rule: Rule, recorded: Recorded, risk: Risk | None) -> bool | None:
+        """Whether the rule matched, where the record says it: of the rule itself, of a wider one or of a narrower one."""
+        if self._base is None or recorded.policy_sha256 != self._base.sha256:
+            return None
+        found = recorded.found
+        same_risk = risk is not None and (risk.level, risk.classes) == (found.level, found.classes)
+        if not same_risk and _asks_risk(rule):
+            return None
+        narrower, wider = self._nested[rule.id]
+        fired = rule.id in recorded.rules
+        if fired and wider:
+            return True
+        return False if narrower and not fired else None
 
 
 def _names(decision: Decision) -> tuple[str, ...]:
     return tuple(rule.name for rule in decision.approver_rules)
 
 
-def _is_same(rule: Rule, base: Policy) -> bool:
-    other = next((r for r in base.rules if r.id == rule.id), None)
-    return (
-        other is not None
-        and same_match(other.match, rule.match)
-        and (other.effect is Effect.ALLOW) == (rule.effect is Effect.ALLOW)
-        and _source(other) == _source(rule)
-    )
+def _nested(rule: Rule, base: Policy) -> tuple[bool, bool]:
+    """Whether the rule of this id in ``base`` surely matches wherever ``rule`` does, and the other way round."""
+    old = next((r for r in base.rules if r.id == rule.id), None)
+    if old is None:
+        return False, False
+    if old.when is None or rule.when is None:
+        conditions = (old.when is None, rule.when is None)
+    elif old.when.source == rule.when.source:
+        conditions = (True, True)
+    elif isinstance(old.when, CelCondition) and isinstance(rule.when, CelCondition):
+        way = (old.effect is Effect.ALLOW) == (rule.effect is Effect.ALLOW)  # else doubt is read the other way
+        conditions = relation(syntax(rule.when)[0], syntax(old.when)[0], KNOWN) if way else (False, False)
+    else:
+        conditions = (False, False)
+    bare_old, bare = (Rule(id=r.id, because="", effect=r.effect, match=r.match) for r in (old, rule))
+    if same_match(old.match, rule.match):
+        return conditions
+    return conditions[0] and matches_wherever(bare_old, bare), conditions[1] and matches_wherever(bare, bare_old)
 
 
-def _source(rule: Rule) -> str | None:
-    return None if rule.when is None else rule.when.source
+def _asks_risk(rule: Rule) -> bool:
+    reads = isinstance(rule.when, CelCondition) and "risk" in rule.when.program.reads.names
+    return reads or bool(restricts(rule.match) & {"category", "min_risk"})
 
 
 def _set(rule: Rule, condition: _Fixed) -> Rule:

@@ -21,6 +21,7 @@ __all__ = ["Truth", "constant_parts", "relation", "truth"]
 _MOST = 40_000
 """Combinations that are tried at most; of a condition with more nothing is said."""
 _OTHER = "\x00another text"
+_FAILS = "\x00fails"
 _LAST = "\U0010ffff"
 _LOGIC = frozenset({"_&&_", "_||_", "!_", "_?_:_"})
 
@@ -57,10 +58,13 @@ def truth(root: Expr, known: Mapping[str, Domain]) -> Truth:
 
 
 def relation(one: Expr, other: Expr, known: Mapping[str, Domain]) -> tuple[bool, bool]:
-    """Whether ``other`` surely holds wherever ``one`` does, and the other way round."""
+    """Whether ``other`` surely holds (or fails) wherever ``one`` does, and the other way round; what fails counts as held.
+
+    A term or question may also fail, as where an argument is missing.
+    """
     terms, questions = _asked([one, other], known)
     follows, leads, tried = True, True, False
-    for values in _combinations(terms, questions):
+    for values in _combinations(terms, questions, more=(_FAILS,)):
         tried = True
         first, second = _holds(one, values), _holds(other, values)
         follows = follows and (first is False or second is True or first is second)
@@ -78,10 +82,12 @@ def _asked(roots: Sequence[Expr], known: Mapping[str, Domain]) -> tuple[dict[str
     return terms, questions
 
 
-def _combinations(terms: Mapping[str, _Term], questions: set[str]) -> Iterator[Mapping[str, Constant]]:
+def _combinations(
+    terms: Mapping[str, _Term], questions: set[str], *, more: tuple[Constant, ...] = ()
+) -> Iterator[Mapping[str, Constant]]:
     """Every combination of values; none at all where there are too many."""
-    values: dict[str, Sequence[Constant]] = {name: _values(term) for name, term in terms.items()}
-    values |= dict.fromkeys(sorted(questions), (True, False))
+    values: dict[str, Sequence[Constant]] = {name: (*_values(term), *more) for name, term in terms.items()}
+    values |= dict.fromkeys(sorted(questions), (True, False, *more))
     if math.prod(len(options) for options in values.values()) <= _MOST:
         for combination in itertools.product(*values.values()):
             yield dict(zip(values, combination, strict=True))
@@ -181,7 +187,8 @@ def _holds(expr: Expr, values: Mapping[str, Constant]) -> bool | None:
         return _compared(found, values[found.term])
     if kind_of(expr) == "call" and expr.call_expr.function in _LOGIC:
         return _logic(expr.call_expr.function, [_holds(part, values) for part in expr.call_expr.args])
-    return bool(values[key(expr)])
+    value = values[key(expr)]
+    return None if value == _FAILS else bool(value)
 
 
 def _logic(function: str, parts: Sequence[bool | None]) -> bool | None:
@@ -196,7 +203,7 @@ def _logic(function: str, parts: Sequence[bool | None]) -> bool | None:
 
 
 def _compared(found: Comparison, value: Constant) -> bool | None:
-    return _compare(value, found.operator, found.constants)
+    return None if value == _FAILS else _compare(value, found.operator, found.constants)
 
 
 def _compare(value: Constant, operator: str, constants: Sequence[Constant]) -> bool | None:
