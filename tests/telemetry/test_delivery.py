@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 
@@ -303,3 +304,20 @@ def test_compressed_is_the_same(receiver: Receiver) -> None:
     assert packed["content-encoding"] == "gzip"
     assert int(packed["content-length"]) < int(plain["content-length"]) / 4
     assert "content-encoding" not in plain
+
+
+def test_nothing_of_an_edited_record_is_repeated_when_it_is_parked(receiver: Receiver) -> None:
+    """Whoever edits a record to break its span gets no word of it into another."""
+    store = MemoryStore()
+    write(store, 3)
+    bad = store._records[2]
+    words = {"call": "Zebedee Quill", "trace_id": "Zebedee", "parent_id": "Quill", "at": float("nan")}
+    edited = replace(bad.draft, body={"toolguard.tenant": "Zebedee Quill"}, **words)
+    store._records[2] = replace(bad, draft=edited)
+    pump = delivery(store, receiver)
+    while pump.round().left:
+        pass
+    (told,) = parked(store)
+    assert told.draft.body[PARKED_SEQ] == 3
+    assert "Zebedee" not in str(told)
+    assert b"Zebedee" not in b"".join(body for _, _, body in receiver.requests)

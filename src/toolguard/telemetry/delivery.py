@@ -7,6 +7,7 @@ spans is parked: written down as a record, and passed by.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 
 from toolguard._core.audit import AuditRecord, Draft, Kind
+from toolguard._core.call import Json
 from toolguard._core.steps import Change
 from toolguard.errors import StoreError
 from toolguard.ports import LogHead, Store
@@ -27,6 +29,8 @@ from toolguard.telemetry.target import Target
 __all__ = ["Backlog", "Delivery", "Round", "backlog"]
 
 _MOST_ASIDES = 2000
+_PLAIN = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
+_HEX = re.compile(r"[0-9a-f]{32}(?:[0-9a-f]{16})?")
 _log = logging.getLogger("toolguard.telemetry")
 
 
@@ -256,43 +260,46 @@ class Delivery:
         )
         if record.draft.kind is not Kind.SPAN_PARKED and not self._is_parked(record):
             draft = _parking(record, self._sink, reason, self._store.now())
-            tenant = str(draft.body.get(names.TENANT, ""))
-            self.mine(self._store.commit(Change(tenant=tenant, records=(draft,))))
+            self.mine(self._store.commit(Change(tenant=_home(record)[0], records=(draft,))))
 
     def _is_parked(self, record: AuditRecord) -> bool:
         """Whether that was written down before, by a pump that ended before its cursor moved."""
         told = (self._sink, record.log_id, record.seq)
-        call = record.draft.call if isinstance(record.draft.body.get(names.TENANT), str) else ""
         return any(
             r.draft.kind is Kind.SPAN_PARKED
             and tuple(r.draft.body.get(n) for n in (names.PARKED_SINK, names.PARKED_LOG_ID, names.PARKED_SEQ)) == told
-            for r in self._store.records(call=call)
+            for r in self._store.records(call=_home(record)[1])
         )
+
+
+def _home(record: AuditRecord) -> tuple[str, str]:
+    """The tenant and the call a record belongs to; neither where it does not plainly say so (somebody may have edited it)."""
+    tenant, call = record.draft.body.get(names.TENANT), record.draft.call
+    plain = isinstance(tenant, str) and _PLAIN.fullmatch(tenant) and _PLAIN.fullmatch(call)
+    return (str(tenant), call) if plain else ("", "")
 
 
 def _parking(record: AuditRecord, sink: str, reason: str, at: float) -> Draft:
     """`Kind.SPAN_PARKED`: it stands where the span would have stood. Nothing of the record's own words is repeated."""
-    before = record.draft
-    tenant = before.body.get(names.TENANT)
-    known = isinstance(tenant, str)
-    body = {
-        **({names.TENANT: tenant} if known else {}),
+    tenant, call = _home(record)
+    body: dict[str, Json] = {
         names.PARKED_LOG_ID: record.log_id,
         names.PARKED_SEQ: record.seq,
         names.PARKED_HASH: record.hash,
         names.PARKED_SINK: sink,
         names.REASON_CODE: reason.replace(" ", "_"),
     }
-    call = before.call if known else ""
     if call:
-        body[names.CALL_ID] = call
+        body |= {names.TENANT: tenant, names.CALL_ID: call}
+    trace, parent = record.draft.trace_id, record.draft.parent_id
+    known = bool(_HEX.fullmatch(trace + parent))
     return Draft(
         kind=Kind.SPAN_PARKED,
         at=at,
         started=at,
         call=call,
-        trace_id=before.trace_id,
+        trace_id=trace if known else "",
         span_id=secrets.token_hex(8),
-        parent_id=before.parent_id,
+        parent_id=parent if known else "",
         body=body,
     )
