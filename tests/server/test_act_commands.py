@@ -13,8 +13,10 @@ from authority.ward import human
 from server.process import Running, configure, start, stop, wait_for
 from server.visitors import Visitors, code_for
 from toolguard._core.approver import ApproverRule, StandingLimits
+from toolguard._core.audit import Kind
 from toolguard.authority import Approval, State
 from toolguard.cli.approvals import app as approvals
+from toolguard.cli.audit import app as audit
 from toolguard.cli.freeze import app as freeze
 from toolguard.cli.people import app as people
 
@@ -155,3 +157,19 @@ def test_t16_the_downtime_procedure_a_second_service_takes_over_and_the_glass_is
     assert "bleeding" in said(running, "rena", approvals, "reviews")
     stop(second)
     ward.store.close()
+
+
+def test_a_standing_approval_is_reviewed_by_somebody_who_had_no_part_in_it(running: Running) -> None:
+    asked = running.ward.ask(rules=(LENIENT,))
+    terms = ("--for", "30m", "--uses", "3")
+    said(running, "ada", approvals, "approve", asked.id, "--reason", "the same each hour", "--yes", *terms)
+    act = running.ward.acts()[-1].id
+    says = ("--finding", "justified", "--reason", "looked at the calls it let run")
+    assert "not_on_duty" in said(running, "ada", audit, "review", act, *says, exits=1)
+    code = code_for(running.ward, "rena")
+    assert said(running, "rena", audit, "review", act, *says, "--code", code) == "reviewed\n"
+    record = [r for r in running.ward.store.records() if r.draft.kind is Kind.AUDIT_REVIEW][-1]
+    assert record.draft.body["toolguard.review.subject"] == act
+    assert record.draft.body["toolguard.approver.id"] == "rena"
+    assert record.draft.body["toolguard.approver.assured"] == "stepped_up"
+    said(running, "rena", audit, "review", act, *says, exits=4)
