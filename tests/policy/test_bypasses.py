@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policy.support import decided, facts, holds, policy
-from toolguard._core.policy import Effect
+from toolguard._core.policy import Effect, Handling
 
 DROP = 'lower(args.action) == "drop"'
 
@@ -161,3 +161,9 @@ def test_a_tool_from_another_source_is_not_the_trusted_one() -> None:
     assert decided(loaded, facts({}, tool="fhir.lookup", source="hospital.tools")).effect is Effect.ALLOW
     drifted = decided(loaded, facts({}, tool="fhir.lookup", source="mcp:evil"))
     assert (drifted.effect, drifted.reason_code) == (Effect.DENY, "drift")
+
+
+def test_a_masking_rule_that_cannot_be_told_masks_besides_what_it_asks_for() -> None:
+    decision = decided(policy(RULE % "mask"), facts({}, tool="db.run"))
+    assert decision.effect is Effect.REQUIRE_APPROVAL
+    assert (decision.obligations.args, decision.obligations.results) == ({"*": Handling.MASK}, Handling.MASK)

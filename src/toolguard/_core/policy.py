@@ -414,7 +414,7 @@ def _obligations(plan: ToolPlan, matched: list[tuple[Rule, Fired]], default: Eff
             args[name] = stricter(args.get(name, handling), handling)
         if rule.results is not None:
             results = stricter(results, rule.results)
-        if fired.effect is Effect.MASK:
+        if Effect.MASK in (rule.effect, fired.effect):  # also where it could not be told, and asks for more besides
             results = Handling.MASK
             if not rule.args and rule.results is None:
                 args["*"] = Handling.MASK

@@ -321,6 +321,7 @@ class CelEngine:
 
     def _tree_faults(self, root: tree.Expr, offsets: Mapping[int, int]) -> list[Fault]:
         found: list[Fault] = []
+        growth = 1
         for variable, field, number in reads_of(root).fields:
             known = FIELDS.get(variable)
             if known is not None and field not in known:
@@ -337,6 +338,12 @@ class CelEngine:
                 found.append(
                     Fault(offset=at, message=f"{name}() takes args or one argument, such as {name}(args.note)")
                 )
+            if name in _GROWING and len(expr.call_expr.args) > _GROWING[name]:
+                text = tree.literal(expr.call_expr.args[_GROWING[name]])
+                growth *= max(1, len(text)) if isinstance(text, str) else _MAX_GROWTH + 1
+                if growth > _MAX_GROWTH:
+                    message = f"{name}() could make a text without end here; give it a short text, written out, once"
+                    found.append(Fault(offset=at, message=message))
             if name == "cidr_contains":
                 found += [
                     Fault(offset=at, message=f"cidr_contains(): {text!r} is not a network; write it as 10.0.0.0/8")
@@ -363,6 +370,11 @@ def _function(name: str, result: Any, *overloads: tuple[list[Any], Callable[...,
             for i, (parameters, impl) in enumerate(overloads)
         ],
     )
+
+
+_GROWING: Mapping[str, int] = {"replace": 1, "join": 0}
+"""Functions that put a text in many places, and which of their arguments that is."""
+_MAX_GROWTH = 64
 
 
 def _texts(expr: tree.Expr) -> list[str]:
