@@ -295,15 +295,23 @@ _FLAT_FROM = 6
 """From so many keys on the standard encoder is faster than writing key by key."""
 
 
+_PLAIN = frozenset({str, bool, type(None)})
+
+
 def _is_flat(value: dict[Any, Any]) -> bool:
     """Plain keys, and values the standard encoder writes exactly as RFC 8785 does: no float, nothing nested."""
-    for key, item in value.items():
-        if type(key) is not str or not key.isascii() or key[:1] == "$":
-            return False
+    if not set(map(type, value)) <= {str}:
+        return False
+    keys = "".join(value)
+    if not keys.isascii() or ("$" in keys and any(key[:1] == "$" for key in value)):
+        return False
+    if set(map(type, value.values())) <= _PLAIN:
+        return True
+    for item in value.values():
         kind = type(item)
-        if kind is str or kind is bool or item is None or (kind is int and -_BIG < item < _BIG):
+        if kind in _PLAIN or (kind is int and -_BIG < item < _BIG):
             continue
-        if kind is not list or any(type(part) is not str for part in item):
+        if kind is not list or not set(map(type, item)) <= {str}:
             return False
     return True
 

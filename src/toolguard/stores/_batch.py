@@ -55,9 +55,13 @@ class GroupCommit:
     def put(self, job: object) -> Any:
         """The same for a job of whatever kind ``run`` knows."""
         ticket: Ticket[Any] = Ticket(job)
-        with self._turn(ticket):
+        try:
+            self._wait(ticket)
             if ticket.leads:
                 self._lead(ticket)
+        except BaseException:
+            self._leave(ticket)
+            raise
         if ticket.error is not None:
             raise ticket.error
         return ticket.value
@@ -82,20 +86,26 @@ class GroupCommit:
     @contextmanager
     def _turn(self, ticket: Ticket[Any]) -> Iterator[None]:
         """Queue up, and wait until the job is done or its thread has to lead. An interrupt leaves the queue."""
+        try:
+            self._wait(ticket)
+            yield
+        finally:
+            self._leave(ticket)
+
+    def _wait(self, ticket: Ticket[Any]) -> None:
         with self._mutex:
             self._queue.append(ticket)
             if not self._busy:
                 self._busy = ticket.leads = True
-        try:
-            if not ticket.leads:
-                ticket.wake.acquire()
-            yield
-        finally:
-            with self._mutex:
-                if ticket in self._queue:
-                    self._queue.remove(ticket)
-            if ticket.leads and not ticket.led:
-                self._hand_over()
+        if not ticket.leads:
+            ticket.wake.acquire()
+
+    def _leave(self, ticket: Ticket[Any]) -> None:
+        with self._mutex:
+            if ticket in self._queue:
+                self._queue.remove(ticket)
+        if ticket.leads and not ticket.led:
+            self._hand_over()
 
     def _lead(self, ticket: Ticket[Any]) -> None:
         with self._mutex:

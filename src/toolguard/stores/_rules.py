@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 from toolguard._core.approval import TRANSITIONS, Approval, State, is_expired, is_granted
 from toolguard._core.audit import Kind, Outcome
@@ -27,9 +28,12 @@ __all__ = [
 ]
 
 
+_STATE = tuple(f.name for f in fields(Change) if f.name not in ("tenant", "records", "heads"))
+
+
 def only_records(change: Change) -> bool:
     """Whether a change writes records and nothing else."""
-    return bool(change.records) and change == Change(tenant=change.tenant, records=change.records)
+    return bool(change.records) and not any(getattr(change, name) for name in _STATE)
 
 
 def check_shape(change: Change) -> None:
