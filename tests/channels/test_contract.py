@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,9 +27,9 @@ from toolguard_teams import make_channel as make_teams
 
 DOCS = Path(__file__).parents[2] / "docs" / "channels.md"
 (_SHOWN,) = re.findall(r"^```python\n(.*?)^```$", DOCS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-_said: dict[str, Any] = {"__name__": "docs"}
-exec(compile(_SHOWN, str(DOCS), "exec"), _said)
-Pager = _said["Pager"]
+_page = sys.modules["docs_channels"] = ModuleType("docs_channels")
+exec(compile(_SHOWN, str(DOCS), "exec"), vars(_page))
+Pager = vars(_page)["Pager"]
 """The channel the documents show: what is shown there is what is tested here."""
 
 
