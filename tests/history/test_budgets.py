@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -138,6 +140,20 @@ def test_a_result_that_is_passed_counts_too(ward):
     with guard.session(caller=ward.person()) as session:
         session.call(read_file, {"path": "/x"})
         assert play(ward, session, [chart("2"), chart("9")]) == ["ran", "denied"]
+
+
+def test_of_a_flood_of_patients_no_more_are_kept_than_tell_that_it_is_one(ward):
+    guard = ward.guard(BUDGET)
+    with guard.session(caller=ward.person()) as session:
+        assert play(ward, session, [("send", {"to": "bo", "text": " ".join(f"MRN-{n}" for n in range(500))})]) == [
+            "denied"
+        ]
+    passing = ward.guard([rule({"patients": {"more_than": 3, "per": "1d"}}, "mask", results="mask")], name="p.yaml")
+    with passing.session(caller=ward.person()) as session:
+        assert play(ward, session, [("search", {"name": "a", "most": 500})]) == ["ran"]
+        assert play(ward, session, [("search", {"name": "a", "most": 500})]) == ["ran"]
+    with closing(sqlite3.connect(ward.folder / "toolguard.db")) as db:
+        assert db.execute("SELECT count(*) FROM marks WHERE kind = 'patient'").fetchone()[0] == 4
 
 
 # --- the race

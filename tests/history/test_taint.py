@@ -3,7 +3,7 @@
 import pytest
 
 from history.test_rules import FILLED, play, rule
-from toolguard import Guard
+from toolguard import DeniedError, Guard
 from toolguard.errors import ConfigError
 from toolguard.stores import open_store
 
@@ -98,6 +98,37 @@ def test_sessions_may_not_be_nested_without_end(ward):
     with pytest.raises(ConfigError, match="nest sessions less deep"):
         for _ in range(40):
             session = guard.session(caller=ward.person(), parent=session)
+
+
+# --- between judging and running
+
+
+@pytest.mark.parametrize("what", ["taint", "label", "after"])
+def test_what_happens_between_judging_and_running_counts(ward, tmp_path, what):
+    path = str(tmp_path / "a.csv")
+    match = {
+        "taint": {"taint": ["untrusted"]},
+        "label": {"label": ["phi", "unknown"]},
+        "after": {"after": {"tool": "export"}},
+    }[what]
+    guard = ward.guard([rule({"tool": "upload"} | match), rule({"tool": "clock", "taint": ["phi"]}, id="n")])
+    bound = guard.tool(ward.tool("upload"))
+    with guard.session(caller=ward.person()) as session:
+        assert play(ward, session, [("write_file", {"path": path, "text": "t"})]) == ["ran"]
+        permit = session.authorise(bound, {"path": path}, ref=session.ref())
+        assert play(ward, session, [("export", {"path": path}), "fetch_page"]) == ["ran", "ran"]
+        with pytest.raises(DeniedError, match="'r'"):
+            session.execute(bound, permit)
+        assert ("upload", path) not in ward.ran
+
+
+def test_what_does_not_concern_the_call_does_not_stop_it(ward, tmp_path):
+    guard = ward.guard([rule({"tool": "upload", "taint": ["untrusted"], "patients": {"more_than": 1, "per": "1h"}})])
+    bound = guard.tool(ward.tool("upload"))
+    with guard.session(caller=ward.person()) as session:
+        permit = session.authorise(bound, {"path": "/x"}, ref=session.ref())
+        assert play(ward, session, ["fetch_page"]) == ["ran"]
+        assert session.execute(bound, permit).value == "done"  # tainted now, but there were no patients
 
 
 # --- what an application says

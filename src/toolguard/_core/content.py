@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from toolguard._core.call import Tool
 from toolguard._core.risk import Risk, RiskClass
@@ -53,16 +54,21 @@ def reads_strangers(tool: Tool, risk: Risk) -> bool:
     One that only acts (``send_mail``) gives back no more than that it did. In doubt it reads.
     """
     said = tool.annotations
-    if RiskClass.CODE_EXECUTION.value in risk.classes:
+    if RiskClass.CODE_EXECUTION in (e.risk_class for e in risk.evidence) or risk.risk_class is RiskClass.CODE_EXECUTION:
         return True
     if said.trusted and said.open_world is False:
         return False
     if said.open_world:
         return True
-    name = _words(tool.name)
+    return _speaks_of_others(tool.name, tool.description, tuple(_fields(tool.schema)))
+
+
+@lru_cache(maxsize=1024)
+def _speaks_of_others(called: str, description: str, fields: tuple[str, ...]) -> bool:
+    name = _words(called)
     if name & _ACTS and not name & _READS:
         return False
-    return not _OTHERS_WRITE.isdisjoint(name | _words(tool.description) | _words(" ".join(_fields(tool.schema))))
+    return not _OTHERS_WRITE.isdisjoint(name | _words(description) | _words(" ".join(fields)))
 
 
 def _words(text: str) -> set[str]:

@@ -23,10 +23,12 @@ __all__ = [
     "Ask",
     "Before",
     "By",
+    "Carried",
     "Counted",
     "History",
     "Limit",
     "Mark",
+    "Near",
     "Past",
     "Patients",
     "Pattern",
@@ -145,6 +147,18 @@ Counted: TypeAlias = After | Rate | Patients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """One of these words, as the session's ``taint`` or a reference's ``label``."""
+
+    kind: str
+    words: frozenset[str]
+
+
+Near: TypeAlias = Counted | Carried
+"""What may come to hold between judging a call and running it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """What is known of the time before a call.
 
@@ -238,18 +252,22 @@ class Past:
         answers = [a for _, a in self._answers(history)]
         return False if False in answers else None if None in answers else True
 
-    def near(self, history: History) -> tuple[Rate | Patients, ...]:
-        """The limits that are all that keeps the rule from matching: others may reach them meanwhile."""
-        short = [asked for asked, answer in self._answers(history) if answer is False]
-        limits = tuple(asked for asked in short if isinstance(asked, Rate | Patients))
-        return limits if len(limits) == len(short) else ()
+    def near(self, history: History) -> Near | None:
+        """A part that does not hold, and that others may make hold meanwhile. As long as it does not, nor does the rule."""
+        for asked, answer in self._answers(history):
+            if answer is False:
+                if not isinstance(asked, Carried):
+                    return asked
+                if asked.words & TAINTS:  # what was written once is never unknown again
+                    return Carried(kind=asked.kind, words=asked.words & TAINTS)
+        return None
 
-    def _answers(self, history: History) -> Iterator[tuple[Counted | str, bool | None]]:
-        for asked in self.counted:
-            yield asked, _over(asked, history)
+    def _answers(self, history: History) -> Iterator[tuple[Near, bool | None]]:
         for name, wanted, there in (("taint", self.taint, history.taints), ("label", self.label, history.labels)):
             if wanted:
-                yield name, not wanted.isdisjoint(there) if history.known else None
+                yield Carried(kind=name, words=wanted), not wanted.isdisjoint(there) if history.known else None
+        for asked in self.counted:
+            yield asked, _over(asked, history)
 
 
 def _over(asked: Counted, history: History) -> bool | None:
@@ -270,6 +288,12 @@ class Watch:
     rates: Mapping[tuple[By, Pattern], float] = field(default_factory=dict)
     patients: Mapping[By, float] = field(default_factory=dict)
     flows: bool = False
+    most: int = 0
+    """The most patients any rule lets pass: beyond one more of them, nobody counts."""
+
+    @property
+    def by(self) -> frozenset[By]:
+        return frozenset(self.patients) | {by for by, _ in self.rates}
 
     @property
     def anything(self) -> bool:
@@ -293,4 +317,5 @@ class Watch:
             rates=rates,
             patients=patients,
             flows=any(p.taint or p.label or p.reads for p in pasts),
+            most=max((p.patients.most for p in pasts if p.patients is not None), default=0),
         )

@@ -9,9 +9,10 @@ from enum import IntEnum, StrEnum
 from toolguard._core.approver import ApproverRule
 from toolguard._core.call import Tool
 from toolguard._core.condition import Condition, ConditionError, Facts
-from toolguard._core.history import NO_HISTORY, History, Past, Patients, Rate, Watch
+from toolguard._core.history import NO_HISTORY, History, Near, Past, Patients, Watch
 from toolguard._core.masking import UNSAID, Masking
 from toolguard._core.risk import Risk, RiskLevel
+from toolguard._core.spelling import plain
 from toolguard._core.toolrule import Handling, ToolRule, glob_matches, identity_fits, may_be, merge, stricter, surely_is
 from toolguard._core.window import Moment, TimeWindow, moment
 
@@ -124,7 +125,8 @@ class Rule:
         A rule that restricts concerns a tool that may be so, one that allows only a tool that surely is.
         """
         match = self.match
-        if match.tool and not any(glob_matches(g, tool.name) for g in match.tool):
+        names = {tool.name} if self.effect is Effect.ALLOW else {tool.name, plain(tool.name)}
+        if match.tool and not any(glob_matches(g, name) for g in match.tool for name in names):
             return False
         is_so = surely_is if self.effect is Effect.ALLOW else may_be
         return all(is_so(tool.annotations, name, value) for name, value in match.annotations)
@@ -239,8 +241,8 @@ class Decision:
         approver_rules: every approver rule the call must satisfy.
         would: what would be enforced were the policy not in shadow mode.
         history: what was known of the time before the call.
-        near: limits that the call has to keep to when it runs; beyond them another rule matches.
-        never: those of them that its result has to keep to as well, since beyond them a rule denies.
+        near: what keeps rules from matching and may come to hold until the call runs; then it is judged again.
+        never: budgets that its result has to keep to as well, since beyond them a rule denies.
     """
 
     effect: Effect
@@ -254,7 +256,7 @@ class Decision:
     policy_sha256: str
     would: Effect
     history: History = NO_HISTORY
-    near: tuple[Rate | Patients, ...] = ()
+    near: tuple[Near, ...] = ()
     never: tuple[Patients, ...] = ()
 
     @property
@@ -320,13 +322,13 @@ def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
     matched. The same facts always give the same decision, whatever the order of the rules.
     """
     hits: list[tuple[Rule, Fired]] = []
-    near: list[tuple[Rate | Patients, Effect]] = []
+    near: list[tuple[Near, Effect]] = []
     for rule in plan.candidates(facts.risk.classes):
         if rule.match.holds(facts):
             past = rule.match.past
             met = True if past is None else past.met(facts.history)
             if met is False:
-                near += [(limit, rule.effect) for limit in _near(policy, rule, facts)]
+                near += _near(policy, rule, facts)
                 continue
             hit = _fire(rule, facts, "" if met else "history_unread")
             if hit is not None:
@@ -369,12 +371,12 @@ def _default(policy: Policy, plan: ToolPlan, risk: Risk) -> tuple[Effect, str]:
     return policy.defaults.by_risk.get(risk.level, Effect.DENY), "default"
 
 
-def _near(policy: Policy, rule: Rule, facts: Facts) -> tuple[Rate | Patients, ...]:
-    """The limits that keep ``rule`` from matching, where it would bind."""
-    if rule.match.past is None or rule.shadow or policy.mode is Mode.SHADOW:
-        return ()
-    limits = rule.match.past.near(facts.history)
-    return limits if limits and _fire(rule, facts) is not None else ()
+def _near(policy: Policy, rule: Rule, facts: Facts) -> list[tuple[Near, Effect]]:
+    """What keeps ``rule`` from matching for now, where it would bind, and what it would then ask for."""
+    if rule.match.past is None or rule.shadow or policy.mode is Mode.SHADOW or rule.effect is Effect.ALLOW:
+        return []
+    near = rule.match.past.near(facts.history)
+    return [(near, rule.effect)] if near is not None and _fire(rule, facts) is not None else []
 
 
 def _fire(rule: Rule, facts: Facts, unread: str = "") -> Fired | None:

@@ -20,10 +20,12 @@ from toolguard._core.history import (
     Ask,
     Before,
     By,
+    Carried,
     Counted,
     History,
     Limit,
     Mark,
+    Near,
     Past,
     Patients,
     Pattern,
@@ -137,7 +139,7 @@ def _ask(counted: Counted, subject: str, traces: Traces) -> Ask:
         case Rate(calls=calls, per=per, most=most):
             return Ask(subject=subject, kind=f"call:{calls.key}", since=traces.now - per, upto=most + 1)
         case Patients(per=per, most=most):
-            apart = tuple(sorted(traces.patients))
+            apart = tuple(sorted(traces.patients)[: most + 1])  # with more than that it is passed anyway
             return Ask(subject=subject, kind="patient", since=traces.now - per, apart=apart, upto=most + 1)
 
 
@@ -168,16 +170,15 @@ def _history(traces: Traces, answers: Iterable[tuple[object, list[int]]]) -> His
 def _subjects(setting: Setting) -> Flow[Mapping[By, tuple[str, ...]]]:
     """Who the call counts for. A person counts as one, whatever issuers call them."""
     watch, caller, key = setting.policy.watch, setting.scope.caller, setting.scope.digest_key
-    person = caller.person.ref
-    if By.PERSON in watch.patients or any(by is By.PERSON for by, _ in watch.rates):
+    who = {By.SESSION: setting.lineage or (f"session:{setting.scope.session}",), By.TENANT: ("tenant",)}
+    wanted = watch.by
+    if By.PERSON in wanted:
         known: Requester | None = yield LookUp(caller, ())
-        person = f"person {known.person}" if known is not None else person
-    return {
-        By.SESSION: setting.lineage or (f"session:{setting.scope.session}",),
-        By.PERSON: (f"person:{keyed_digest(key, 'toolguard.person', person.encode())}",),
-        By.AGENT: (f"agent:{keyed_digest(key, 'toolguard.agent', caller.agent.encode())}",),
-        By.TENANT: ("tenant",),
-    }
+        person = f"person {known.person}" if known is not None else caller.person.ref
+        who[By.PERSON] = (f"person:{keyed_digest(key, 'toolguard.person', person.encode())}",)
+    if By.AGENT in wanted:
+        who[By.AGENT] = (f"agent:{keyed_digest(key, 'toolguard.agent', caller.agent.encode())}",)
+    return who
 
 
 def _declared(setting: Setting) -> tuple[str, ...]:
@@ -368,7 +369,7 @@ def _fits(calls: Pattern, facts: Facts) -> bool:
 def _patient_marks(setting: Setting, traces: Traces, patients: Iterable[str]) -> list[Mark]:
     return [
         Mark(subject=subject, kind="patient", value=patient, keep=keep)
-        for patient in sorted(patients)
+        for patient in sorted(patients)[: setting.policy.watch.most + 1]
         for by, keep in setting.policy.watch.patients.items()
         for subject in traces.subjects[by]
     ]
@@ -393,15 +394,23 @@ def _label_marks(setting: Setting, names: Iterable[str], words: Iterable[str]) -
 
 
 def claim_limits(decision: Decision, traces: Traces | None) -> tuple[Limit, ...]:
-    """What the commit that claims the call may not pass: the limits that kept rules from matching."""
+    """What the commit that claims the call may not find changed: what kept rules from matching."""
     if traces is None:
         return ()
-    return tuple(
-        Limit(ask=_ask(near, subject, traces), adds=adds, most=near.most)
-        for near in decision.near
-        if (adds := 1 if isinstance(near, Rate) else len(traces.patients))
-        for subject in _whose(near, traces)
-    )
+    return tuple(dict.fromkeys(limit for near in decision.near for limit in _limits(near, traces)))
+
+
+def _limits(near: Near, traces: Traces) -> Iterator[Limit]:
+    match near:
+        case Carried(kind=kind, words=words):
+            asks = [ask for what, asks in traces.asks for ask in asks if what in {(kind, word) for word in words}]
+            yield from (Limit(ask=ask, adds=0, most=0) for ask in asks)
+        case After():
+            yield from (Limit(ask=_ask(near, subject, traces), adds=0, most=0) for subject in _whose(near, traces))
+        case Rate() | Patients():
+            adds = 1 if isinstance(near, Rate) else len(traces.patients)
+            for subject in _whose(near, traces) if adds else ():
+                yield Limit(ask=_ask(near, subject, traces), adds=adds, most=near.most)
 
 
 def result_limits(decision: Decision, traces: Traces | None, marks: Iterable[Mark]) -> tuple[Limit, ...]:
@@ -413,7 +422,11 @@ def result_limits(decision: Decision, traces: Traces | None, marks: Iterable[Mar
         if mark.kind == "patient":
             seen.setdefault(mark.subject, set()).add(mark.value)
     return tuple(
-        Limit(ask=replace(_ask(near, subject, traces), apart=tuple(sorted(new))), adds=len(new), most=near.most)
+        Limit(
+            ask=replace(_ask(near, subject, traces), apart=tuple(sorted(new)[: near.most + 1])),
+            adds=len(new),
+            most=near.most,
+        )
         for near in decision.never
         for subject in _whose(near, traces)
         if (new := seen.get(subject))
