@@ -1,0 +1,7 @@
+"""The hospital's June, seen as pages."""
+
+from __future__ import annotations
+
+from evidence.conftest import hospital, population
+
+__all__ = ["hospital", "population"]
