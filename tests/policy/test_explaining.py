@@ -59,7 +59,7 @@ def test_the_auditor_reads_everything_that_led_to_the_decision() -> None:
 
 def test_values_are_shown_only_from_the_masked_view_and_only_where_a_rule_read_them() -> None:
     told = explained(masked={"limit": 50, "note": "MRN <MRN_1>"})
-    assert told.values == {"args.limit": 50}
+    assert told.values == {"args.limit": 50, "args.note": "MRN <MRN_1>"}
     assert "Value of args.limit, masked: 50." in told.auditor
     assert explained().values == {}
     for text in (told.auditor, told.approver, told.model, repr(told), str(told.to_dict())):

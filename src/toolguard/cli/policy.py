@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from toolguard.config import ANALYSES
 from toolguard.errors import PolicyError
 from toolguard.policyfile import Problem, explain, json_schema, load_policy
 from toolguard.policytools.judging import Call, Judge, local_seconds
+from toolguard.policytools.reading import load_any
 
 __all__ = ["app"]
 
@@ -30,7 +32,7 @@ app.command("scan")(policy_scan.scan)
 app.command("sign")(policy_sign.sign)
 app.command("verify")(policy_sign.verify)
 
-PolicyFile = Annotated[Path, typer.Argument(help="The policy file (YAML).", show_default=False)]
+PolicyFile = Annotated[str, typer.Argument(help="The policy file (YAML), or pack:NAME.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -103,12 +105,13 @@ def explain_call(
     tenant: Annotated[str, typer.Option("--tenant", help="Their tenant.")] = "default",
     verified: Annotated[bool, typer.Option("--verified", help="The person was verified, not only asserted.")] = False,
     environment: Annotated[str, typer.Option("--environment", help="Where it happens.")] = "production",
-    hour: Annotated[int, typer.Option("--hour", min=0, max=23, help="Local hour of day.")] = 12,
+    hour: Annotated[int, typer.Option("--hour", min=0, max=23, help="Local hour of a working day.")] = 12,
+    at: Annotated[datetime | None, typer.Option("--at", help="Local time, such as 2026-11-22T23:30.")] = None,
     session: Annotated[str, typer.Option("--session", help="Facts about the session, as JSON.")] = "{}",
     as_json: AsJson = False,
 ) -> None:
     """Decide one call as the guard would, without running anything, and say why. No value is shown in clear."""
-    policy = load_policy(file, functions=ANALYSES)
+    policy = load_any(file)
     known = Tool.describe(
         tool,
         source=source,
@@ -128,7 +131,7 @@ def explain_call(
         args=data,
         caller=who,
         environment=environment,
-        at=local_seconds(hour=hour),
+        at=local_seconds(hour=hour, moment=at),
         session=_object("--session", session),
     )
     with Judge(policy) as judge:

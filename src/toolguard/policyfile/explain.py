@@ -6,11 +6,12 @@ deciding.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from toolguard._core.call import Json
-from toolguard._core.policy import ApproverRule, Decision, Effect, Policy, Rule
+from toolguard._core.policy import ApproverRule, Decision, Effect, Handling, Policy, Rule
 from toolguard.errors import DeniedError, Suspended
 from toolguard.policyfile.cel import CelCondition
 
@@ -61,6 +62,7 @@ class Explanation:
         rules: every rule that matched, the most severe first, shadow rules included.
         evidence: what the classifier saw, in plain words.
         approvers: who must approve, in plain words.
+        obligations: what is withheld or limited if it runs, in plain words.
         values: the arguments the rules read, by path, masked; empty if no masked view was given.
         auditor, approver, model: the three texts. The model's is constant: it names no rule and no value.
     """
@@ -75,6 +77,7 @@ class Explanation:
     rules: tuple[RuleNote, ...]
     evidence: tuple[str, ...]
     approvers: tuple[str, ...]
+    obligations: tuple[str, ...] = ()
     values: dict[str, Json] = field(default_factory=dict, repr=False)
     auditor: str
     approver: str
@@ -91,6 +94,7 @@ class Explanation:
             "rules": [{name: getattr(r, name) for name in RuleNote.__slots__} for r in self.rules],
             "evidence": list(self.evidence),
             "approvers": list(self.approvers),
+            "obligations": list(self.obligations),
             "values": self.values,
             "texts": {"auditor": self.auditor, "approver": self.approver, "model": self.model},
         }
@@ -136,6 +140,7 @@ def explain(decision: Decision, policy: Policy, *, masked: Json = None) -> Expla
         rules=notes,
         evidence=evidence,
         approvers=approvers,
+        obligations=tuple(_obligations(decision)),
         values=values,
         auditor="\n".join(_auditor(decision, notes, evidence, approvers, values)),
         approver="\n".join(_approver(decision, evidence)),
@@ -150,22 +155,52 @@ def _reads(rule: Rule | None) -> tuple[str, ...]:
 def _values(notes: tuple[RuleNote, ...], masked: Json) -> Iterator[tuple[str, Json]]:
     if not isinstance(masked, dict):
         return
-    for path in dict.fromkeys(p for n in notes for p in n.reads):
-        if not path.startswith("args."):
-            continue
-        value: Json = masked
-        for step in path.split(".")[1:]:
-            if not isinstance(value, dict) or step not in value:
-                break
-            value = value[step]
-        else:
-            yield path, value
+    for path in dict.fromkeys(found[0] for n in notes for p in n.reads if (found := _ARGUMENT.search(p))):
+        values = list(_at(masked, path.split(".")[1:]))
+        if values:
+            yield path, values if ".*" in path else values[0]
+
+
+_ARGUMENT = re.compile(r"args\.[^()]+")
+"""An argument, alone or in a question such as ``reveals(args.note)``."""
+
+
+def _at(value: Json, steps: list[str]) -> Iterator[Json]:
+    """What stands at a dotted path; ``*`` is every element of a list."""
+    if not steps:
+        yield value
+        return
+    step, rest = steps[0], steps[1:]
+    if isinstance(value, dict) and step in value:
+        yield from _at(value[step], rest)
+    elif isinstance(value, list) and step == "*":
+        for item in value:
+            yield from _at(item, rest)
+    elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+        yield from _at(value[int(step)], rest)
+
+
+def _obligations(decision: Decision) -> Iterator[str]:
+    """What a call that runs is bound to; nothing for one that is denied."""
+    bound = decision.obligations
+    if decision.effect is Effect.DENY:
+        return
+    withheld = sorted(name for name, handling in bound.args.items() if handling is Handling.MASK)
+    if "*" in withheld:
+        yield "Identifiers in every argument are withheld."
+    elif withheld:
+        yield f"Identifiers are withheld in {', '.join(f'args.{name}' for name in withheld)}."
+    yield "Its result is masked." if bound.results is Handling.MASK else "Its result goes to the model as it is."
+    if bound.max_result_chars is not None:
+        yield f"A result of more than {bound.max_result_chars} characters is withheld."
+    if bound.max_results is not None:
+        yield f"A result with more than {bound.max_results} items in a list is withheld."
 
 
 def _approver_text(rule: ApproverRule) -> str:
-    who = ", ".join(rule.approvers)
-    count = "one of" if rule.quorum == 1 else f"{rule.quorum} of"
-    return f"{rule.name}: {count} {who} within {_time(rule.expires)}"
+    stages = [(rule.approvers, rule.quorum), *((stage.approvers, stage.quorum) for stage in rule.then)]
+    said = ", then ".join(f"{'one' if count == 1 else count} of {', '.join(who)}" for who, count in stages)
+    return f"{rule.name}: {said} within {_time(rule.expires)}"
 
 
 def _time(seconds: float) -> str:
@@ -204,6 +239,7 @@ def _auditor(
         if note.reads:
             yield f"  It reads {', '.join(note.reads)}."
     yield from (f"Approval by {text}." for text in approvers)
+    yield from _obligations(decision)
     yield from (f"Value of {path}, masked: {value!r}." for path, value in values.items())
 
 
