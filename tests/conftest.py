@@ -31,6 +31,7 @@ SLOW = (
     "guard/test_processes.py",  # processes that are killed
     "masking/test_identity.py",  # thousands of made-up texts
     "masking/test_stream.py",  # every way to cut a text
+    "packs/test_all_mutations.py",  # 17,000 calls
     "race/test_faults.py",  # processes that are killed, disks that are full
     "race/test_race.py",  # processes that race
     "references/test_binding.py",  # large and slow contents

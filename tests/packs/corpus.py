@@ -21,12 +21,17 @@ EVERYDAY = "everyday: "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A case with its call. ``identifies`` is whether what it holds has to be looked for by the detector."""
+    """A case with its call.
+
+    ``identifies`` is whether what it holds has to be looked for by the detector; ``supposes`` whether it goes by what
+    was before, or by what the case's own file says of the tools.
+    """
 
     pack: str
     name: str
     call: Call
     identifies: bool
+    supposes: bool
 
 
 @cache
@@ -55,7 +60,13 @@ def _cases(pack: str, file: CaseFile) -> Iterator[Case]:
         call = case.call(tools, file.model.given)
         full = judge_of(pack, identifies=True).judge(call)
         bare = judge_of(pack, identifies=False).judge(call)
-        yield Case(pack=pack, name=case.name, call=call, identifies=severity(full) != severity(bare))
+        yield Case(
+            pack=pack,
+            name=case.name,
+            call=call,
+            identifies=severity(full) != severity(bare),
+            supposes=bool(case.before or case.said),
+        )
 
 
 def severity(answer: Answer) -> Effect:

@@ -268,13 +268,18 @@ def _renamed(tool: Tool, name: str) -> Tool:
     )
 
 
-def mutants(call: Call) -> Iterator[Mutant]:
-    """Every mutation of ``call`` that changes it."""
+def mutants(call: Call, *, looks: bool = True) -> Iterator[Mutant]:
+    """Every mutation of ``call`` that changes it.
+
+    Without ``looks`` letters stay as they are: where a rule asks who said an address, other letters are another address.
+    """
     args = call.args
     assert isinstance(args, dict)
     for leaf in _leaves(args):
         at = ".".join(map(str, leaf.path))
         for name, change in _ways(leaf).items():
+            if not looks and (name in LOOKS or name in CASE):
+                continue
             new = change(leaf.value)
             if new != leaf.value or type(new) is not type(leaf.value):
                 yield Mutant(name=f"{at}: {name}", call=replace(call, args=_put(args, leaf.path, new)))

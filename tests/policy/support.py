@@ -8,8 +8,9 @@ from typing import Any
 from toolguard._core.call import Annotations, Assurance, Caller, Person, Tool, ToolIdentity
 from toolguard._core.condition import ConditionError, Facts
 from toolguard._core.flow.judge import as_policy_says
+from toolguard._core.history import History
 from toolguard._core.mask import Finding, leaves
-from toolguard._core.policy import Decision, Policy, decide
+from toolguard._core.policy import Decision, Policy, ToolPlan, decide
 from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel
 from toolguard.config import RiskAnalyser
 from toolguard.policyfile import load_policy
@@ -63,6 +64,12 @@ def decided(loaded: Policy, given: Facts) -> Decision:
     return decide(loaded, loaded.plan(given.tool), given)
 
 
+def quiet(plan: ToolPlan) -> History:
+    """A history in which nothing was before, as the guard finds it where a rule of ``plan`` asks."""
+    pasts = [rule.match.past for rule in plan.rules if rule.match.past is not None]
+    return History(counts={counted: 0 for past in pasts for counted in past.counted})
+
+
 def holds(
     source: str, data: Any = None, *, allows: bool = False, engine: CelEngine = ENGINE, **changes: Any
 ) -> bool | str:
@@ -84,7 +91,7 @@ def judged(loaded: Policy, tool: str, data: Any, *, source: str = "app", **chang
     plan = loaded.plan(known)
     analysis = _ANALYSED.get(known.identity) or _ANALYSED.setdefault(known.identity, RiskAnalyser().tool(known))
     seen, own = analysis.analyse(data)
-    given = facts(data, risk=as_policy_says(plan, analysis.static, seen, own), **changes)
+    given = facts(data, risk=as_policy_says(plan, analysis.static, seen, own), **{"history": quiet(plan), **changes})
     return decide(loaded, plan, replace(given, tool=known))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
-from policy.support import HEAD, decided, facts, found, judged
+from policy.support import HEAD, decided, facts, found, judged, quiet
 from toolguard._core.policy import Decision, Effect, Handling, Policy
 from toolguard.policyfile import load_policy, pack_names, read_pack
 from toolguard.policyfile.cel import CelCondition
@@ -106,7 +107,8 @@ def test_every_case_that_asks_names_somebody_who_can_answer() -> None:
 
 def test_each_rule_is_reached_by_a_case() -> None:
     fired = {r for tool, data, reaching, _, _ in CASES for r in call(tool, data, reaching).rule_ids}
-    assert fired == {r.id for r in PACK.rules}
+    elsewhere = {"marketing-and-sale"}  # and what asks for history: in hipaa.cases.yaml
+    assert fired == {r.id for r in PACK.rules if r.match.past is None and not r.match.origin} - elsewhere
 
 
 def test_results_are_masked_and_bounded_when_records_are_read() -> None:
@@ -149,7 +151,8 @@ def test_a_hospitals_own_policy_includes_it_and_names_its_people() -> None:
     assert "hipaa/phi-in-a-message" in asked.rule_ids
     search = own.plan(facts(tool="ehr.search_patients", source="hospital.tools").tool)
     assert search.rule.trusted_for == {"PERSON", "MRN"}
-    elsewhere = decided(own, facts(tool="ehr.search_patients", source="mcp:evil"))
+    stranger = facts(tool="ehr.search_patients", source="mcp:evil")
+    elsewhere = decided(own, replace(stranger, history=quiet(own.plan(stranger.tool))))
     assert elsewhere.reason_code == "drift"
 
 
