@@ -122,6 +122,7 @@ def acted(act: Act, request: Request | None, *, span_id: str) -> Draft:
     if request is None:
         return Draft(kind=Kind.ACT_RECORDED, at=act.at, started=act.at, span_id=span_id, body=body)
     body["toolguard.approval.id"] = request.id
+    body["toolguard.approval.requested_at"] = request.created
     return _draft(Kind.ACT_RECORDED, request, at=act.at, started=act.at, span_id=span_id, body=body)
 
 

@@ -93,7 +93,12 @@ def ask(setting: Setting, trail: Trail, judged: Judged) -> Flow[tuple[Trail, App
 def _resumed(trail: Trail, request: Request) -> Trail:
     """However often a call is made again, it stays one call: its records hang from its first judgement."""
     scope = replace(trail.scope, trace_id=request.trace_id)
-    base: dict[str, Json] = {**trail.base, "toolguard.call.id": request.call}
+    base: dict[str, Json] = {
+        **trail.base,
+        "toolguard.call.id": request.call,
+        "toolguard.approval.id": request.id,
+        "toolguard.approval.requested_at": request.created,
+    }
     if trail.scope.parent_id and trail.scope.trace_id != request.trace_id:
         # another trace than the one that asked: its span is linked from whatever happens now
         base |= {"toolguard.resumed.trace_id": trail.scope.trace_id, "toolguard.resumed.span_id": trail.scope.parent_id}
@@ -276,11 +281,9 @@ def _requester(setting: Setting, trail: Trail, approval: Approval) -> Flow[Reque
     if requester is None:
         yield from invalidate(setting, trail, approval, "requester")
     elif requester.person != approval.request.requester_person:
-        now: float = yield Now()
-        yield Commit(Change(tenant=setting.tenant, records=(trail.refused("requester", at=now),)))
+        yield from _not_theirs(setting, trail)
     elif _only_named(setting, approval):
-        later: float = yield Now()
-        yield Commit(Change(tenant=setting.tenant, records=(trail.refused("requester", at=later),)))
+        yield from _not_theirs(setting, trail)
     else:
         return requester
     raise DeniedError(
@@ -289,6 +292,14 @@ def _requester(setting: Setting, trail: Trail, approval: Approval) -> Flow[Reque
         code="requester",
         call_id=trail.call,
     )
+
+
+def _not_theirs(setting: Setting, trail: Trail) -> Flow[None]:
+    """On record beside the call's one judgement, which somebody else's attempt is not."""
+    now: float = yield Now()
+    span: str = yield NewId()
+    record = trail.not_run(Outcome.DENIED, "requester", at=now, span_id=span[:16])
+    yield Commit(Change(tenant=setting.tenant, records=(record,)))
 
 
 def _only_named(setting: Setting, approval: Approval) -> bool:
@@ -345,4 +356,4 @@ def void_after_denial(setting: Setting, trail: Trail) -> Flow[None]:
         if requester is None or requester.person != approval.request.requester_person:
             return  # a no to one person says nothing about another's call
         with suppress(InvalidatedError):  # the denial itself is raised by the caller
-            yield from invalidate(setting, trail, approval, "policy_changed")
+            yield from invalidate(setting, _resumed(trail, approval.request), approval, "policy_changed")
