@@ -54,11 +54,7 @@ def test_stages_of_an_approval_are_told_in_turn(file: Path) -> None:
 
 def test_values_in_lists_and_in_questions_are_shown_masked(file: Path) -> None:
     told = explained(file, "mail", {"to": ["bob@x.example", "eve@x.example"], "body": "SSN 123-45-6789"})
-    assert "args.to" in {path.removesuffix(".*") for path in told["values"]}
-        "args.to",
-        "args.to.*",
-        "args.body",
-    }
+    assert {path.removesuffix(".*") for path in told["values"]} == {"args.to", "args.body"}
     assert "123-45" not in json.dumps(told)
     assert "bob@" not in json.dumps(told)
     assert told["values"]["args.body"] == "SSN <SSN_M1>"
