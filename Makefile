@@ -8,7 +8,7 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race format bench bench-phi bench-audit bench-risk model clean
+.PHONY: help demo test check race format bench bench-phi bench-audit bench-risk bench-server model clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ bench-risk: $(VENV)/.dev $(VENV)/peers/.made  ## how risk is told, and what deci
 
 bench-audit: $(VENV)/.dev  ## what the audit trail costs, and what is lost of it beside stock spans (AUDIT_ARGS="--quick")
 	@$(BIN)/python benchmarks/audit.py $(AUDIT_ARGS)
+
+bench-server: $(VENV)/.dev  ## the approval service with 1, 50 and 500 who wait
+	@$(BIN)/python benchmarks/server.py
 
 model: $(VENV)/.dev  ## the PHI tagger's word lists and models anew, byte for byte (some ten minutes)
 	@$(BIN)/python -m training.build_gazetteer --out src/toolguard/detection/tagger/data --lists src/toolguard/detection/data

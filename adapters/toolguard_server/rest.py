@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import Annotated, Literal
 
@@ -19,8 +20,8 @@ from toolguard_server.shapes import ApprovalShape, ConfirmBody, DecisionBody, Pa
 
 __all__ = ["router"]
 
-_POLL = 0.2
-"""Seconds between two looks at the store while someone waits."""
+_LOOK = 5.0
+"""Seconds between two looks while someone waits, should what tells of changes have been lost."""
 
 Id = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="32 hex digits")]
 
@@ -66,20 +67,34 @@ def router(authority: Authority, credentials: Credentials, confirming: Confirmin
     ) -> Response:
         actor = await run_in_threadpool(credentials.actor, request)
 
-        def look() -> Approval | None:
+        def look() -> Approval:
             approval = authority.get(actor, approval_id)
             if not authority.asks(actor, approval):
                 raise Problem("not_requester", "only who asked waits for the answer; read the approval instead")
-            return None if standing(approval, authority.now()) is State.PENDING else approval
+            return approval
 
-        until = time.monotonic() + seconds
-        while True:
-            decided = await run_in_threadpool(look)
-            if decided is not None:
-                return await run_in_threadpool(shown, decided, actor)
-            if time.monotonic() >= until or await request.is_disconnected():
-                return Response(status_code=204, headers={"Cache-Control": "no-store"})
-            await asyncio.sleep(min(_POLL, max(0.0, until - time.monotonic())))
+        approval = await run_in_threadpool(look)
+        loop, told = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the service stops, and nobody waits any more
+                loop.call_soon_threadsafe(told.set)
+
+        stop = authority.watch(approval, wake)
+        try:
+            until = time.monotonic() + seconds
+            while True:
+                told.clear()  # before the look: what happens after it is told again
+                approval = await run_in_threadpool(look)
+                if standing(approval, authority.now()) is not State.PENDING:
+                    return await run_in_threadpool(shown, approval, actor)
+                left = until - time.monotonic()
+                if left <= 0 or await request.is_disconnected():
+                    return Response(status_code=204, headers={"Cache-Control": "no-store"})
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(told.wait(), min(_LOOK, left))
+        finally:
+            stop()
 
     @api.post(
         "/approvals/{approval_id}/decision",

@@ -50,6 +50,10 @@ class Reading(Base):
             raise NotFoundError("no such approval for you; check the id and who you are signed in as")
         return approval
 
+    def watch(self, approval: Approval, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call ``wake`` when the approval may have changed, until what is returned is called. A hint, from any thread."""
+        return self._store.watch(approval.request.tenant, approval.id, wake)
+
     def can_decide(self, actor: Actor, approval: Approval) -> bool:
         """Whether a verdict by ``actor`` could count now. For display: `decide` looks again."""
         person = self._whois(actor)
