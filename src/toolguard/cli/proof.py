@@ -136,7 +136,7 @@ def anchor(
             f"{len(notes)} checkpoints made and anchored; keep this line where nobody can change it:\n{made.mark}"
         )
     else:
-        typer.echo("nothing to do: no log has grown since its last checkpoint")
+        typer.echo("nothing to do: the journal is empty, or has not grown since")
 
 
 # --- input

@@ -161,6 +161,11 @@ class Checkpointer:
             if self._is_due(head, final=final):
                 self._attempt(head.log_id, partial(self._of_log, head.log_id, head.seq, head.hash), made, refused)
         self._attempt("", partial(self._of_registry, heads), made, refused)
+        there = {head.log_id for head in heads}
+        for log_id, seen in self._seen.items():
+            if log_id and seen.checkpoint is not None and log_id not in there:
+                refused.append(log_id)
+                log.critical("log %r had a checkpoint and is gone: the registry was edited, or set back", log_id)
         notes: tuple[str, ...] = ()
         if made:
             notes = tuple(self._signer.checkpoint(one) for one in made)
