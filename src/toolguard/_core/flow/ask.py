@@ -280,9 +280,7 @@ def _requester(setting: Setting, trail: Trail, approval: Approval) -> Flow[Reque
     requester: Requester | None = yield LookUp(setting.scope.caller, approval.request.approver_rules)
     if requester is None:
         yield from invalidate(setting, trail, approval, "requester")
-    elif requester.person != approval.request.requester_person:
-        yield from _not_theirs(setting, trail)
-    elif _only_named(setting, approval):
+    elif requester.person != approval.request.requester_person or _only_named(setting, approval):
         yield from _not_theirs(setting, trail)
     else:
         return requester
