@@ -139,6 +139,11 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[AuditRecord]:
             with pytest.raises(ApprovalError):
                 answer(waits.value.approval_id, by="ana")
             answer(waits.value.approval_id)
+            with guard.session(
+                caller=Caller.of("lee", agent="discharge-agent", tenant="general"), run="run-1"
+            ) as other:
+                with pytest.raises(DeniedError):
+                    other.call(export, {"name": f"Zebedee Quill {call_id}"}, call_id=call_id)
         session.call(export, {"name": "Zebedee Quill x1"}, call_id="x1")
         with pytest.raises(DeniedError):
             session.call(export, {"name": "Zebedee Quill x2"}, call_id="x2")
@@ -170,6 +175,18 @@ def test_a_record_carries_only_what_the_table_gives_its_kind(records: list[Audit
         if name not in words_of(record.draft.kind)
     }
     assert strange == set()
+
+
+def test_every_span_has_ids_of_its_own(records: list[AuditRecord]) -> None:
+    """I6; also where others make somebody's call, and where it is made again."""
+    ids = [(s.context.trace_id, s.context.span_id) for r in records for s in spans_of(r, Resource({})) if s.context]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_call_is_judged_once(records: list[AuditRecord]) -> None:
+    """The audit population: one evaluate span for each proposed call."""
+    judged = [r.draft.call for r in records if r.draft.kind is Kind.CALL_DECIDED]
+    assert len(set(judged)) == len(judged)
 
 
 def test_every_value_is_of_one_type_wherever_it_stands(records: list[AuditRecord]) -> None:

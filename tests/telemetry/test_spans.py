@@ -176,6 +176,39 @@ def test_what_follows_after_a_day_stands_in_a_linked_trace_of_its_own() -> None:
     assert [(f"{li.context.trace_id:032x}", f"{li.context.span_id:016x}") for li in one.links] == [(TRACE, REQUEST)]
 
 
+@pytest.mark.parametrize("kind", [Kind.CALL_RETURNED, Kind.CALL_FAILED, Kind.CALL_NOT_RUN, Kind.ACT_RECORDED])
+def test_an_execution_after_a_day_stands_where_its_answer_stands(kind: Kind) -> None:
+    late = AT + 3 * 24 * 3600
+    verdict, ran = sealed(
+        draft(Kind.APPROVAL_VERDICT, late, body=ASKED, parent_id=REQUEST, link_id=REQUEST),
+        draft(kind, late + 5, span=EXECUTE, body=ASKED, link_id=EVALUATE),
+    )
+    one, two = spans(verdict)[0], spans(ran)[0]
+    assert one.context is not None
+    assert two.context is not None
+    assert one.context.trace_id == two.context.trace_id != int(TRACE, 16)
+    assert two.parent is None
+    assert [(f"{li.context.trace_id:032x}", f"{li.context.span_id:016x}") for li in two.links] == [(TRACE, EVALUATE)]
+
+
+def test_a_credential_of_a_late_execution_stands_under_it() -> None:
+    late = AT + 3 * 24 * 3600
+    released, ran = sealed(
+        draft(Kind.CREDENTIAL_RELEASED, late, body=ASKED, parent_id=EXECUTE),
+        draft(Kind.CALL_RETURNED, late, span=EXECUTE, body=ASKED, link_id=EVALUATE),
+    )
+    assert spans(released)[0].parent == spans(ran)[0].context
+
+
+def test_a_call_that_was_made_again_links_to_who_made_it() -> None:
+    again = {**ASKED, "toolguard.resumed.trace_id": "7a" * 16, "toolguard.resumed.span_id": "8b" * 8}
+    (ran,) = spans(*sealed(draft(Kind.CALL_RETURNED, AT + 60, span=EXECUTE, body=again, link_id=EVALUATE)))
+    assert [(f"{li.context.trace_id:032x}", f"{li.context.span_id:016x}") for li in ran.links] == [
+        (TRACE, EVALUATE),
+        ("7a" * 16, "8b" * 8),
+    ]
+
+
 def test_a_record_without_ids_gets_them_from_its_hash() -> None:
     record = sealed(draft(Kind.POLICY_LOADED, span="", trace_id="", parent_id=""))[0]
     first, again = spans(record)[0], spans(record)[0]

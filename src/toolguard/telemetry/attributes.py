@@ -101,9 +101,9 @@ toolguard.phi.detector.version | evaluate | what looked for them | toolguard/3
 toolguard.reveal.purpose | reveal values | what for, a code or a digest | treatment
 toolguard.execution.span_id | execute | (in the journal) the span its end will have | 5e5e…
 toolguard.result.withheld | execute | the tool ran, and its result was shown to nobody | true
-toolguard.approval.id | approval execute act | the approval | a81f…
+toolguard.approval.id | approval execute not_run credential act | the approval | a81f…
 toolguard.approval.channel | approval review | where it is asked, or how the answer came | inbox
-toolguard.approval.requested_at | approval execute | when it was asked (UTC seconds) | 1795341600.5
+toolguard.approval.requested_at | approval execute not_run credential act | when it was asked (UTC seconds) | 1795341600.5
 toolguard.approval.expires_at | approval | when the question ends | 1795345200.5
 toolguard.approval.grant_expires_at | approval | until when the yes can be used | 1795342500.5
 toolguard.approval.decided_at | decision wait | when it was answered or ended | 1795341660.5

@@ -10,8 +10,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode
@@ -45,21 +43,60 @@ def jaeger_json(records: Iterable[AuditRecord], *, service: str = "toolguard") -
 def otlp_json(records: Iterable[AuditRecord], *, service: str = "toolguard") -> dict[str, Any]:
     """Every span of ``records`` as an OTLP/JSON request: hex ids, 64-bit numbers as text."""
     resource = Resource({"service.name": service})
-    spans = [span for record in records for span in spans_of(record, resource)]
-    told: dict[str, Any] = MessageToDict(encode_spans(spans), use_integers_for_enums=True)
-    for made in (s for r in told.get("resourceSpans", ()) for s in r.get("scopeSpans", ())):
-        for span in made.get("spans", ()):
-            for holder in (span, *span.get("links", ())):
-                for name in ("traceId", "spanId", "parentSpanId"):
-                    if name in holder:
-                        holder[name] = _hex_of_base64(holder[name])
-    return told
+    spans = [_otlp_span(span) for record in records for span in spans_of(record, resource)]
+    if not spans:
+        return {}
+    scope = {"name": SCOPE.name, "version": SCOPE.version}
+    attributes = [_otlp_attribute(key, value) for key, value in resource.attributes.items()]
+    return {
+        "resourceSpans": [{"resource": {"attributes": attributes}, "scopeSpans": [{"scope": scope, "spans": spans}]}]
+    }
 
 
-def _hex_of_base64(text: str) -> str:
-    from base64 import b64decode
+def _otlp_span(span: ReadableSpan) -> dict[str, Any]:
+    context = span.context
+    if context is None:
+        raise ValueError("a span without its place; spans_of gives one")
+    said: dict[str, Any] = _otlp_ids(context)
+    if span.parent is not None:
+        said["parentSpanId"] = f"{span.parent.span_id:016x}"
+    said |= {
+        "name": span.name,
+        "kind": _OTLP_KINDS[span.kind],
+        "startTimeUnixNano": str(span.start_time),
+        "endTimeUnixNano": str(span.end_time),
+        "attributes": [_otlp_attribute(key, value) for key, value in (span.attributes or {}).items()],
+        "status": {} if span.status.status_code is StatusCode.UNSET else {"code": span.status.status_code.value},
+        "flags": _FLAGS,
+    }
+    if span.links:
+        said["links"] = [{**_otlp_ids(link.context), "flags": _FLAGS} for link in span.links]
+    return said
 
-    return b64decode(text).hex()
+
+_FLAGS = 256
+"""It is known that the parent is not remote; what the encoder of OpenTelemetry says."""
+_OTLP_KINDS = {SpanKind.INTERNAL: 1, SpanKind.SERVER: 2, SpanKind.CLIENT: 3, SpanKind.PRODUCER: 4, SpanKind.CONSUMER: 5}
+
+
+def _otlp_ids(context: SpanContext) -> dict[str, str]:
+    return {"traceId": f"{context.trace_id:032x}", "spanId": f"{context.span_id:016x}"}
+
+
+def _otlp_attribute(key: str, value: Any) -> dict[str, Any]:
+    return {"key": key, "value": _otlp_value(value)}
+
+
+def _otlp_value(value: Any) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, str):
+        return {"stringValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value}
+    return {"arrayValue": {"values": [_otlp_value(item) for item in value]} if value else {}}
 
 
 def _nested(spans: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

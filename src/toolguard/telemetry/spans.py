@@ -50,8 +50,11 @@ _KINDS = {
     Kind.APPROVAL_VERDICT: SpanKind.CONSUMER,
     Kind.APPROVAL_REFUSED: SpanKind.CONSUMER,
 }
-_LATE = frozenset(
+_CREDENTIALS = frozenset({Kind.CREDENTIAL_RELEASED, Kind.CREDENTIAL_REVOKED, Kind.CREDENTIAL_REFUSED})
+_LATE = _CREDENTIALS | frozenset(
     {
+        Kind.ACT_RECORDED,
+        Kind.CALL_NOT_RUN,
         Kind.APPROVAL_VERDICT,
         Kind.APPROVAL_REFUSED,
         Kind.APPROVAL_RESOLVED,
@@ -109,10 +112,10 @@ def _place(record: AuditRecord) -> tuple[SpanContext, SpanContext | None, tuple[
     link = _hex(draft.link_id)
     linked = [_context(trace, link)] if link else []
     if _is_late(draft):
-        origin = link or parent
+        origin = 0 if draft.kind in _CREDENTIALS else link or parent
         linked = [_context(trace, origin)] if origin else []
+        parent = parent if draft.kind in _CREDENTIALS else 0  # they stand under the execution, which is late, too
         trace = _derived(str(draft.body.get(names.APPROVAL_ID, record.hash)), "trace", 16)
-        parent = 0
     resumed = [_hex(str(draft.body.get(n, ""))) for n in (names.RESUMED_TRACE_ID, names.RESUMED_SPAN_ID)]
     if all(resumed):
         linked.append(_context(*resumed))  # the span that made the call again, maybe in another process

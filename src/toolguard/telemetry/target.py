@@ -17,6 +17,9 @@ from toolguard.telemetry._post import Answer, encoded, post
 
 __all__ = ["Target", "header_values", "tls_context", "traces_url"]
 
+_inherited: list[httpx.Client | None] = []
+"""A parent process's: never used and never closed here."""
+
 
 class Target:
     """One OTLP/HTTP receiver. Nothing of its headers is ever shown.
@@ -47,6 +50,7 @@ class Target:
         self._compress = compress
         self._given = client
         self._client: httpx.Client | None = None
+        self._pid = os.getpid()
 
     def __repr__(self) -> str:
         return f"Target({self.name!r})"
@@ -59,6 +63,9 @@ class Target:
 
     def send(self, spans: Sequence[ReadableSpan], *, timeout: float | None = None) -> Answer:
         """One batch. Raises ConfigError where a header's source cannot be read."""
+        if self._pid != os.getpid():  # a connection is one process's; after a fork the parent goes on with its own
+            _inherited.append(self._client)
+            self._client, self._pid = None, os.getpid()
         if self._client is None:
             verify = self._tls if self._tls is not None else True
             self._client = self._given or httpx.Client(trust_env=False, follow_redirects=False, verify=verify)
