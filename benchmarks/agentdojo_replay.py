@@ -106,21 +106,6 @@ class Replay:
             ran.append(step)
         return outcome
 
-    def decide(self, case: Case) -> list[tuple[str, str, tuple[str, ...]]]:
-        """Each call of the task and of the attack: tool, effect, evidence and rules; without running the attack."""
-        session = self._guard.session(caller=_CALLER, run=f"run-{next(self._numbers)}")
-        self._tell(session, case.system, "system")
-        self._tell(session, case.prompt, "user")
-        found = []
-        for step in (*case.steps, *case.injected):
-            decision = session.explain(self._tools[step.tool], step.args)
-            words = tuple(e.text for e in decision.risk.evidence if e.level >= 3)
-            found.append(
-                (step.tool, f"{decision.effect.label} {decision.risk.risk_class.value}", (*decision.rule_ids, *words))
-            )
-            self._call(session, step, Outcome(case=""), approve=True)
-        return found
-
     def _tell(self, session: Any, text: str, origin: str) -> None:
         if text and self._told:
             session.mask(text, origin=origin)

@@ -31,12 +31,12 @@ _FRAME = frozenset({"type", "id", "index", "call_id", "tool_call_id", "tool_use_
 
 
 def origin_of(message: BaseMessage) -> Origin:
-    """Who wrote it."""
+    """Who wrote it. A human's message with a name is how graphs pass on what another agent said: nobody's word."""
     if isinstance(message, AIMessage):
         return Origin.MODEL
     if isinstance(message, SystemMessage):
         return Origin.SYSTEM
-    if isinstance(message, HumanMessage):
+    if isinstance(message, HumanMessage) and not message.name:
         return Origin.USER
     return Origin.RESULT
 

@@ -17,7 +17,7 @@ from langchain_core.tracers import ConsoleCallbackHandler, LangChainTracer
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 
-from toolguard import BoundTool, CallRef, DeniedError, Guard, Session, Tool
+from toolguard import BoundTool, CallRef, DeniedError, Guard, Origin, Session, Tool
 from toolguard.errors import ToolguardError, UnknownToolError
 from toolguard_langchain.allow import check_allow, tool_word
 from toolguard_langchain.attempt import binding_of, refusal_message
@@ -135,6 +135,8 @@ class GuardMiddleware(AgentMiddleware):
         guarded = self._guarded(request)
         if guarded is None:
             return self._unknown(request, self._refuse(session, request))
+        for origin, values in self._untold(session, request):
+            session.mask(values, origin=origin)
         with _pin(session):
             return handler(guarded)
 
@@ -146,8 +148,17 @@ class GuardMiddleware(AgentMiddleware):
         guarded = self._guarded(request)
         if guarded is None:
             return self._unknown(request, await self._arefuse(session, request))
+        for origin, values in self._untold(session, request):
+            await session.amask(values, origin=origin)
         with _pin(session):
             return await handler(guarded)
+
+    def _untold(self, session: Session, request: ToolCallRequest) -> list[tuple[Origin, Any]]:
+        """What the session has to be told first: a process that resumes a graph begins with its tools."""
+        messages = request.state.get("messages") if isinstance(request.state, dict) else None
+        if not session.cold or not messages:
+            return []
+        return [(origin, values) for origin, _, values in Opened(list(messages), self._allow).groups()]
 
     def _guarded(self, request: ToolCallRequest) -> ToolCallRequest | None:
         """The request with a guarded tool; None where no tool is known by that name, or another one is."""

@@ -66,6 +66,7 @@ _STOP_WORDS = (
     "group list member members people person public recipient staff team user users"
 )
 _STOP = frozenset(_STOP_WORDS.split())
+_BESIDE_ANYTHING = _STOP - frozenset({"group", "list", "member", "members", "team", "user", "users"})
 """Words that name nobody and nothing by themselves, whoever says them."""
 
 
@@ -373,7 +374,7 @@ def _plain_host(host: str) -> str:
 
 
 def _field_words(path: Iterable[str | int]) -> frozenset[str]:
-    """The words of an argument's name, single."""
+    """The words of an argument's name, single; "to" and the like stand beside anything."""
     name = next((p for p in reversed(tuple(path)) if isinstance(p, str)), "")
-    words = {w.lower() for w in _PIECE.findall(name)}
+    words = {w.lower() for w in _PIECE.findall(name)} - _BESIDE_ANYTHING
     return frozenset(words | {w[:-1] for w in words if w.endswith("s") and len(w) > 3})
