@@ -43,6 +43,10 @@ SLOW = (
     "server/test_oidc_provider.py",  # a provider of its own
     "server/test_process.py",  # the service as a process
     "shape/",  # imports in fresh interpreters
+    "journal/test_hard_times.py",  # processes that are killed
+    "journal/test_postgres.py",  # a database
+    "journal/test_proof_command.py",  # the command, many times
+    "server/test_checkpoints.py",  # the service as a process
     "postgres/",  # every statement as every role
     "stores/test_postgres_faults.py",  # databases that are killed
     "stores/test_migrations.py",  # processes that start at once

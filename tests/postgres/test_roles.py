@@ -257,6 +257,9 @@ METHODS = {
     "records": lambda s, a, _: (
         list(s.records(call=a.request.call)) == [] and all(r.draft.kind is Kind.LOG_OPENED for r in s.records())
     ),
+    "operations": lambda s, a, _: list(s.operations(Kind.CALL_DECIDED)) == [],
+    "stored": lambda s, a, _: {row[4] for log in s.logs() for row in s.stored(log)} == {Kind.LOG_OPENED.value},
+    "hashes": lambda s, a, _: {seq for log in s.logs() for seq, _ in s.hashes(log)} == {1},
     "acts": lambda s, a, _: s.acts("north") == () and len(s.acts(ALL)) == 1,
     "given": lambda s, a, _: s.given("north", "bo", 0.0) == 0,
     "uses": lambda s, a, _: s.uses("north", "act") == 0,
@@ -277,6 +280,7 @@ NO_TENANTS = {
     "close": "no data",
     "logs": "ids of logs: the registry is everyone's, so that a missing log is missed",
     "heads": "ids and hashes of logs, for the same reason",
+    "written": "ids of logs, for the same reason",
     "cursor": "of the login role's own sinks",
     "advance": "of the login role's own sinks",
     "watch": "a hint, without content",

@@ -23,6 +23,7 @@ from toolguard._core.approval import Answer, Approval, State, move
 from toolguard._core.audit import Kind, verify_chain
 from toolguard._core.call import CallRef
 from toolguard._core.steps import Change, Claim, LedgerRow, Settle, Standing
+from toolguard._core.stored import ChainCheck, stored_record
 from toolguard._core.vault import Namespace, Need, Token
 from toolguard.errors import ConflictError, NotFoundError, StoreError
 from toolguard.ports import SessionKey, Store
@@ -379,6 +380,26 @@ class StoreContract(HistoryContract, RegisterContract):
         assert [r.seq for r in store.records(call="c1")] == [3, 5, 7]
         assert list(store.records(log_id="no-such-log")) == []
         assert list(store.records(call="no-such-call")) == []
+
+    def test_records_are_there_as_they_stand_as_hashes_and_by_kind_where_they_belong_to_no_call(
+        self, store: Store
+    ) -> None:
+        note = replace(a_draft(Kind.AUDIT_CHECKPOINT, call=""), body={"s": 2.5})
+        for n in range(3):
+            store.commit(Change(tenant="", records=(replace(note, body={"n": n, "s": 2.5}), a_draft(call=f"call-{n}"))))
+        records = list(store.records())
+        (log_id,) = store.written()
+        rows = store.stored(log_id)
+        assert [stored_record(tuple(row)) for row in rows] == records
+        check = ChainCheck(log_id)
+        check.page(rows)
+        assert (check.faults, check.count, check.last) == ([], 7, 7)
+        assert [row[1] for row in store.stored(log_id, 3, 2)] == [4, 5]
+        assert [tuple(pair) for pair in store.hashes(log_id)] == [(r.seq, r.hash) for r in records]
+        assert [tuple(pair) for pair in store.hashes(log_id, 5, 1)] == [(6, records[5].hash)]
+        assert [r.draft.body["n"] for r in store.operations(Kind.AUDIT_CHECKPOINT)] == [0, 1, 2]
+        assert list(store.operations(Kind.CALL_DECIDED)) == []
+        assert [(head.number, head.log_id) for head in store.heads()] == [(1, log_id)]
 
     def test_a_sink_remembers_how_far_it_came_and_never_goes_back(self, store: Store) -> None:
         assert store.cursor("jaeger") == {}
