@@ -13,7 +13,17 @@ from toolguard._core.history import NO_HISTORY, History, Near, Past, Patients, W
 from toolguard._core.masking import UNSAID, Masking
 from toolguard._core.risk import Risk, RiskLevel
 from toolguard._core.spelling import plain
-from toolguard._core.toolrule import Handling, ToolRule, glob_matches, identity_fits, may_be, merge, stricter, surely_is
+from toolguard._core.toolrule import (
+    Handling,
+    ToolRule,
+    glob_matches,
+    identity_fits,
+    may_be,
+    merge,
+    stricter,
+    surely_is,
+    untrusted,
+)
 from toolguard._core.window import Moment, TimeWindow, moment
 
 __all__ = [
@@ -310,6 +320,8 @@ class Policy:
         fitting = [t for t in named if identity_fits(t, tool)]
         drifted = bool(named) and len(fitting) < len(named)
         merged = merge(fitting, self.defaults.results)
+        if drifted:
+            merged = untrusted(merged)  # it is denied; and where shadow mode lets it run, it is still trusted with nothing
         rules = tuple(r for r in self.rules if r.concerns(tool))
         default = Handling.DEFAULT if merged.trusted_for else self.defaults.args
         return ToolPlan(tool=tool, known=bool(named), drifted=drifted, rule=merged, rules=rules, default=default)

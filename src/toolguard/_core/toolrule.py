@@ -23,6 +23,7 @@ __all__ = [
     "merge",
     "stricter",
     "surely_is",
+    "untrusted",
 ]
 
 
@@ -94,7 +95,10 @@ _SETTINGS = (
 
 
 def identity_fits(rule: ToolRule, tool: Tool) -> bool:
-    return (rule.source is None or glob_matches(rule.source, tool.identity.source)) and (
+    """Whether a tool is the one a rule names. Where it comes from is compared to the letter: no two servers are one
+    because their names differ in case alone.
+    """
+    return (rule.source is None or glob_matches(rule.source, tool.identity.source, exact_case=True)) and (
         rule.digest is None or rule.digest == tool.identity.digest
     )
 
@@ -141,6 +145,20 @@ def merge(rules: list[ToolRule], results: Handling) -> ToolRule:
     return merged
 
 
+def untrusted(rule: ToolRule) -> ToolRule:
+    """The same without any trust: no real value, no credential, no argument or result in clear, no word believed."""
+    return replace(
+        rule,
+        trusted_for=frozenset(),
+        trusted_results=False,
+        credentials=frozenset(),
+        results=Handling.MASK,
+        prose=frozenset(),
+        content="untrusted",
+        args={name: stricter(handling, Handling.DEFAULT) for name, handling in rule.args.items()},
+    )
+
+
 def _specificity(rule: ToolRule) -> tuple[bool, int]:
     return (not _is_glob(rule.pattern), len(rule.pattern))
 
@@ -181,16 +199,17 @@ def _is_glob(pattern: str) -> bool:
     return "*" in pattern or "?" in pattern
 
 
-def glob_matches(pattern: str, name: str) -> bool:
-    """``*`` any run, ``?`` one character, case-insensitive; everything else is literal."""
-    compiled = _GLOBS.get(pattern)
+def glob_matches(pattern: str, name: str, *, exact_case: bool = False) -> bool:
+    """``*`` any run, ``?`` one character, case-insensitive unless ``exact_case``; everything else is literal."""
+    compiled = _GLOBS.get((pattern, exact_case))
     if compiled is None:
         text = "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
-        compiled = _GLOBS.setdefault(pattern, re.compile(text, re.IGNORECASE | re.DOTALL))
+        flags = re.DOTALL if exact_case else re.IGNORECASE | re.DOTALL
+        compiled = _GLOBS.setdefault((pattern, exact_case), re.compile(text, flags))
     return compiled.fullmatch(name) is not None
 
 
-_GLOBS: dict[str, re.Pattern[str]] = {}
+_GLOBS: dict[tuple[str, bool], re.Pattern[str]] = {}
 
 
 _STRICTER = {Handling.MASK: 3, Handling.DEFAULT: 2, Handling.UNMASK: 1, Handling.PASS: 0}
