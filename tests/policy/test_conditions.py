@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
 from policy.support import ENGINE, facts, found, holds, policy, risk
-from toolguard._core.call import Assurance
+from toolguard._core.call import Assurance, freeze
 from toolguard._core.condition import ConditionError
 from toolguard._core.policy import Effect
 from toolguard.errors import PolicyError
@@ -241,6 +244,30 @@ class TestTrapsOfTheBinding:
     def test_what_is_not_plain_json_is_an_error_or_a_number_never_a_silent_no(self, value: object) -> None:
         answer = holds("args.x > 5 || args.x < -5", {"x": value})
         assert answer in (True, "wrong_type", "evaluation") or value != value
+
+    @pytest.mark.parametrize(
+        ("value", "more", "equal"),
+        [
+            (Decimal("5000"), True, False),
+            (Decimal("0.5"), False, False),
+            (UUID(int=7), "wrong_type", False),
+            (datetime(2026, 1, 1, tzinfo=UTC), "wrong_type", False),
+            (date(2026, 1, 1), "wrong_type", False),
+            (timedelta(hours=1), "wrong_type", False),
+            ((9, 8), "wrong_type", "wrong_type"),
+            ({9, 8}, "wrong_type", "wrong_type"),
+            ({"at": date(2026, 1, 1)}, "wrong_type", "wrong_type"),
+            ([Decimal(9)], "wrong_type", "wrong_type"),
+            (b"x", "wrong_type", False),
+        ],
+    )
+    def test_what_python_has_and_json_has_not_is_written_down_first(
+        self, value: object, more: bool | str, equal: bool | str
+    ) -> None:
+        """The engine refuses these as they are; the arguments that are judged never hold them."""
+        data = freeze({"x": value}).data
+        assert holds("args.x > 5", data) == more
+        assert holds("args.x == 'a'", data) == equal
 
     def test_integers_beyond_64_bits_keep_their_sign_and_size(self) -> None:
         for value in (2**63, 2**64, 2**70, 10**400):

@@ -158,6 +158,11 @@ def test_t6_in_shadow_mode_a_hostile_tool_runs_and_gets_tokens() -> None:
         assert call(guard, another(source="mcp:evil")) == [{"q": "<PERSON_1>"}]
 
 
+def test_t6_not_even_where_every_argument_is_resolved_by_default() -> None:
+    with guard_of(GUARDED + "mode: shadow\ndefaults: {args: unmask}\n") as guard:
+        assert call(guard, another(source="mcp:evil")) == [{"q": "<PERSON_1>"}]
+
+
 def test_t6_a_tool_cannot_take_anothers_place_while_the_guard_runs() -> None:
     with guard_of(GUARDED) as guard:
         call(guard, REAL)

@@ -324,6 +324,8 @@ class Policy:
             merged = untrusted(merged)  # it is denied; and where shadow mode lets it run, it is still trusted with nothing
         rules = tuple(r for r in self.rules if r.concerns(tool))
         default = Handling.DEFAULT if merged.trusted_for else self.defaults.args
+        if drifted:
+            default = stricter(default, Handling.DEFAULT)
         return ToolPlan(tool=tool, known=bool(named), drifted=drifted, rule=merged, rules=rules, default=default)
 
 
