@@ -214,6 +214,8 @@ class Trail:
             body["toolguard.tool.annotations"] = list(hints)
         if shadow := [f"{f.id}:{f.effect.label}" for f in decision.fired if f.shadow]:
             body["toolguard.policy.shadow"] = shadow
+        if failed := [f"{f.id}:{f.error}" for f in decision.fired if f.error]:
+            body["toolguard.policy.rule.errors"] = failed
         return body
 
     def refused(self, reason_code: str, *, at: float, error_type: str = "") -> Draft:

@@ -36,7 +36,7 @@ class Recorded:
     Attributes:
         effect: what was decided, as if outside shadow mode.
         found: the risk, with who spoke for it (``tool``, ``args``, ``policy``, ``filed``) as source of the evidence.
-        rules: ids of the rules that matched, shadow rules included.
+        rules: ids of the rules that matched, shadow rules included; ``failed``: of those that could not be evaluated.
         shadow: what rules in shadow asked for, by id.
     """
 
@@ -53,6 +53,7 @@ class Recorded:
     enforced: Effect
     reason: str
     rules: tuple[str, ...]
+    failed: frozenset[str]
     shadow: Mapping[str, Effect]
     policy_sha256: str
     hidden: frozenset[str]
@@ -119,6 +120,7 @@ def _recorded(record: AuditRecord, body: Mapping[str, Any], name: str) -> Record
         enforced=enforced,
         reason=str(body["toolguard.decision.reason_code"]),
         rules=tuple(map(str, body["toolguard.policy.rule.id"])),
+        failed=frozenset(str(s).partition(":")[0] for s in body.get("toolguard.policy.rule.errors", ())),
         shadow={
             i: Effect[e.upper()] for i, _, e in (s.rpartition(":") for s in body.get("toolguard.policy.shadow", ()))
         },

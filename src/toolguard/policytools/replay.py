@@ -106,7 +106,7 @@ class Replay:
         self,
         plan: ToolPlan,
         facts: Facts,
-        settled: Mapping[str, bool | None],
+        settled: Mapping[str, _Fixed | None],
         unsure: Mapping[str, tuple[str, ...]],
         *,
         severe: bool,
@@ -115,15 +115,13 @@ class Replay:
             if rule.id in unsure:
                 matches = severe if rule.effect is not Effect.ALLOW else not severe
                 return _set(rule, _Fixed(answer=matches, fails=severe and rule.on_error > rule.effect))
-            matched = settled.get(rule.id)
-            if matched is None:
-                return rule
-            return _set(rule, _Fixed(answer=matched, fails=matched and severe and rule.on_error > rule.effect))
+            known = settled.get(rule.id)
+            return rule if known is None else _set(rule, known)
 
         return decide(self._policy, replace(plan, rules=tuple(map(settle, plan.rules))), facts)
 
     def _unsure(
-        self, plan: ToolPlan, recorded: Recorded, settled: Mapping[str, bool | None]
+        self, plan: ToolPlan, recorded: Recorded, settled: Mapping[str, _Fixed | None]
     ) -> dict[str, tuple[str, ...]]:
         found = {}
         for rule in plan.rules:
@@ -133,8 +131,8 @@ class Replay:
                 found[rule.id] = (*texts, *hidden)
         return found
 
-    def _on_record(self, rule: Rule, recorded: Recorded, risk: Risk | None) -> bool | None:
-        """Whether the rule matched, where the record says it: of the rule itself, of a wider one or of a narrower one."""
+    def _on_record(self, rule: Rule, recorded: Recorded, risk: Risk | None) -> _Fixed | None:
+        """What the rule's condition comes to, where the record says it: of the rule itself, a wider or a narrower one."""
         if self._base is None or recorded.policy_sha256 != self._base.sha256:
             return None
         found = recorded.found
@@ -142,10 +140,12 @@ class Replay:
         if not same_risk and _asks_risk(rule):
             return None
         narrower, wider = self._nested[rule.id]
-        fired = rule.id in recorded.rules
-        if fired and wider:
-            return True
-        return False if narrower and not fired else None
+        if rule.id not in recorded.rules:
+            return _Fixed(answer=False) if narrower else None
+        if rule.id not in recorded.failed:
+            return _Fixed(answer=True) if wider else None
+        same = next((_source(r) == _source(rule) for r in self._base.rules if r.id == rule.id), False)
+        return _Fixed(answer=True, fails=True) if same and wider else None
 
 
 def _names(decision: Decision) -> tuple[str, ...]:
@@ -170,6 +170,10 @@ def _nested(rule: Rule, base: Policy) -> tuple[bool, bool]:
     if same_match(old.match, rule.match):
         return conditions
     return conditions[0] and matches_wherever(bare_old, bare), conditions[1] and matches_wherever(bare, bare_old)
+
+
+def _source(rule: Rule) -> str | None:
+    return None if rule.when is None else rule.when.source
 
 
 def _asks_risk(rule: Rule) -> bool:
