@@ -19,6 +19,7 @@ SLOW = (
     "attacks/test_gates_rest.py",  # every route in every wrong way
     "attacks/test_gates_service.py",  # services that answer wrongly
     "benchmarks/",  # the arithmetic of the benchmarks
+    "browser/",  # a real browser
     "credentials/test_attacks.py",  # clients that fail over sockets
     "credentials/test_postgres.py",  # a database user a call
     "dataset/test_files.py",  # processes that share a file

@@ -17,7 +17,7 @@ from toolguard.channels import CONSEQUENCE, HINTS, STATE_WORDS, duration
 from toolguard.directory import Audience
 from toolguard.errors import ApprovalError, ConflictError, IdentityError
 from toolguard_server.credentials import Credentials
-from toolguard_server.inert import inert, rows, sentence
+from toolguard_server.inert import inert, one_line, rows, sentence
 from toolguard_server.oidc import SignIn
 from toolguard_server.oidc.provider import Claims
 from toolguard_server.oidc.signin import LASTS
@@ -288,7 +288,7 @@ class Inbox:
 
     def _page(self, name: str, *, me: Human | None, status: int = 200, **values: Any) -> HTMLResponse:
         person = self._authority.person(me) if me is not None else None
-        shared = {"me": person, "now": self._authority.now(), "mark": self._authority.mark()}
+        shared = {"me": person, "now": self._authority.now(), "stamp": self._authority.stamp()}
         text = self._pages.get_template(name).render(**shared, **values)
         return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
 
@@ -338,6 +338,6 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.filters.update(inert=inert, utc=utc, duration=duration, rows=rows, sentence=sentence)
+    pages.filters.update(inert=inert, one_line=one_line, utc=utc, duration=duration, rows=rows, sentence=sentence)
     pages.globals.update(CONSEQUENCE=CONSEQUENCE, STATE_WORDS=STATE_WORDS, standing=standing)
     return pages

@@ -9,9 +9,9 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from toolguard.authority import hides, shown
+from toolguard.authority import hides, shown, visible
 
-__all__ = ["inert", "rows", "sentence"]
+__all__ = ["inert", "one_line", "rows", "sentence"]
 
 _TOKEN = re.compile(r"<[A-Z][A-Z0-9_]*_\d+(?:_\d+)?>")
 
@@ -29,6 +29,11 @@ def inert(text: object) -> Markup:
             plain += char
     parts.append(_with_tokens(plain))
     return Markup("").join(parts)
+
+
+def one_line(text: object) -> Markup:
+    """Like `inert`, for names: line ends are spelled out as well, so that a name can push nothing out of sight."""
+    return inert(visible(str(text)))
 
 
 def _with_tokens(text: str) -> Markup:
