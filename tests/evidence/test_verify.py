@@ -104,11 +104,13 @@ def test_t21_a_pack_without_an_anchor_is_not_whole(tmp_path: Path, hospital: Hos
 
 
 def test_records_that_no_checkpoint_covers_are_said(tmp_path: Path, hospital: Hospital) -> None:
-    """A period that ends with the newest record: nobody has signed the end yet."""
+    """The newest checkpoint of a store stands in its anchors, and in the journal with the next one only."""
     newest = period_of(hospital, JUNE, hospital.clock.now() + DAY)
-    report = checked(tmp_path, packed(hospital, newest).members, [hospital.audit.public_key.line])
+    keys = [hospital.audit.public_key.line]
+    report = checked(tmp_path, packed(hospital, newest, anchors=()).members, keys)
     assert report.faults == []
     assert any("covered by no signed checkpoint" in gap for gap in report.gaps)
+    assert checked(tmp_path, packed(hospital, newest).members, keys).exit_code == 0
 
 
 def test_a_period_in_the_middle_of_a_log_holds_too(tmp_path: Path, hospital: Hospital) -> None:

@@ -144,13 +144,18 @@ class _Builder:
 
     @cached_property
     def _logs(self) -> tuple[LogProof, ...]:
-        return log_proofs(self.population.period, self.population.period.notes, log_origin(self._epoch, ""))
+        return log_proofs(self.population.period, self._notes, log_origin(self._epoch, ""))
 
     @cached_property
     def _registry(self) -> RegistryProof:
         period = self.population.period
         heads = [(head.log_id, head.first) for head in period.heads]
-        return registry_proof(period, heads, period.notes, log_origin(self._epoch, ""))
+        return registry_proof(period, heads, self._notes, log_origin(self._epoch, ""))
+
+    @property
+    def _notes(self) -> tuple[str, ...]:
+        """Every signed checkpoint; the newest of a store may stand in its anchors only."""
+        return (*self.population.period.notes, *self.anchors)
 
     @cached_property
     def _anchored(self) -> tuple[str, ...]:

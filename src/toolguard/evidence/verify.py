@@ -35,6 +35,7 @@ except ImportError:  # pragma: no cover - there is nothing to check without it
 
 FORMAT, VERSION = "toolguard/evidence-pack", 1
 GENESIS = "0" * 64
+MARK = "your mark"
 MOST = 4 * 1000 * 1000 * 1000  # bytes of a pack, unpacked: more is no pack
 MOST_MEMBERS = 100000
 
@@ -345,7 +346,7 @@ def check_claims(
                 report.check(False, f"log {name}: {source} says that its first {size} records were others")
                 continue
             fits += 1
-            if source == "a checkpoint":
+            if source != MARK:  # a mark is no signature
                 confirmed = max(confirmed, size)
         elif size > log["size"] and not log["continues"]:
             report.check(False, f"log {name}: {source} says that it held {size} records; it ends before")
@@ -424,7 +425,7 @@ def read_anchor(
         parts = line.split()
         if len(parts) != 3 or not parts[1].isdigit() or len(parts[2]) != 64:
             raise Unreadable("an anchor's line is '<log> <size> <root of 64 hex digits>'")
-        found += take(f"toolguard/{epoch}/{parts[0]}", int(parts[1]), bytes.fromhex(parts[2]), source)
+        found += take(f"toolguard/{epoch}/{parts[0]}", int(parts[1]), bytes.fromhex(parts[2]), MARK)
     return found
 
 
