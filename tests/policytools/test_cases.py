@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 from policytools.support import CASES, HEAD, WARD, run, write
 from toolguard.errors import PolicyError
@@ -194,3 +196,13 @@ def test_with_no_names_every_file_below_is_run(ward: Path, monkeypatch: pytest.M
     result = run("test")
     assert result.exit_code == 0
     assert "2 cases passed" in result.output
+
+
+def test_the_schema_for_editors_takes_what_is_read(ward: Path) -> None:
+    schema = json.loads(run("schema", "--cases").stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    check = jsonschema.Draft202012Validator(schema)
+    for case in RIGHT.values():
+        data = yaml.safe_load(cases(ward, case).read_text("utf-8"))
+        check.validate(data)
+    assert not check.is_valid({**data, "cases": [{"name": "x", "tool": "t", "expct": {}}]})

@@ -188,6 +188,14 @@ def test_records_of_before_are_counted_and_left_alone(tmp_path: Path, url: str) 
     assert report["unusable"] == {"it was recorded before records said what rules ask": 5}
 
 
+def test_a_call_no_policy_was_asked_of_is_counted_and_left_alone(tmp_path: Path) -> None:
+    text = BASE + "rules:\n  - {id: r, because: Ask., effect: require_approval, match: {tool: find_patient}}\n"
+    url = make(tmp_path, text, [("find_patient", {"limit": float("nan")}), ("find_patient", {"limit": 1})])
+    report = replayed(tmp_path, url, text)
+    assert report["unusable"] == {"it was refused before any policy was asked": 1}
+    assert report["same"] == 1
+
+
 def test_older_calls_are_left_out(tmp_path: Path, url: str) -> None:
     assert replayed(tmp_path, url, BASE, "--since", "1m")["calls"] == 0
 

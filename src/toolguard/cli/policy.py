@@ -18,6 +18,7 @@ from toolguard.errors import PolicyError
 from toolguard.policyfile import Problem, explain, json_schema, load_policy
 from toolguard.policytools.judging import Call, Judge, local_seconds
 from toolguard.policytools.reading import load_any
+from toolguard.policytools.spec import cases_schema
 
 __all__ = ["app"]
 
@@ -81,9 +82,9 @@ def _trusted_from_anywhere(policy: Policy) -> list[str]:
 
 
 @app.command("schema")
-def schema() -> None:
-    """Print the JSON Schema of policy files, for editors."""
-    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+def schema(cases: Annotated[bool, typer.Option("--cases", help="That of files of cases.")] = False) -> None:
+    """Print the JSON Schema of policy files, for editors; or that of files of cases."""
+    typer.echo(json.dumps(cases_schema() if cases else json_schema(), indent=2, ensure_ascii=False))
 
 
 @app.command("explain")

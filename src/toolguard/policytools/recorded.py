@@ -70,7 +70,7 @@ def _read(record: AuditRecord) -> Recorded | Unusable:
     body, draft = record.draft.body, record.draft
     name = str(body.get("gen_ai.tool.name", ""))
     why = ""
-    if "toolguard.policy.sha256" not in body:
+    if "toolguard.policy.rule.id" not in body:
         why = "it was refused before any policy was asked"
     elif "toolguard.risk.found" not in body:
         why = "it was recorded before records said what rules ask"

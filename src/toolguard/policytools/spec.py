@@ -13,7 +13,7 @@ from toolguard._core.history import Before
 from toolguard._core.steps import Origin
 from toolguard.policytools.judging import Call, local_seconds
 
-__all__ = ["CallModel", "CallerModel", "Spec", "ToolModel", "annotations_of"]
+__all__ = ["CallModel", "CallerModel", "Spec", "ToolModel", "annotations_of", "cases_schema"]
 
 _HINTS = {
     "readOnlyHint": "read_only",
@@ -235,3 +235,24 @@ class CasesModel(Spec):
     tools: list[ToolModel] = Field(default_factory=list)
     given: GivenModel = GivenModel()
     cases: Annotated[list[CaseModel], Field(min_length=1)]
+
+
+def cases_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a file of cases. Where a list may stand, one word may stand alone."""
+    found = CasesModel.model_json_schema(by_alias=True, mode="validation")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_for_people(found), "title": "toolguard cases"}
+
+
+def _for_people(value: Any) -> Any:
+    """``value`` without generated titles, and with what is read from a single word."""
+    if isinstance(value, list):
+        return [_for_people(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    plain = {k: _for_people(v) for k, v in value.items() if not (k == "title" and isinstance(v, str))}
+    if plain.get("type") == "array" and plain.get("items") == {"type": "string"}:
+        return {"anyOf": [{"type": "string"}, plain]}
+    properties = plain.get("properties")
+    if isinstance(properties, dict) and "tool" in properties:
+        plain["properties"] = {**properties, "tool": {"anyOf": [{"type": "string"}, properties["tool"]]}}
+    return plain
