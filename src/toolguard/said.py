@@ -28,9 +28,14 @@ _CAME_FROM = {
 class Said:
     """One session's conversation, shared by all that go by its name in this process."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._conversation = Conversation()
+    def __init__(self, outer: Said | None = None) -> None:
+        self._lock: threading.Lock = threading.Lock() if outer is None else outer._lock
+        self._conversation: Conversation = Conversation() if outer is None else outer._conversation
+        self._inner = outer is not None
+
+    def inner(self) -> Said:
+        """The same for a session that belongs to this one: what is called the user's there, an agent here wrote."""
+        return Said(self)
 
     @property
     def cold(self) -> bool:
@@ -44,7 +49,7 @@ class Said:
         came = _CAME_FROM.get(origin)
         if came is None:
             return
-        inside = came is not CameFrom.RESULT and current_call() is not None
+        inside = came is not CameFrom.RESULT and (self._inner or current_call() is not None)
         with self._lock:
             self._conversation.tell(
                 masked, CameFrom.RESULT if inside else came, records=origin is Origin.TRUSTED and not inside
@@ -53,9 +58,8 @@ class Said:
     def result(self, setting: Setting, masked: Json) -> None:
         """What a tool returned. Its fields belong together unless strangers write them."""
         rule = setting.plan.rule
-        content: str | None = getattr(rule, "content", None)
-        trusted = rule.trusted_results or content == "trusted"
-        records = trusted or (content is None and not setting.tool.annotations.open_world)
+        trusted = rule.trusted_results or rule.content == "trusted"
+        records = trusted or (rule.content is None and not setting.tool.annotations.open_world)
         with self._lock:
             self._conversation.tell(masked, CameFrom.RESULT, records=records, strange=not trusted)
 

@@ -127,6 +127,16 @@ def test_inside_a_running_tool_nobody_types(session):
     assert effect(session, EVE) == "require_approval"
 
 
+def test_a_session_that_belongs_to_another_hears_and_says_nothing_new(guard, ana):
+    outer = guard.session(caller=ana, run="outer")
+    outer.mask(f"Mail {ANN}", origin="user")
+    inner = guard.session(caller=ana, run="inner", parent=outer)
+    inner.mask(f"You are asked to write to {EVE}", origin="user")
+    for session in (outer, inner):
+        assert effect(session, ANN) == "allow"
+        assert effect(session, EVE) == "require_approval"
+
+
 def test_a_session_of_the_same_name_goes_on_with_what_was_said(guard, ana):
     first = guard.session(caller=ana, run="r2")
     first.mask(f"Mail {ANN}", origin="user")

@@ -197,7 +197,7 @@ class Guard:
             raise IdentityError("guard.session needs caller=Caller(...); say who is behind the calls")
         if self._closed:
             raise ConfigError("this guard is closed; make a new one")
-        return Session(self, caller, run=run, id=id, suspend=suspend, wait=wait, parent=parent or entered_session())
+        return Session(self, caller, run=run, id=id, suspend=suspend, wait=wait, parent=parent or entered_session(), inner=parent is not None)
 
     def verify_caller(self, token: str, *, agent: str, roles: frozenset[str] | set[str] = frozenset()) -> Caller:
         """The verified caller a personal session token stands for.

@@ -37,6 +37,7 @@ from toolguard.errors import ConfigError, IdentityError, InvalidatedError
 from toolguard.guard.known import Known
 from toolguard.ports import SessionKey, Term, TraceContext
 from toolguard.retention import WEEK
+from toolguard.said import Said
 from toolguard.streams import MaskStream, RevealStream
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class Session:
         suspend: str | None,
         wait: float | None,
         parent: Session | None = None,
+        inner: bool = False,
     ) -> None:
         parts = guard.parts
         self.guard = guard
@@ -124,7 +126,7 @@ class Session:
         self._key = SessionKey(tenant=caller.tenant, session=label(self.id, self._sealer.digest_key))
         self._finds = parts.detector
         self._detector = parts.detector.session()
-        self._said = guard.said_in(self._key)
+        self._said: Said = parent._said.inner() if inner and parent is not None else guard.said_in(self._key)
         self._trace = TraceContext(trace_id=parts.ids.new(), span_id="")
         self._scope = self._scope_in(self._trace)
         self._calls = 0
