@@ -151,7 +151,7 @@ def _assemble(
         revealer=revealer_of(settings),
         check_store=lambda: witness.check(store),
         sink=sink,
-        mark=None if keeper is None else lambda: keeper.mark,
+        stamp=None if keeper is None else lambda: keeper.stamp,
     )
     return create_app(
         authority,

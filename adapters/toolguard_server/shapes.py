@@ -130,7 +130,7 @@ class ApprovalShape(BaseModel):
 
     ``contents_bound`` holds, by argument, the digest of what it refers to: another content is not approved.
     ``contents_not_bound`` names arguments that refer to something which may change after the answer.
-    Times are RFC 3339, UTC. ``state`` says ``expired`` as soon as time has run out. ``journal`` is the journal's mark
+    Times are RFC 3339, UTC. ``state`` says ``expired`` as soon as time has run out. ``journal`` is the journal's stamp
     (log, size, root), to be kept with the message: it shows later that nothing before it was changed.
     """
 
@@ -239,5 +239,5 @@ def describe(approval: Approval, authority: Authority, *, can_decide: bool) -> A
         outcome=approval.outcome,
         proposal=approval.proposal,
         can_decide=can_decide,
-        journal=authority.mark(),
+        journal=authority.stamp(),
     )

@@ -95,10 +95,10 @@ def test_an_origin_says_which_log_of_which_store() -> None:
             log_of(origin)
 
 
-def test_a_mark_is_one_line_that_can_be_read_back() -> None:
-    assert POINT.mark == f"{'d' * 32} 1234 {ROOT}"
-    assert Checkpoint.parse_mark(f"  {POINT.mark} ", epoch="e" * 32) == POINT
-    for mark in (
+def test_a_stamp_is_one_line_that_can_be_read_back() -> None:
+    assert POINT.stamp == f"{'d' * 32} 1234 {ROOT}"
+    assert Checkpoint.parse_stamp(f"  {POINT.stamp} ", epoch="e" * 32) == POINT
+    for stamp in (
         "",
         "a b c",
         f"d 1 {ROOT[:-1]}",
@@ -107,5 +107,5 @@ def test_a_mark_is_one_line_that_can_be_read_back() -> None:
         f"d 1 {ROOT} x",
         f"a/b 1 {ROOT}",
     ):
-        with pytest.raises(ValueError, match=r"mark|origin"):
-            Checkpoint.parse_mark(mark, epoch="e")
+        with pytest.raises(ValueError, match=r"stamp|origin"):
+            Checkpoint.parse_stamp(stamp, epoch="e")

@@ -45,7 +45,7 @@ def test_a_log_that_grew_gets_a_checkpoint_of_exactly_what_is_in_it(place: Place
     assert (log_of(registry.origin)[1], registry.size, registry.root) == ("", 1, root(hashes[:1]))
     own = [r for r in place.service.records() if r.log_id == log_of(cover.origin)[1]]
     assert (cover.size, cover.root) == (3, root([r.hash for r in own]))
-    assert place.checkpointer.mark == cover.mark
+    assert place.checkpointer.stamp == cover.stamp
 
 
 def test_checkpoints_are_records_that_say_no_more_than_they_should(place: Place) -> None:
@@ -90,7 +90,7 @@ def test_at_the_end_everything_that_grew_gets_one(place: Place) -> None:
     place.live("one")
     keeper = Keeper(place.checkpoints(every=10_000.0), pause=0.01)
     until = time.monotonic() + 30.0
-    while not keeper.mark and time.monotonic() < until:
+    while not keeper.stamp and time.monotonic() < until:
         time.sleep(0.01)
     place.live("two")
     keeper.close()

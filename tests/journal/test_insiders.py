@@ -136,13 +136,13 @@ def test_a_split_view_is_found_by_whoever_holds_the_other_half(place: Place, tmp
     assert {"anchor", "split"} <= codes(found)
 
 
-def test_a_mark_from_a_mailbox_finds_what_an_anchor_would(place: Place) -> None:
-    mark = Checkpoint.parse_mark(place.checkpointer.mark, epoch=place.service.epoch)
+def test_a_stamp_from_a_mailbox_finds_what_an_anchor_would(place: Place) -> None:
+    stamp = Checkpoint.parse_stamp(place.checkpointer.stamp, epoch=place.service.epoch)
     place.close()
-    assert place.verify(anchored=False, marks=[mark]).exit_code == 0
+    assert place.verify(anchored=False, stamps=[stamp]).exit_code == 0
     place.rewrite(lied, key=SIGNER)
     assert place.verify(anchored=False).exit_code == 0
-    assert "anchor" in codes(place.verify(anchored=False, marks=[mark]))
+    assert "anchor" in codes(place.verify(anchored=False, stamps=[stamp]))
 
 
 def remove(place: Place, log_id: str) -> None:

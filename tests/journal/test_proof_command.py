@@ -54,19 +54,19 @@ def test_a_missing_anchor_is_incomplete_coverage(place: Place) -> None:
     assert (code, "this anchor cannot be read" in said) == (2, True), said
 
 
-def test_anchor_makes_what_is_due_now_and_says_the_mark(place: Place, tmp_path: Path) -> None:
+def test_anchor_makes_what_is_due_now_and_says_the_stamp(place: Place, tmp_path: Path) -> None:
     to = tmp_path / "stick.anchor"
     code, said = run(place, "anchor", "--to", str(to))
     assert code == 0, said
-    mark = said.splitlines()[-1]
+    stamp = said.splitlines()[-1]
     assert len(read_anchor(to).notes) >= 3, "a new anchor gets the newest checkpoint of every log"
-    assert run(place, "verify", "--mark", mark)[0] == 0
+    assert run(place, "verify", "--stamp", stamp)[0] == 0
     assert run(place, "verify", "--anchor", str(to))[0] == 0
 
 
-def test_a_cut_is_found_by_a_copy_on_a_stick_and_by_a_mark_in_a_mailbox(place: Place, tmp_path: Path) -> None:
+def test_a_cut_is_found_by_a_copy_on_a_stick_and_by_a_stamp_in_a_mailbox(place: Place, tmp_path: Path) -> None:
     older = shutil.copy(place.path, tmp_path / "older.db")
-    mark = run(place, "anchor", "--to", str(tmp_path / "stick.anchor"))[1].splitlines()[-1]
+    stamp = run(place, "anchor", "--to", str(tmp_path / "stick.anchor"))[1].splitlines()[-1]
     shutil.copy(older, place.path)
     place.anchor_path.unlink()
     (tmp_path / "toolguard.toml").write_text(
@@ -75,7 +75,7 @@ def test_a_cut_is_found_by_a_copy_on_a_stick_and_by_a_mark_in_a_mailbox(place: P
     code, said = run(place, "verify")
     assert (code, "an older database put in its place" in said.replace("\n", " ")) == (0, True), said
     assert run(place, "verify", "--anchor", str(tmp_path / "stick.anchor"))[0] == 2, "a log is not there at all"
-    assert run(place, "verify", "--mark", mark)[0] == 2
+    assert run(place, "verify", "--stamp", stamp)[0] == 2
 
 
 def test_verify_takes_the_key_on_the_command_line_for_a_store_by_its_url(place: Place, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_several_processes_read_a_long_journal(place: Place, monkeypatch: pytest
     [
         ["--key", "nonsense"],
         ["--key", "toolguard-pub:v1:audit-00:AAAA"],
-        ["--mark", "nonsense"],
+        ["--stamp", "nonsense"],
         ["--since", "/no/such/file"],
     ],
 )

@@ -1,4 +1,4 @@
-"""The running service makes checkpoints, anchors them, and shows their mark to whoever decides."""
+"""The running service makes checkpoints, anchors them, and shows their stamp to whoever decides."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toolguard.keys import NoteSigner, NoteVerifier, Purpose, SecretKey, write_k
 from toolguard.stores import open_store
 
 
-def test_the_service_keeps_the_journal_anchored_and_its_mark_in_every_message(tmp_path: Path) -> None:
+def test_the_service_keeps_the_journal_anchored_and_its_stamp_in_every_message(tmp_path: Path) -> None:
     ward = configure(tmp_path)
     key = SecretKey.generate(Purpose.AUDIT)
     write_key(tmp_path / "audit.key", key)
@@ -24,17 +24,17 @@ def test_the_service_keeps_the_journal_anchored_and_its_mark_in_every_message(tm
     asked = ward.ask()
     process = start(tmp_path, "--port", "0", "--ready-file", str(tmp_path / "ready.json"))
     url, headers = wait_for(process, tmp_path), Visitors(ward).bearer("ada")
-    mark, until = "", time.monotonic() + 20.0
-    while not mark and time.monotonic() < until:
-        mark = httpx.get(f"{url}/v1/approvals/{asked.id}", headers=headers).json()["journal"]
+    stamp, until = "", time.monotonic() + 20.0
+    while not stamp and time.monotonic() < until:
+        stamp = httpx.get(f"{url}/v1/approvals/{asked.id}", headers=headers).json()["journal"]
         time.sleep(0.05)
     later = ward.ask()
     assert "Traceback" not in stop(process)
     ward.store.close()
     store = open_store(f"sqlite:///{tmp_path}/t.db", read_only=True)
-    point = Checkpoint.parse_mark(mark, epoch=store.epoch)
+    point = Checkpoint.parse_stamp(stamp, epoch=store.epoch)
     copy, verifier = read_anchor(tmp_path / "elsewhere.anchor"), NoteVerifier([NoteSigner(key).public_key])
-    found = verify(store, verifier=verifier, anchors=[copy], marks=[point])
+    found = verify(store, verifier=verifier, anchors=[copy], stamps=[point])
     store.close()
     assert (found.faults, found.anchors[0].codes) == ((), ())
     sizes = [verifier.checkpoint(note) for note in copy.notes]
@@ -43,7 +43,7 @@ def test_the_service_keeps_the_journal_anchored_and_its_mark_in_every_message(tm
     assert guards == found.logs[0].records, f"the last one, at shutdown, holds {later.id!r} too"
 
 
-def test_without_an_audit_key_no_mark_is_shown(tmp_path: Path) -> None:
+def test_without_an_audit_key_no_stamp_is_shown(tmp_path: Path) -> None:
     ward = configure(tmp_path)
-    assert ward.authority.mark() == ""
+    assert ward.authority.stamp() == ""
     ward.store.close()

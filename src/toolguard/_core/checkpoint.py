@@ -58,7 +58,7 @@ class Checkpoint:
         return "".join(f"{line}\n" for line in (self.origin, str(self.size), encoded, *self.extensions))
 
     @property
-    def mark(self) -> str:
+    def stamp(self) -> str:
         """One line for people's eyes and mailboxes: ``<log id or "registry"> <size> <root in hex>``."""
         return f"{self.origin.rpartition('/')[2]} {self.size} {self.root}"
 
@@ -83,12 +83,12 @@ class Checkpoint:
         return found
 
     @classmethod
-    def parse_mark(cls, mark: str, *, epoch: str) -> Checkpoint:
-        """Read a `mark` that somebody kept, for the store with this epoch. Raises ValueError."""
-        parts = mark.split()
+    def parse_stamp(cls, stamp: str, *, epoch: str) -> Checkpoint:
+        """Read a `stamp` that somebody kept, for the store with this epoch. Raises ValueError."""
+        parts = stamp.split()
         number = _number(parts[1]) if len(parts) == 3 else None
         if number is None or len(parts[2]) != 64 or parts[2].strip("0123456789abcdef"):
-            raise ValueError("a mark is a log id, a size and a root of 64 hex digits")
+            raise ValueError("a stamp is a log id, a size and a root of 64 hex digits")
         found = cls(origin=f"{_PREFIX}{epoch}/{parts[0]}", size=number, root=parts[2])
         log_of(found.origin)
         return found

@@ -51,13 +51,13 @@ class Base:
         revealer: Callable[[str], Sealer] | None = None,
         check_store: Callable[[], None] | None = None,
         sink: Sink | None = None,
-        mark: Callable[[], str] | None = None,
+        stamp: Callable[[], str] | None = None,
     ) -> None:
         """``verifier`` pins the service's own public keys; ``detector`` masks what approvers write.
 
         ``revealer`` gives each tenant's sealer for decisive arguments (``KeyRing.sealer``); without it nothing is
         revealed. ``check_store`` raises StoreError where the store was set back (`Witness.check`): it is asked before
-        anything that lets a call run. ``mark`` gives the journal's newest mark (`Checkpointer.mark`). The time that
+        anything that lets a call run. ``stamp`` gives the journal's newest (`Checkpointer.stamp`). The time that
         counts is the store's.
         """
         self._store = store
@@ -69,7 +69,7 @@ class Base:
         self._revealer = revealer
         self._sink = sink
         self._check_store = check_store
-        self._mark = mark
+        self._stamp = stamp
         self._worker = ids.new()
         self._readers: dict[str, RegisterReader] = {}
         self._clicks = Clicks()
@@ -82,12 +82,12 @@ class Base:
         """The store's time, UTC seconds."""
         return self._store.now()
 
-    def mark(self) -> str:
+    def stamp(self) -> str:
         """``<log id> <size> <root>`` of the journal, to be shown to people: what stands in many mailboxes anchors it.
 
         ``""`` while no checkpoint was made.
         """
-        return "" if self._mark is None else self._mark()
+        return "" if self._stamp is None else self._stamp()
 
     def person(self, actor: Human) -> DirectoryPerson | None:
         """Who this is, at this moment. Nobody is of the tenant that stands for all of them, whatever the directory says."""

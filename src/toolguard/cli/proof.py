@@ -39,8 +39,8 @@ KeyOption = Annotated[
     list[str] | None,
     typer.Option("--key", help="A public audit key (its line, or a file that holds it); else those of --config."),
 ]
-MarkOption = Annotated[
-    list[str] | None, typer.Option("--mark", help="'LOG SIZE ROOT' from an approval message somebody kept.")
+StampOption = Annotated[
+    list[str] | None, typer.Option("--stamp", help="'LOG SIZE ROOT' from an approval message somebody kept.")
 ]
 _CONFIG = Path("toolguard.toml")
 _LONG = 200_000
@@ -63,7 +63,7 @@ def verify(
     config: ConfigOption = _CONFIG,
     anchor: AnchorOption = None,
     key: KeyOption = None,
-    mark: MarkOption = None,
+    stamp: StampOption = None,
     since: Annotated[
         Path | None,
         typer.Option("--since", help="A file of checkpoints up to which all was verified before: only newer is read."),
@@ -90,7 +90,7 @@ def verify(
                     opened,
                     verifier=verifier,
                     anchors=copies,
-                    marks=[_mark(text, opened.epoch) for text in mark or ()],
+                    stamps=[_stamp(text, opened.epoch) for text in stamp or ()],
                     since=() if since is None else _checkpoints(since, verifier),
                     progress=told,
                     workers=workers,
@@ -100,7 +100,7 @@ def verify(
     if as_json:
         typer.echo(json.dumps(_report_data(report), indent=2))
     else:
-        _print_report(report, marks=len(mark or ()))
+        _print_report(report, stamps=len(stamp or ()))
     raise typer.Exit(report.exit_code)
 
 
@@ -112,7 +112,7 @@ def anchor(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make checkpoints now, put them into every anchor, and print the mark that stands for all of them.
+    """Make checkpoints now, put them into every anchor, and print the stamp that stands for all of them.
 
     Needs the audit key. Exit codes: 0 done, 1 a log does not go on from its last checkpoint, 3 it cannot be done.
     """
@@ -130,10 +130,10 @@ def anchor(
         finally:
             opened.close()
     if as_json:
-        typer.echo(json.dumps({"mark": made.mark, "notes": list(notes)}, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps({"stamp": made.stamp, "notes": list(notes)}, indent=2, ensure_ascii=False))
     elif notes:
         typer.echo(
-            f"{len(notes)} checkpoints made and anchored; keep this line where nobody can change it:\n{made.mark}"
+            f"{len(notes)} checkpoints made and anchored; keep this line where nobody can change it:\n{made.stamp}"
         )
     else:
         typer.echo("nothing to do: the journal is empty, or has not grown since")
@@ -170,11 +170,11 @@ def _copies(paths: list[Path] | None, settings: Config | None) -> tuple[journal.
     return () if settings is None else anchor_copies(settings)
 
 
-def _mark(text: str, epoch: str) -> Checkpoint:
+def _stamp(text: str, epoch: str) -> Checkpoint:
     try:
-        return Checkpoint.parse_mark(text, epoch=epoch)
+        return Checkpoint.parse_stamp(text, epoch=epoch)
     except ValueError as error:
-        raise ConfigError(f"--mark cannot be read: {error}") from None
+        raise ConfigError(f"--stamp cannot be read: {error}") from None
 
 
 def _checkpoints(path: Path, verifier: NoteVerifier | None) -> tuple[Checkpoint, ...]:
@@ -238,7 +238,7 @@ def _report_data(report: journal.VerifyReport) -> dict[str, Any]:
     }
 
 
-def _print_report(report: journal.VerifyReport, *, marks: int) -> None:
+def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
     console = Console(highlight=False, soft_wrap=True)
     if not report.records and report.incomplete:
         console.print("no evidence: this store holds no record")
@@ -259,14 +259,14 @@ def _print_report(report: journal.VerifyReport, *, marks: int) -> None:
     console.print(
         f"{conclusion}: {report.records} records in {len(report.logs)} logs, {report.approvals} approvals", style="bold"
     )
-    _print_limits(console, report, marks)
+    _print_limits(console, report, stamps)
 
 
-def _print_limits(console: Console, report: journal.VerifyReport, marks: int) -> None:
+def _print_limits(console: Console, report: journal.VerifyReport, stamps: int) -> None:
     """What was looked at besides the store, and what cannot be seen without."""
     held = sum(anchor.notes for anchor in report.anchors)
-    if held or marks:
-        console.print(f"held against {held} anchored checkpoints and {marks} marks kept outside the store")
+    if held or stamps:
+        console.print(f"held against {held} anchored checkpoints and {stamps} stamps kept outside the store")
     else:
         console.print(
             "no anchor outside the store was consulted: a cut at the newest end together with its checkpoints, an older "

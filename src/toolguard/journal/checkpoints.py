@@ -1,7 +1,7 @@
 """Checkpoints are made: of every log that grew, and of the registry of logs, signed, written down, and anchored.
 
 Each is a record `Kind.AUDIT_CHECKPOINT` in the log of whoever makes it, and goes to every anchor. At the end of each
-round comes one more, of the maker's own log with the round in it: its mark stands for all the others. It goes to the
+round comes one more, of the maker's own log with the round in it: its stamp stands for all the others. It goes to the
 anchors and to people's mailboxes, and into the journal with the next round.
 """
 
@@ -81,12 +81,12 @@ class Checkpointer:
         self._seen: dict[str, _Seen] = {}
         self._loaded = False
         self._waiting: dict[int, list[str]] = {n: [] for n in range(len(self._anchors))}
-        self._mark = ""
+        self._stamp = ""
 
     @property
-    def mark(self) -> str:
+    def stamp(self) -> str:
         """``<log id> <size> <root>`` of the last round; ``""`` before the first."""
-        return self._mark
+        return self._stamp
 
     def tick(self, *, final: bool = False) -> tuple[str, ...]:
         """Make what is due (with ``final``: everything that grew); the signed notes.
@@ -269,7 +269,7 @@ class Checkpointer:
         checkpoint = self._of_log(last.log_id, last.seq, last.hash)
         note = self._signer.checkpoint(checkpoint)
         self._keep((note,))
-        self._mark = checkpoint.mark
+        self._stamp = checkpoint.stamp
         return (note,)
 
     # --- anchors
@@ -306,9 +306,9 @@ class Keeper:
         self._thread.start()
 
     @property
-    def mark(self) -> str:
-        """See `Checkpointer.mark`."""
-        return self._checkpointer.mark
+    def stamp(self) -> str:
+        """See `Checkpointer.stamp`."""
+        return self._checkpointer.stamp
 
     def _run(self) -> None:
         while not self._stop.is_set():

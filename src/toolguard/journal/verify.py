@@ -116,7 +116,7 @@ def verify(
     *,
     verifier: CheckpointVerifier | None = None,
     anchors: Sequence[AnchorCopy] = (),
-    marks: Sequence[Checkpoint] = (),
+    stamps: Sequence[Checkpoint] = (),
     since: Sequence[Checkpoint] = (),
     progress: Callable[[int, int], None] | None = None,
     workers: Workers | None = None,
@@ -128,7 +128,7 @@ def verify(
     Args:
         verifier: the pinned audit keys; without it checkpoints are compared, but not who signed them.
         anchors: copies kept outside the store (`read_anchor`).
-        marks: checkpoints that people kept (`Checkpoint.parse_mark`), taken as true.
+        stamps: checkpoints that people kept (`Checkpoint.parse_stamp`), taken as true.
         since: checkpoints up to which everything was verified before. What is older is only held against their roots;
             approvals are looked at where a newer record speaks of them.
         progress: told (records read, records there) now and then.
@@ -140,8 +140,8 @@ def verify(
     claims = Claims(store, verifier)
     for copy in anchors:
         claims.add_anchor(copy)
-    for mark in (*marks, *since):
-        claims.add(mark, outside=True)
+    for stamp in (*stamps, *since):
+        claims.add(stamp, outside=True)
     heads = {head.log_id: head for head in store.heads()}
     reading = _Reading(
         store, claims, _begins(store, since), sum(head.seq for head in heads.values()), progress, workers
