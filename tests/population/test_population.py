@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -76,6 +77,8 @@ ODD: list[tuple[str, Kind, dict[str, object]]] = [
         Kind.CALL_DECIDED,
         {"toolguard.decision.effect": "mask", "toolguard.decision.would": "require_approval"},
     ),
+    ("rule_failed", Kind.CALL_DECIDED, {"toolguard.policy.rule.errors": ["cohorts:type"]}),
+    ("policy_refused", Kind.POLICY_REFUSED, {}),
     ("indeterminate", Kind.CALL_INDETERMINATE, {}),
     ("failed", Kind.CALL_FAILED, {}),
     ("withheld", Kind.CALL_RETURNED, {"toolguard.result.withheld": True}),
@@ -198,3 +201,11 @@ def test_proofs_are_those_of_rfc_6962(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
     assert tree.root == root(leaves)
     assert tuple(tree.inclusion(index)) == inclusion_proof(leaves, index)
+
+
+def test_loads_of_policies_that_somebody_signed_are_counted(population: Population) -> None:
+    says = {"toolguard.policy.sha256": "ab" * 32, "toolguard.policy.signer": "privacy-office"}
+    signed = seal([draft(Kind.POLICY_LOADED, "", at=JUNE, **says)], log_id="b", seq=0, prev="0" * 64)
+    with_signed = Population(replace(population.period, loads=(*population.period.loads, *signed)))
+    assert KINDS["signed_loads"].count(population) == 0
+    assert KINDS["signed_loads"].count(with_signed) == 1

@@ -48,6 +48,7 @@ _DECIDED = {
     "identifiers": "toolguard.phi.entities",
     "masked": "toolguard.phi.masked",
     "released": "toolguard.phi.released",
+    "in_clear": "toolguard.phi.revealed",
     "detector": "toolguard.phi.detector.version",
     "error_type": "error.type",
     "act": "toolguard.act.id",

@@ -95,7 +95,9 @@ class Question:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        return texts(self.first.draft.body, "toolguard.approval.channel")
+        body = self.first.draft.body
+        said = word(body, "toolguard.approval.channel")  # once a list, now text; journals of years hold both
+        return tuple(said.split(",")) if said else texts(body, "toolguard.approval.channel")
 
 
 def calls_of(records: Iterable[AuditRecord]) -> tuple[tuple[Call, ...], int]:

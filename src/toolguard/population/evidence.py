@@ -82,8 +82,7 @@ def _kept(p: Population) -> int:
 
 
 def _signed_loads(p: Population) -> int:
-    signed = ("toolguard.policy.signer", "toolguard.policy.signed_by", "toolguard.policy.key.id")
-    return sum(any(word(r.draft.body, key) for key in signed) for policy in p.policies for r in policy.loads)
+    return sum(bool(word(r.draft.body, "toolguard.policy.signer")) for policy in p.policies for r in policy.loads)
 
 
 KINDS: Mapping[str, EvidenceKind] = {

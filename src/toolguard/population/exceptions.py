@@ -18,6 +18,8 @@ EXCEPTIONS: Mapping[str, str] = {
     "let_through": "A call ran that the policy, enforced, would have stopped (shadow mode).",
     "store_set_back": "A store that had been set back was taken into use again.",
     "undecided": "No decision could be reached; the call was denied.",
+    "rule_failed": "A rule could not be evaluated; the more severe of its effects held.",
+    "policy_refused": "A policy was not put into force.",
     "failed": "The tool ran and raised.",
     "withheld": "The tool ran; its result was not shown.",
     "not_run": "A call that was let through did not run after all.",
@@ -136,6 +138,10 @@ def _code(record: AuditRecord) -> str:
             return "undecided"
         case Kind.CALL_DECIDED if _let_through(body):
             return "let_through"
+        case Kind.CALL_DECIDED if body.get("toolguard.policy.rule.errors"):
+            return "rule_failed"
+        case Kind.POLICY_REFUSED:
+            return "policy_refused"
         case Kind.CALL_INDETERMINATE:
             return "indeterminate"
         case Kind.CALL_FAILED:

@@ -121,7 +121,8 @@ class Population:
     @cached_property
     def disclosures(self) -> tuple[Call, ...]:
         """Calls that ran and whose tools got identifiers in clear."""
-        return tuple(c for c in self.calls if c.ran and texts(c.decided.draft.body, "toolguard.phi.released"))
+        keys = ("toolguard.phi.revealed", "toolguard.phi.released")
+        return tuple(c for c in self.calls if c.ran and any(texts(c.decided.draft.body, key) for key in keys))
 
     @cached_property
     def policies(self) -> tuple[PolicyVersion, ...]:
