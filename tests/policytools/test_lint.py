@@ -19,6 +19,7 @@ TOOLS = [
     {
         "name": "send_mail",
         "description": "Sends a mail.",
+        "annotations": {"destructiveHint": True},
         "input_schema": {
             "type": "object",
             "properties": {"to": {"type": "string"}, "body": {"type": "string"}, "cc": {"type": "string"}},
@@ -114,6 +115,9 @@ PLANTED = [
     ("TG205", "7:", "never holds for a call", one('tool == "ehr.find"')),
     ("TG205", "7:", "never holds for a call", one('risk.level == "low"', "match: {tool: send_mail, min_risk: high}")),
     ("TG205", "7:", "never holds for a call", one("hour > 12", 'match: {tool: send_mail, time: {hours: "00:00-06:00"}}')),
+    ("TG206", "6:", "both read_only and destructive", APPROVALS + rules(f"id: r, {DENY}, match: {{annotations: {{read_only: true, destructive: true}}}}")),
+    ("TG206", "6:", "no tool it names says of itself", APPROVALS + rules(f"id: r, {DENY}, match: {{tool: send_mail, annotations: {{destructive: false, read_only: false}}}}")),
+    ("TG102", "6:", "no tool fits 'web_*'", APPROVALS + rules(f"id: r, {DENY}, match: {{tool: send_mail, after: {{tool: 'web_*', within: 1h}}}}")),
     ("TG301", "7:5", "'narrow' never changes an outcome: 'wide'", APPROVALS + rules(f"id: wide, {DENY}", f"id: narrow, {DENY}, {MAIL}")),
     ("TG301", "6:5", "'a' never changes", APPROVALS + rules(f"id: a, because: Ask., effect: require_approval, {MAIL}", f"id: b, {DENY}, match: {{tool: 'send_*'}}")),
     ("TG301", "6:5", "never changes", APPROVALS + rules(f"id: a, {DENY}, match: {{role: [x]}}, when: hour > 3", f"id: b, {DENY}, match: {{role: [x, y]}}, when: hour > 3")),

@@ -60,6 +60,7 @@ CODES: Mapping[str, Code] = {
         ("TG203", _W, "a part of a condition that is always the same", "correct it, or leave the part out"),
         ("TG204", _E, "a range without a number in it", "turn the comparison round, or correct the bounds"),
         ("TG205", _E, "match and when exclude each other", "correct one of the two; together they fit no call"),
+        ("TG206", _E, "a match that fits no call", "correct one of its fields"),
         ("TG301", _W, "a rule that never changes an outcome", "remove it, or make the wider rule narrower"),
         ("TG302", _N, "a word that another one covers", "remove it"),
         ("TG303", _W, "every tool is allowed", "say under match which tools are meant"),

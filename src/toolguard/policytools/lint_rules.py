@@ -21,6 +21,9 @@ def check(linted: Linted) -> Iterator[Finding]:
     yield from _shadowed(linted, written)
     for each in written:
         yield from _redundant(linted, each)
+        if {("read_only", True), ("destructive", True)} <= set(each.rule.match.annotations):
+            message = "what only reads destroys nothing: no tool is both read_only and destructive"
+            yield linted.finding("TG206", (*each.at, "match", "annotations"), message)
         if each.rule.effect is Effect.ALLOW and not restricts(each.rule.match) and each.rule.when is None:
             message = f"rule {each.rule.id!r} allows every call of every tool that has no other rule"
             yield linted.finding("TG303", each.at, message)

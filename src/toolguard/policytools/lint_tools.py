@@ -33,6 +33,12 @@ def check(linted: Linted) -> Iterator[Finding]:
         yield from _arguments(linted, pattern, model)
     for each in linted.rules():
         yield from _named(linted, (*each.at, "match", "tool"), each.rule.match.tool)
+        if each.model.match.after is not None:
+            yield from _named(linted, (*each.at, "match", "after", "tool"), each.model.match.after.tool or ())
+        named = [t for t in linted.tools if any(glob_matches(word, t.name) for word in each.rule.match.tool)]
+        if named and not linted.concerned(each.rule):
+            message = "no tool it names says of itself what match.annotations asks"
+            yield linted.finding("TG206", (*each.at, "match", "annotations"), message)
         yield from _withheld(linted, each)
     yield from _conditions(linted)
     for tool in linted.tools:
