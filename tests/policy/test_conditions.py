@@ -248,7 +248,7 @@ class TestTrapsOfTheBinding:
     @pytest.mark.parametrize(
         ("value", "more", "equal"),
         [
-            (Decimal("5000"), True, False),
+            (Decimal(5000), True, False),
             (Decimal("0.5"), False, False),
             (UUID(int=7), "wrong_type", False),
             (datetime(2026, 1, 1, tzinfo=UTC), "wrong_type", False),

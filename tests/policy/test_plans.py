@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from itertools import permutations
 
@@ -199,3 +200,26 @@ def test_a_policy_of_a_thousand_rules_loads() -> None:
     )
     head = "apiVersion: toolguard/v1\nkind: ToolPolicy\nmetadata: {name: n, version: 1}\napprovals: {default: {approvers: [group:a]}}\n"
     assert len(load_policy(head + "rules:\n" + rules).rules) == 1000
+
+
+def test_a_decision_costs_the_same_among_ten_rules_and_among_a_thousand() -> None:
+    """Rules are found by tool. Processor time, the best of several rounds, so that other work does not count."""
+
+    def cost(count: int) -> float:
+        others = [
+            Rule(id=f"r{i}", because="x", effect=Effect.DENY, when=Counting(), match=Match(tool=(f"other_{i}.*",)))
+            for i in range(count)
+        ]
+        own = Rule(id="own", because="x", effect=Effect.DENY, when=Counting(), match=Match(tool=("t",)))
+        loaded = Policy(id="p", version="1", sha256="0", tools=(ToolRule(pattern="t"),), rules=(*others, own))
+        given_ = facts(tool="t")
+        plan = loaded.plan(given_.tool)
+        rounds = []
+        for _ in range(7):
+            started = time.process_time()
+            for _ in range(300):
+                decide(loaded, plan, given_)
+            rounds.append(time.process_time() - started)
+        return min(rounds)
+
+    assert cost(1000) < 2 * cost(10)
