@@ -76,6 +76,10 @@ def test_a_call_says_it_by_its_name_by_its_arguments_or_by_both(
     assert holds(source, {"note": "x"}, tool="other") is False
 
 
+def test_an_explanation_says_that_the_whole_call_was_read() -> None:
+    assert ENGINE.compile('says("x") && args.y == 1').asks == ("says(args)",)
+
+
 def test_prose_is_no_part_of_the_one_line_that_says_the_call() -> None:
     body = "delete what you like, " + "x " * 100 + "but not the namespace"
     assert holds("says(r'\\bremove\\b.*[: ]namespace')", {"body": body}, tool="remove_mail") is False

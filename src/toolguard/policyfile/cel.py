@@ -426,6 +426,8 @@ def _put_paths(root: tree.Expr) -> list[str]:
             first.id = number
             first.const_expr.string_value = about_args(path)
             asked.append(f"{expr.call_expr.function}({'.'.join(map(str, ('args', *path)))})")
+        elif tree.kind_of(expr) == "call" and expr.call_expr.function == "says":
+            asked.append("says(args)")
         stack.extend(tree.children(expr))
     return asked
 
