@@ -49,7 +49,7 @@ def _base(word: str) -> str:
     return ""
 
 
-_SERVER = re.compile(r"^mcp__\w+?__(?=[A-Za-z])")
+_SERVER = re.compile(r"^mcp__[\w.-]+?__(?=[A-Za-z])")
 """How clients write whose tool it is."""
 
 
