@@ -264,11 +264,12 @@ class Delivery:
 
     def _is_parked(self, record: AuditRecord) -> bool:
         """Whether that was written down before, by a pump that ended before its cursor moved."""
-        told = (self._sink, record.log_id, record.seq)
+        told, (_, call) = (self._sink, record.log_id, record.seq), _home(record)
+        before = self._store.records(call=call) if call else self._store.operations(Kind.SPAN_PARKED)
         return any(
             r.draft.kind is Kind.SPAN_PARKED
             and tuple(r.draft.body.get(n) for n in (names.PARKED_SINK, names.PARKED_LOG_ID, names.PARKED_SEQ)) == told
-            for r in self._store.records(call=_home(record)[1])
+            for r in before
         )
 
 

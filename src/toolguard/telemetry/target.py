@@ -67,7 +67,10 @@ class Target:
             _inherited.append(self._client)
             self._client, self._pid = None, os.getpid()
         if self._client is None:
-            verify = self._tls if self._tls is not None else True
+            secure = self.url.startswith(
+                "https:"
+            )  # nothing is verified, and nothing loaded, for clear text on loopback
+            verify = self._tls or (tls_context() if secure else False)
             self._client = self._given or httpx.Client(trust_env=False, follow_redirects=False, verify=verify)
         headers = self._headers() if callable(self._headers) else self._headers
         return post(
