@@ -10,14 +10,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from toolguard._core.approval import Approval, Request
 from toolguard._core.audit import Draft, Kind, Outcome
-from toolguard._core.call import Caller, CallRef, Json, Tool, canonical, keyed_digest
+from toolguard._core.call import Annotations, Caller, CallRef, Json, Tool, ToolIdentity, canonical, keyed_digest
 from toolguard._core.history import History
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Decision
-from toolguard._core.risk import Risk
+from toolguard._core.risk import Risk, RiskClass, RiskLevel
 from toolguard._core.vault import Token
 
 __all__ = ["Scope", "Trail", "approval_body", "counts", "found_risk", "label"]
@@ -85,10 +86,31 @@ def found_risk(risk: Risk) -> list[str]:
 
     ``policy`` is the policy's word on a tool's risk, ``filed`` a class it files the tool under.
     """
-    said = (
-        f"{_ORIGIN.get(e.source, e.source.partition('.')[0])}:{e.risk_class.value}:{e.level.label}" for e in risk.evidence
-    )
-    return list(dict.fromkeys(said)) or [f"tool:{risk.risk_class.value}:{risk.level.label}"]
+    said = _spoken(tuple([(e.source, e.risk_class, e.level) for e in risk.evidence]))
+    return list(said) or [f"tool:{risk.risk_class.value}:{risk.level.label}"]
+
+
+@lru_cache(maxsize=1024)
+def _spoken(evidence: tuple[tuple[str, RiskClass, RiskLevel], ...]) -> tuple[str, ...]:
+    named = ((_ORIGIN.get(source, source.partition(".")[0]), kind, level) for source, kind, level in evidence)
+    return tuple(dict.fromkeys(f"{origin}:{kind.value}:{level.label}" for origin, kind, level in named))
+
+
+@lru_cache(maxsize=1024)
+def _known(
+    tool: ToolIdentity, annotations: Annotations, roles: frozenset[str], environment: str, key: bytes
+) -> Mapping[str, Json]:
+    """What is the same for every call of a tool by a caller."""
+    said: dict[str, Json] = {
+        "toolguard.tool.source": label(tool.source, key),
+        "toolguard.tool.digest": tool.digest,
+        "toolguard.environment": label(environment, key),
+    }
+    if roles:
+        said["toolguard.actor.roles"] = sorted(label(role, key) for role in roles)
+    if hints := annotations.said:
+        said["toolguard.tool.annotations"] = list(hints)
+    return said
 
 
 _ORIGIN = {
@@ -202,16 +224,10 @@ class Trail:
         """What rules ask of a call, besides what is on record anyway."""
         key, tool, caller = self.scope.digest_key, self.tool, self.scope.caller
         body: dict[str, Json] = {
-            "toolguard.tool.source": label(tool.identity.source, key),
-            "toolguard.tool.digest": tool.identity.digest,
-            "toolguard.environment": label(environment, key),
-            "toolguard.time.utc_offset": utc_offset,
+            **_known(tool.identity, tool.annotations, caller.roles, environment, key),
+            "toolguard.time.utc_offset": int(utc_offset),
             "toolguard.risk.found": found_risk(decision.risk),
         }
-        if caller.roles:
-            body["toolguard.actor.roles"] = sorted(label(role, key) for role in caller.roles)
-        if hints := tool.annotations.said:
-            body["toolguard.tool.annotations"] = list(hints)
         if shadow := [f"{f.id}:{f.effect.label}" for f in decision.fired if f.shadow]:
             body["toolguard.policy.shadow"] = shadow
         if failed := [f"{f.id}:{f.error}" for f in decision.fired if f.error]:
