@@ -137,9 +137,7 @@ class Trail:
     base: Mapping[str, Json] = field(default_factory=dict)
 
     @classmethod
-    def begin(
-        cls, scope: Scope, tool: Tool, ref: CallRef, *, call: str, started: float, policy: str = ""
-    ) -> Trail:
+    def begin(cls, scope: Scope, tool: Tool, ref: CallRef, *, call: str, started: float, policy: str = "") -> Trail:
         """``policy`` is the SHA-256 of the policy the call is judged by; every record of the call says it."""
         base = {
             **scope.base,
@@ -199,8 +197,8 @@ class Trail:
             "toolguard.policy.rule.id": [f.id for f in decision.fired],
             "toolguard.args.hmac": args_digest,
         }
-        body |= _remembered(decision.history)
         body |= self._asked(decision, environment, utc_offset)
+        body |= _remembered(decision.history)
         if reaching := counts(f.type for f in revealed):
             body["toolguard.phi.revealed"] = reaching
         if controls := decision.controls:
@@ -250,9 +248,7 @@ class Trail:
         body = {"toolguard.decision.outcome": outcome.value, "toolguard.decision.reason_code": reason_code}
         return self.draft(Kind.CALL_NOT_RUN, at=at, started=at, span_id=span_id, body=body)
 
-    def executing(
-        self, *, at: float, span_id: str, link_id: str, request: Request | None, args_digest: str
-    ) -> Draft:
+    def executing(self, *, at: float, span_id: str, link_id: str, request: Request | None, args_digest: str) -> Draft:
         """`Kind.CALL_EXECUTING`. ``args_digest`` is that of the objects really passed."""
         body: dict[str, Json] = {
             "toolguard.execution.span_id": span_id,
@@ -356,6 +352,9 @@ def _asked(request: Request | None) -> dict[str, Json]:
     """What an execution says of the question it ran on: enough to show it where that question is shown."""
     if request is None:
         return {}
+    return {"toolguard.approval.id": request.id, "toolguard.approval.requested_at": request.created}
+
+
 def _remembered(history: History) -> dict[str, Json]:
     """What was known of the time before the call: words and counts."""
     body: dict[str, Json] = {}
@@ -366,9 +365,6 @@ def _remembered(history: History) -> dict[str, Json]:
     if history.counts:
         body["toolguard.history.counts"] = [t for t in history.told() if not t.startswith(("taint:", "label:"))]
     return body
-
-
-    return {"toolguard.approval.id": request.id, "toolguard.approval.requested_at": request.created}
 
 
 def approval_body(request: Request, outcome: Outcome) -> dict[str, Json]:
