@@ -1,5 +1,7 @@
 """T24: a budget of patients holds however the look-ups are spread, spelled or raced."""
 
+import asyncio
+import functools
 import json
 import os
 import re
@@ -89,6 +91,7 @@ SEVERAL = {
     "commas": "1,2,3,4",
     "lines": "1\n2\n3;4",
     "objects in a text": json.dumps([{"id": str(n)} for n in range(4)]),
+    "lists in lists": functools.reduce(lambda inner, _: [inner], range(40), ["1", ["2", "3"], "4"]),
     "a text in a text": json.dumps(json.dumps(["1", "2", "3", "4"])),
 }
 
@@ -179,6 +182,18 @@ def test_threads_that_race_never_pass_the_budget(ward, effect):
     assert said.count("ran") == len(ward.ran) == 10
     assert len(said) == 40
     assert set(said) == {"ran", "denied" if effect == "deny" else "asked"}
+
+
+async def test_calls_on_one_event_loop_never_pass_the_budget(ward):
+    guard = ward.guard([rule({"patients": {"more_than": 4, "per": "1d"}})])
+
+    async def look_up(n):
+        with guard.session(caller=ward.person()) as session:
+            await session.acall(ward.tool("chart"), {"patient": str(n)})
+
+    done = await asyncio.gather(*(look_up(n) for n in range(12)), return_exceptions=True)
+    assert len(ward.ran) == 4
+    assert [type(d) for d in done if d is not None] == [DeniedError] * 8
 
 
 def test_a_call_that_came_second_is_judged_again_and_asked(ward):

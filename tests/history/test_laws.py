@@ -71,7 +71,7 @@ def under(some: Policy, history: History) -> Decision:
 
 
 @given(policies, histories, histories)
-@settings(max_examples=200)
+@settings(max_examples=60)
 def test_more_history_never_makes_a_decision_milder(some, one, more):
     grown = History(
         taints=one.taints | more.taints,
@@ -87,7 +87,7 @@ NO_HISTORY_COUNTED = History(counts=dict.fromkeys(COUNTED, 0))
 
 
 @given(policies, histories)
-@settings(max_examples=100)
+@settings(max_examples=40)
 def test_a_history_nobody_could_read_is_the_worst_there_is(some, known):
     assert under(some, UNREAD).effect >= under(some, known).effect
     for fired in under(some, UNREAD).fired:
@@ -96,7 +96,7 @@ def test_a_history_nobody_could_read_is_the_worst_there_is(some, known):
 
 
 @given(policies, histories)
-@settings(max_examples=200)
+@settings(max_examples=60)
 def test_a_binding_rule_that_may_come_to_match_is_near_by_something_that_keeps_it_from_matching(some, known):
     decision = under(some, known)
     for one in some.rules:

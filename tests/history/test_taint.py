@@ -4,7 +4,7 @@ import pytest
 
 from history.test_rules import FILLED, play, rule
 from toolguard import DeniedError, Guard
-from toolguard.errors import ConfigError
+from toolguard.errors import ConfigError, ContentError
 from toolguard.stores import open_store
 
 SEND = [rule({"tool": "send", "taint": ["untrusted"]})]
@@ -294,6 +294,20 @@ def test_the_address_something_goes_to_is_no_unknown_content(ward, tmp_path):
     with guard.session(caller=ward.person()) as session:
         calls = [("write_file", {"path": path, "text": "t"}), ("upload", {"path": path, "url": "https://new.example"})]
         assert play(ward, session, calls) == ["ran", "ran"]
+
+
+def test_more_references_than_can_be_looked_up_are_refused(ward):
+    guard = ward.guard(EGRESS)
+
+    def upload(paths: list[str]) -> str:
+        """Upload files."""
+        ward.ran.append(paths)
+        return "done"
+
+    with guard.session(caller=ward.person()) as session:
+        with pytest.raises(ContentError, match="more than 200 things"):
+            session.call(upload, {"paths": [f"/tmp/{n}" for n in range(300)]})
+    assert not ward.ran
 
 
 # --- what it costs

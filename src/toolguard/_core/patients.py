@@ -25,6 +25,7 @@ _LABEL = re.compile(
 _BETWEEN = re.compile(r"[\s._/:#-]+")
 _SEVERAL = re.compile(r"[,;|\n\t\r]+")
 _DEPTH = 16
+"""How often a text is read as JSON inside a text."""
 
 
 def patient_key(text: str) -> str:
@@ -66,10 +67,8 @@ def patients_in(
 
 def _at(data: Json, path: list[str], depth: int) -> Iterator[Json]:
     """What stands at ``path``, in every item of the lists on the way."""
-    if depth > _DEPTH:
-        return
     if isinstance(data, str) and path:
-        inner = _inner(data)
+        inner = _inner(data) if depth < _DEPTH else None
         if inner is not None:
             yield from _at(inner, path, depth + 1)
     elif not path:
@@ -77,11 +76,11 @@ def _at(data: Json, path: list[str], depth: int) -> Iterator[Json]:
     elif isinstance(data, list | tuple):
         for index, item in enumerate(data):
             if path[0].isdigit() and int(path[0]) == index:
-                yield from _at(item, path[1:], depth + 1)
+                yield from _at(item, path[1:], depth)
             if isinstance(item, Mapping | list | tuple | str):
-                yield from _at(item, path, depth + 1)
+                yield from _at(item, path, depth)
     elif isinstance(data, Mapping) and path[0] in data:
-        yield from _at(data[path[0]], path[1:], depth + 1)
+        yield from _at(data[path[0]], path[1:], depth)
 
 
 def _inner(text: str) -> Json | None:
@@ -101,9 +100,8 @@ def _keys(value: Json, names: Mapping[Token, str], depth: int) -> Iterator[str]:
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list | tuple):
-        if depth < _DEPTH:
-            for item in value:
-                yield from _keys(item, names, depth + 1)
+        for item in value:
+            yield from _keys(item, names, depth)
         return
     text = str(value)
     inner = _inner(text) if depth < _DEPTH else None

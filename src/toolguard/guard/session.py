@@ -156,6 +156,8 @@ class Session:
         watched = parts.policy.watch.anything
         before = parts.store.marked(self._key.tenant, own, _BELONGS) if watched and not known else ()
         lineage = tuple(dict.fromkeys((own, *before, *above)))
+        if len(lineage) > MOST_SESSIONS and not watched:
+            return lineage[:MOST_SESSIONS]
         if len(lineage) > MOST_SESSIONS:
             raise ConfigError(f"a session belongs to more than {MOST_SESSIONS - 1} others; nest sessions less deep")
         marks = tuple(Mark(subject=own, kind=_BELONGS, value=s) for s in lineage[1:] if s not in before)

@@ -39,6 +39,7 @@ from toolguard._core.spelling import plain
 from toolguard._core.steps import Locate, LookUp, Recall, Requester
 from toolguard._core.toolrule import glob_matches
 from toolguard._core.vault import Token
+from toolguard.errors import ContentError
 
 __all__ = ["claim_limits", "claim_marks", "recall", "remember", "result_limits", "result_marks"]
 
@@ -47,6 +48,8 @@ _WRITTEN = "written"
 _ONLY_READS = frozenset({RiskClass.READ.value})
 _ONLY_SENDS = frozenset({RiskClass.READ.value, RiskClass.EXFILTRATION.value, RiskClass.COMMUNICATION.value})
 _MOST_REFERENCES = 200
+_MOST_MADE = 2_000
+"""Texts of a result that are looked at for what was made."""
 _ADDRESS = re.compile(r"(?:https?|wss?|s?ftps?|mailto|tel|sip|urn):|//", re.IGNORECASE)
 """Where something may go to; what it names is not on this machine, so that nobody wrote it says nothing."""
 _POINTS = re.compile(r"(?:/|\.\.?/|~/|[A-Za-z]:[\\/]|\\\\|[A-Za-z][A-Za-z0-9+.-]+:)\S", re.IGNORECASE)
@@ -208,8 +211,12 @@ def _references(setting: Setting, data: Json) -> dict[str, bool]:
                 found[text] = found.get(text, False) or _is_content(text)
             elif _ID_FIELD.search(field_name) or _ID_FIELD.search(name):
                 found.setdefault(_object(setting, text), False)
-            if len(found) >= _MOST_REFERENCES:
-                return found
+            if len(found) > _MOST_REFERENCES:
+                raise ContentError(
+                    f"a call of {setting.tool.name!r} refers to more than {_MOST_REFERENCES} things, and the policy asks "
+                    "what they carry; refer to fewer at once",
+                    code="content_too_large",
+                )
     return found
 
 
@@ -217,19 +224,19 @@ def _is_content(text: str) -> bool:
     return not _ADDRESS.match(text.strip())
 
 
-def _texts(value: Json, name: str, depth: int = 0) -> Iterator[tuple[str, str]]:
+def _texts(value: Json, name: str) -> Iterator[tuple[str, str]]:
     """(name of the field, text) of every text and whole number inside."""
     if isinstance(value, str):
         if value.strip():
             yield name, value
     elif isinstance(value, int) and not isinstance(value, bool):
         yield name, str(value)
-    elif isinstance(value, Mapping) and depth < 16:
+    elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _texts(item, key, depth + 1)
-    elif isinstance(value, list | tuple) and depth < 16:
+            yield from _texts(item, key)
+    elif isinstance(value, list | tuple):
         for item in value:
-            yield from _texts(item, name, depth + 1)
+            yield from _texts(item, name)
 
 
 _OBJECT = "\x00object\x00"
@@ -346,7 +353,7 @@ def _written(setting: Setting, traces: Traces, plain_result: Json, fresh: set[st
 
 def _made(setting: Setting, plain_result: Json) -> Iterator[str]:
     for count, (name, text) in enumerate(_texts(plain_result, "id")):
-        if count >= _MOST_REFERENCES:
+        if count >= _MOST_MADE:
             return
         if _POINTS.match(text):
             yield text
