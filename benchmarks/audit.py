@@ -3,8 +3,9 @@
     python benchmarks/audit.py [--quick] [--json] [--only cost|loss]
 
 Cost: threads write what a guarded call writes (decided and executing in one commit, its end in another), every commit
-durable. Loss: the same number of spans through the SDK's BatchSpanProcessor with its OTLP exporter, and through the
-journal and its pump, to the same kind of receiver on loopback, which misbehaves as the case says:
+durable. Showing: a guarded call while its spans go nowhere, to the application's tracer provider, to the pump. Loss: the
+same number of spans through the SDK's BatchSpanProcessor with its OTLP exporter, and through the journal and its pump, to
+the same kind of receiver on loopback, which misbehaves as the case says:
 
     slow        2,000 spans a second while each request takes a second
     burst       20,000 spans at once, while each request takes a tenth of a second
@@ -44,11 +45,14 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from rich.console import Console
 from rich.table import Table
 
+from toolguard import Caller
 from toolguard._core.audit import Draft, Kind
 from toolguard._core.steps import Change
 from toolguard.ports import Store
 from toolguard.stores import open_store
-from toolguard.telemetry import OtlpPump
+from toolguard.stores.memory import MemoryStore
+from toolguard.telemetry import OtlpPump, TracerSink
+from toolguard.testing.desk import Desk
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 from audit_journal import a_draft
@@ -103,6 +107,62 @@ def _as(draft: Draft, kind: Kind) -> Draft:
     from dataclasses import replace
 
     return replace(draft, kind=kind)
+
+
+# --- showing --------------------------------------------------------------------------------------------------
+
+POLICY = """\
+apiVersion: toolguard/v1
+kind: ToolPolicy
+metadata: {name: bench, version: 1, owner: bench@general.example}
+approvals: {default: {approvers: ["group:privacy-office"], expires: 1h}}
+tools: {look: {risk: low}}
+"""
+
+
+def look(name: str) -> str:
+    """Look something up."""
+    return "found"
+
+
+def showing(quick: bool) -> list[dict[str, Any]]:
+    """What a guarded no-op call takes (ms, journal in memory) while its spans are shown nowhere, by a tracer, by the pump."""
+    calls, rounds = (100, 3) if quick else (400, 7)
+    ana = Caller.of("ana", agent="discharge-agent", tenant="general")
+    receiver = Receiver()
+    took: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory(prefix="toolguard-bench-") as at:
+        folder = Path(at)
+        (folder / "policy.yaml").write_text(POLICY, "utf-8")
+        guards: dict[str, Any] = {}
+        closers: list[Callable[[], object]] = []
+        for name in ("nowhere", "tracer", "otlp"):
+            store = MemoryStore()
+            sinks: list[Any] = []
+            if name == "tracer":
+                provider = TracerProvider(shutdown_on_exit=False)
+                exporter = OTLPSpanExporter(endpoint=f"{receiver.url}/v1/traces")
+                provider.add_span_processor(BatchSpanProcessor(exporter))
+                sinks.append(TracerSink(provider))
+                closers.append(provider.shutdown)
+            elif name == "otlp":
+                sinks.append(pump := OtlpPump(store, receiver.url))
+                closers.append(pump.close)
+            guards[name] = Desk(folder, store=store).guard(folder / "policy.yaml", sinks=sinks)
+        for _ in range(rounds):
+            for name, guard in guards.items():
+                with guard.session(caller=ana) as session:
+                    for _ in range(calls):
+                        began = time.perf_counter()
+                        session.call(look, {"name": "x"})
+                        took.setdefault(name, []).append((time.perf_counter() - began) * 1e3)
+        for close in closers:
+            close()
+    receiver.stop()
+    return [
+        {"spans": name, "call p50 ms": statistics.median(times), "call p95 ms": sorted(times)[int(0.95 * len(times))]}
+        for name, times in took.items()
+    ]
 
 
 # --- loss ---------------------------------------------------------------------------------------------------
@@ -306,6 +366,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.only != "loss":
         told["cost"] = costs(options.quick)
         show(console, "what the records of one call cost", told["cost"])
+        told["showing"] = showing(options.quick)
+        show(console, "what showing its spans adds to a guarded call", told["showing"])
     if options.only != "cost":
         told["loss"] = [lose(c, w, options.quick) for c in options.case or CASES for w in WAYS]
         show(console, "what is lost", told["loss"])
