@@ -53,6 +53,22 @@ def fork(folder: Path, endpoint: str) -> None:
     sys.exit(0 if clean and status == 0 else 1)
 
 
+def some(folder: Path, endpoint: str, first: int) -> None:
+    store = SqliteStore(folder / "store.db", busy_timeout=20.0)
+    pump = OtlpPump(store, endpoint, linger=0.01, grace=0.1, batch=9)
+
+    def work(place: int) -> None:
+        for n in range(place, 100, 8):
+            pump.emit(store.commit(Change(tenant="", records=(_one(first + n),))))
+
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sys.exit(0 if pump.close(30.0) else 1)
+
+
 def _one(n: int):  # type: ignore[no-untyped-def] # a Draft
     return draft(Kind.POLICY_LOADED, span=f"{n + 1:016x}", call="", body={"n": n})
 
@@ -60,5 +76,7 @@ def _one(n: int):  # type: ignore[no-untyped-def] # a Draft
 if __name__ == "__main__":
     if sys.argv[1] == "write":
         write(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+    elif sys.argv[1] == "some":
+        some(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
     else:
         fork(Path(sys.argv[2]), sys.argv[3])

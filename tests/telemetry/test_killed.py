@@ -69,6 +69,16 @@ def test_a_pump_that_is_killed_again_and_again_loses_nothing(tmp_path: Path, rec
     store.close()
 
 
+def test_three_processes_of_eight_threads_on_one_store_send_each_span_once(tmp_path: Path, receiver: Receiver) -> None:
+    SqliteStore(tmp_path / "store.db").close()
+    processes = [start("some", tmp_path, receiver, str(first)) for first in (0, 1000, 2000)]
+    for process in processes:
+        _, said = process.communicate(timeout=90)
+        assert (process.returncode, said) == (0, "")
+    wanted = {f"{first + n + 1:016x}" for first in (0, 1000, 2000) for n in range(100)}
+    assert receiver.ids == dict.fromkeys(wanted, 1)
+
+
 def _number(span_id: bytes) -> int:
     return int.from_bytes(span_id) - 1
 
