@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from policy.support import APPROVALS, HEAD
-from toolguard import Caller, DeniedError, Guard
+from toolguard import Caller, DeniedError, Guard, Suspended
 from toolguard._core.audit import AuditRecord, Kind
-from toolguard.errors import ConfigError, InvalidatedError, PolicyError, PolicyRefusedError, StoreError
+from toolguard.errors import ConfigError, InvalidatedError, PolicyError, PolicyRefusedError, ReplayError, StoreError
 from toolguard.keys import PolicySigner, PolicyStatement, Purpose, SecretKey
 from toolguard.keys.sign import PublicKey
 from toolguard.policyfile import load_policy
 from toolguard.stores import open_store
 from toolguard.testing import NoDetector
+from toolguard.testing.desk import Desk
 
 ANN = SecretKey.generate(Purpose.POLICY)
 CALLER = Caller.of("ana", agent="bot", tenant="ward")
@@ -280,3 +281,68 @@ def test_what_is_no_file_cannot_change(source: Any) -> None:
     with Guard(source, detector=NoDetector(), reload_every=0.01) as guard:
         assert guard.reload() is False
         assert guard._watch is None
+
+
+ASKED = """\
+approvals:
+  default: {approvers: ["group:privacy-office"], quorum: %d}
+tools: {look: {risk: low}}
+rules: [{id: ask, because: "%s", effect: %s, match: {tool: look}}]
+"""
+THEN = [
+    # the policy the yes was given under, the one in force when the call is made again, what happens
+    (ASKED % (1, "b", "require_approval"), ASKED % (1, "other words", "require_approval"), "runs"),
+    (ASKED % (1, "b", "require_approval"), ASKED % (2, "b", "require_approval"), "invalidated"),
+    (ASKED % (1, "b", "require_approval"), ASKED % (1, "b", "deny"), "denied"),
+    (
+        ASKED % (1, "b", "require_approval"),
+        ASKED % (1, "b", "allow"),
+        "refused",
+    ),  # asked once, it runs on its yes or not
+]
+
+
+@pytest.mark.parametrize(("before", "after", "outcome"), THEN)
+def test_a_yes_is_held_against_the_rules_in_force_when_the_call_runs(
+    tmp_path: Path, before: str, after: str, outcome: str
+) -> None:
+    ran.clear()
+    desk = Desk(tmp_path)
+    file = tmp_path / "policy.yaml"
+    file.write_text(HEAD + before)
+    ana = Caller.of("ana", agent="bot", tenant="general")
+    with desk.guard(file) as guard, guard.session(caller=ana, run="r1") as session:
+        with pytest.raises(Suspended) as waiting:
+            session.call(look, {"at": "a"}, call_id="c1")
+        desk.approve(waiting.value.approval_id, by="chen")
+        file.write_text(HEAD + after)
+        guard.reload()
+        if outcome == "runs":
+            assert session.call(look, {"at": "a"}, call_id="c1") == "a"
+        else:
+            with pytest.raises(
+                {"invalidated": InvalidatedError, "denied": DeniedError, "refused": ReplayError}[outcome]
+            ):
+                session.call(look, {"at": "a"}, call_id="c1")
+            state = desk.read(waiting.value.approval_id).state.value
+            assert state == ("approved" if outcome == "refused" else "invalidated")
+    assert ran == (["a"] if outcome == "runs" else [])
+
+
+def test_a_call_that_waits_in_place_while_the_policy_changes_is_judged_again_with_its_yes(tmp_path: Path) -> None:
+    ran.clear()
+    desk = Desk(tmp_path)
+    file = tmp_path / "policy.yaml"
+    file.write_text(HEAD + THEN[0][0])
+    ana = Caller.of("ana", agent="bot", tenant="general")
+    with desk.guard(file, suspend="block", wait=30.0) as guard, guard.session(caller=ana, run="r1") as session:
+        with ThreadPoolExecutor(1) as pool:
+            calling = pool.submit(session.call, look, {"at": "a"}, call_id="c1")
+            until(lambda: desk.store.list("general"))
+            (waiting,) = desk.store.list("general")
+            file.write_text(HEAD + THEN[0][1])
+            guard.reload()
+            desk.approve(waiting.id, by="chen")
+            assert calling.result(30) == "a"
+        assert ran == ["a"]
+        assert desk.read(waiting.id).state.value == "executed"
