@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 from policytools.support import CASES, WARD, write
 
+PLUGIN = "toolguard.policytools.pytest_plugin"
 TWO = CASES + (
     "cases:\n"
     "  - {name: letters by day, tool: send_letter, expect: {effect: allow}}\n"
@@ -19,10 +22,20 @@ TWO = CASES + (
 
 
 def pytest_says(folder: Path, *words: str) -> str:
+    """pytest with this plugin alone: what else is installed here only takes time to start."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words], cwd=folder, capture_output=True, text=True
+        [sys.executable, "-m", "pytest", "-p", PLUGIN, "-p", "no:cacheprovider", *words],
+        cwd=folder,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
     )
     return done.stdout + done.stderr
+
+
+def test_pytest_finds_the_plugin_by_itself() -> None:
+    (found,) = entry_points(group="pytest11", name="toolguard")
+    assert found.value == PLUGIN
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def answers(each: CelCondition) -> list[bool | None]:
     return [ask(call) for call in CALLS]
 
 
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @FEW
