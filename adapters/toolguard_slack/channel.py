@@ -155,6 +155,7 @@ class SlackChannel:
             requester=self._authority.name_of(approval),
             link=f"{self._inbox}/inbox/{approval.id}",
             now=self._authority.now(),
+            stamp=self._authority.stamp(),
         )
 
     # --- answers

@@ -56,7 +56,9 @@ def card_json(card: Card, *, nonce: str = "", users: tuple[str, ...] = (), hint:
         body.append(_line(f"The agent's own words, checked by nobody: {card.agent_reason}", subtle=True))
     body += [_line(f"Why: {each}", subtle=True) for each in card.evidence]
     body += [_line(each) for each in card.answers]
-    body.append(_line(f"rules {', '.join(card.rules) or 'default'} · what is approved: {card.digest}", subtle=True))
+    journal = f" · journal {card.stamp}" if card.stamp else ""
+    rules = ", ".join(card.rules) or "default"
+    body.append(_line(f"rules {rules} · what is approved: {card.digest}{journal}", subtle=True))
     if not card.open:
         body.append(_line(card.sentence, weight="Bolder"))
     if hint:

@@ -158,6 +158,7 @@ class TeamsChannel:
             requester=self._authority.name_of(approval),
             link=f"{self._inbox}/inbox/{approval.id}",
             now=self._authority.now(),
+            stamp=self._authority.stamp(),
         )
 
     # --- answers

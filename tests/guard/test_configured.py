@@ -4,7 +4,8 @@ import pytest
 
 from toolguard import Caller, DeniedError, Guard, Suspended
 from toolguard.errors import IdentityError
-from toolguard.keys import Purpose, SecretKey, write_key
+from toolguard.journal import read_anchor, verify
+from toolguard.keys import NoteVerifier, PublicKey, Purpose, SecretKey, write_key
 from toolguard.policyfile import load_policy
 from toolguard.stores import open_store
 
@@ -28,6 +29,11 @@ agents: [{name: desk, tenant: general, owners: [ana]}]
 def wipe(cohort: str) -> str:
     """Delete a cohort."""
     raise AssertionError("nobody approved it")
+
+
+def nobody_named_it() -> str:
+    """Something no rule knows."""
+    raise AssertionError("no rule allows it")
 
 
 def asked(folder, service):
@@ -86,3 +92,26 @@ def test_a_directory_that_fails_stops_the_call_on_record_and_its_words_stay_with
     (head,) = store.heads()
     bodies = [record.draft.body for record in store.records(log_id=head.log_id)]
     assert bodies[-1]["toolguard.decision.reason_code"] == "identity"
+
+
+def test_a_guard_where_no_service_runs_makes_checkpoints_itself_and_the_last_one_at_its_end(tmp_path):
+    key = SecretKey.generate(Purpose.AUDIT)
+    write_key(tmp_path / "audit.key", key)
+    write_key(tmp_path / "guard.key", SecretKey.generate(Purpose.SEAL))
+    (tmp_path / "policy.yaml").write_text(POLICY.replace("risk: critical", "risk: low"))
+    for signer in ("service", "guard"):
+        (tmp_path / "toolguard.toml").write_text(
+            '[guard]\npolicy = "policy.yaml"\nenvironment = "development"\n[store]\nurl = "sqlite:///t.db"\n'
+            '[keys]\nfile = "guard.key"\n[telemetry]\nspans = "off"\n'
+            f'[audit]\nsigning_key = "audit.key"\nsigner = "{signer}"\nanchors = ["far.anchor"]\n'
+        )
+        with Guard.from_config(tmp_path / "toolguard.toml") as guard:
+            with guard.session(caller=Caller.of("ana", agent="desk", tenant="general")) as session:
+                with pytest.raises(DeniedError):
+                    session.call(nobody_named_it, {}, call_id=signer)
+        assert (tmp_path / "far.anchor").exists() == (signer == "guard")
+    store = open_store(f"sqlite:///{tmp_path}/t.db", read_only=True)
+    copy = read_anchor(tmp_path / "far.anchor")
+    found = verify(store, verifier=NoteVerifier([PublicKey.of(key)]), anchors=[copy])
+    store.close()
+    assert (found.exit_code, found.faults, copy.codes) == (0, (), ())

@@ -36,6 +36,7 @@ class Card:
         left_out: how many arguments are not shown.
         digest: what is approved, in short; the same in every channel.
         version, call_digest, view_digest: what a verdict has to name. They give no authority.
+        stamp: the journal's, to be kept with the message (`Authority.stamp`); ``""`` where there is none.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Card:
     version: int
     call_digest: str
     view_digest: str
+    stamp: str = ""
 
     @property
     def open(self) -> bool:
@@ -76,8 +78,10 @@ class Card:
         return STATE_WORDS[self.state.value][2]
 
 
-def card_of(approval: Approval, *, requester: str, link: str, now: float) -> Card:
-    """The card of ``approval`` at ``now`` (UTC seconds); ``requester`` is their name, ``link`` the inbox's page of it."""
+def card_of(approval: Approval, *, requester: str, link: str, now: float, stamp: str = "") -> Card:
+    """The card of ``approval`` at ``now`` (UTC seconds); ``requester`` is their name, ``link`` the inbox's page of it and
+    ``stamp`` the journal's.
+    """
     request = approval.request
     rows = _rows(request.view)
     return Card(
@@ -110,6 +114,7 @@ def card_of(approval: Approval, *, requester: str, link: str, now: float) -> Car
         version=approval.version,
         call_digest=request.call_digest,
         view_digest=request.view_digest,
+        stamp=stamp,
     )
 
 

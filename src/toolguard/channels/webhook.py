@@ -109,6 +109,7 @@ class WebhookChannel:
             requester=self._authority.name_of(approval),
             link=f"{self._inbox}/inbox/{approval.id}",
             now=self._authority.now(),
+            stamp=self._authority.stamp(),
         )
         now = int(self._authority.now())
         body = json.dumps(self._message(card, notice, now), ensure_ascii=False, separators=(",", ":")).encode()
@@ -143,6 +144,7 @@ class WebhookChannel:
             "expires": _utc(card.expires),
             "digest": card.digest,
             "link": card.link,
+            **({"journal": card.stamp} if card.stamp else {}),
         }
         if self._settings.arguments:
             data["arguments"] = [{"name": row.name, "text": row.text, "cut": row.cut} for row in card.rows]
