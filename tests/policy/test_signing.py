@@ -231,6 +231,26 @@ def test_an_older_version_may_be_allowed_by_name_and_by_no_other(ward: Ward) -> 
     assert ward.starts()["toolguard.policy.version"] == "2"
 
 
+def test_t11_a_policy_that_was_signed_for_another_guard_does_not_fit(ward: Ward) -> None:
+    ward.configure(policy=f'[policy]\nname = "ward"\n[policy.trusted]\nann = "{line(ANN)}"\n')
+    ward.sign()
+    assert ward.starts()["toolguard.policy.id"] == "ward"
+    ward.policy.write_text((TEXT % (9, "shadow")).replace("name: ward", "name: sandbox"))
+    ward.sign()
+    assert ward.refused() == "other_policy"
+
+
+def test_t11_a_running_guard_keeps_to_the_policy_it_began_with(ward: Ward) -> None:
+    ward.sign()
+    with ward.start() as guard:
+        ward.policy.write_text((TEXT % (9, "shadow")).replace("name: ward", "name: sandbox"))
+        ward.sign()
+        with pytest.raises(PolicyRefusedError) as caught:
+            guard.reload()
+        assert caught.value.reason == "other_policy"
+        assert guard.parts.policy.id == "ward"
+
+
 def test_one_policys_versions_say_nothing_of_anothers(ward: Ward) -> None:
     ward.write(9)
     ward.sign()

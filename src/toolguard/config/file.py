@@ -44,11 +44,13 @@ class GuardSection(_Section):
 
 
 class PolicySection(_Section):
-    """``[policy]``: who may sign policies, by name with their public keys; and a version older than the newest one that
-    may be loaded all the same. Outside ``environment = "development"`` only a signed policy is loaded.
+    """``[policy]``: who may sign policies, by name with their public keys; the name the policy has to have; and a version
+    older than the newest one that may be loaded all the same. Outside ``environment = "development"`` only a signed policy
+    is loaded.
     """
 
     trusted: dict[str, str | tuple[str, ...]] = {}
+    name: str | None = None
     older: str | None = None
 
 

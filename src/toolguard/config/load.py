@@ -59,6 +59,7 @@ def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]
         "environment": config.guard.environment,
         "signers": None if config.guard.environment == DEVELOPMENT else PolicyVerifier(config.policy.trusted),
         "older_policy": config.policy.older,
+        "policy_name": config.policy.name,
         "reload_every": config.guard.reload_seconds,
         "suspend": config.guard.suspend,
         "wait": config.guard.wait,

@@ -144,6 +144,7 @@ def assemble(
     keep_tokens: float | None = None,
     signers: PolicyVerifier | Mapping[str, str | Sequence[str]] | None = None,
     older_policy: str | None = None,
+    policy_name: str | None = None,
     reload_every: float | None = None,
     content: bool = False,
     closers: Sequence[Callable[[], None]] = (),
@@ -151,7 +152,8 @@ def assemble(
     """Put the parts together, with the defaults for what is not given.
 
     With ``signers`` (name → public key line) a policy file is put into force only if one of them signed it, other than
-    its author, and no newer one was loaded before (but for the version ``older_policy``).
+    its author, and no newer one was loaded before (but for the version ``older_policy``); with ``policy_name``, only one
+    of that name.
 
     Raises:
         ConfigError: the policy does not load, or a durable store has no key.
@@ -164,7 +166,7 @@ def assemble(
             )
         keys = KeyRing([SecretKey.generate(Purpose.SEAL)])
     contents = references if isinstance(references, Contents) else Contents(open_readers(references or {}), clock=clock)
-    source = PolicySource(policy, signers=_verifier_of(signers), older=older_policy)
+    source = PolicySource(policy, signers=_verifier_of(signers), older=older_policy, only=policy_name)
     ids = ids or RandomIds()
     opened = open_store(store, clock=clock) if isinstance(store, str) else store
     try:
@@ -175,6 +177,7 @@ def assemble(
         if isinstance(store, str):
             opened.close()
         raise
+    source.bind(loaded.policy)
     masking = loaded.policy.masking
     if detector is not None and masking.finds:
         log.warning("masking.%s of the policy are for the guard's own detector; the one given has its own lists",

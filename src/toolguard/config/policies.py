@@ -47,6 +47,7 @@ class PolicySource:
     Args:
         signers: whose signatures count; None where the application's own word is enough.
         older: a version that may be loaded although a newer one was before.
+        only: the name the policy has to have. A policy that was signed for something else does not fit then.
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class PolicySource:
         *,
         signers: PolicyVerifier | None = None,
         older: str | None = None,
+        only: str | None = None,
     ) -> None:
         self._policy = source if isinstance(source, Policy) else None
         self.name = source.id if isinstance(source, Policy) else os.fspath(source)
         self._signers = signers
         self._older = older
+        self._only = only
 
     @property
     def file(self) -> Path | None:
@@ -79,6 +82,10 @@ class PolicySource:
     def digest(self) -> str:
         """SHA-256 of the file's bytes as they are now; empty where they cannot be read."""
         return "" if self.file is None else _digest(self.file, MAX_BYTES)
+
+    def bind(self, policy: Policy) -> None:
+        """From now on only a policy of this one's name: a running guard changes its policy, not which policy it runs."""
+        self._only = policy.id
 
     def load(self, store: Store) -> Loaded:
         """Read it, and see whether it may be put into force.
@@ -102,6 +109,12 @@ class PolicySource:
         if raw is None:
             raise _unreadable(str(file), "No such file or directory")
         policy = load_policy(raw, name=str(file), functions=ANALYSES)
+        if self._only is not None and policy.id != self._only:
+            raise PolicyRefusedError(
+                f"policy {policy.id!r} was not put into force: this guard runs {self._only!r} and no other; give the file that "
+                "name and have it signed, or change the name the guard is told",
+                reason="other_policy",
+            )
         if self._signers is None:
             return Loaded(policy=policy)
         statement = self._signers.open(signature, policy=policy.id, version=policy.version, sha256=policy.sha256)
