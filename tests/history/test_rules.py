@@ -6,6 +6,7 @@ import pytest
 
 from toolguard import DeniedError, Suspended
 from toolguard.errors import PolicyError, ResultWithheldError
+from toolguard.policyfile.explain import explain
 
 HOUR = 3600.0
 
@@ -244,3 +245,13 @@ def test_a_condition_reads_the_taint_of_the_session(ward):
     guard = ward.guard([rule(SEND, when='"untrusted" in session.taints')])
     with guard.session(caller=ward.person()) as session:
         assert play(ward, session, ["send", "fetch_page", "send"]) == ["ran", "ran", "denied"]
+
+
+def test_an_approver_is_told_in_words_what_was_before(ward):
+    guard = ward.guard([rule({"tool": "upload", "label": ["unknown"], "taint": ["untrusted"]}, "require_approval")])
+    with guard.session(caller=ward.person()) as session:
+        play(ward, session, ["fetch_page"])
+        told = explain(session.explain(ward.tool("upload"), FILLED["upload"]), guard.parts.policy)
+    assert "This session has read text that strangers can write." in told.approver
+    assert "Nobody knows what is in a file that the arguments refer to." in told.approver
+    assert "Known of the time before it: taint:untrusted, label:unknown." in told.auditor

@@ -25,6 +25,13 @@ _ERRORS = {
     "evaluation": "evaluating it failed",
     "history_unread": "the time before the call could not be read",
 }
+_KNOWN = {
+    "taint:untrusted": "This session has read text that strangers can write.",
+    "label:phi": "What the arguments refer to may hold patients' data.",
+    "label:untrusted": "What the arguments refer to may hold text of strangers.",
+    "label:unknown": "Nobody knows what is in a file that the arguments refer to.",
+}
+"""What of the time before a call an approver should know."""
 _EFFECTS = {
     Effect.ALLOW: "allowed",
     Effect.MASK: "allowed with masking",
@@ -251,5 +258,6 @@ def _approver(decision: Decision, evidence: tuple[str, ...]) -> Iterator[str]:
     yield decision.because
     if any(f.error for f in decision.fired if not f.shadow):
         yield "A rule could not be evaluated for this call, so it is treated as if the rule applied."
+    yield from (text for word, text in _KNOWN.items() if word in set(decision.history.told()))
     yield f"Risk: {decision.risk.risk_class.value.replace('_', ' ')}, {decision.risk.level.label}."
     yield from evidence
