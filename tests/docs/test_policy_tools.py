@@ -13,8 +13,16 @@ import pytest
 
 from policytools.made import make
 from toolguard.policyfile import load_policy
-from toolguard.policytools.finding import CODES
-from toolguard.policytools.spec import BeforeModel, CallerModel, CaseModel, CasesModel, ExpectModel, GivenModel, SaidModel
+from toolguard.policytools.remark import CODES
+from toolguard.policytools.spec import (
+    BeforeModel,
+    CallerModel,
+    CaseModel,
+    CasesModel,
+    ExpectModel,
+    GivenModel,
+    SaidModel,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policy-tools.md").read_text("utf-8")
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -9,8 +9,8 @@ import pytest
 
 from policytools.support import HEAD, run, write
 from toolguard.policyfile import pack_names
-from toolguard.policytools.finding import CODES
 from toolguard.policytools.lint import lint, read_tools
+from toolguard.policytools.remark import CODES
 
 APPROVALS = 'approvals: {privacy: {approvers: ["group:office"], expires: 1h}}\n'
 DENY = "because: No., effect: deny"

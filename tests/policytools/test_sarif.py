@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from policytools.support import HEAD, run, write
-from toolguard.policytools.finding import CODES
+from toolguard.policytools.remark import CODES
 
 TEXT = HEAD + 'approvals: {default: {approvers: ["group:g"], expires: 1h}}\nmode: shadow\nrules:\n'
 TEXT += '  - {id: "a", because: No., effect: deny, when: "hour > 23"}\n'

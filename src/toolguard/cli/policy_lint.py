@@ -11,8 +11,8 @@ from rich.text import Text
 
 from toolguard.cli._show import console, counted, inert, print_json, unusable_input
 from toolguard.directory import FileDirectory
-from toolguard.policytools.finding import Finding, Severity
 from toolguard.policytools.lint import lint, read_tools
+from toolguard.policytools.remark import Remark, Severity
 from toolguard.policytools.sarif import github, sarif
 
 __all__ = ["run_lint"]
@@ -40,13 +40,13 @@ def run_lint(
         typer.Option("--tools", help="The real tools: a file (JSON, JSON lines) or module:attribute; may be repeated."),
     ] = None,
     directory: Annotated[Path | None, typer.Option("--directory", help="Who is who (directory.yaml).")] = None,
-    format: Annotated[Format, typer.Option("--format", help="How findings are printed.")] = Format.TEXT,
+    format: Annotated[Format, typer.Option("--format", help="How remarks are printed.")] = Format.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     fail_on: Annotated[Least, typer.Option("--fail-on", help="The least severity that fails.")] = Least.WARNING,
 ) -> None:
     """Find what is wrong with policies: rules that never match or change nothing, names and arguments that do not exist.
 
-    '# toolguard: ignore TG301' silences a finding on its line, on the line below, or of the rule that begins there.
+    '# toolguard: ignore TG301' silences a remark on its line, on the line below, or of the rule that begins there.
 
     Exit codes: 0 nothing at --fail-on or above, 1 something, 2 wrong usage, 3 a file is unusable.
     """
@@ -67,22 +67,22 @@ def run_lint(
         raise typer.Exit(1)
 
 
-def _data(finding: Finding) -> dict[str, str | int]:
+def _data(remark: Remark) -> dict[str, str | int]:
     return {
-        "file": finding.file,
-        "line": finding.line,
-        "column": finding.column,
-        "path": finding.path,
-        "code": finding.code,
-        "severity": finding.severity.label,
-        "message": finding.message,
-        "advice": finding.advice,
+        "file": remark.file,
+        "line": remark.line,
+        "column": remark.column,
+        "path": remark.path,
+        "code": remark.code,
+        "severity": remark.severity.label,
+        "message": remark.message,
+        "advice": remark.advice,
     }
 
 
-def _print(findings: list[Finding], files: list[str]) -> None:
+def _print(remarks: list[Remark], files: list[str]) -> None:
     out = console()
-    for f in findings:
+    for f in remarks:
         out.print(
             Text.assemble(
                 f"{f.file}:{f.line}:{f.column}: ",
@@ -92,6 +92,6 @@ def _print(findings: list[Finding], files: list[str]) -> None:
             )
         )
         out.print(Text(f"    {f.advice}", style="dim"))
-    counts = [counted(sum(f.severity is s for f in findings), s.label) for s in reversed(Severity)]
+    counts = [counted(sum(f.severity is s for f in remarks), s.label) for s in reversed(Severity)]
     said = ", ".join(c for c in counts if not c.startswith("0 ")) or "nothing found"
     out.print(f"{counted(len(files), 'policy', 'policies')}: {said}")

@@ -15,16 +15,16 @@ from toolguard.policyfile.document import read_document
 from toolguard.policyfile.faults import did_you_mean
 from toolguard.policyfile.shape import check_shape
 from toolguard.policytools import lint_conditions, lint_people, lint_rules, lint_tools
-from toolguard.policytools.finding import Finding, silenced
 from toolguard.policytools.linted import Linted
 from toolguard.policytools.reading import read_bytes
+from toolguard.policytools.remark import Remark, silenced
 from toolguard.toollist import from_file, from_module
 
 __all__ = ["lint", "read_tools"]
 
 UNKNOWN_SOURCE = "?"
 """Where tools come from whose list does not say it."""
-_CHECKS: tuple[Callable[[Linted], Iterator[Finding]], ...] = (
+_CHECKS: tuple[Callable[[Linted], Iterator[Remark]], ...] = (
     lint_rules.check,
     lint_conditions.check,
     lint_people.check,
@@ -39,8 +39,8 @@ def read_tools(where: str) -> tuple[Tool, ...]:
     return from_file(where, source=UNKNOWN_SOURCE)
 
 
-def lint(name: str, *, tools: Sequence[Tool] = (), directory: FileDirectory | None = None) -> tuple[Finding, ...]:
-    """Every finding in a policy file, or with ``pack:NAME`` in a shipped pack, in the order of the file.
+def lint(name: str, *, tools: Sequence[Tool] = (), directory: FileDirectory | None = None) -> tuple[Remark, ...]:
+    """Every remark in a policy file, or with ``pack:NAME`` in a shipped pack, in the order of the file.
 
     Args:
         tools: the tools the policy is for; without them nothing is said of names, arguments and their types.
@@ -60,7 +60,7 @@ def lint(name: str, *, tools: Sequence[Tool] = (), directory: FileDirectory | No
         linted = Linted(
             document=document, parts=parts, policy=policy, tools=tuple(tools), directory=directory, now=time.time()
         )
-        found = [finding for check in _CHECKS for finding in check(linted)]
+        found = [remark for check in _CHECKS for remark in check(linted)]
     return tuple(sorted(silenced(sorted(set(found)), document.text, name)))
 
 
@@ -76,11 +76,11 @@ def _read(name: str) -> bytes:
 _KINDS = (("stands twice, first on line", "TG002"), ("a condition must give yes or no", "TG003"))
 
 
-def _of_problem(problem: Problem) -> Finding:
+def _of_problem(problem: Problem) -> Remark:
     code = next(
         (code for words, code in _KINDS if words in problem.message and problem.path.startswith("rules")), "TG001"
     )
-    return Finding(
+    return Remark(
         file=problem.file,
         line=problem.line,
         column=problem.column,

@@ -10,8 +10,8 @@ from toolguard._core.risk import RiskClass, RiskLevel
 from toolguard._core.window import DAYS, Moment, TimeWindow
 from toolguard.policyfile.cel import CelCondition
 from toolguard.policyfile.expression_tree import Expr, load
-from toolguard.policytools.finding import Finding
 from toolguard.policytools.linted import Linted, Written
+from toolguard.policytools.remark import Remark
 from toolguard.policytools.schema_paths import argument
 from toolguard.policytools.terms import Domain
 from toolguard.policytools.truth import Truth, constant_parts, truth
@@ -31,7 +31,7 @@ KNOWN: Mapping[str, Domain] = {
 """What variables can be, whatever the call."""
 
 
-def check(linted: Linted) -> Iterator[Finding]:
+def check(linted: Linted) -> Iterator[Remark]:
     for each in linted.rules():
         if each.condition is not None:
             yield from _check(linted, each, each.condition)
@@ -43,23 +43,23 @@ def syntax(condition: CelCondition) -> tuple[Expr, Mapping[int, int]]:
     return root, offsets
 
 
-def _check(linted: Linted, each: Written, condition: CelCondition) -> Iterator[Finding]:
+def _check(linted: Linted, each: Written, condition: CelCondition) -> Iterator[Remark]:
     at = (*each.at, "when")
     root, offsets = syntax(condition)
     known = {**KNOWN, **_from_schemas(linted.concerned(each.rule), each)}
     found = truth(root, known)
     if found is Truth.ALWAYS:
-        yield linted.finding("TG202", at, "always holds, so the rule matches whatever it is about")
+        yield linted.remark("TG202", at, "always holds, so the rule matches whatever it is about")
     elif found is Truth.RANGE:
-        yield linted.finding("TG204", at, "asks for a number in a range that holds none, so the rule never matches")
+        yield linted.remark("TG204", at, "asks for a number in a range that holds none, so the rule never matches")
     elif found is Truth.NEVER:
-        yield linted.finding("TG201", at, "never holds, so the rule never matches")
+        yield linted.remark("TG201", at, "never holds, so the rule never matches")
     elif truth(root, {**known, **_from_match(each.rule.match, linted.tools)}) in (Truth.NEVER, Truth.RANGE):
-        yield linted.finding("TG205", at, "never holds for a call that 'match' lets through, so the rule never matches")
+        yield linted.remark("TG205", at, "never holds for a call that 'match' lets through, so the rule never matches")
     else:
         for part, always in constant_parts(root, known):
             word = "always holds" if always is Truth.ALWAYS else "never holds"
-            yield linted.finding("TG203", at, f"a part of it {word}", offset=offsets.get(part.id))
+            yield linted.remark("TG203", at, f"a part of it {word}", offset=offsets.get(part.id))
 
 
 def _from_schemas(tools: tuple[Tool, ...], each: Written) -> dict[str, Domain]:

@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from toolguard._core.policy import Effect
 from toolguard.directory import FileDirectory
 from toolguard.policyfile.document import At
-from toolguard.policytools.finding import Finding
 from toolguard.policytools.linted import Linted
+from toolguard.policytools.remark import Remark
 
 __all__ = ["check"]
 
 
-def check(linted: Linted) -> Iterator[Finding]:
+def check(linted: Linted) -> Iterator[Remark]:
     used = _used(linted)
     for name, model in linted.parts.approvals.items():
         at: At = ("approvals", name)
         if name not in used:
-            yield linted.finding("TG404", at, f"approval {name!r} is asked for by no rule and no default", key=True)
+            yield linted.remark("TG404", at, f"approval {name!r} is asked for by no rule and no default", key=True)
         if "expires" not in model.model_fields_set:
-            yield linted.finding("TG405", at, f"approval {name!r} does not say when it expires", key=True)
+            yield linted.remark("TG405", at, f"approval {name!r} does not say when it expires", key=True)
         if linted.directory is None:
             continue
         yield from _entries(linted, linted.directory, (*at, "approvers"), model.approvers, model.quorum)
@@ -43,25 +43,25 @@ def _used(linted: Linted) -> set[str]:
     return used
 
 
-def _entries(linted: Linted, directory: FileDirectory, at: At, entries: list[str], quorum: int) -> Iterator[Finding]:
+def _entries(linted: Linted, directory: FileDirectory, at: At, entries: list[str], quorum: int) -> Iterator[Remark]:
     yield from _empty(linted, directory, at, entries)
     for tenant in _tenants(linted, directory, entries):
         people = {p for entry in entries for p in _people(directory, tenant, entry, linted.now)}
         where = f"in tenant {tenant!r} "
         if len(people) < quorum:
             message = f"{where}{len(people)} could decide, and the quorum is {quorum}"
-            yield linted.finding("TG402", at, message)
+            yield linted.remark("TG402", at, message)
         elif len(people) == quorum and not any(e.startswith("oncall:") for e in entries):
             who = ", ".join(repr(p) for p in sorted(people))
-            yield linted.finding("TG403", at, f"{where}only {who} could decide, and none of them their own calls")
+            yield linted.remark("TG403", at, f"{where}only {who} could decide, and none of them their own calls")
 
 
-def _empty(linted: Linted, directory: FileDirectory, at: At, entries: list[str]) -> Iterator[Finding]:
+def _empty(linted: Linted, directory: FileDirectory, at: At, entries: list[str]) -> Iterator[Remark]:
     for entry in dict.fromkeys(entries):
         if entry.startswith("oncall:"):
             continue  # who is on call changes by the hour; 'people coverage' tells of gaps
         if not any(_people(directory, tenant, entry, linted.now) for tenant in directory.tenants()):
-            yield linted.finding("TG401", at, f"the directory has nobody for {entry!r}")
+            yield linted.remark("TG401", at, f"the directory has nobody for {entry!r}")
 
 
 def _tenants(linted: Linted, directory: FileDirectory, entries: list[str]) -> list[str]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from toolguard._core.policy import Effect, Handling, Mode, Rule, glob_matches
 from toolguard._core.window import Moment, TimeWindow
-from toolguard.policytools.finding import Finding
 from toolguard.policytools.linted import Linted, Written
 from toolguard.policytools.matching import restricts
+from toolguard.policytools.remark import Remark
 
 __all__ = ["check", "covers", "matches_wherever"]
 
@@ -16,23 +16,23 @@ _WORDS = ("category", "role", "data", "environment")
 _OWN = frozenset({"tool", "agent", "min_risk", "time", *_WORDS})
 
 
-def check(linted: Linted) -> Iterator[Finding]:
+def check(linted: Linted) -> Iterator[Remark]:
     written = list(linted.rules())
     yield from _shadowed(linted, written)
     for each in written:
         yield from _redundant(linted, each)
         if {("read_only", True), ("destructive", True)} <= set(each.rule.match.annotations):
             message = "what only reads destroys nothing: no tool is both read_only and destructive"
-            yield linted.finding("TG206", (*each.at, "match", "annotations"), message)
+            yield linted.remark("TG206", (*each.at, "match", "annotations"), message)
         if each.rule.effect is Effect.ALLOW and not restricts(each.rule.match) and each.rule.when is None:
             message = f"rule {each.rule.id!r} allows every call of every tool that has no other rule"
-            yield linted.finding("TG303", each.at, message)
+            yield linted.remark("TG303", each.at, message)
     yield from _controls(linted, written)
     yield from _defaults(linted)
     yield from _trust(linted)
 
 
-def _shadowed(linted: Linted, written: Iterable[Written]) -> Iterator[Finding]:
+def _shadowed(linted: Linted, written: Iterable[Written]) -> Iterator[Remark]:
     gone: set[str] = set()
     default = linted.policy.defaults.approval
     for each in written:
@@ -50,7 +50,7 @@ def _shadowed(linted: Linted, written: Iterable[Written]) -> Iterator[Finding]:
                 f"rule {each.rule.id!r} never changes an outcome: {wider.id!r} (line {wider.line}) matches wherever it "
                 f"does and asks for {wider.effect.label}"
             )
-            yield linted.finding("TG301", each.at, message)
+            yield linted.remark("TG301", each.at, message)
 
 
 def covers(wider: Rule, rule: Rule, default: str) -> bool:
@@ -129,38 +129,38 @@ def _masks_results(rule: Rule) -> bool:
     return rule.effect is Effect.MASK or rule.results is Handling.MASK
 
 
-def _redundant(linted: Linted, each: Written) -> Iterator[Finding]:
+def _redundant(linted: Linted, each: Written) -> Iterator[Remark]:
     for name in ("tool", "agent"):
         words: tuple[str, ...] = getattr(each.rule.match, name)
         for word in words:
             other = next((w for w in words if w != word and _glob_covers(w, word)), None)
             if other is not None:
                 at = (*each.at, "match", name)
-                yield linted.finding("TG302", at, f"{word!r} is in {other!r}, which stands beside it")
+                yield linted.remark("TG302", at, f"{word!r} is in {other!r}, which stands beside it")
 
 
-def _controls(linted: Linted, written: list[Written]) -> Iterator[Finding]:
+def _controls(linted: Linted, written: list[Written]) -> Iterator[Remark]:
     if not any(w.rule.controls for w in written):
         return
     for each in written:
         if not each.rule.controls:
-            yield linted.finding("TG504", each.at, f"rule {each.rule.id!r} names no control, and other rules here do")
+            yield linted.remark("TG504", each.at, f"rule {each.rule.id!r} names no control, and other rules here do")
 
 
-def _defaults(linted: Linted) -> Iterator[Finding]:
+def _defaults(linted: Linted) -> Iterator[Remark]:
     policy = linted.policy
     if policy.defaults.unknown_tool < Effect.REQUIRE_APPROVAL:
         word = policy.defaults.unknown_tool.label
-        yield linted.finding(
+        yield linted.remark(
             "TG502", ("defaults", "unknown_tool"), f"unknown tools get {word!r}: whoever brings one uses it"
         )
     if policy.mode is Mode.SHADOW:
-        yield linted.finding("TG503", ("mode",), "decisions are recorded and nothing is blocked")
+        yield linted.remark("TG503", ("mode",), "decisions are recorded and nothing is blocked")
 
 
-def _trust(linted: Linted) -> Iterator[Finding]:
+def _trust(linted: Linted) -> Iterator[Remark]:
     for pattern, model in linted.parts.tools.items():
         trusted = model.trusted_for or model.trusted_results or model.credentials or "unmask" in model.args.values()
         if trusted and model.source is None and model.digest is None:
             message = f"tools named {pattern!r} are trusted wherever they come from"
-            yield linted.finding("TG501", ("tools", pattern), message, key=True)
+            yield linted.remark("TG501", ("tools", pattern), message, key=True)

@@ -14,9 +14,9 @@ from toolguard.policyfile.expression_tree import Expr, children, kind_of
 from toolguard.policyfile.faults import did_you_mean
 from toolguard.policyfile.models import ToolModel
 from toolguard.policyfile.reads import EACH, Shape, Steps, static_path
-from toolguard.policytools.finding import Finding
 from toolguard.policytools.lint_conditions import syntax
 from toolguard.policytools.linted import Linted, Written
+from toolguard.policytools.remark import Remark
 from toolguard.policytools.schema_paths import argument, argument_names
 
 __all__ = ["check"]
@@ -25,7 +25,7 @@ _SHAPES = {"text": frozenset({"string"}), "number": frozenset({"integer", "numbe
 _PATHS = ("prose", "decisive")
 
 
-def check(linted: Linted) -> Iterator[Finding]:
+def check(linted: Linted) -> Iterator[Remark]:
     if not linted.tools:
         return
     for pattern, model in linted.parts.tools.items():
@@ -38,16 +38,16 @@ def check(linted: Linted) -> Iterator[Finding]:
         named = [t for t in linted.tools if any(glob_matches(word, t.name) for word in each.rule.match.tool)]
         if named and not linted.concerned(each.rule):
             message = "no tool it names says of itself what match.annotations asks"
-            yield linted.finding("TG206", (*each.at, "match", "annotations"), message)
+            yield linted.remark("TG206", (*each.at, "match", "annotations"), message)
         yield from _withheld(linted, each)
     yield from _conditions(linted)
     for tool in linted.tools:
         if not any(glob_matches(t.pattern, tool.name) for t in linted.policy.tools):
             word = linted.policy.defaults.unknown_tool.label
-            yield linted.finding("TG107", ("tools",), f"tool {tool.name!r} is named nowhere, so it gets {word!r}")
+            yield linted.remark("TG107", ("tools",), f"tool {tool.name!r} is named nowhere, so it gets {word!r}")
 
 
-def _conditions(linted: Linted) -> Iterator[Finding]:
+def _conditions(linted: Linted) -> Iterator[Remark]:
     """What conditions read, by name and type; and what CEL's own checker says, shown each tool's schema."""
     typed: dict[str, list[tuple[Tool, Problem]]] = {}
     for tool in linted.tools:
@@ -62,22 +62,22 @@ def _conditions(linted: Linted) -> Iterator[Finding]:
         for _, problem in typed.get(f"rule {each.rule.id}", ())[:1]:
             code = "TG104" if "has no argument" in problem.message else "TG106"
             if not told & ({"TG104", "TG105"} if code == "TG104" else {"TG104", "TG106"}):
-                own = linted.finding(code, (*each.at, "when"), problem.message)
+                own = linted.remark(code, (*each.at, "when"), problem.message)
                 yield replace(own, line=problem.line, column=problem.column) if problem.file == own.file else own
 
 
-def _named(linted: Linted, at: At, words: Iterable[str], *, key: bool = False) -> Iterator[Finding]:
+def _named(linted: Linted, at: At, words: Iterable[str], *, key: bool = False) -> Iterator[Remark]:
     names = [t.name for t in linted.tools]
     for word in words:
         if any(glob_matches(word, name) for name in names):
             continue
         if "*" in word or "?" in word:
-            yield linted.finding("TG102", at, f"no tool fits {word!r}", key=key)
+            yield linted.remark("TG102", at, f"no tool fits {word!r}", key=key)
         else:
-            yield linted.finding("TG101", at, f"no tool is called {word!r}; {did_you_mean(word, names)}", key=key)
+            yield linted.remark("TG101", at, f"no tool is called {word!r}; {did_you_mean(word, names)}", key=key)
 
 
-def _arguments(linted: Linted, pattern: str, model: ToolModel) -> Iterator[Finding]:
+def _arguments(linted: Linted, pattern: str, model: ToolModel) -> Iterator[Remark]:
     tools = [t for t in linted.tools if glob_matches(pattern, t.name)]
     at: At = ("tools", pattern)
     for name in model.args:
@@ -91,22 +91,22 @@ def _arguments(linted: Linted, pattern: str, model: ToolModel) -> Iterator[Findi
         yield from _argument(linted, (*at, "subject"), model.subject, tools)
 
 
-def _withheld(linted: Linted, each: Written) -> Iterator[Finding]:
+def _withheld(linted: Linted, each: Written) -> Iterator[Remark]:
     tools = list(linted.concerned(each.rule))
     for name in each.model.args:
         if name != "*":
             yield from _argument(linted, (*each.at, "args", name), name, tools, key=True)
 
 
-def _argument(linted: Linted, at: At, name: str, tools: list[Tool], *, key: bool = False) -> Iterator[Finding]:
+def _argument(linted: Linted, at: At, name: str, tools: list[Tool], *, key: bool = False) -> Iterator[Remark]:
     steps = tuple(EACH if part.isdigit() else part for part in name.split("."))
     if tools and all(argument(tool, steps) is None for tool in tools):
         known = sorted({n for t in tools for n in argument_names(t)})
         who = repr(tools[0].name) if len(tools) == 1 else f"any of {len(tools)} tools"
-        yield linted.finding("TG103", at, f"{name!r} is no argument of {who}; {did_you_mean(name, known)}", key=key)
+        yield linted.remark("TG103", at, f"{name!r} is no argument of {who}; {did_you_mean(name, known)}", key=key)
 
 
-def _reads(linted: Linted, each: Written) -> Iterator[Finding]:
+def _reads(linted: Linted, each: Written) -> Iterator[Remark]:
     tools = linted.concerned(each.rule)
     condition = each.condition
     if not tools or condition is None:
@@ -127,17 +127,17 @@ def _reads(linted: Linted, each: Written) -> Iterator[Finding]:
                 continue  # asked for by has(), for other tools than these
             who = repr(tools[0].name) if len(tools) == 1 else f"any of {len(tools)} tools it concerns"
             message = f"reads args.{name}, which is no argument of {who}; {did_you_mean(steps[0], known)}"
-            yield linted.finding("TG104", at, message)
+            yield linted.remark("TG104", at, message)
             continue
         if part.whole and not any(steps[:n] in asked for n in range(1, len(steps) + 1)):
             lacking = [t.name for t in tools if not getattr(argument(t, steps), "sure", False)]
             if lacking:
                 who = repr(lacking[0]) if len(lacking) == 1 else f"{lacking[0]!r} and {len(lacking) - 1} more"
-                yield linted.finding("TG105", at, f"reads args.{name} without has(), and a call of {who} may lack it")
+                yield linted.remark("TG105", at, f"reads args.{name} without has(), and a call of {who} may lack it")
         yield from _types(linted, at, name, steps, part, tools)
 
 
-def _types(linted: Linted, at: At, name: str, steps: Steps, part: Shape, tools: tuple[Tool, ...]) -> Iterator[Finding]:
+def _types(linted: Linted, at: At, name: str, steps: Steps, part: Shape, tools: tuple[Tool, ...]) -> Iterator[Remark]:
     wanted = _SHAPES.get(part.expected or "")
     if wanted is None:
         return
@@ -146,7 +146,7 @@ def _types(linted: Linted, at: At, name: str, steps: Steps, part: Shape, tools: 
         if said is not None and said.types and not said.types & wanted:
             types = " or ".join(sorted(said.types))
             message = f"takes args.{name} for a {part.expected}, and {tool.name!r} says it is {types}"
-            yield linted.finding("TG106", at, message)
+            yield linted.remark("TG106", at, message)
             return
 
 

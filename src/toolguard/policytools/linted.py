@@ -12,7 +12,7 @@ from toolguard.policyfile.cel import CelCondition
 from toolguard.policyfile.document import At, Document
 from toolguard.policyfile.models import RuleModel
 from toolguard.policyfile.shape import Parts
-from toolguard.policytools.finding import Finding
+from toolguard.policytools.remark import Remark
 
 __all__ = ["Linted", "Written"]
 
@@ -51,11 +51,11 @@ class Linted:
         """The tools a rule can match by name."""
         return tuple(t for t in self.tools if rule.concerns(t))
 
-    def finding(self, code: str, at: At, message: str, *, key: bool = False, offset: int | None = None) -> Finding:
-        """A finding at a place in the document; its rule or entry begins two steps down."""
+    def remark(self, code: str, at: At, message: str, *, key: bool = False, offset: int | None = None) -> Remark:
+        """A remark at a place in the document; its rule or entry begins two steps down."""
         problem = self.document.problem(at, message, key=key, offset=offset)
         first, _ = self.document.position(at[:2], key=at[:1] != ("rules",))
-        return Finding(
+        return Remark(
             file=problem.file,
             line=problem.line,
             column=problem.column,

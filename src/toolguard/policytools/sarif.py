@@ -1,4 +1,4 @@
-"""Findings for other programs: SARIF 2.1.0 (https://docs.oasis-open.org/sarif/sarif/v2.1.0/) and GitHub's commands."""
+"""Remarks for other programs: SARIF 2.1.0 (https://docs.oasis-open.org/sarif/sarif/v2.1.0/) and GitHub's commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from toolguard.policytools.finding import CODES, Finding, Severity
+from toolguard.policytools.remark import CODES, Remark, Severity
 
 __all__ = ["github", "sarif"]
 
@@ -19,8 +19,8 @@ _HOME = "https://github.com/toolguard/toolguard"
 _COMMANDS = {Severity.NOTE: "notice", Severity.WARNING: "warning", Severity.ERROR: "error"}
 
 
-def sarif(findings: Iterable[Finding]) -> dict[str, Any]:
-    """A SARIF log with one run that holds ``findings``."""
+def sarif(remarks: Iterable[Remark]) -> dict[str, Any]:
+    """A SARIF log with one run that holds ``remarks``."""
     codes = list(CODES)
     return {
         "$schema": _SCHEMA,
@@ -37,7 +37,7 @@ def sarif(findings: Iterable[Finding]) -> dict[str, Any]:
                 },
                 "columnKind": "unicodeCodePoints",
                 "originalUriBaseIds": {"ROOT": {"uri": Path.cwd().as_uri() + "/"}},
-                "results": [_result(f, codes.index(f.code)) for f in findings],
+                "results": [_result(f, codes.index(f.code)) for f in remarks],
             }
         ],
     }
@@ -53,21 +53,21 @@ def _rule(code: str) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding, index: int) -> dict[str, Any]:
-    # without the line, so that a finding stays the same one when lines are added above it
-    same = hashlib.sha256(f"{finding.code}\n{finding.path}\n{finding.message}".encode()).hexdigest()
+def _result(remark: Remark, index: int) -> dict[str, Any]:
+    # without the line, so that a remark stays the same one when lines are added above it
+    same = hashlib.sha256(f"{remark.code}\n{remark.path}\n{remark.message}".encode()).hexdigest()
     return {
-        "ruleId": finding.code,
+        "ruleId": remark.code,
         "ruleIndex": index,
-        "level": finding.severity.label,
-        "message": {"text": f"{finding.message}; {finding.advice}"},
+        "level": remark.severity.label,
+        "message": {"text": f"{remark.message}; {remark.advice}"},
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": _location(finding.file),
-                    "region": {"startLine": finding.line, "startColumn": finding.column},
+                    "artifactLocation": _location(remark.file),
+                    "region": {"startLine": remark.line, "startColumn": remark.column},
                 },
-                **({"logicalLocations": [{"fullyQualifiedName": finding.path}]} if finding.path else {}),
+                **({"logicalLocations": [{"fullyQualifiedName": remark.path}]} if remark.path else {}),
             }
         ],
         "partialFingerprints": {"toolguard/v1": same},
@@ -81,12 +81,12 @@ def _location(file: str) -> dict[str, str]:
     return {"uri": quote(path.as_posix()), "uriBaseId": "ROOT"}
 
 
-def github(findings: Iterable[Finding]) -> str:
-    """``findings`` as commands of a GitHub workflow, which shows them beside the lines."""
+def github(remarks: Iterable[Remark]) -> str:
+    """``remarks`` as commands of a GitHub workflow, which shows them beside the lines."""
     return "\n".join(
         f"::{_COMMANDS[f.severity]} file={_property(f.file)},line={f.line},col={f.column},"
         f"title={_property(f.code)}::{_data(f'{f.message}; {f.advice}')}"
-        for f in findings
+        for f in remarks
     )
 
 

@@ -1,4 +1,4 @@
-"""Findings of lint: every one has a code, a severity, a place and an advice, and can be silenced where it stands."""
+"""Remarks of lint: every one has a code, a severity, a place and an advice, and can be silenced where it stands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-__all__ = ["CODES", "Code", "Finding", "Severity", "silenced"]
+__all__ = ["CODES", "Code", "Remark", "Severity", "silenced"]
 
 
 class Severity(IntEnum):
@@ -24,7 +24,7 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """A kind of finding: what is wrong in general, and what to do about it."""
+    """A kind of remark: what is wrong in general, and what to do about it."""
 
     severity: Severity
     title: str
@@ -89,7 +89,7 @@ CODES: Mapping[str, Code] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Finding:
+class Remark:
     """One thing that lint found. ``line`` and ``column`` count from 1; ``first`` is the line its rule or entry begins on."""
 
     file: str
@@ -116,8 +116,8 @@ class Finding:
 _COMMENT = re.compile(r"#\s*toolguard:\s*ignore\s+(TG\d{3}(?:\s*,\s*TG\d{3})*)")
 
 
-def silenced(findings: Iterable[Finding], text: str, file: str) -> Iterator[Finding]:
-    """``findings`` without those that ``# toolguard: ignore TG104`` silences; a comment that silences none is one.
+def silenced(remarks: Iterable[Remark], text: str, file: str) -> Iterator[Remark]:
+    """``remarks`` without those that ``# toolguard: ignore TG104`` silences; a comment that silences none is one.
 
     It holds for its own line, for the line below if it stands alone, and for a whole rule or entry that begins there.
     """
@@ -129,11 +129,11 @@ def silenced(findings: Iterable[Finding], text: str, file: str) -> Iterator[Find
             for code in re.findall(r"TG\d{3}", said[1]):
                 wanted[(number + alone, code)] = number
     used: set[tuple[int, str]] = set()
-    for finding in findings:
-        keys = {(finding.line, finding.code), (finding.first, finding.code)} & wanted.keys()
+    for remark in remarks:
+        keys = {(remark.line, remark.code), (remark.first, remark.code)} & wanted.keys()
         used |= keys
         if not keys:
-            yield finding
+            yield remark
     for key, number in wanted.items():
         if key not in used:
-            yield Finding(file=file, line=number, column=1, code="TG901", message=f"nothing here is {key[1]}")
+            yield Remark(file=file, line=number, column=1, code="TG901", message=f"nothing here is {key[1]}")
