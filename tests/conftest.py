@@ -25,6 +25,7 @@ SLOW = (
     "dataset/test_files.py",  # processes that share a file
     "dataset/test_parquet.py",  # processes that share a file
     "dataset/test_resume.py",  # processes that are killed
+    "evidence/test_commands.py",  # a month of calls on disk, and every command over it
     "detection/test_time.py",  # texts of a megabyte
     "detection_tagger/test_training.py",  # trains
     "docs/",  # starts the command for every line of the documents

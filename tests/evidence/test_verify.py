@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import random
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,8 +27,11 @@ Members = dict[str, bytes]
 
 
 def written(folder: Path, members: Members) -> Path:
+    """Not compressed: what is signed are the members."""
     path = folder / "pack.zip"
-    path.write_bytes(zip_bytes(members))
+    with zipfile.ZipFile(path, "w") as zipped:
+        for name, data in members.items():
+            zipped.writestr(name, data)
     return path
 
 
@@ -328,3 +333,65 @@ def test_t26_a_pack_written_by_the_first_version_still_verifies() -> None:
     key = (folder / "v1.key").read_text("ascii").strip()
     report = verify.verify(str(folder / "v1.zip"), [key], [str(folder / "v1.anchor")])
     assert (report.exit_code, report.faults, report.gaps) == (0, [], [])
+
+
+NONSENSE = [None, True, -1, 10**40, 0.5, "", "zz", [], [[]], {}, {"a": []}, "\u202e", "[" * 5]
+
+
+def _mangled(rng: random.Random, value: Any, depth: int = 0) -> Any:
+    """The value with one thing in it replaced by nonsense."""
+    if isinstance(value, dict) and value and (depth == 0 or rng.random() < 0.8):
+        key = rng.choice(list(value))
+        return {**value, key: _mangled(rng, value[key], depth + 1)}
+    if isinstance(value, list) and value and (depth == 0 or rng.random() < 0.8):
+        at = rng.randrange(len(value))
+        return [*value[:at], _mangled(rng, value[at], depth + 1), *value[at + 1 :]]
+    return rng.choice(NONSENSE)
+
+
+def test_nonsense_in_a_pack_is_a_fault_and_never_a_crash(tmp_path: Path, hospital: Hospital, pack: Pack) -> None:
+    """Signed anew by the real key each time: what is read is all the verifier has to defend itself."""
+    rng = random.Random(7)
+    names = ["integrity/logs.json", "integrity/registry.json", "integrity/consistency.json", "samples/call-0001.json"]
+    for n in range(60):
+        name = rng.choice(names)
+        mangled = json.dumps(_mangled(rng, json.loads(pack.members[name]))).encode()
+        members = resealed({**pack.members, name: mangled}, hospital.audit)
+        report = checked(tmp_path, members, [hospital.audit.public_key.line], [hospital.anchor])
+        assert report.exit_code in (0, 1, 2), (n, name)
+    for name in (
+        *names,
+        "population.csv",
+        "samples/samples.csv",
+        "integrity/checkpoints.txt",
+        "integrity/records-0001.jsonl",
+    ):
+        for data in (b"", b"\xff\xfe", b"[" * 200_000, b'"' + b"x" * 200_000, b"a,b\r\n" * 10):
+            members = resealed({**pack.members, name: data}, hospital.audit)
+            none = name == "integrity/checkpoints.txt" and not data.strip()  # the same ones stand in the anchors
+            wanted = 0 if none else 1
+            assert checked(tmp_path, members, [hospital.audit.public_key.line]).exit_code == wanted, (name, data[:20])
+
+
+def test_a_damaged_zip_ends_with_a_code(tmp_path: Path, hospital: Hospital, pack: Pack) -> None:
+    rng, whole = random.Random(3), pack.bytes
+    path = tmp_path / "damaged.zip"
+    seen = set()
+    for _ in range(60):
+        at = rng.randrange(len(whole))
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << rng.randrange(8))]) + whole[at + 1 :])
+        seen.add(verify.main([str(path), "--key", hospital.audit.public_key.line]))
+    assert seen <= {0, 1, 3}
+    assert seen & {1, 3}
+
+
+def test_what_a_pack_says_steers_no_terminal(
+    tmp_path: Path, hospital: Hospital, pack: Pack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (log,) = json.loads(pack.members["integrity/logs.json"])
+    hostile = {**log, "log": "\x1b[2J\u202eall holds"}
+    members = resealed({**pack.members, "integrity/logs.json": json.dumps([hostile]).encode()}, hospital.audit)
+    assert verify.main([str(written(tmp_path, members)), "--key", hospital.audit.public_key.line]) == 1
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert "\u202e" not in said

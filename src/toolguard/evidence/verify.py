@@ -23,6 +23,7 @@ import io
 import json
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,20 @@ GENESIS = "0" * 64
 MARK = "your mark"
 MOST = 4 * 1000 * 1000 * 1000  # bytes of a pack, unpacked: more is no pack
 MOST_MEMBERS = 100000
+
+
+_WRONG = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    EOFError,
+    MemoryError,
+    csv.Error,
+)
+"""What reading something that is not what it should be can raise; RecursionError is a RuntimeError."""
 
 
 class Unreadable(Exception):  # noqa: N818 - it is what the pack is
@@ -228,13 +243,13 @@ class Pack:
                     raise Unreadable("this is larger than any pack")
                 self.members = {info.filename: pack.read(info) for info in infos}
                 self.twice = len(names) != len(set(names))
-        except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        except (OSError, zipfile.BadZipFile, zlib.error, *_WRONG) as error:
             raise Unreadable(f"this file cannot be read as a zip ({type(error).__name__})") from None
         try:
             self.manifest = json.loads(self.members["manifest.json"])
             kind, version = self.manifest["format"], self.manifest["version"]
             self.listed = {m["name"]: (m["size"], m["sha256"]) for m in self.manifest["members"]}
-        except (KeyError, TypeError, ValueError):
+        except _WRONG:
             raise Unreadable("this zip has no manifest of a toolguard evidence pack") from None
         if (kind, version) != (FORMAT, VERSION):
             raise Unreadable(f"this is {kind!r} version {version!r}; this file checks {FORMAT!r} version {VERSION}")
@@ -371,7 +386,7 @@ def read_claims(pack: Pack, keys: Sequence[Key], anchors: Iterable[str], report:
         try:
             body, signer = note_body(text, keys)
             origin, size, root = checkpoint(body)
-        except ValueError:
+        except (ValueError, IndexError):
             report.check(False, f"{source} cannot be read")
             return 0
         if not signer:
@@ -522,7 +537,7 @@ def verify(path: str, keys: Iterable[str] = (), anchors: Iterable[str] = ()) -> 
         check_proofs(pack, trees, report)
         check_samples(pack, leaves, trees, report)
         check_population(pack, leaves, report)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except _WRONG as error:
         report.check(False, f"a member does not hold what it should ({type(error).__name__})")
     return report
 
@@ -533,7 +548,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    """Print what a pack says with nothing in it that could steer a terminal."""
+    sys.stdout.write("".join(c if c.isprintable() or c == "\n" else "?" for c in text) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
