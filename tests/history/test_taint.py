@@ -241,6 +241,25 @@ def test_a_file_is_known_however_its_path_is_spelled(ward, tmp_path, monkeypatch
         assert play(ward, session, [("upload", {"path": path})]) == ["denied"]
 
 
+@pytest.mark.parametrize(
+    ("attached", "known"),
+    [("cohort.csv", True), ("Cohort.CSV", True), ("plain", True), ("other.csv", False), ("cohort", False)],
+)
+def test_an_attachment_is_known_by_its_bare_name(ward, tmp_path, monkeypatch, attached, known):
+    monkeypatch.chdir(tmp_path)
+    guard = ward.guard([rule({"tool": "mail", "label": ["phi"]})])
+
+    def mail(to: str, subject: str, attachments: list[str]) -> str:
+        """Send a mail with files."""
+        return "sent"
+
+    with guard.session(caller=ward.person()) as session:
+        for path in ("cohort.csv", "plain"):
+            assert play(ward, session, [("export", {"path": str(tmp_path / path)})]) == ["ran"]
+        decision = session.explain(mail, {"to": "bo@x.example", "subject": "s", "attachments": [attached]})
+        assert ("r" in decision.rule_ids) is known
+
+
 def test_a_link_that_is_made_first_and_written_through_labels_what_it_leads_to(ward, tmp_path):
     (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
     guard = ward.guard([rule({"category": ["exfiltration"], "label": ["phi"]})])

@@ -53,6 +53,13 @@ _MOST_MADE = 2_000
 _ADDRESS = re.compile(r"(?:https?|wss?|s?ftps?|mailto|tel|sip|urn):|//", re.IGNORECASE)
 """Where something may go to; what it names is not on this machine, so that nobody wrote it says nothing."""
 _POINTS = re.compile(r"(?:/|\.\.?/|~/|[A-Za-z]:[\\/]|\\\\|[A-Za-z][A-Za-z0-9+.-]+:)\S", re.IGNORECASE)
+_FILE = re.compile(
+    r"[^\s/\\:@]{1,200}\.(?:csv|tsv|xlsx?|ods|docx?|odt|rtf|pptx?|pdf|txt|md|json|jsonl|ndjson|xml|html?|ya?ml|log|eml|msg"
+    r"|zip|gz|tgz|tar|7z|rar|parquet|avro|db|sqlite3?|sql|dump|bak|png|jpe?g|gif|tiff?|bmp|webp|dcm|hl7|wav|mp[34]|enc|gpg)",
+    re.IGNORECASE,
+)
+_FILE_FIELD = re.compile(r"attach|file|document|upload", re.IGNORECASE)
+_BARE = re.compile(r"[^\s/\\:@]{1,200}")
 _ID_FIELD = re.compile(
     r"(?:^|_)(?:ids?|uuid|guid|uri|url|path|file|filename|key|ref|reference|handle|slug)$", re.IGNORECASE
 )
@@ -207,7 +214,7 @@ def _references(setting: Setting, data: Json) -> dict[str, bool]:
     for name, value in data.items():
         points = name in pointing or name in named or ("(undeclared)" in pointing and name not in declared)
         for field_name, text in _texts(value, name):
-            if points or (setting.pointers is None and _POINTS.match(text)):
+            if points or _is_file(field_name, text) or (setting.pointers is None and _POINTS.match(text)):
                 found[text] = found.get(text, False) or _is_content(text)
             elif _ID_FIELD.search(field_name) or _ID_FIELD.search(name):
                 found.setdefault(_object(setting, text), False)
@@ -218,6 +225,11 @@ def _references(setting: Setting, data: Json) -> dict[str, bool]:
                     code="content_too_large",
                 )
     return found
+
+
+def _is_file(field_name: str, text: str) -> bool:
+    """Whether a text is the bare name of a file, which says nothing of where it lies."""
+    return bool(_FILE.fullmatch(text) or (_FILE_FIELD.search(field_name) and _BARE.fullmatch(text)))
 
 
 def _is_content(text: str) -> bool:
