@@ -140,9 +140,12 @@ class World:
         self._defaults = suite.get_injection_vector_defaults()
         self._marked = type(suite).load_and_inject_default_environment(suite, marks).model_dump_json()
         self._kind = type(self._blank)
+        self._plain = self._blank.model_dump_json()
 
     def _load(self, injections: Mapping[str, str]) -> Any:
         """The environment with texts in place: as the suite does it, without reading YAML each time."""
+        if not injections:
+            return self._kind.model_validate_json(self._plain)
         text = self._marked
         for name, default in self._defaults.items():
             told = injections[name] if name in injections else yaml.safe_load(f'"{default}"')
@@ -186,7 +189,7 @@ class World:
                 yield Case(
                     name=f"{name} × {goal_name}",
                     prompt=task.PROMPT,
-                    steps=_steps(task.ground_truth(self._copy())),
+                    steps=_steps(task.ground_truth(before)),
                     injected=injected,
                     reached=reached,
                     system=_SYSTEM,

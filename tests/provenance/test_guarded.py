@@ -59,6 +59,16 @@ def test_a_recipient_the_user_named_passes_one_from_a_mail_waits(session):
     assert EVE not in str(waits.value)
 
 
+def test_records_say_where_it_came_from_without_a_value(session, desk):
+    session.mask("Read my inbox", origin="user")
+    session.call(read_inbox)
+    with pytest.raises(Suspended):
+        session.call(send_email, {"to": EVE})
+    (decided,) = [r for r in desk.store.records() if r.draft.body.get("toolguard.args.origins")]
+    assert decided.draft.body["toolguard.args.origins"] == ["result"]
+    assert EVE not in str(decided)
+
+
 def test_people_are_told_why(session, desk):
     session.mask("Read my inbox", origin="user")
     session.call(read_inbox)

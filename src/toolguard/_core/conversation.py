@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from toolguard._core.call import Json
 from toolguard._core.links import Links
@@ -342,7 +343,9 @@ def _outside(text: str) -> str:
 
 def _stream(text: str) -> str:
     """The words of ``text``, in small letters, one blank between."""
-    return " ".join(map(str.lower, _ATOM.findall(unicodedata.normalize("NFKC", text[:_MAX_VALUE]))))
+    start = text[:_MAX_VALUE]
+    plain = start if start.isascii() else unicodedata.normalize("NFKC", start)
+    return " ".join(map(str.lower, _ATOM.findall(plain)))
 
 
 def _particular(atom: str) -> bool:
@@ -373,8 +376,12 @@ def _plain_host(host: str) -> str:
     return host.lower().rstrip(".").removeprefix("www.")
 
 
-def _field_words(path: Iterable[str | int]) -> frozenset[str]:
+def _field_words(path: Path) -> frozenset[str]:
     """The words of an argument's name, single; "to" and the like stand beside anything."""
-    name = next((p for p in reversed(tuple(path)) if isinstance(p, str)), "")
+    return _words_of(next((p for p in reversed(path) if isinstance(p, str)), ""))
+
+
+@lru_cache(maxsize=1024)
+def _words_of(name: str) -> frozenset[str]:
     words = {w.lower() for w in _PIECE.findall(name)} - _BESIDE_ANYTHING
     return frozenset(words | {w[:-1] for w in words if w.endswith("s") and len(w) > 3})

@@ -177,6 +177,7 @@ class Trail:
         released: Iterable[Token],
         basis: tuple[str, str] | None = None,
         revealed: Iterable[Finding] = (),
+        origins: Iterable[str] = (),
         environment: str = "",
         utc_offset: float = 0.0,
     ) -> Draft:
@@ -201,6 +202,8 @@ class Trail:
         body |= _remembered(decision.history)
         if reaching := counts(f.type for f in revealed):
             body["toolguard.phi.revealed"] = reaching
+        if came := sorted(origins):
+            body["toolguard.args.origins"] = came
         if controls := decision.controls:
             body["toolguard.policy.controls"] = list(controls)
         if decision.obligations.log == "full":

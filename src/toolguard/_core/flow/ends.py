@@ -147,6 +147,7 @@ def decided(trail: Trail, judged: Judged, outcome: Outcome, at: float, stands: B
         masked=judged.masked,
         released=judged.released,
         revealed=judged.revealed,
+        origins=judged.provenance.origins,
         environment=judged.environment,
         utc_offset=judged.utc_offset,
     )

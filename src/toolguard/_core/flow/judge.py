@@ -165,6 +165,7 @@ def _judge_once(
         entered=taken.entered,
         names=names,
         stands=stands,
+        provenance=provenance,
         traces=traces,
         environment=setting.environment,
         utc_offset=setting.utc_offset,

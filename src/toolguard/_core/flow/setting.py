@@ -14,7 +14,7 @@ from toolguard._core.condition import Facts
 from toolguard._core.history import Ask, Before, By
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Decision, Policy, ToolPlan
-from toolguard._core.provenance import Provenance
+from toolguard._core.provenance import UNTRACED, Provenance
 from toolguard._core.records import Scope, Trail
 from toolguard._core.risk import Risk
 from toolguard._core.steps import Step, Use
@@ -145,6 +145,7 @@ class Judged:
     names: Mapping[Token, str] = field(repr=False)
     stands: Mapping[Token, Token] = field(default_factory=dict)
     """Surrogates in ``arguments``, and the tokens they stand for."""
+    provenance: Provenance = UNTRACED
     environment: str = ""
     utc_offset: float = 0.0
     traces: Traces | None = None
