@@ -365,6 +365,14 @@ def test_from_key_to_running_guard_with_the_commands(ward: Ward, tmp_path: Path)
     assert "[policy] trusted" in rotated
 
 
+@pytest.mark.parametrize(("name", "code"), [("ward", 0), ("pharmacy", 1)])
+def test_verifying_holds_the_policys_name_against_the_configuration_too(ward: Ward, name: str, code: int) -> None:
+    ward.configure(policy=f'[policy]\nname = "{name}"\n[policy.trusted]\nann = "{line(ANN)}"\n')
+    ward.sign()
+    said = command("policy", "verify", ward.policy, "--config", ward.folder / "toolguard.toml")
+    assert said.exit_code == code, said.output
+
+
 def test_signing_needs_a_policy_key_and_a_policy_without_faults(ward: Ward, tmp_path: Path) -> None:
     write_key(tmp_path / "service.key", SecretKey.generate(Purpose.SIGN))
     said = command("policy", "sign", ward.policy, "--key", tmp_path / "service.key", "--signer", "a", "--author", "b")

@@ -71,7 +71,11 @@ def verify(
     signature = file.with_name(file.name + SIGNATURE)
     try:
         raw = signature.read_bytes() if signature.exists() else None
-        trusted = PolicyVerifier(load_config(config).policy.trusted)
+        settings = load_config(config).policy
+        if settings.name not in (None, loaded.id):
+            typer.echo(f"other_policy: {config} is for policy {settings.name!r}, and this is {loaded.id!r}", err=True)
+            raise typer.Exit(1)
+        trusted = PolicyVerifier(settings.trusted)
         statement = trusted.open(raw, policy=loaded.id, version=loaded.version, sha256=loaded.sha256)
     except PolicyRefusedError as fault:
         typer.echo(f"{fault.reason}: {fault}", err=True)
