@@ -96,10 +96,13 @@ def test_the_zip_says_nothing_of_the_machine_it_was_made_on(pack: Pack) -> None:
 def test_no_member_is_larger_than_it_may_be_and_parts_come_together_again(
     tmp_path: Path, hospital: Hospital, population: Population, pack: Pack
 ) -> None:
-    small = packed(hospital, population, largest=20_000)
-    split = [n for n in small.members if n.endswith((".csv", ".jsonl")) and "0002" in n]
-    assert {n.partition("-0002")[0] for n in split} >= {"population", "integrity/records"}
-    assert all(len(small.members[n]) <= 20_000 for n in small.members if n.startswith(("population", "integrity/rec")))
+    everything = Sampling(seed="auditor", n=10_000)
+    small = packed(hospital, population, largest=2_000, sampling=everything)
+    split = [n for n in small.members if n.endswith((".csv", ".jsonl", ".txt")) and "0002" in n]
+    assert {n.partition("-0002")[0] for n in split} >= {"population", "integrity/records", "samples/samples"}
+    assert "integrity/checkpoints-0002.txt" in split
+    assert all(len(small.members[n]) <= 2_000 for n in split if not n.endswith(".jsonl"))
+    assert all(small.members[n].count(b"\n") == 1 or len(small.members[n]) <= 2_000 for n in split)
     path = tmp_path / "small.zip"
     path.write_bytes(small.bytes)
     assert verify.verify(str(path), [hospital.audit.public_key.line], [str(hospital.anchor)]).exit_code == 0

@@ -190,8 +190,8 @@ class _Builder:
         keys = {key.line: None for key in (self.signer.public_key, *self.keys)}
         return {
             **self._split("integrity/records-", ".jsonl", _pieces(lines, self.largest), always=True),
-            "integrity/checkpoints.txt": "".join(checkpoints).encode(),
-            "integrity/anchors.txt": "".join(self._anchored).encode(),
+            **self._split("integrity/checkpoints", ".txt", self._texts(checkpoints)),
+            **self._split("integrity/anchors", ".txt", self._texts(self._anchored)),
             "integrity/registry.json": _json(self._registry.data()),
             "integrity/logs.json": _json([proof.data() for proof in self._logs]),
             "integrity/consistency.json": _json(consistency),
@@ -203,7 +203,7 @@ class _Builder:
             return {}
         calls = draw(self.population.calls, seed=self.sampling.seed, n=self.sampling.n)
         header, rows = samples_table([(call, rank(self.sampling.seed, call.id)) for call in calls])
-        made = {"samples/samples.csv": csv_parts(header, rows, most=self.largest)[0]}
+        made = self._split("samples/samples", ".csv", csv_parts(header, rows, most=self.largest))
         logs = {proof.part.log_id: proof for proof in self._logs}
         for n, call in enumerate(calls, start=1):
             made[f"samples/call-{n:04d}.json"] = _json(_sample(call, logs))
@@ -227,6 +227,9 @@ class _Builder:
         else:  # a file a run would be too many: the same lines, told apart by their session
             made |= self._split("agentack/runs-", ".jsonl", _pieces(runs.values(), self.largest), always=True)
         return made
+
+    def _texts(self, notes: Iterable[str]) -> list[bytes]:
+        return _pieces((note.encode() for note in notes), self.largest)
 
     def _split(self, stem: str, ending: str, parts: Sequence[bytes], *, always: bool = False) -> dict[str, bytes]:
         if len(parts) == 1 and not always:

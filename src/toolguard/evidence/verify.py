@@ -60,12 +60,13 @@ class Unreadable(Exception):  # noqa: N818 - it is what the pack is
 
 
 class Report:
-    """What was found: faults (exit 1), gaps (exit 2) and what holds."""
+    """What was found: faults (exit 1), gaps (exit 2), what holds, and what the pack only says."""
 
     def __init__(self) -> None:
         self.faults: list[str] = []
         self.gaps: list[str] = []
         self.holds: list[str] = []
+        self.says: list[str] = []
 
     def check(self, good: bool, what: str) -> bool:
         (self.holds if good else self.faults).append(what)
@@ -458,6 +459,9 @@ def check_registry(pack: Pack, logs: list[dict[str, Any]], claims: Claims, repor
     confirmed = check_claims("registry", claims.get("registry", []), roots, whole, report)
     if registry["leaves"] and not confirmed:
         report.gaps.append("no signed checkpoint covers the registry of logs")
+    silent = len(set(registry["logs"]) - {log["log"] for log in logs} - set(pack.manifest.get("missing_logs", [])))
+    if silent:
+        report.says.append(f"{silent} other logs of the registry hold no record of this period")
     unknown = sorted(set(claims) - {"registry"} - set(registry["logs"]))
     for log in unknown:
         report.check(False, f"log {log} was signed or anchored, but is not in the registry of logs")
@@ -567,12 +571,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"cannot be checked: {error}\n")
         return 3
     if given.json:
-        said = {"exit": report.exit_code, "faults": report.faults, "gaps": report.gaps, "holds": report.holds}
+        said = {
+            "exit": report.exit_code,
+            "faults": report.faults,
+            "gaps": report.gaps,
+            "holds": report.holds,
+            "says": report.says,
+        }
         say(json.dumps(said, indent=2))
         return report.exit_code
-    for mark, found in (("  ok      ", report.holds), ("  MISSING ", report.gaps), ("  CHANGED ", report.faults)):
+    told = (("ok", report.holds), ("it says", report.says), ("MISSING", report.gaps), ("CHANGED", report.faults))
+    for mark, found in told:
         for what in found:
-            say(mark + what)
+            say(f"  {mark:<8}{what}")
     ends = ("holds", "CHANGED: do not rely on this pack", "holds as far as it goes, but something is missing")
     say(ends[report.exit_code])
     return report.exit_code
