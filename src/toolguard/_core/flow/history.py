@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import cast
@@ -10,6 +9,17 @@ from typing import cast
 from toolguard._core.call import Json, keyed_digest
 from toolguard._core.condition import Facts
 from toolguard._core.content import taints
+from toolguard._core.flow.referring import (
+    digest,
+    inside,
+    made,
+    names_of,
+    only_reads,
+    only_sends,
+    read_as,
+    references,
+    written_to,
+)
 from toolguard._core.flow.setting import Flow, Setting, Traces
 from toolguard._core.history import (
     PHI,
@@ -34,36 +44,14 @@ from toolguard._core.history import (
 from toolguard._core.mask import Finding
 from toolguard._core.patients import patients_in
 from toolguard._core.policy import Decision
-from toolguard._core.risk import RiskClass
-from toolguard._core.spelling import plain
-from toolguard._core.steps import Locate, LookUp, Recall, Requester
+from toolguard._core.steps import LookUp, Recall, Requester
 from toolguard._core.toolrule import glob_matches
 from toolguard._core.vault import Token
-from toolguard.errors import ContentError
 
 __all__ = ["claim_limits", "claim_marks", "recall", "remember", "result_limits", "result_marks"]
 
 _WRITTEN = "written"
 """The label of every reference that was written through a guard, whatever else it carries."""
-_ONLY_READS = frozenset({RiskClass.READ.value})
-_ONLY_SENDS = frozenset({RiskClass.READ.value, RiskClass.EXFILTRATION.value, RiskClass.COMMUNICATION.value})
-_MOST_REFERENCES = 200
-_MOST_MADE = 2_000
-"""Texts of a result that are looked at for what was made."""
-_ADDRESS = re.compile(r"(?:https?|wss?|s?ftps?|mailto|tel|sip|urn):|//", re.IGNORECASE)
-"""Where something may go to; what it names is not on this machine, so that nobody wrote it says nothing."""
-_POINTS = re.compile(r"(?:/|\.\.?/|~/|[A-Za-z]:[\\/]|\\\\|[A-Za-z][A-Za-z0-9+.-]+:)\S", re.IGNORECASE)
-_FILE = re.compile(
-    r"[^\s/\\:@]{1,200}\.(?:csv|tsv|xlsx?|ods|docx?|odt|rtf|pptx?|pdf|txt|md|json|jsonl|ndjson|xml|html?|ya?ml|log|eml|msg"
-    r"|zip|gz|tgz|tar|7z|rar|parquet|avro|db|sqlite3?|sql|dump|bak|png|jpe?g|gif|tiff?|bmp|webp|dcm|hl7|wav|mp[34]|enc|gpg)",
-    re.IGNORECASE,
-)
-_FILE_FIELD = re.compile(r"attach|file|document|upload", re.IGNORECASE)
-_BARE = re.compile(r"[^\s/\\:@]{1,200}")
-_ID_FIELD = re.compile(
-    r"(?:^|_)(?:ids?|uuid|guid|uri|url|path|file|filename|key|ref|reference|handle|slug)$", re.IGNORECASE
-)
-
 
 # --- before the call ----------------------------------------------------------------------------------
 
@@ -78,20 +66,20 @@ def remember(setting: Setting, facts: Facts, names: Mapping[Token, str]) -> Flow
     patients: frozenset[str] = frozenset()
     if watch.patients:
         patients = _digests(setting, patients_in(facts.data, _declared(setting), facts.present, names))
-    texts = _references(setting, facts.data) if watch.flows else {}
+    texts = references(setting, facts.data) if watch.flows else {}
     named: Mapping[str, tuple[str, ...]] = {}
     if texts:
-        named = yield from _names(setting, texts)
+        named = yield from names_of(setting, texts)
     labels = any(past.label for past in pasts)
     traces = Traces(
         facts=facts,
         now=facts.now,
         subjects=subjects,
         patients=patients,
-        references=tuple(dict.fromkeys(_digest(setting, n) for ns in named.values() for n in _read_as(ns))),
-        writes=tuple(dict.fromkeys(_writes(facts, named, texts))),
+        references=tuple(dict.fromkeys(digest(setting, n) for ns in named.values() for n in read_as(ns))),
+        writes=tuple(dict.fromkeys(written_to(facts, named, texts))),
     )
-    unknown = [tuple(_digest(setting, n) for n in named[t]) for t, content in texts.items() if content and labels]
+    unknown = [tuple(digest(setting, n) for n in named[t]) for t, content in texts.items() if content and labels]
     traces = replace(traces, asks=tuple(_asks(setting, traces, pasts, unknown)))
     if setting.before is not None:
         return _under(traces, _supposed(setting.before, traces, pasts))
@@ -127,7 +115,7 @@ def _asks(
     sessions = traces.subjects[By.SESSION]
     for counted in dict.fromkeys(c for past in pasts for c in past.counted):
         yield counted, tuple(_ask(counted, subject, traces) for subject in _whose(counted, traces))
-    writes = setting.policy.watch.flows and not traces.facts.risk.classes <= _ONLY_READS
+    writes = setting.policy.watch.flows and not only_reads(traces.facts)
     if writes or traces.references or any(past.taint or past.reads for past in pasts):
         for taint in sorted(TAINTS):
             yield ("taint", taint), tuple(Ask(subject=s, kind="taint", value=taint) for s in sessions)
@@ -200,107 +188,6 @@ def _digests(setting: Setting, keys: Iterable[str]) -> frozenset[str]:
     return frozenset(keyed_digest(setting.scope.digest_key, "toolguard.patient", key.encode()) for key in keys)
 
 
-# --- references ---------------------------------------------------------------------------------------
-
-
-def _references(setting: Setting, data: Json) -> dict[str, bool]:
-    """What the arguments refer to → whether its content may be meant. Object ids come with where they are known."""
-    found: dict[str, bool] = {}
-    if not isinstance(data, Mapping):
-        return {text: _is_content(text) for _, text in _texts(data, "") if _POINTS.match(text)}
-    named = {name.partition(".")[0] for name in setting.plan.rule.references}
-    pointing = set(setting.pointers(data) if setting.pointers is not None else ())
-    declared = set(setting.tool.schema.get("properties") or ())
-    for name, value in data.items():
-        points = name in pointing or name in named or ("(undeclared)" in pointing and name not in declared)
-        for field_name, text in _texts(value, name):
-            if points or _is_file(field_name, text) or (setting.pointers is None and _POINTS.match(text)):
-                found[text] = found.get(text, False) or _is_content(text)
-            elif _ID_FIELD.search(field_name) or _ID_FIELD.search(name):
-                found.setdefault(_object(setting, text), False)
-            if len(found) > _MOST_REFERENCES:
-                raise ContentError(
-                    f"a call of {setting.tool.name!r} refers to more than {_MOST_REFERENCES} things, and the policy asks "
-                    "what they carry; refer to fewer at once",
-                    code="content_too_large",
-                )
-    return found
-
-
-def _is_file(field_name: str, text: str) -> bool:
-    """Whether a text is the bare name of a file, which says nothing of where it lies."""
-    return bool(_FILE.fullmatch(text) or (_FILE_FIELD.search(field_name) and _BARE.fullmatch(text)))
-
-
-def _is_content(text: str) -> bool:
-    return not _ADDRESS.match(text.strip())
-
-
-def _texts(value: Json, name: str) -> Iterator[tuple[str, str]]:
-    """(name of the field, text) of every text and whole number inside."""
-    if isinstance(value, str):
-        if value.strip():
-            yield name, value
-    elif isinstance(value, int) and not isinstance(value, bool):
-        yield name, str(value)
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _texts(item, key)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(item, name)
-
-
-_OBJECT = "\x00object\x00"
-
-
-def _object(setting: Setting, text: str) -> str:
-    """An id means something among the tools of one module or server."""
-    home = setting.tool.identity.source.partition(":")[0]
-    return f"{_OBJECT}{home}\x00{plain(text)}"
-
-
-def _names(setting: Setting, texts: Iterable[str]) -> Flow[dict[str, tuple[str, ...]]]:
-    """Each reference → all its names."""
-    places = tuple(t for t in texts if not t.startswith(_OBJECT))
-    named: Mapping[str, tuple[str, ...]] = (yield Locate(places)) if places else {}
-    return {text: named.get(text, (text,)) for text in texts}
-
-
-def _digest(setting: Setting, name: str) -> str:
-    return keyed_digest(setting.scope.digest_key, "toolguard.reference", name.encode("utf-8", "replace"))
-
-
-_PATH, _INSIDE = "path:", "inside:"
-
-
-def _read_as(names: Iterable[str]) -> Iterator[str]:
-    """Under which names its labels stand: its own, and those of what lies inside it."""
-    for name in names:
-        yield name
-        if name.startswith(_PATH):
-            yield _INSIDE + name.removeprefix(_PATH)
-
-
-def _written_as(names: Iterable[str]) -> Iterator[str]:
-    """Under which names labels are written: its own, and of every folder it lies in that it is inside."""
-    for name in names:
-        yield name
-        if name.startswith(_PATH):
-            parts = name.removeprefix(_PATH).split("/")
-            yield from (_INSIDE + ("/".join(parts[:n]) or "/") for n in range(len(parts) - 1, 0, -1))
-
-
-def _writes(facts: Facts, named: Mapping[str, tuple[str, ...]], texts: Mapping[str, bool]) -> Iterator[str]:
-    """Names of what the call may write to. What only sends writes to where it sends to, not to what it sends."""
-    classes = facts.risk.classes
-    if classes <= _ONLY_READS:
-        return
-    for text, names in named.items():
-        if not (classes <= _ONLY_SENDS and texts[text]):
-            yield from _written_as(names)
-
-
 # --- what a call leaves behind ------------------------------------------------------------------------
 
 
@@ -346,7 +233,7 @@ def result_marks(
         history = traces.facts.history
         if shown:
             marks += _taint_marks(traces.subjects[By.SESSION], fresh - history.taints)
-        if not traces.facts.risk.classes <= _ONLY_READS:
+        if not only_reads(traces.facts):
             marks += yield from _written(setting, traces, plain_result, fresh)
     return tuple(dict.fromkeys(marks))
 
@@ -356,21 +243,11 @@ def _written(setting: Setting, traces: Traces, plain_result: Json, fresh: set[st
     facts = traces.facts
     carried = fresh | set(facts.history.taints) | set(facts.history.labels) & TAINTS
     carried |= {PHI} if facts.present or _handles_patients(setting) else set()
-    texts = _references(setting, facts.data)
-    if not facts.risk.classes <= _ONLY_SENDS:
-        texts |= dict.fromkeys(_made(setting, plain_result), False)
-    named = yield from _names(setting, texts)
-    return _label_marks(setting, _writes(facts, named, texts), carried)
-
-
-def _made(setting: Setting, plain_result: Json) -> Iterator[str]:
-    for count, (name, text) in enumerate(_texts(plain_result, "id")):
-        if count >= _MOST_MADE:
-            return
-        if _POINTS.match(text):
-            yield text
-        elif _ID_FIELD.search(name) and len(text) <= 200:
-            yield _object(setting, text)
+    texts = references(setting, facts.data)
+    if not only_sends(facts):
+        texts |= dict.fromkeys(made(setting, plain_result), False)
+    named = yield from names_of(setting, texts)
+    return _label_marks(setting, written_to(facts, named, texts), carried)
 
 
 def _handles_patients(setting: Setting) -> bool:
@@ -403,9 +280,9 @@ def _label_marks(setting: Setting, names: Iterable[str], words: Iterable[str]) -
     """Labels of what is written. Of a folder nobody knows all that it holds, so it never counts as written."""
     words = sorted(words)
     return [
-        Mark(subject=f"ref:{_digest(setting, name)}", kind="label", value=label)
+        Mark(subject=f"ref:{digest(setting, name)}", kind="label", value=label)
         for name in dict.fromkeys(names)
-        for label in (words if name.startswith(_INSIDE) else (_WRITTEN, *words))
+        for label in (words if inside(name) else (_WRITTEN, *words))
     ]
 
 
