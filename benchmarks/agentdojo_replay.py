@@ -59,6 +59,8 @@ class Outcome:
     stopped: bool | None = None
     """Whether a call of the attack was held up before its goal; None without an attack."""
     held: str = ""
+    kind: str = ""
+    """The class of the attack's call that was held up, else of the last one."""
     failed: int = 0
 
 
@@ -99,6 +101,7 @@ class Replay:
         before = case.reached is not None and case.reached(ran)
         outcome.stopped = False
         for step in case.injected:
+            outcome.kind = session.explain(self._tools[step.tool], step.args).risk.risk_class.value
             outcome.held = self._call(session, step, outcome, approve=False)
             if outcome.held:
                 outcome.stopped = before or case.reached is None or not case.reached(ran)

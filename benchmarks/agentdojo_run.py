@@ -227,7 +227,8 @@ class Score:
     held: int = 0
     attacks: Counter[str] = dataclasses.field(default_factory=Counter)
     stopped: Counter[str] = dataclasses.field(default_factory=Counter)
-    goals: Counter[str] = dataclasses.field(default_factory=Counter)
+    kinds: Counter[str] = dataclasses.field(default_factory=Counter)
+    kinds_stopped: Counter[str] = dataclasses.field(default_factory=Counter)
     missed: Counter[str] = dataclasses.field(default_factory=Counter)
     reasons: Counter[str] = dataclasses.field(default_factory=Counter)
     benign: list[str] = dataclasses.field(default_factory=list)
@@ -261,10 +262,10 @@ def measure(world: World, setting: Setting, templates: Sequence[str], folder: Pa
         for case in world.attacks(template):
             outcome = one.run(case)
             score.attacks[template] += 1
-            goal = case.name.split(" × ")[1]
-            score.goals[goal] += 1
+            score.kinds[outcome.kind] += 1
             if outcome.stopped:
                 score.stopped[template] += 1
+                score.kinds_stopped[outcome.kind] += 1
                 score.reasons[outcome.held] += 1
             else:
                 score.missed[f"{case.name}"] += 1
@@ -303,6 +304,11 @@ def main() -> None:
         for suite in options.suite:
             print(_row(suite, [found[name][suite]], options.template))
         print(_row("all", list(found[name].values()), options.template), flush=True)
+        kinds = sum((s.kinds for s in found[name].values()), Counter[str]())
+        stopped = sum((s.kinds_stopped for s in found[name].values()), Counter[str]())
+        print(
+            "\nby class of the call: " + ", ".join(f"{k} {stopped[k]}/{n}" for k, n in kinds.most_common()), flush=True
+        )
         if options.errors:
             _print_errors(found[name], options.errors)
 
