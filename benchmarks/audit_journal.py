@@ -7,15 +7,16 @@ python benchmarks/audit_journal.py --store postgresql://…   on a database of y
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from toolguard._core.audit import Draft, Kind
 from toolguard._core.steps import Change
-from toolguard.journal import verify
+from toolguard.journal import Workers, verify
 from toolguard.ports import Store
 from toolguard.stores import open_store
 
@@ -111,16 +112,26 @@ def filled(store: Store, records: int) -> None:
         store.commit(Change(tenant="north", records=drafts))
 
 
-def verify_throughput(store_url: str, check: Callable[[Store], object] = verify) -> Throughput:
-    """Verify a store as it is, once."""
-    store = open_store(store_url, read_only=True)
+def verify_throughput(store_url: str, jobs: int = 1) -> Throughput:
+    """Verify a store as it is, once, with ``jobs`` processes that are there already."""
+    opener = partial(open_store, store_url, read_only=True)
+    store = opener()
     try:
-        records = sum(head.seq for head in store.heads())
-        begun = time.perf_counter()
-        check(store)
-        return Throughput(records=records, seconds=time.perf_counter() - begun)
+        if jobs == 1:
+            return _verified(store, None)
+        with Workers(opener, jobs) as workers:
+            _verified(store, workers)  # they start with the first work they get
+            return _verified(store, workers)
     finally:
         store.close()
+
+
+def _verified(store: Store, workers: Workers | None) -> Throughput:
+    begun = time.perf_counter()
+    report = verify(store, workers=workers)
+    seconds = time.perf_counter() - begun
+    assert report.exit_code == 0
+    return Throughput(records=report.records, seconds=seconds)
 
 
 def main() -> None:
@@ -138,8 +149,9 @@ def main() -> None:
         store = open_store(url)
         filled(store, asked.records)
         store.close()
-        found = verify_throughput(url)
-        print(f"verify   {found.per_second:>9,.0f} records/s, {found.records:,} records")
+        for jobs in (1, os.cpu_count() or 1):
+            found = verify_throughput(url, jobs)
+            print(f"verify   {found.per_second:>9,.0f} records/s with {jobs} processes, {found.records:,} records")
 
 
 if __name__ == "__main__":

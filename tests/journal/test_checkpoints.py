@@ -231,7 +231,7 @@ def test_what_was_killed_between_the_journal_and_the_anchor_reaches_it_at_the_ne
     found = place.verify()
     assert (found.exit_code, codes(found)) == (0, set())
     sizes = [VERIFIER.checkpoint(note).size for note in read_anchor(place.anchor_path).notes]
-    assert set(sizes[:2]) == {1, 9}
+    assert {2, 12} <= set(sizes), "the newest of each log, which stands for those before"
 
 
 def test_an_anchor_that_was_cut_while_the_service_runs_takes_no_more(place: Place) -> None:

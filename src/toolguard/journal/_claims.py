@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -56,6 +56,10 @@ class Claims:
         self._epoch = store.epoch
         self._verifier = verifier
         self._of: dict[str, dict[tuple[int, str], Claim]] = defaultdict(dict)
+        self._roots: dict[tuple[str, int], str] = {}
+        """(log, size) → the first root that was claimed for it."""
+        self._open: dict[str, Checkpoint | None] = {}
+        """Notes that were read already: most stand in the journal and in every anchor."""
         self.faults: list[Fault] = []
         self.anchors: list[AnchorReport] = []
         self.notes = 0
@@ -73,6 +77,11 @@ class Claims:
             self._anchored.update(str(one) for one in said if isinstance(said, list)) if said else None
 
     def _opened(self, text: str) -> Checkpoint | None:
+        if text not in self._open:
+            self._open[text] = self._read(text)
+        return self._open[text]
+
+    def _read(self, text: str) -> Checkpoint | None:
         try:
             if self._verifier is not None:
                 return self._verifier.checkpoint(text)
@@ -90,7 +99,7 @@ class Claims:
             return False
         claims = self._of[log_id]
         key = (checkpoint.size, checkpoint.root)
-        if any(size == key[0] and root != key[1] for size, root in claims):
+        if self._roots.setdefault((log_id, key[0]), key[1]) != key[1]:
             self.faults.append(Fault(log_id=log_id or REGISTRY, seq=checkpoint.size, code="split"))
         if outside or key not in claims:
             claims[key] = Claim(log_id=log_id, size=key[0], root=key[1], outside=outside)
@@ -128,7 +137,7 @@ class TreeCheck:
     def __init__(self, log_id: str, claims: Sequence[Claim], tree: Frontier | None = None) -> None:
         self._log_id = log_id
         self._tree = tree or Frontier()
-        self._left = [claim for claim in claims if claim.size >= self._tree.size]
+        self._left = deque(claim for claim in claims if claim.size >= self._tree.size)
         self._broken = False
         self.faults: list[Fault] = []
 
@@ -141,7 +150,7 @@ class TreeCheck:
         """The next hashes, in order."""
         at = 0
         while self._left and self._left[0].size - self._tree.size <= len(hashes) - at:
-            claim = self._left.pop(0)
+            claim = self._left.popleft()
             step = max(0, claim.size - self._tree.size)
             self._extend(hashes[at : at + step])
             at += step

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from toolguard._core.audit import AuditRecord, Draft, Kind
-from toolguard._core.checkpoint import Checkpoint, log_of, log_origin, registry_origin
+from toolguard._core.checkpoint import Checkpoint, Note, log_of, log_origin, registry_origin
 from toolguard._core.steps import Change
 from toolguard._core.tree import Frontier, root
 from toolguard.errors import StoreError, TamperedError
@@ -30,8 +30,6 @@ log = logging.getLogger("toolguard.journal")
 
 _LEASE = 30.0
 """Seconds one process makes the checkpoints of a store, so that not each does; two at once would do no harm."""
-_KEPT = 256
-"""How many notes wait for an anchor that cannot be reached; the newest stand for the older ones."""
 
 
 @dataclass(slots=True)
@@ -80,7 +78,8 @@ class Checkpointer:
         self._lock = threading.Lock()
         self._seen: dict[str, _Seen] = {}
         self._loaded = False
-        self._waiting: dict[int, list[str]] = {n: [] for n in range(len(self._anchors))}
+        self._waiting: tuple[dict[str, str], ...] = tuple({} for _ in self._anchors)
+        """For each anchor the notes it has not got, by origin: a log's newest stands for those before."""
         self._stamp = ""
 
     @property
@@ -134,19 +133,19 @@ class Checkpointer:
             return
         texts = [str(r.draft.body.get(NOTE, "")) for r in self._store.operations(Kind.AUDIT_CHECKPOINT)]
         newest: dict[str, str] = {}
-        for text in (*texts, *self._before):
+        for text in reversed((*texts, *self._before)):  # newest first: what is older needs no look at its signature
             try:
-                checkpoint = self._verifier.checkpoint(text)
-                epoch, log_id = log_of(checkpoint.origin)
+                epoch, log_id = log_of(text.partition("\n")[0])
+                seen = self._seen.setdefault(log_id, _Seen())
+                size = seen.checkpoint.size if seen.checkpoint is not None else -1
+                if epoch != self._store.epoch or Checkpoint.parse(Note.parse(text).body).size <= size:
+                    continue
+                seen.checkpoint = self._verifier.checkpoint(text)
+                newest[log_id] = text
             except (TamperedError, ValueError):
                 log.critical(
                     "a checkpoint is not signed by a pinned key; run 'toolguard audit verify' with the anchors"
                 )
-                continue
-            seen = self._seen.setdefault(log_id, _Seen())
-            if epoch == self._store.epoch and (seen.checkpoint is None or seen.checkpoint.size <= checkpoint.size):
-                seen.checkpoint = checkpoint
-                newest[log_id] = text
         held = set(self._before)
         self._keep([text for text in newest.values() if text not in held])  # an anchor that is new, or missed some
         self._loaded = True
@@ -275,18 +274,20 @@ class Checkpointer:
     # --- anchors
 
     def _keep(self, notes: Sequence[str]) -> None:
-        for waiting in self._waiting.values():
-            waiting += notes
-            del waiting[:-_KEPT]
+        for waiting in self._waiting:
+            for note in notes:
+                origin = note.partition("\n")[0]
+                waiting.pop(origin, None)  # the newest comes last
+                waiting[origin] = note
 
     def _deliver(self) -> None:
         failed: StoreError | None = None
-        for n, anchor in enumerate(self._anchors):
-            waiting = self._waiting[n]
+        for anchor, waiting in zip(self._anchors, self._waiting, strict=True):
             try:
                 while waiting:
-                    anchor.publish(waiting[0])
-                    del waiting[0]
+                    origin, note = next(iter(waiting.items()))
+                    anchor.publish(note)
+                    del waiting[origin]
             except StoreError as error:
                 log.critical("checkpoints do not reach an anchor: %s", error)
                 failed = failed or error
