@@ -180,8 +180,8 @@ class Guard:
         id: str | None = None,
         suspend: str | None = None,
         wait: float | None = None,
-    ) -> Session:
         parent: Session | None = None,
+    ) -> Session:
         """Bind an identity. Everything guarded happens in a session.
 
         Args:
@@ -190,14 +190,23 @@ class Guard:
             id: the vault session tokens belong to; give it again to go on in another process. Default: ``run``.
             suspend: ``block`` or ``raise``; default from the configuration.
             wait: seconds to wait for a person in ``block`` mode; default from the configuration.
-        """
             parent: the session it belongs to, such as that of the agent that starts this one; what one of them reads
                 taints both. Default: the one this code runs in.
+        """
         if not isinstance(caller, Caller):
             raise IdentityError("guard.session needs caller=Caller(...); say who is behind the calls")
         if self._closed:
             raise ConfigError("this guard is closed; make a new one")
-        return Session(self, caller, run=run, id=id, suspend=suspend, wait=wait, parent=parent or entered_session(), inner=parent is not None)
+        return Session(
+            self,
+            caller,
+            run=run,
+            id=id,
+            suspend=suspend,
+            wait=wait,
+            parent=parent or entered_session(),
+            inner=parent is not None,
+        )
 
     def verify_caller(self, token: str, *, agent: str, roles: frozenset[str] | set[str] = frozenset()) -> Caller:
         """The verified caller a personal session token stands for.
