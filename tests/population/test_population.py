@@ -6,12 +6,13 @@ import itertools
 import random
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence.hospital import DAY, JULY, JUNE, Hospital, period_of
+from evidence.hospital import DAY, JULY, JUNE, Hospital, june, period_of
 from journal.lives import draft
 from toolguard._core.audit import AuditRecord, Draft, Kind, seal
 from toolguard._core.tree import inclusion_proof, root
@@ -209,3 +210,10 @@ def test_loads_of_policies_that_somebody_signed_are_counted(population: Populati
     with_signed = Population(replace(population.period, loads=(*population.period.loads, *signed)))
     assert KINDS["signed_loads"].count(population) == 0
     assert KINDS["signed_loads"].count(with_signed) == 1
+
+
+def test_a_store_in_memory_tells_the_same(tmp_path: Path, population: Population) -> None:
+    told = period_of(june(tmp_path, store="memory:", rounds=2), JUNE, JULY)
+    assert told.outcomes == population.outcomes
+    assert told.kinds == population.kinds
+    assert [e.code for e in told.exceptions] == [e.code for e in population.exceptions]
