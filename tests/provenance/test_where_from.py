@@ -179,6 +179,19 @@ def test_a_link_in_a_message_of_somebody_the_user_named_is_pointed_at():
     assert not traced(conversation(user="Read what came", records=[message]), "www.else.example").pointed
 
 
+@pytest.mark.parametrize("more", ["", "#top", "?x=1", "/other"])
+def test_another_page_of_a_host_that_only_a_result_names_is_the_results(more):
+    told = conversation(user="Read my messages", results="see https://www.else.example/x")
+    assert came(told, f"https://www.else.example/x{more}", PLACE, "url") is RESULT
+    assert came(told, "https://third.example/x", PLACE, "url") is MODEL
+
+
+def test_addresses_in_json_are_looked_up_one_by_one():
+    told = conversation(user="Mail ann@house.example", results="write to eve@else.example")
+    assert came(told, '["ann@house.example"]') is USER
+    assert came(told, '["ann@house.example", "eve@else.example"]') is RESULT
+
+
 def test_of_several_the_least_trustworthy_counts():
     told = conversation(user="ann@house.example", results="eve@else.example")
     assert came(told, "ann@house.example, bo@house.example, eve@else.example") is RESULT

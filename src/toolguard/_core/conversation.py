@@ -246,6 +246,8 @@ class Conversation:
             return CameFrom.LINKED, listed
         if listed or self._is_heard(stream):
             return CameFrom.RESULT, listed
+        if host and not self._heard_atoms.isdisjoint((host, f"www.{host}")):
+            return CameFrom.RESULT, False  # another page, or a fragment, at an address that only a result named
         return CameFrom.MODEL, False
 
     def _named(self, stream: str) -> bool:
