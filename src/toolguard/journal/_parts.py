@@ -38,10 +38,16 @@ class Part:
 
 
 def read_part(
-    store: Store, log_id: str, after: int, upto: int | None, head: LogHead | None, prev: str | None = None
+    store: Store,
+    log_id: str,
+    after: int,
+    upto: int | None,
+    head: LogHead | None,
+    prev: str | None = None,
+    hashed: bool = True,
 ) -> Part:
     """The records after ``after`` up to ``upto`` (None: to the end). ``prev`` is the hash of the one at ``after``, looked up
-    where it is not given.
+    where it is not given. Without ``hashed`` the hashes are left out, which are most of what a process has to hand over.
     """
     facts, begin = Facts(), max(after, 0)
     if begin:
@@ -59,7 +65,7 @@ def read_part(
             rows = [row for row in page if isinstance(row[1], int) and row[1] <= upto]
         chain.page(rows)
         facts.learn(rows)
-        hashes += [row[3] for row in rows]
+        hashes += [row[3] for row in rows] if hashed else ()
         if not reaches and head is not None and chain.last >= head.seq:
             reaches = any(row[1] == head.seq and row[3] == head.hash for row in rows)
         if done:
@@ -76,7 +82,7 @@ def read_part(
 
 
 def read_parts(
-    store: Store, log_id: str, begin: int, prev: str, head: LogHead | None, workers: Workers | None
+    store: Store, log_id: str, begin: int, prev: str, head: LogHead | None, workers: Workers | None, *, hashed: bool
 ) -> Iterator[Part]:
     """A log from the record after ``begin`` on (0: from its very beginning), in order."""
     start = begin or BEFORE_ALL
@@ -85,9 +91,9 @@ def read_parts(
     bounds = list(zip((start, *cuts), (*cuts, None), strict=True))
     if workers is None or len(bounds) == 1:
         for n, (after, upto) in enumerate(bounds):
-            yield _joined(read_part(store, log_id, after, upto, head, None if n else prev), log_id, upto)
+            yield _joined(read_part(store, log_id, after, upto, head, None if n else prev, hashed), log_id, upto)
         return
-    for part, (_, upto) in zip(workers.parts(log_id, bounds, head, prev), bounds, strict=True):
+    for part, (_, upto) in zip(workers.parts(log_id, bounds, head, prev, hashed=hashed), bounds, strict=True):
         yield _joined(part, log_id, upto)
 
 
@@ -106,10 +112,10 @@ def _open(opener: Callable[[], Store]) -> None:
     _store = opener()
 
 
-def _read(log_id: str, after: int, upto: int | None, head: LogHead | None, prev: str | None) -> Part:
+def _read(log_id: str, after: int, upto: int | None, head: LogHead | None, prev: str | None, hashed: bool) -> Part:
     if _store is None:
         raise AssertionError("a worker that opened no store")
-    return read_part(_store, log_id, after, upto, head, prev)
+    return read_part(_store, log_id, after, upto, head, prev, hashed)
 
 
 class Workers:
@@ -130,12 +136,12 @@ class Workers:
         self._pool.shutdown(cancel_futures=True)
 
     def parts(
-        self, log_id: str, bounds: Sequence[tuple[int, int | None]], head: LogHead | None, prev: str
+        self, log_id: str, bounds: Sequence[tuple[int, int | None]], head: LogHead | None, prev: str, *, hashed: bool
     ) -> Iterator[Part]:
         """The parts within ``bounds``, in order; a few are read ahead."""
         waiting: deque[Future[Part]] = deque()
         for n, (after, upto) in enumerate(bounds):
-            waiting.append(self._pool.submit(_read, log_id, after, upto, head, prev if n == 0 else None))
+            waiting.append(self._pool.submit(_read, log_id, after, upto, head, None if n else prev, hashed))
             if len(waiting) > self._ahead:
                 yield waiting.popleft().result()
         while waiting:

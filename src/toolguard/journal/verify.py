@@ -231,7 +231,7 @@ class _Reading:
                 self._tell(len(hashes))
         faults: list[Fault] = []
         reaches, last, count = False, begin, 0
-        for part in read_parts(self._store, log_id, begin, prev, head, self._workers):
+        for part in read_parts(self._store, log_id, begin, prev, head, self._workers, hashed=check.needed):
             faults += part.faults
             reaches, last, count = reaches or part.reaches_head, part.last, count + part.count
             self.facts.merge(part.facts)
