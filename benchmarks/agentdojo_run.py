@@ -287,9 +287,10 @@ def main() -> None:
     parser.add_argument("--suite", nargs="*", default=SUITES, choices=SUITES)
     parser.add_argument("--setting", nargs="*", default=list(SETTINGS), choices=list(SETTINGS))
     parser.add_argument("--template", nargs="*", default=TEMPLATES, choices=TEMPLATES)
+    parser.add_argument("--version", default=VERSION, help="of the benchmark's suites, such as v1 or v1.2.2")
     parser.add_argument("--errors", type=int, default=0, help="how many of the worst to print for each suite")
     options = parser.parse_args()
-    worlds = {name: World(suite) for name, suite in get_suites(VERSION).items() if name in options.suite}
+    worlds = {name: World(suite) for name, suite in get_suites(options.version).items() if name in options.suite}
     found: dict[str, dict[str, Score]] = defaultdict(dict)
     for name in options.setting:
         begun = time.perf_counter()
