@@ -9,6 +9,8 @@ __all__ = ["plain"]
 
 def plain(text: str) -> str:
     """``text`` in small letters and plain width, dashes and blanks, without what cannot be seen."""
+    if text.isascii() and text.isprintable():  # the same, at a fraction of the cost: most names are
+        return " ".join(text.lower().split())
     seen = "".join(_shown(c) for c in text if not _unseen(c))
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
     return " ".join("".join(map(_shown, folded)).split())
