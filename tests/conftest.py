@@ -40,6 +40,7 @@ SLOW = (
     "server/test_act_commands.py",  # the service as a process
     "server/test_confirming.py",  # the service as a process
     "server/test_acts.py",  # an app for every test
+    "server/test_remote.py",  # an app for every test
     "server/test_rest.py",  # an app for every test
     "server/test_oidc.py",  # an app for every test
     "server/test_oidc_provider.py",  # a provider of its own

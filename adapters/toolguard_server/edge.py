@@ -10,10 +10,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from toolguard_server.problems import Problem, note, of_error, response
 
-__all__ = ["MAX_BODY", "MAX_RAW", "Edge"]
+__all__ = ["MAX_ASK", "MAX_BODY", "MAX_RAW", "Edge"]
 
 MAX_BODY = 64 * 1024
-"""Bytes. A verdict is small; arguments never come this way."""
+"""Bytes. A verdict is small."""
+
+MAX_ASK = 384 * 1024
+"""Bytes of a guard's request: masked arguments, and sealed ones."""
 
 MAX_RAW = 256 * 1024
 """Bytes of what a channel is sent: chat clients send the whole message back with a click."""
@@ -77,7 +80,7 @@ class Edge:
             return None
         try:
             async with asyncio.timeout(_BODY_SECONDS):
-                body = await _read(headers, receive, MAX_RAW if raw else MAX_BODY)
+                body = await _read(headers, receive, MAX_RAW if raw else _most(scope["path"]))
         except TimeoutError:
             raise Problem("timeout", "the request did not arrive in time; send it again") from None
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -85,6 +88,10 @@ class Edge:
         if body and kind != wanted and not raw:
             raise Problem("unsupported_media_type", f"send the body as {wanted}")
         return body
+
+
+def _most(path: str) -> int:
+    return MAX_ASK if path == "/v1/approvals" else MAX_BODY
 
 
 async def _read(headers: Headers, receive: Receive, most: int) -> bytes:

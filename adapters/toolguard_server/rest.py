@@ -16,6 +16,7 @@ from toolguard.authority.confirm import Confirming
 from toolguard_server.acts import act_routes
 from toolguard_server.credentials import Credentials
 from toolguard_server.problems import REFUSALS, Problem, more
+from toolguard_server.remote import remote_routes
 from toolguard_server.shapes import ApprovalShape, ConfirmBody, DecisionBody, PageShape, describe, standing
 
 __all__ = ["router"]
@@ -50,6 +51,8 @@ def router(authority: Authority, credentials: Credentials, confirming: Confirmin
         response.headers["Cache-Control"] = "no-store"
         items = [describe(a, authority, can_decide=authority.can_decide(actor, a)) for a in page.approvals]
         return PageShape(items=items, next_cursor=page.cursor)
+
+    api.include_router(remote_routes(authority, credentials, confirming, _exactly))  # 'by-call' comes before any id
 
     @api.get("/approvals/{approval_id}", response_model=ApprovalShape, summary="One approval")
     def get_approval(request: Request, approval_id: Id) -> Response:
@@ -160,13 +163,16 @@ def _headers(approval: Approval) -> dict[str, str]:
 
 def _version(if_match: str | None, answer: Answer) -> int | None:
     """The version someone looked at. A no may come with ``*``: it holds whatever was answered in between."""
+    return None if if_match is not None and if_match.strip() == "*" and answer is Answer.DENY else _exactly(if_match)
+
+
+def _exactly(if_match: str | None) -> int:
+    """The version an If-Match names."""
     if if_match is None:
         raise Problem("precondition_required", "send If-Match with the ETag of what you looked at")
     value = if_match.strip()
     if value == "*":
-        if answer is Answer.DENY:
-            return None
-        raise Problem("precondition_required", "to approve, If-Match has to name the ETag of what you looked at")
+        raise Problem("precondition_required", "for this, If-Match has to name the ETag of what you looked at")
     digits = value[1:-1]
     if len(value) > 2 and value[0] == value[-1] == '"' and digits.isascii() and digits.isdigit():
         return int(digits)

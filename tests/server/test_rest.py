@@ -518,6 +518,9 @@ async def test_the_description_names_every_route_and_refusal(client: httpx.Async
     assert set(described["paths"]) == {
         "/v1/approvals",
         "/v1/approvals/{approval_id}",
+        "/v1/approvals/by-call",
+        "/v1/approvals/{approval_id}/claim",
+        "/v1/approvals/{approval_id}/outcome",
         "/v1/approvals/{approval_id}/wait",
         "/v1/approvals/{approval_id}/decision",
         "/v1/approvals/{approval_id}/withdraw",
@@ -531,7 +534,7 @@ async def test_the_description_names_every_route_and_refusal(client: httpx.Async
         "/v1/standing",
         "/v1/standing/{standing_id}/end",
         "/v1/reviews",
-        "/v1/reviews/{act_id}",
+        "/v1/reviews/{subject}",
         "/v1/stats",
     }
     decision = described["paths"]["/v1/approvals/{approval_id}/decision"]["post"]["responses"]

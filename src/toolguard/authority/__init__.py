@@ -12,7 +12,8 @@ from toolguard._core.approval import (
     Verdict,
     is_expired,
 )
-from toolguard._core.call import Person
+from toolguard._core.approver import Escalation, Stage, StandingLimits
+from toolguard._core.call import Assurance, CallRef, Person
 from toolguard._core.policy import ApproverRule
 from toolguard._core.register import BreakGlass, Freeze, StandingApproval
 from toolguard._core.steps import Notice
@@ -22,6 +23,7 @@ from toolguard.authority.deciding import Revealed
 from toolguard.authority.glass import Review
 from toolguard.authority.inert import hides, shown, visible
 from toolguard.authority.reading import Page
+from toolguard.authority.remote import Ended
 from toolguard.authority.standing import StandingView
 from toolguard.authority.stats import ApproverStats, Favours, Stats, near_duplicates, stats_of
 
@@ -31,9 +33,13 @@ __all__ = [
     "Approval",
     "ApproverRule",
     "ApproverStats",
+    "Assurance",
     "Assured",
     "Authority",
     "BreakGlass",
+    "CallRef",
+    "Ended",
+    "Escalation",
     "Favours",
     "Freeze",
     "Grant",
@@ -45,7 +51,9 @@ __all__ = [
     "Revealed",
     "Review",
     "Service",
+    "Stage",
     "StandingApproval",
+    "StandingLimits",
     "StandingTerms",
     "StandingView",
     "State",

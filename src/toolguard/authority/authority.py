@@ -7,6 +7,7 @@ again and judged again, so a verdict is either part of the state, or refused wit
 from __future__ import annotations
 
 from toolguard.authority.deciding import Deciding
+from toolguard.authority.remote import Remote
 from toolguard.authority.reviewing import Reviewing
 from toolguard.authority.standing import Standing
 from toolguard.authority.stats import Figures
@@ -15,10 +16,11 @@ from toolguard.authority.telling import Telling
 __all__ = ["Authority"]
 
 
-class Authority(Telling, Deciding, Standing, Reviewing, Figures):
+class Authority(Telling, Deciding, Standing, Reviewing, Figures, Remote):
     """What the approval service runs. Thread-safe as far as its store and directory are.
 
     ``reading`` lists and shows; ``deciding`` takes verdicts, reveals and proposes; ``ending`` withdraws, revokes,
     resolves and sweeps; ``freezing`` freezes; ``standing`` shows and ends standing approvals; ``glass`` breaks the
-    glass and reviews that; ``reviewing`` signs other reviews; ``telling`` reminds and delivers; ``stats`` counts. All stand on ``base``.
+    glass and reviews that; ``reviewing`` signs other reviews; ``telling`` reminds and delivers; ``stats`` counts; ``remote`` takes
+    what guards without a database ask, claim and report. All stand on ``base``.
     """

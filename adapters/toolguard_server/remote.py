@@ -1,0 +1,109 @@
+"""REST for guards without a database: ask, find, claim, report. A service token only; nothing here decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi.responses import JSONResponse
+
+from toolguard.authority import Approval, Authority, CallRef
+from toolguard.authority.confirm import Confirming
+from toolguard_server.asking import AskBody, ClaimBody, ClaimedShape, HeldShape, OutcomeBody, claimed, grant_of
+from toolguard_server.credentials import Credentials
+from toolguard_server.problems import Problem, more
+from toolguard_server.shapes import describe
+
+__all__ = ["remote_routes"]
+
+Id = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="32 hex digits")]
+Name = Annotated[str, Query(min_length=1, max_length=256)]
+IfMatch = Annotated[str | None, Header(description="the ETag you checked", max_length=64)]
+
+
+def remote_routes(
+    authority: Authority,
+    credentials: Credentials,
+    confirming: Confirming | None,
+    version: Callable[[str | None], int],
+) -> APIRouter:
+    """The routes; ``version`` reads an If-Match."""
+    api = APIRouter()
+
+    def held(approval: Approval, status: int = 200) -> JSONResponse:
+        shape = HeldShape(
+            **describe(approval, authority, can_decide=False).model_dump(), grant=grant_of(approval)
+        ).model_dump()
+        headers = {"ETag": f'"{approval.version}"', "Cache-Control": "no-store"}
+        if status == 201:
+            headers["Location"] = f"/v1/approvals/{approval.id}"
+        return JSONResponse(shape, status_code=status, headers=headers)
+
+    @api.post(
+        "/approvals",
+        status_code=201,
+        response_model=HeldShape,
+        responses=more(s409="another request of this call, or frozen", s413="too large", s429="asked too often"),
+        summary="Ask for an approval (a guard's service token only)",
+    )
+    def ask(request: Request, body: AskBody) -> JSONResponse:
+        return held(authority.request(credentials.actor(request), body.request()), 201)
+
+    @api.get(
+        "/approvals/by-call",
+        response_model=HeldShape,
+        summary="The newest approval of a call (a guard's service token only)",
+    )
+    def by_call(
+        request: Request, run: Name, call_id: Name, ordinal: Annotated[int, Query(ge=0, le=10_000)] = 0
+    ) -> JSONResponse:
+        return held(authority.find(credentials.actor(request), CallRef(run=run, call_id=call_id, ordinal=ordinal)))
+
+    @api.post(
+        "/approvals/{approval_id}/claim",
+        response_model=ClaimedShape,
+        responses=more(
+            s409="not approved, claimed before, or void",
+            s410="expired",
+            s412="not what you checked",
+            s428="no If-Match",
+        ),
+        summary="Take the one execution of an approved call (a guard's service token only)",
+    )
+    def claim(request: Request, approval_id: Id, body: ClaimBody, if_match: IfMatch = None) -> JSONResponse:
+        actor = credentials.actor(request)
+        if request.headers.get("idempotency-key") is not None:
+            raise Problem("invalid", "a claim is given once and never repeated; send it without Idempotency-Key")
+        after = authority.claim(
+            actor,
+            approval_id,
+            version=version(if_match),
+            call_digest=body.call_digest,
+            lease=body.lease,
+            confirm=None if confirming is None else lambda: confirming.confirm(actor, approval_id, body.call_digest),
+        )
+        return JSONResponse(
+            claimed(after).model_dump(), headers={"ETag": f'"{after.version}"', "Cache-Control": "no-store"}
+        )
+
+    @api.post(
+        "/approvals/{approval_id}/outcome",
+        response_model=HeldShape,
+        responses=more(s409="not running", s412="another call"),
+        summary="Say how a claimed call ended (a guard's service token only)",
+    )
+    def outcome(request: Request, approval_id: Id, body: OutcomeBody) -> JSONResponse:
+        actor = credentials.actor(request)
+        return held(
+            authority.outcome(
+                actor,
+                approval_id,
+                call_digest=body.call_digest,
+                ended=body.ended,
+                error=body.error,
+                withheld=body.withheld,
+            )
+        )
+
+    return api
