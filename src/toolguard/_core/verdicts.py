@@ -31,6 +31,7 @@ __all__ = [
     "eligible_for",
     "latest_verdicts",
     "must_reveal",
+    "open_seats",
     "tally",
     "turn_of",
     "waits_for",
@@ -76,6 +77,17 @@ def turn_of(approval: Approval, voter: Voter, at: float) -> tuple[ApproverRule, 
 def waits_for(approval: Approval, rule: ApproverRule) -> bool:
     """Whether ``rule`` still lacks a stage."""
     return _progress(rule, approval.request, latest_verdicts(approval)) < len(rule.stages)
+
+
+def open_seats(approval: Approval, at: float) -> tuple[tuple[frozenset[str], int], ...]:
+    """Of each rule that lacks a stage: the entries its open stage is for, and how many persons that takes in all."""
+    request, given = approval.request, latest_verdicts(approval)
+    stages = [(rule, _progress(rule, request, given)) for rule in request.approver_rules]
+    return tuple(
+        (_open(rule, stage, request, at), max(1, rule.stages[stage].quorum))
+        for rule, stage in stages
+        if stage < len(rule.stages)
+    )
 
 
 def latest_verdicts(approval: Approval) -> tuple[Verdict, ...]:
