@@ -14,6 +14,7 @@ from functools import lru_cache
 from toolguard._core.call import Tool
 from toolguard._core.risk import Evidence
 from toolguard.analysis.notes import CODE, COMMUNICATION, EXFILTRATION, FINANCIAL, HIGH, MEDIUM, note
+from toolguard.analysis.programs import ARGUMENTS, program_of
 from toolguard.analysis.schema import Field, fields_of
 from toolguard.analysis.words import bag, split_words, unmask
 
@@ -23,12 +24,14 @@ __all__ = ["Cues", "cues_of", "kinds_of_name"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cues:
     """``kinds``: name of a declared field (any depth) → the analysers its content needs; ``evidence``: what the schema
-    says; ``tops``: source of such evidence (``schema.sql``) → the arguments it speaks of.
+    says; ``tops``: source of such evidence (``schema.sql``) → the arguments it speaks of; ``program``: the words of a
+    command line that the tool stands for, its arguments being the rest.
     """
 
     kinds: Mapping[str, frozenset[str]]
     evidence: tuple[Evidence, ...]
     tops: Mapping[str, frozenset[str]]
+    program: tuple[str, ...] = ()
 
 
 # Names of arguments that announce a kind of content: the whole name, its last word, or the first of two.
@@ -129,6 +132,11 @@ def _speaks_sql(text: str, tool: Tool, tool_words: frozenset[str]) -> bool:
     return bool(_SQL_TEXT.search(tool.description[:4_000])) and not _NOT_SQL.search(tool.description[:200])
 
 
+_ONLY_EXPLAINS = re.compile(
+    r"\b(?:without (?:running|executing|evaluating)|(?:does|is|will|are) not (?:be )?(?:run|execut|evaluat)\w*|never (?:runs?|execut\w*)) (?:it|them|the (?:quer|statement|code|command|script)\w*)\b",
+    re.IGNORECASE,
+)
+"""The author says that the text it takes is not run. What a call hands over is read all the same."""
 _FREE_FORM = {"sql": "takes free-form SQL", "shell": "takes a free-form command", "code": "takes code to run"}
 
 
@@ -138,10 +146,13 @@ def cues_of(tool: Tool, *, acts: bool = True) -> Cues:
     kinds: dict[str, frozenset[str]] = {}
     evidence: dict[Evidence, None] = {}
     tops: dict[str, frozenset[str]] = {}
+    program = program_of(tool.name)
     for field in fields_of(tool.schema):
         found = _kinds_of_field(field, tool, tool_words)
+        if program and field.free and field.name.lower() in ARGUMENTS and not found & {"sql", "code"}:
+            found = frozenset(("shell",))
         kinds[field.name] = kinds.get(field.name, frozenset()) | found
-        for kind in sorted(found & _FREE_FORM.keys()):
+        for kind in sorted(found & _FREE_FORM.keys()) if not _ONLY_EXPLAINS.search(tool.description[:4_000]) else ():
             source = f"schema.{kind}"
             evidence[note(source, CODE, HIGH, f"argument {field.name!r} {_FREE_FORM[kind]}")] = None
             tops[source] = tops.get(source, frozenset()) | {field.top}
@@ -154,7 +165,8 @@ def cues_of(tool: Tool, *, acts: bool = True) -> Cues:
     if not any(k & _FREE_FORM.keys() for k in kinds.values()):
         for item in _undeclared(tool, tool_words):
             evidence[item] = None
-    return Cues(kinds=kinds, evidence=tuple(evidence), tops=tops)
+    stands = program if any("shell" in found for found in kinds.values()) or not kinds else ()
+    return Cues(kinds=kinds, evidence=tuple(evidence), tops=tops, program=stands)
 
 
 def _undeclared(tool: Tool, tool_words: frozenset[str]) -> Iterator[Evidence]:

@@ -10,7 +10,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from toolguard.analysis.lexicon import DELETE_FAMILY, EFFECTS, FORMS, READ_VERBS, VERBS, WEAK_VERBS
+from toolguard.analysis.lexicon import (
+    DELETE_FAMILY,
+    EFFECTS,
+    FORMS,
+    INFORMS,
+    NOUNS_FIRST,
+    READ_VERBS,
+    VERBS,
+    WEAK_VERBS,
+)
 from toolguard.analysis.words import bag, british_to_american, split_words, unmask
 
 __all__ = ["NameReading", "read_name", "sentence_verbs"]
@@ -65,7 +74,15 @@ def read_name(name: str) -> NameReading:
     if rest and rest[0] not in VERBS and FORMS.get(rest[0], "") not in WEAK_VERBS:
         rest[0] = _base(rest[0]) or rest[0]
     head, where = "", -1
-    if rest:
+    shows = (
+        len(rest) > 1
+        and rest[-1] in INFORMS
+        and rest[0] in NOUNS_FIRST
+        and NOUNS_FIRST.issuperset(VERBS.intersection(rest[:-1]))
+    )
+    if shows:
+        head, where = "show", len(rest) - 1
+    elif rest:
         first, last = _base(rest[0]), _base(rest[-1])
         firm = next((i for i, word in enumerate(rest) if word in VERBS and word not in WEAK_VERBS), -1)
         if first == rest[0] and not (first in WEAK_VERBS and last == rest[-1] and last in _FIRM_ENDS and len(rest) > 1):
@@ -101,6 +118,19 @@ _RUN_A_QUERY = re.compile(
     r"^(?:execut|run|perform|issu)\w*\s+(?:an?\s+|the\s+|one\s+or\s+more\s+)?(?:\w+\s+){0,2}?(?:quer(?:y|ies)|search(?:es)?|look-?ups?)\b",
     re.IGNORECASE,
 )
+# To verify that something holds is to check it; to verify an address may send a letter.
+_ASKS_WHETHER = re.compile(
+    r"^(?:verif|test|confirm|evaluat|assess|determin|ensur)\w*\s+(?:that|whether|if)\b", re.IGNORECASE
+)
+_SHOWS = re.compile(
+    r"^(?:tak|captur|mak|grab)(?:e|es|ing)\s+(?:an?\s+|the\s+)?(?:\w+\s+){0,2}?screenshots?\b", re.IGNORECASE
+)
+# A sentence without a verb that says what is given back: "Current status of a deployment".
+_INFORMS = re.compile(
+    r"^(?:(?:the|an?|all|current|latest|recent|full|short|detailed|daily)\s+)*(?:number|list|status|history|details?|information|info|summary|overview|"
+    r"statistics|stats|names?|versions?|contents?|totals?|rates?|metadata|health|schema)\s+(?:of|for|about|on|per)\s+",
+    re.IGNORECASE,
+)
 _BREAK = re.compile(r"(?<=[a-z\)\]`'\"0-9])[.!?;]\s+(?=[A-Z`*\"'(])|\n+\s*(?:[-*•]\s+)?")
 _SENTENCES = 4
 _READ_LIMIT = 2_000
@@ -119,6 +149,8 @@ def _opening_verbs(sentence: str) -> tuple[str, ...]:
             break
         sentence = shorter
     sentence = _RUN_A_QUERY.sub("query ", sentence, count=1)
+    sentence = _INFORMS.sub("show ", sentence, count=1)
+    sentence = _SHOWS.sub("show", _ASKS_WHETHER.sub("check whether", sentence, count=1), count=1)
     tokens = re.findall(r"[A-Za-z]+(?:-[A-Za-z]+)*|[,/]", sentence)[:24]
     verbs: list[str] = []
     i = 0

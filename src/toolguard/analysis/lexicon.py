@@ -28,8 +28,10 @@ __all__ = [
     "DELETE_FAMILY",
     "EFFECTS",
     "FORMS",
+    "INFORMS",
     "MASS",
     "MONEY_NOUNS",
+    "NOUNS_FIRST",
     "READ_VERBS",
     "SOFT_READ_VERBS",
     "VERBS",
@@ -43,13 +45,13 @@ READ_VERBS: Final = bag(
     "discover wait is has exists select scan peek locate identify look see return display enumerate "
     "diagnose troubleshoot infer predict recognize classify autocomplete geocode suggest recommend "
     "rank rerank rescore audit trace profile measure tell learn know determine examine "
-    "preview validate render probe inquire"
+    "preview validate render probe inquire translate transcribe paraphrase forecast spellcheck geolocate"
 )
 """Verbs of looking. ``ask``, ``review``, ``decode`` and ``resolve`` are left out: they act as often as they look."""
 
 SOFT_READ_VERBS: Final = bag(
-    "verify test poll watch monitor follow load open print generate evaluate convert translate parse format "
-    "extract resolve access obtain optimize snap invoke call apply use pass condition head sample reveal log provide "
+    "verify test poll watch monitor follow load open print generate evaluate convert parse format "
+    "extract resolve access obtain optimize snap invoke call apply use pass track capture condition head sample reveal log provide "
     "perform support reverse match decode manage"
 )
 """Verbs that may look or act: they look when the description begins with a verb of looking."""
@@ -163,6 +165,15 @@ MONEY_NOUNS: Final = bag(
 )
 """To create, place, finalize, cancel or send one of these moves value."""
 
+INFORMS: Final = bag(
+    "status history info information details detail summary overview statistics stats count counts metadata version versions health "
+    "totals metrics contents preview schema changelog screenshot screenshots forecast"
+)
+"""Nouns of knowing: a name made of nouns that ends in one names what it shows."""
+NOUNS_FIRST: Final = bag(
+    "mail email sms order trade payment charge refund transfer message comment call page group price quote account position job build deploy run branch release batch export import backup snapshot mount shell shipment"
+)
+"""Verbs that, before one of `INFORMS`, are nouns: ``mail_stats``, ``order_status``, ``export_formats``."""
 MASS: Final = bag("all every everything entire whole bulk mass recursive cascade wildcard")
 """Many at once."""
 

@@ -25,6 +25,7 @@ from toolguard.analysis.notes import CODE, DESTRUCTIVE, EXFILTRATION, HIGH, MEDI
 from toolguard.analysis.outside import amount_of, money_evidence, recipient_evidence
 from toolguard.analysis.path import path_evidence
 from toolguard.analysis.pointers import pointing
+from toolguard.analysis.programs import ARGUMENTS, command_lines
 from toolguard.analysis.schema import fields_of
 from toolguard.analysis.tool import classify_tool, read_effects
 from toolguard.analysis.url import is_url, url_evidence
@@ -67,12 +68,14 @@ class Plan:
     """The analysers of one tool. Build it once with `analyser_for`; it is safe to share between threads.
 
     ``kinds``: field name → analysers in order. ``()`` leaves it to the shape of the content, ``("closed",)`` skips it.
+    ``program``: what a command line that the arguments hold begins with.
     """
 
     static: Risk
     kinds: Mapping[str, tuple[str, ...]]
     tops: Mapping[str, frozenset[str]]
     reads: bool
+    program: tuple[str, ...] = ()
 
     def judge(self, data: Json) -> tuple[Risk, tuple[Evidence, ...]]:
         """The risk of one call, and what its arguments alone contributed, in one pass."""
@@ -95,7 +98,7 @@ class Plan:
         """What the arguments of one call show, beyond what the tool alone shows. Empty if nothing stands out."""
         if not data:
             return ()
-        found = Findings(reads=self.reads)
+        found = Findings(reads=self.reads, program=self.program)
         try:
             self._arguments(data, found)
             return found.done()
@@ -146,7 +149,7 @@ class Plan:
         elif isinstance(value, list | tuple):
             if "shell" in kinds and value and all(isinstance(v, str) for v in value):
                 _by_kind("shell", shlex.join(value), found)
-                for item in value:
+                for item in value if not self.program else ():
                     if isinstance(item, str) and any(c.isspace() for c in item.strip()):
                         _by_kind("shell", item, found)  # a list of whole commands
                 return
@@ -187,6 +190,7 @@ class Findings:
     """Evidence of one call as it grows. FHIR requests wait for the HTTP method, which may come last."""
 
     reads: bool
+    program: tuple[str, ...] = ()
     method: str = ""
     fhir: list[str] = field(default_factory=list)
     evidence: dict[Evidence, None] = field(default_factory=dict)
@@ -234,6 +238,8 @@ def analyser_for(tool: Tool, static: Risk | None = None) -> Plan:
     cues = cues_of(tool)
     for name, found in cues.kinds.items():
         kinds[name] = _CLOSED if found == {"prose"} else tuple(k for k in _ORDER if k in found)
+    if cues.program and not cues.kinds:
+        kinds.update(dict.fromkeys(ARGUMENTS, ("shell",)))
     for item in fields_of(tool.schema):
         if not item.free and not kinds[item.name]:
             kinds[item.name] = _CLOSED
@@ -241,9 +247,9 @@ def analyser_for(tool: Tool, static: Risk | None = None) -> Plan:
     used = {k for ks in kinds.values() for k in ks} | {e.source.removeprefix("schema.") for e in static.evidence}
     if "sql" in used:
         _warm("sql")
-    if "shell" in used:
+    if "shell" in used or cues.program:
         _warm("shell")
-    return Plan(static=static, kinds=kinds, tops=cues.tops, reads=reads)
+    return Plan(static=static, kinds=kinds, tops=cues.tops, reads=reads, program=cues.program)
 
 
 def _warm(language: str) -> None:
@@ -298,6 +304,8 @@ def _language(kind: str, text: str, found: Findings) -> Iterable[Evidence]:
     if kind == "shell":
         from toolguard.analysis.shell import shell_evidence
 
+        if found.program:
+            return [e for line in command_lines(found.program, text) for e in shell_evidence(line)]
         return shell_evidence(text)
     if kind == "code":
         return code_evidence(text)

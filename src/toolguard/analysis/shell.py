@@ -14,12 +14,23 @@ from dataclasses import dataclass, field
 
 from toolguard._core.risk import Evidence, Risk
 from toolguard.analysis import shell_redirect
-from toolguard.analysis.notes import CODE, CRITICAL, DESTRUCTIVE, HIGH, LOW, MEDIUM, READ, note, risk_of
+from toolguard.analysis.notes import (
+    CODE,
+    CRITICAL,
+    DESTRUCTIVE,
+    EXFILTRATION,
+    HIGH,
+    LOW,
+    MEDIUM,
+    READ,
+    note,
+    risk_of,
+)
 from toolguard.analysis.shell_args import Args
 from toolguard.analysis.shell_cli import ends_something
 from toolguard.analysis.shell_parse import MAX_COMMANDS, Command, Word, parse_shell
 from toolguard.analysis.shell_programs import INTERPRETERS, SHELLS, program_evidence
-from toolguard.analysis.shell_wrappers import unwrap
+from toolguard.analysis.shell_wrappers import REMOTE, unwrap
 from toolguard.analysis.words import bag, unmask
 
 __all__ = ["MAX_SHELL", "classify_shell", "shell_evidence", "shell_facts", "warm"]
@@ -188,6 +199,8 @@ def _command(command: Command, reading: Reading, depth: int, functions: frozense
         reading.say(item)
     for program in layers.programs:
         reading.programs[program] = None
+    if command.piped_in and (command.stdin is None or command.stdin_dynamic) and not REMOTE.isdisjoint(layers.programs):
+        reading.say(note(_SOURCE, EXFILTRATION, HIGH, "it sends what another command gives to another machine"))
     for text in layers.scripts:
         _script(text, reading, depth + 1)
     for inner in layers.commands:

@@ -26,10 +26,11 @@ from toolguard.analysis.notes import (
     WRITE,
     note,
 )
+from toolguard.analysis.path import is_temporary
 from toolguard.analysis.shell_args import Args
 from toolguard.analysis.words import bag, split_words
 
-__all__ = ["cli_evidence", "ends_something"]
+__all__ = ["CLOUD_CLIS", "cli_evidence", "ends_something"]
 
 _SOURCE = "args.shell"
 _LOOKS = READ_VERBS | bag(
@@ -67,6 +68,15 @@ _DRY = (
     "--just-print",
     "--validate-only",
 )
+_FILE_ENDS = frozenset(("-rm", "-rmr", "-rmdir", "-del", "-expunge"))
+"""Sub-commands in the clothes of flags (``hdfs dfs -rm``)."""
+_GLUED_END = re.compile(
+    r"^(?:delete|destroy|remove|purge|erase|uninstall|terminate|unregister|wipe)(?=[a-z]{4})(?!d[-_]|dl)"
+)
+"""A verb of ending and its object written as one word (``deletelocalsnapshots``)."""
+_QUESTIONS = frozenset(("can-i", "who-can", "whocan", "simulate-principal-policy"))
+"""Sub-commands that only ask whether something would be allowed; what follows is not done."""
+_TOKEN_VERBS = frozenset(("print-access-token", "print-identity-token", "get-access-token", "get-secret-value"))
 _END_FLAGS = re.compile(
     r"^--?(?:delete|remove|destroy|purge|prune|wipe|drop|erase|reset|cleanup|clean|truncate|force-(?:delete|destroy|reset|recreate|conflicts)|remove-all|nuke|terminate|revoke|unregister)(?:$|[-=A-Z])"
 )
@@ -90,7 +100,8 @@ def cli_evidence(args: Args) -> Iterator[Evidence]:
         from toolguard.analysis.shell_net import request_evidence
 
         yield from request_evidence(method.text, " ".join(w.text for w in args.positional))
-    found = list(_verb(args, _subject(args)))
+    subject = _subject(args)
+    found = [*_verb(args, subject), *_secrets(args, subject), *_carried_sql(args), *_copied(args, subject)]
     if _ENDS.intersection(split_words(args.program)) and not any(e.level is LOW for e in found):
         found.append(note(_SOURCE, DESTRUCTIVE, HIGH, "the program's name says that it deletes"))
     found += list(_flags(args))
@@ -103,6 +114,50 @@ def cli_evidence(args: Args) -> Iterator[Evidence]:
         yield note(_SOURCE, CODE, MEDIUM, "it runs a program of which nothing is known")
 
 
+_CARRIERS = ("-c", "-e", "-q", "-Q", "--execute", "--command", "--query", "--sql", "--eval", "--statement")
+_SQL_TEXT = re.compile(
+    r"\s*(?:select\b.+\bfrom|delete\s+from|drop\s+\w+|truncate\s+\w+|update\s+\S+\s+set|insert\s+into|alter\s+\w+|grant\s+\w+|revoke\s+\w+|create\s+\w+)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def _carried_sql(args: Args) -> Iterator[Evidence]:
+    """SQL that a program of which nothing is known is given to run (``cqlsh -e 'DROP KEYSPACE k'``)."""
+    text = args.value_of(_CARRIERS)
+    if text is not None and " " in text.text and _SQL_TEXT.match(text.text):
+        from toolguard.analysis.sql import sql_evidence
+
+        yield from sql_evidence(text.text)
+
+
+_STORAGE = re.compile(r"^(?:s3|gs|az|abfss?|wasbs?|oss|cos|b2|swift)://")
+
+
+def _copied(args: Args, words: list[str]) -> Iterator[Evidence]:
+    """``aws s3 cp … s3://…``: files that go to storage elsewhere, or come from there."""
+    if not {"cp", "mv", "copy", "sync", "upload", "put"}.intersection(words[:3]):
+        return
+    places = [w.text for w in args.positional]
+    if places and _STORAGE.match(places[-1]):
+        outside = any(p.startswith(("/", "~")) and not is_temporary(p) for p in places[:-1])
+        yield note(_SOURCE, EXFILTRATION, HIGH if outside else MEDIUM, "it copies files to storage elsewhere")
+    else:
+        yield note(_SOURCE, WRITE, MEDIUM, "it copies or moves files")
+
+
+def _secrets(args: Args, words: list[str]) -> Iterator[Evidence]:
+    """A secret or token that is shown in clear, where a session's log keeps it."""
+    shown = args.has("-o", "--output", "--template") or "-o" in args.long_values
+    asked = words[:1] in (["get"], ["describe"]) and any(w.split("/")[0] in ("secret", "secrets") for w in words[1:3])
+    if (asked and shown and words[0] == "get") or words[-2:] == ["auth", "token"] or _TOKEN_VERBS.intersection(words):
+        yield note(_SOURCE, EXFILTRATION, HIGH, "it shows a secret in clear")
+
+
+CLOUD_CLIS = _CODE_CLIS | bag(
+    "kubectl oc docker podman nerdctl aws gcloud az gh glab eksctl doctl heroku flyctl vercel netlify wrangler vault consul etcdctl velero istioctl kubeadm "
+    "minikube op bq rclone fastly supabase neonctl planetscale turso rabbitmqctl rabbitmqadmin restic borg"
+)
+"""Command-line programs whose sub-commands change what runs elsewhere."""
 # Programs known to honour a dry run; of others it is only believed.
 _DRY_KNOWN = bag(
     "kubectl oc helm terraform tofu pulumi aws gcloud az ansible ansible-playbook docker argocd flux eksctl velero"
@@ -148,7 +203,12 @@ def _verb(args: Args, words: list[str]) -> Iterator[Evidence]:
         if not parts:
             continue
         context = (*split_words(args.program), *(p for w in [*seen, word] for p in split_words(w)))
+        if word in _QUESTIONS:
+            yield note(_SOURCE, READ, LOW, "it asks whether something would be allowed")
+            return
         ends = next((p for p in (word, *(parts if len(parts) <= 5 else parts[:1])) if p in _ENDS), None)
+        if not ends and (glued := _GLUED_END.match(word)):
+            ends = glued.group()
         looks = word in _LOOKS or parts[0] in _LOOKS
         first = parts[0]
         # "backup delete", "images delete": what could be a verb is a noun if the next word is a plain verb.
@@ -252,7 +312,7 @@ def _everything(args: Args, context: tuple[str, ...], verb: str) -> bool:
 
 def _flags(args: Args) -> Iterator[Evidence]:
     for flag in sorted(args.flags):
-        if len(flag) > 4 and _END_FLAGS.match(flag):
+        if (len(flag) > 4 and _END_FLAGS.match(flag)) or flag in _FILE_ENDS:
             yield note(_SOURCE, DESTRUCTIVE, HIGH, "a flag of it says that it deletes")
             return
     if args.program in ("docker", "podman", "nerdctl"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from toolguard._core.risk import Evidence
@@ -38,11 +39,18 @@ READERS = bag(
 )
 
 
+_SECRET_VARIABLE = re.compile(
+    r"(?:^|\$\{?)[A-Z0-9_]*(?:SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|PRIVATE_KEY|CREDENTIALS?)[A-Z0-9_]*(?:\}|\W|$)"
+)
+
+
 def read(args: Args) -> Iterator[Evidence]:
     yield only_looks()
     for word in args.positional:
         if is_credential_path(word.text):
             yield say(EXFILTRATION, HIGH, "it reads a file of keys or passwords")
+        elif args.program in ("echo", "printf", "printenv") and _SECRET_VARIABLE.search(word.text):
+            yield say(EXFILTRATION, HIGH, "it prints a variable whose name says that it is secret")
     if args.program == "find" and args.has("-delete"):
         yield say(DESTRUCTIVE, HIGH, "it deletes everything a search finds")
     if args.program in ("find", "fd") and args.has("-fprint", "-fprintf", "-fls"):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from toolguard._core.risk import Evidence
-from toolguard.analysis.notes import CODE, DESTRUCTIVE, HIGH, LOW, MEDIUM, READ, WRITE, note
+from toolguard.analysis.notes import CODE, DESTRUCTIVE, EXFILTRATION, HIGH, LOW, MEDIUM, READ, WRITE, note
 from toolguard.analysis.shell_args import Args
 from toolguard.analysis.shell_parse import Command, Word
 from toolguard.analysis.words import bag
@@ -54,7 +55,15 @@ def evidence(args: Args, _: Command) -> Iterator[Evidence]:
     ):
         yield note(_SOURCE, CODE, HIGH, "it runs a program to fetch")
         return
+    if verb == "push" and (inner.has("--all") or any(_elsewhere(w.text) for w in inner.positional[1:2])):
+        yield note(_SOURCE, EXFILTRATION, HIGH, "it sends a repository to an address or every branch of it")
+        return
     yield note(_SOURCE, WRITE, MEDIUM, "it changes a repository")
+
+
+def _elsewhere(remote: str) -> bool:
+    """Whether a remote is written out as an address rather than named."""
+    return "://" in remote or bool(re.match(r"^[\w.-]+@[\w.-]+:", remote))
 
 
 def _runs(text: str) -> bool:

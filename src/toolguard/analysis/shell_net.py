@@ -20,7 +20,7 @@ from toolguard.analysis.notes import (
     WRITE,
     note,
 )
-from toolguard.analysis.path import is_credential_path, is_startup_path, is_system_path
+from toolguard.analysis.path import is_credential_path, is_startup_path, is_system_path, is_temporary
 from toolguard.analysis.shell_args import Args
 from toolguard.analysis.shell_parse import Command, Word
 from toolguard.analysis.url import is_url, url_evidence
@@ -251,7 +251,8 @@ def _copy(args: Args) -> Iterator[Evidence]:
     if (names and is_startup_path(names[-1])) or (len(names) > 1 and is_system_path(names[-1])):
         yield note(_SOURCE, DESTRUCTIVE, HIGH, "it writes over system files")
     if remote and remote[-1]:
-        whole = any(n in ("/", "~", "/home", "/etc", ".", "/var") for n in names[:-1])
+        # What stands outside the working directory is hardly what was built there.
+        whole = any(n in ("~", ".") or (n.startswith(("/", "~/")) and not is_temporary(n)) for n in names[:-1])
         yield note(_SOURCE, EXFILTRATION, HIGH if secret or whole else MEDIUM, "it copies files to another machine")
     else:
         yield note(_SOURCE, WRITE, MEDIUM, "it copies files")

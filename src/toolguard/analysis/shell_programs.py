@@ -26,7 +26,7 @@ from toolguard.analysis.shell_parse import Command
 from toolguard.analysis.shell_rules import Rule, fixed
 from toolguard.analysis.words import bag
 
-__all__ = ["INTERPRETERS", "SHELLS", "program_evidence"]
+__all__ = ["INTERPRETERS", "KNOWN", "SHELLS", "program_evidence"]
 
 SHELLS = bag("sh bash zsh dash ash ksh mksh fish csh tcsh rbash")
 INTERPRETERS: dict[str, tuple[str, ...]] = {
@@ -129,3 +129,6 @@ _add(fixed(FINANCIAL, HIGH, "it handles money"), "bitcoin-cli ethkey geth lncli"
 _add(shell_git.evidence, "git hub")
 for _name in shell_net.PROGRAMS:
     _RULES[_name] = shell_net.evidence
+
+KNOWN = frozenset(_RULES)
+"""Programs that have a rule."""

@@ -77,17 +77,26 @@ _PACKAGE_LOOKS = bag(
 _RUNS = bag("run exec test start build dlx x bench fmt lint clippy doc compile package create init new")
 
 
+_BUILDERS = bag("cargo go gradle mvn make ninja dotnet mix stack cabal just task")
+_RUNS_FETCHED = bag("npx bunx pipx easy_install")
+_FETCHES = bag("install add i dlx exec x")
+
+
 def package(args: Args, _: Command) -> Iterator[Evidence]:
     names = [w.text.lower() for w in args.words[:6]]
     if args.has("--dry-run", "--simulate", "--just-print"):
         yield say(READ, LOW, "it only shows what it would do")
+    elif args.program in _BUILDERS and names[:1] == ["clean"]:
+        yield say(WRITE, MEDIUM, "it removes what can be built again")
     elif any(n in _REMOVES for n in names) and not {"cache"} & set(names):
         yield say(DESTRUCTIVE, HIGH, "it removes or withdraws packages")
     elif "publish" in names or "upload" in names:
         yield say(EXFILTRATION, HIGH, "it publishes a package")
     elif any(n in _PACKAGE_LOOKS for n in names):
         yield only_looks()
-    elif any("://" in n or n.startswith("git+") for n in names) and "install" in names:
+    elif any("://" in n or n.startswith("git+") for n in names) and (
+        args.program in _RUNS_FETCHED or _FETCHES.intersection(names)
+    ):
         yield say(CODE, HIGH, "it installs code from an address")
     else:
         yield say(

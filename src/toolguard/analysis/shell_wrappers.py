@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass, field
 
 from toolguard._core.risk import Evidence
-from toolguard.analysis.notes import CODE, EXFILTRATION, HIGH, MEDIUM, PRIVILEGE, note
+from toolguard.analysis.notes import CODE, DESTRUCTIVE, EXFILTRATION, HIGH, MEDIUM, PRIVILEGE, note
 from toolguard.analysis.shell_parse import Word
 from toolguard.analysis.words import bag
 
-__all__ = ["Layers", "unwrap"]
+__all__ = ["REMOTE", "Layers", "unwrap"]
 
 _SOURCE = "args.shell"
 _MAX_LAYERS = 12
@@ -67,7 +67,7 @@ _WRAPPERS: dict[str, frozenset[str]] = {
 _SKIP = {"timeout": 1, "flock": 1, "chroot": 1, "taskset": 1, "chrt": 1, "faketime": 1}
 _ONLY_WITH = {"op": "run", "uv": "run"}
 _AS_ROOT = frozenset(("sudo", "doas", "runuser", "nsenter", "chroot", "pkexec"))
-_REMOTE = frozenset(("ssh", "mosh", "rsh"))
+REMOTE = frozenset(("ssh", "mosh", "rsh"))
 _SHELL_LINE = frozenset(("su", "watch", "flock", "script", "parallel", "runuser"))
 
 
@@ -109,7 +109,7 @@ def _peel(words: list[Word], layers: Layers, depth: int) -> None:
     if name == "find":
         _find(words, layers, depth)
         return
-    if name in _REMOTE:
+    if name in REMOTE:
         _remote(words, layers)
         return
     if name in ("docker", "podman", "nerdctl", "kubectl", "oc", "docker-compose", "lxc") and _inside(
@@ -136,6 +136,8 @@ def _peel(words: list[Word], layers: Layers, depth: int) -> None:
             layers.scripts.append(split)
             return
         inner = _after(words, name)
+        if name in ("xargs", "parallel") and inner and _name(inner[0]) in ("rm", "unlink", "shred"):
+            layers.evidence.append(note(_SOURCE, DESTRUCTIVE, HIGH, "it deletes whatever a list names"))
         if inner:
             if name == "watch" or (name == "parallel" and len(inner) == 1):
                 layers.scripts.append(" ".join(w.text for w in inner))

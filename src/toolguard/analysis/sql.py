@@ -30,7 +30,7 @@ MAX_STATEMENTS = 50
 MAX_WORDS = 3_000
 """Words of SQL (a token each). Beyond, no syntax tree is built."""
 _SOURCE = "args.sql"
-_DIALECTS = ("postgres", "mysql", "tsql", "oracle", "snowflake", "bigquery")
+_DIALECTS = ("postgres", "mysql", "tsql", "oracle", "snowflake", "bigquery", "sqlite")
 """Tried in this order where the first does not read a text."""
 
 _quiet: ContextVar[bool] = ContextVar("toolguard_sql_quiet", default=False)
@@ -180,11 +180,14 @@ _EXPLAINED = re.compile(
 )
 
 
+_SWALLOWERS = ("COMMAND", "SHOW", "RENAME", "FETCH")
+
+
 def _opened(parser: Any, tokens: list[Any], dialect: str) -> list[Any]:
     """``tokens`` with the tail of EXPLAIN, CALL, DO … opened, which the tokenizer hands over as one string."""
     out: list[Any] = []
     for i, token in enumerate(tokens):
-        swallowed = token.token_type.name == "STRING" and i > 0 and tokens[i - 1].token_type.name in ("COMMAND", "SHOW")
+        swallowed = token.token_type.name == "STRING" and i > 0 and tokens[i - 1].token_type.name in _SWALLOWERS
         if swallowed and tokens[i - 1].text.upper() != "EXECUTE":
             out += parser.tokenize(token.text, read=dialect)
         else:

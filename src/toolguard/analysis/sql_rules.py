@@ -107,6 +107,13 @@ _FIRST: dict[str, tuple[RiskClass, RiskLevel, str]] = {
     "DECLARE": (CODE, HIGH, "runs a block of code"),
     "PREPARE": (CODE, HIGH, "prepares dynamic SQL"),
     "HANDLER": (READ, MEDIUM, "reads a table directly"),
+    "LIST": (READ, LOW, "lists files of a stage"),
+    "LS": (READ, LOW, "lists files of a stage"),
+    "CHECK": (READ, LOW, "checks a table"),
+    "CHECKSUM": (READ, LOW, "checks a table"),
+    "SUMMARIZE": (READ, LOW, "shows figures of a table"),
+    "REMOVE": (DESTRUCTIVE, HIGH, "removes files of a stage"),
+    "RM": (DESTRUCTIVE, HIGH, "removes files of a stage"),
     "INSTALL": (CODE, HIGH, "installs code"),
     "UNINSTALL": (CODE, HIGH, "removes installed code"),
     "ATTACH": (CODE, HIGH, "attaches a database file"),
@@ -177,6 +184,13 @@ _PHRASES: tuple[tuple[re.Pattern[str], RiskClass, RiskLevel, str], ...] = tuple(
             HIGH,
             "changes users, roles or policies",
         ),
+        (
+            r"(?:SET|UNSET|ADD|DROP|DETACH|ATTACH) (?:(?:ALL )?(?:MASKING|ROW ACCESS|PROJECTION|NETWORK|PASSWORD|SESSION) POLIC(?:Y|IES)|NETWORK_POLICY)",
+            PRIVILEGE,
+            HIGH,
+            "changes what protects rows or columns",
+        ),
+        (r"USE (?:SECONDARY )?ROLES?", PRIVILEGE, HIGH, "changes identity"),
         (r"(?:OWNER TO|SET OWNER|AUTHORIZATION)", PRIVILEGE, HIGH, "changes an owner"),
         (r"(?:DISABLE|ENABLE|NO FORCE|FORCE) ROW LEVEL SECURITY", PRIVILEGE, HIGH, "changes row security"),
         (r"(?:DISABLE|ENABLE) (?:TRIGGER|RULE)", PRIVILEGE, HIGH, "switches triggers"),
@@ -279,9 +293,37 @@ def judge(words: list[str]) -> Verdict:
             evidence += judge(rest).evidence if rest else ()
             evidence += _unbounded(rest)
         return Verdict(kind="explain", evidence=tuple(evidence), needs_tree=False)
-    if first == "PRAGMA" and "=" not in words and "(" not in words:
-        evidence = [note(_SOURCE, READ, LOW, "it reads a setting")]
+    if first == "PRAGMA":
+        evidence = [_pragma(words)]
+    elif first in ("BEGIN", "START") and len(words) > 1 and words[1] not in _TRANSACTION:
+        evidence.append(note(_SOURCE, CODE, HIGH, "it runs a block of code"))
     return Verdict(kind=first.lower() if first != "(" else "select", evidence=tuple(evidence), needs_tree=needs_tree)
+
+
+# What may follow BEGIN or START where a transaction begins, not a block of code.
+_TRANSACTION = bag(
+    "TRANSACTION WORK TRAN ISOLATION READ NOT DEFERRABLE DEFERRED IMMEDIATE EXCLUSIVE CONCURRENT DISTRIBUTED"
+)
+# SQLite: settings that only tune or name something. Whatever else is set may switch a safeguard off.
+_TUNING = bag(
+    "CACHE_SIZE CACHE_SPILL TEMP_STORE MMAP_SIZE BUSY_TIMEOUT PAGE_SIZE ENCODING CASE_SENSITIVE_LIKE USER_VERSION APPLICATION_ID "
+    "AUTO_VACUUM WAL_AUTOCHECKPOINT ANALYSIS_LIMIT THREADS OPTIMIZE WAL_CHECKPOINT SHRINK_MEMORY COUNT_CHANGES FULL_COLUMN_NAMES "
+    "INCREMENTAL_VACUUM QUERY_ONLY"
+)
+_PRAGMA_READS = ("_INFO", "_XINFO", "_LIST", "_CHECK")
+_SAFE_VALUES = bag("ON TRUE YES 1 WAL FULL EXTRA")
+_OPENING = bag("WRITABLE_SCHEMA IGNORE_CHECK_CONSTRAINTS TRUSTED_SCHEMA READ_UNCOMMITTED DEFER_FOREIGN_KEYS")
+
+
+def _pragma(words: list[str]) -> Evidence:
+    """What a PRAGMA does: ``PRAGMA [schema.]name [= value | (value)]``."""
+    rest = words[3:] if words[2:3] == ["."] else words[1:]
+    name, given = rest[0] if rest else "", rest[1:]
+    if not given or name.endswith(_PRAGMA_READS):
+        return note(_SOURCE, READ, LOW, "it reads a setting")
+    if name in _TUNING or (name not in _OPENING and _SAFE_VALUES.intersection(given)):
+        return note(_SOURCE, WRITE, MEDIUM, "it changes a setting")
+    return note(_SOURCE, PRIVILEGE, HIGH, "it may switch a safeguard off")
 
 
 _EXPLAINS = ("EXPLAIN", "DESCRIBE", "DESC")

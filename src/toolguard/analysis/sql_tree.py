@@ -81,7 +81,7 @@ _FUNCTIONS: tuple[tuple[RiskClass, RiskLevel, str, str], ...] = (
         (
             "pg_terminate_backend pg_cancel_backend pg_reload_conf pg_rotate_logfile pg_switch_wal "
             "pg_promote pg_drop_replication_slot pg_create_restore_point sleep pg_sleep* benchmark dbms_lock* waitfor pg_advisory_lock* get_lock "
-            "lo_unlink pg_stat_reset* pg_wal_replay_pause pg_logical_slot_get_changes"
+            "setval lo_unlink pg_stat_reset* pg_wal_replay_pause pg_logical_slot_get_changes"
         ),
     ),
     (
@@ -97,7 +97,7 @@ _FUNCTIONS: tuple[tuple[RiskClass, RiskLevel, str, str], ...] = (
         WRITE,
         MEDIUM,
         "changes a sequence or an object",
-        "setval nextval lo_create lo_put lowrite lo_from_bytea pg_notify",
+        "nextval lo_create lo_put lowrite lo_from_bytea pg_notify",
     ),
 )
 _SEEN: dict[str, tuple[RiskClass, RiskLevel, str]] = {}
@@ -182,7 +182,7 @@ def _change(node: Any, exp: Any, say: Say) -> None:
     where = node.args.get("where")
     if where is None:
         say(note(_SOURCE, DESTRUCTIVE, CRITICAL, f"it {word} every row: there is no condition"))
-    elif _always(where.this, exp):
+    elif _always(where.this, exp) or _every_own(node, where.this, exp):
         say(note(_SOURCE, DESTRUCTIVE, CRITICAL, f"it {word} every row: the condition is always true"))
     elif not _selective(where.this, exp):
         say(note(_SOURCE, DESTRUCTIVE, HIGH, f"it {word} many rows: the condition hardly narrows them"))
@@ -218,6 +218,17 @@ def _always(node: Any, exp: Any) -> bool:
         inner = node.find(exp.Select)
         return inner is not None and inner.args.get("where") is None
     return False
+
+
+def _every_own(change: Any, node: Any, exp: Any) -> bool:
+    """``DELETE FROM t WHERE id IN (SELECT id FROM t)``: the condition picks what the table itself holds, all of it."""
+    node = node.unnest() if hasattr(node, "unnest") else node
+    query = node.args.get("query") if isinstance(node, exp.In) else None
+    inner = query.find(exp.Select) if query is not None else None
+    if inner is None or any(inner.args.get(key) for key in ("where", "limit", "joins", "having", "group")):
+        return False
+    tables = list(inner.find_all(exp.Table))
+    return len(tables) == 1 and tables[0].name.lower() == getattr(change.this, "name", "").lower()
 
 
 def _never(node: Any, exp: Any) -> bool:

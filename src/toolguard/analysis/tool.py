@@ -15,6 +15,8 @@ from toolguard.analysis.words import bag, unmask
 
 __all__ = ["classify_tool", "read_effects"]
 
+UNSAID = "nothing says that it only reads"
+
 
 # Sentences by which an author warns. They speak about this tool wherever they stand in the description.
 _WARNINGS = (
@@ -71,7 +73,10 @@ def classify_tool(tool: Tool) -> Risk:
     do; `classify_call` replaces it by what the argument of one call does.
     """
     found = read_effects(tool.name, tool.description)
-    found += cues_of(tool, acts=any(e.risk_class is not READ for e in found)).evidence
+    cues = cues_of(tool, acts=any(e.risk_class is not READ for e in found))
+    if cues.program and cues.kinds:
+        found = [e for e in found if e.text != UNSAID]  # its arguments will say what it does
+    found += cues.evidence
     hints = tool.annotations
     if hints.trusted:
         found = _lowered(found, hints)
@@ -112,7 +117,7 @@ def read_effects(name: str, description: str, *, source: str = "name") -> list[E
     found = [*_from_name(reading, source, lead), *_from_description(reading, sentences, lead)]
     found += _from_warnings(description)
     if not found or (all(e.risk_class is READ for e in found) and not _looks(reading, lead)):
-        found.append(note(source, WRITE, MEDIUM, "nothing says that it only reads"))
+        found.append(note(source, WRITE, MEDIUM, UNSAID))
     return found
 
 
