@@ -31,6 +31,7 @@ from toolguard.errors import (
     StoreError,
     ToolguardError,
 )
+from toolguard.keys.content import keep_contents
 from toolguard.ports import (
     Clock,
     CredentialProvider,
@@ -92,7 +93,7 @@ class Hands:
             case s.NewId():
                 return self.ids.new()
             case s.Commit(change):
-                records = self.store.commit(change)
+                records = self.store.commit(keep_contents(change, self.sealer))
                 self._tell(records)
                 return records
             case s.Inspect(value, origin, schema):

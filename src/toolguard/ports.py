@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from toolguard._core.approval import Approval, Grant, State
-from toolguard._core.audit import AuditRecord, Kind
+from toolguard._core.audit import AuditRecord, Kept, Kind
 from toolguard._core.call import CallRef, Json, Person, Tool
 from toolguard._core.checkpoint import Checkpoint
 from toolguard._core.history import Ask
@@ -324,6 +324,14 @@ class Store(Protocol):
         """Forget marks that nothing needs any more, of every tenant; how many. For the sweeper, not for guards."""
         ...
 
+    def contents(self, tenant: str, ids: Sequence[str]) -> Mapping[str, Kept]:
+        """What is kept beside records of the tenant, by id; what is not there (any more) is left out."""
+        ...
+
+    def content_ids(self, tenant: str, after: str = "", limit: int = 5000) -> Sequence[str]:
+        """Ids of everything that is kept of the tenant, in order."""
+        ...
+
     def given(self, tenant: str, person: str, since: float) -> int:
         """How many times a person said yes since ``since`` (UTC seconds)."""
         ...
@@ -398,7 +406,9 @@ class Directory(Protocol):
         ...
 
     def duty(self, tenant: str, name: str, *, at: float) -> frozenset[str]:
-        """Persons who may do what one duty is for: ``freeze``, ``freeze_all``, ``review`` or ``resolve``."""
+        """Persons who may do what one duty is for: ``freeze``, ``freeze_all``, ``review``, ``resolve``,
+        ``redact`` or ``hold``.
+        """
         ...
 
     def tenants(self) -> tuple[str, ...]:

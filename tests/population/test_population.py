@@ -95,6 +95,10 @@ ODD: list[tuple[str, Kind, dict[str, object]]] = [
     ("standing_approval", Kind.ACT_RECORDED, {"toolguard.act.kind": "standing"}),
     ("store_set_back", Kind.ACT_RECORDED, {"toolguard.act.kind": "restored"}),
     ("frozen", Kind.ACT_RECORDED, {"toolguard.act.kind": "freeze"}),
+    ("content_opened", Kind.CONTENT_OPENED, {}),
+    ("content_redacted", Kind.CONTENT_REDACTED, {}),
+    ("content_redacted", Kind.ACT_RECORDED, {"toolguard.act.kind": "hold"}),
+    ("content_redacted", Kind.ACT_RECORDED, {"toolguard.act.kind": "hold_lifted"}),
     ("credential_refused", Kind.CREDENTIAL_REFUSED, {}),
     ("span_parked", Kind.SPAN_PARKED, {}),
 ]

@@ -30,6 +30,8 @@ HOT = [
     "RECORDS_OF_CALL",
     "MARKED",
     "PRUNE_MARKS",
+    "CONTENTS",
+    "CONTENT_IDS",
 ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from toolguard._core.approval import Approval, Request
@@ -21,8 +21,10 @@ from toolguard._core.policy import Decision
 from toolguard._core.risk import Risk, RiskClass, RiskLevel
 from toolguard._core.vault import Token
 
-__all__ = ["Scope", "Trail", "approval_body", "counts", "found_risk", "label"]
+__all__ = ["Scope", "Trail", "approval_body", "counts", "found_risk", "label", "with_content"]
 
+MOST_KEPT = 65_536
+"""Characters of arguments or of a result that are kept, where they are."""
 MOST_SHOWN = 4096
 """Characters of arguments or of a result that a span shows, where it shows them."""
 _SAFE = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
@@ -42,6 +44,8 @@ class Scope:
     """What every record of the session says, worked out once."""
     content: bool = False
     """Whether spans may show masked arguments and results (`Draft.aside`)."""
+    keep: bool = False
+    """Whether the same is kept beside records, sealed (`Draft.keep`)."""
 
     @classmethod
     def of(
@@ -54,6 +58,7 @@ class Scope:
         parent_id: str,
         detector_version: str = "",
         content: bool = False,
+        keep: bool = False,
     ) -> Scope:
         base = {
             "gen_ai.operation.name": "execute_tool",
@@ -73,6 +78,7 @@ class Scope:
             detector_version=detector_version,
             base=base,
             content=content,
+            keep=keep,
         )
 
 
@@ -345,10 +351,16 @@ def _evidence(decision: Decision) -> dict[str, Json]:
     }
 
 
-def shown(value: Json) -> str:
-    """Masked content as a span may show it: canonical JSON of at most `MOST_SHOWN` characters."""
-    text = canonical(value).decode()
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}… ({len(text)} characters)"
+def with_content(draft: Draft, scope: Scope, name: str, masked: Json) -> Draft:
+    """The draft with masked content under ``name``, as far as spans may show it and as far as it is kept."""
+    text = canonical(masked).decode()
+    if scope.content:
+        draft = replace(draft, aside={name: _cut(text, MOST_SHOWN)})
+    return replace(draft, keep=canonical({name: _cut(text, MOST_KEPT)}).decode()) if scope.keep else draft
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
 
 
 def _asked(request: Request | None) -> dict[str, Json]:

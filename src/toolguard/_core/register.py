@@ -27,6 +27,8 @@ __all__ = [
     "BreakGlass",
     "Freeze",
     "Heads",
+    "Hold",
+    "Redaction",
     "Register",
     "Registers",
     "StandingApproval",
@@ -59,6 +61,14 @@ class ActKind(StrEnum):
     """A person asked for other arguments instead."""
     RESTORED = "restored"
     """A store that had been set back was taken into use again."""
+    HOLD = "hold"
+    """Legal hold: what is kept of a call, a session, a person or the tenant is not redacted."""
+    HOLD_LIFT_PROPOSED = "hold_lift_proposed"
+    HOLD_LIFTED = "hold_lifted"
+    """A hold was lifted, by another person than the one who proposed it."""
+    REDACTION_PROPOSED = "redaction_proposed"
+    REDACTED = "redacted"
+    """Kept contents were deleted, with their keys: proposed by one person, confirmed by another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +222,35 @@ class BreakGlass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """What is kept of ``target`` (see `Redaction`) stays. ``lift_by`` has proposed to lift it, ``""``: nobody has."""
+
+    id: str
+    scope: str
+    target: str
+    person: str
+    at: float
+    reason: str = ""
+    lift_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redaction:
+    """``person`` proposed to delete ``contents``: all that was kept then of ``target``.
+
+    ``scope``: ``record`` (target ``LOG:NUMBER``), ``call``, ``session``, ``person``; of a hold also ``tenant``.
+    """
+
+    id: str
+    scope: str
+    target: str
+    contents: tuple[str, ...]
+    person: str
+    at: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Register:
     """The acts of one tenant up to ``n``, folded. ``last`` is the hash of the last one."""
 
@@ -226,6 +265,9 @@ class Register:
     """Acts and calls that somebody else has looked at."""
     editors: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Run → who proposed other arguments in it: they approve nothing that comes of it."""
+    legal_holds: Mapping[str, Hold] = field(default_factory=dict)
+    redactions: Mapping[str, Redaction] = field(default_factory=dict)
+    """Those that were proposed and not carried out."""
     restored: float = 0.0
     """When a store that had been set back was last taken into use again (UTC seconds)."""
 
@@ -339,6 +381,50 @@ def _restored(register: Register, act: Act) -> Register:
     return replace(register, restored=max(register.restored, act.at))
 
 
+def _hold(register: Register, act: Act) -> Register:
+    hold = Hold(
+        id=act.id,
+        scope=_text(act, "scope"),
+        target=_text(act, "target"),
+        person=act.person,
+        at=act.at,
+        reason=_text(act, "reason"),
+    )
+    return replace(register, legal_holds={**register.legal_holds, act.id: hold})
+
+
+def _hold_lift_proposed(register: Register, act: Act) -> Register:
+    hold = register.legal_holds[_text(act, "hold")]
+    return replace(register, legal_holds={**register.legal_holds, hold.id: replace(hold, lift_by=act.person)})
+
+
+def _hold_lifted(register: Register, act: Act) -> Register:
+    hold = register.legal_holds[_text(act, "hold")]
+    if hold.lift_by in ("", act.person):
+        raise ValueError  # it takes two
+    return replace(register, legal_holds={k: h for k, h in register.legal_holds.items() if k != hold.id})
+
+
+def _redaction_proposed(register: Register, act: Act) -> Register:
+    proposed = Redaction(
+        id=act.id,
+        scope=_text(act, "scope"),
+        target=_text(act, "target"),
+        contents=tuple(str(name) for name in act.body["contents"]),
+        person=act.person,
+        at=act.at,
+        reason=_text(act, "reason"),
+    )
+    return replace(register, redactions={**register.redactions, act.id: proposed})
+
+
+def _redacted(register: Register, act: Act) -> Register:
+    proposed = register.redactions[_text(act, "proposal")]
+    if proposed.person == act.person or list(proposed.contents) != act.body["contents"]:
+        raise ValueError  # it takes two, who mean the same
+    return replace(register, redactions={k: r for k, r in register.redactions.items() if k != proposed.id})
+
+
 def _kept(register: Register, act: Act) -> Register:
     """An act that changes nothing a guard looks at."""
     return register
@@ -362,6 +448,11 @@ _FOLDS = {
     ActKind.PROPOSED: _proposed,
     ActKind.RESOLVED: _kept,
     ActKind.RESTORED: _restored,
+    ActKind.HOLD: _hold,
+    ActKind.HOLD_LIFT_PROPOSED: _hold_lift_proposed,
+    ActKind.HOLD_LIFTED: _hold_lifted,
+    ActKind.REDACTION_PROPOSED: _redaction_proposed,
+    ActKind.REDACTED: _redacted,
 }
 
 

@@ -177,7 +177,8 @@ class Change:
     approval whose state channels should show; ``notify`` says more than its state. A claim is made under the
     registers as far as ``heads``: where the store has more acts, it loses with RegisterMovedError. ``use`` counts one
     use, and loses where none is left. ``act`` is the next entry of its tenant's register. ``marks`` are what its records
-    leave for later calls; it loses with HistoryLimitError where, with what it adds, one of ``limits`` is passed.
+    leave for later calls; it loses with HistoryLimitError where, with what it adds, one of ``limits`` is passed. ``shred``
+    are kept contents that its act, a redaction of exactly these, deletes.
     """
 
     tenant: str
@@ -194,6 +195,7 @@ class Change:
     notify: Announce | None = None
     marks: tuple[Mark, ...] = ()
     limits: tuple[Limit, ...] = ()
+    shred: tuple[str, ...] = ()
 
 
 # --- steps --------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from toolguard._core.approval import (
 from toolguard._core.approver import Escalation, Stage, StandingLimits
 from toolguard._core.call import Assurance, CallRef, Person
 from toolguard._core.policy import ApproverRule
-from toolguard._core.register import BreakGlass, Freeze, StandingApproval
+from toolguard._core.register import BreakGlass, Freeze, Hold, Redaction, StandingApproval
 from toolguard._core.steps import Notice
 from toolguard.authority.access import Actor, Human, Service
 from toolguard.authority.authority import Authority
@@ -45,12 +45,14 @@ __all__ = [
     "Grant",
     "Human",
     "Notice",
+    "Hold",
     "Page",
     "Person",
     "Request",
     "Revealed",
     "Review",
     "Service",
+    "Redaction",
     "Stage",
     "StandingApproval",
     "StandingLimits",

@@ -288,10 +288,10 @@ class Base:
             )
         )
 
-    def _write_act(self, act: Act, *more: Draft) -> None:
-        """An act that changes no approval, with what else is to be recorded of it."""
+    def _write_act(self, act: Act, *more: Draft, shred: tuple[str, ...] = ()) -> None:
+        """An act that changes no approval, with what else is to be recorded of it. ``shred``: contents it deletes."""
         records = (trail.acted(act, None, span_id=self._span()), *more)
-        self._commit(Change(tenant=act.tenant, records=records, act=act))
+        self._commit(Change(tenant=act.tenant, records=records, act=act, shred=shred))
 
     def _refused(
         self, approval: Approval, actor: Human, person: DirectoryPerson | None, error: ApprovalError

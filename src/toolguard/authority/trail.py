@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from toolguard._core.approval import Answer, Approval, Request, State, is_granted
 from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Json
 from toolguard._core.records import approval_body
-from toolguard._core.register import Act
+from toolguard._core.register import Act, Redaction
 from toolguard.authority.access import Human
 
-__all__ = ["OUTCOMES", "acted", "by", "refused", "resolved", "revealed", "reviewed", "verdict_given"]
+__all__ = [
+    "OUTCOMES",
+    "acted",
+    "by",
+    "redacted",
+    "refused",
+    "resolved",
+    "revealed",
+    "reviewed",
+    "verdict_given",
+]
 
 _SAFE = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 
@@ -140,6 +150,24 @@ def reviewed(act: Act, *, kind: str, call: str, by: Mapping[str, Json], span_id:
     if call:
         body["toolguard.call.id"] = call
     return Draft(kind=Kind.AUDIT_REVIEW, at=act.at, started=act.at, call=call, span_id=span_id, body=body)
+
+
+def redacted(
+    act: Act, proposed: Redaction, *, call: str, contents: Sequence[str], by: Mapping[str, Json], span_id: str
+) -> Draft:
+    """`Kind.CONTENT_REDACTED`: what was kept of one call is deleted; who proposed it and who confirmed it."""
+    body: dict[str, Json] = {
+        **by,
+        "toolguard.redaction.proposed_by": proposed.person,
+        "toolguard.redaction.scope": proposed.scope,
+        "toolguard.redaction.contents": list(contents),
+        "toolguard.act.id": act.id,
+        "toolguard.act.hash": act.hash,
+        "toolguard.tenant": act.tenant,
+    }
+    if call:
+        body["toolguard.call.id"] = call
+    return Draft(kind=Kind.CONTENT_REDACTED, at=act.at, started=act.at, call=call, span_id=span_id, body=body)
 
 
 def resolved(

@@ -21,7 +21,7 @@ from toolguard import journal
 from toolguard._core.checkpoint import Checkpoint
 from toolguard.config import Config, anchor_copies, audit_verifier, checkpointer_of, load_config
 from toolguard.errors import ConfigError, TamperedError, ToolguardError
-from toolguard.keys import NoteVerifier, PublicKey
+from toolguard.keys import NoteVerifier, PinnedVerifier, PublicKey
 from toolguard.ports import Store
 from toolguard.stores import open_store
 
@@ -82,6 +82,7 @@ def verify(
         settings = load_config(config) if store is None else None
         verifier = _verifier(key, settings)
         copies = _copies(anchor, settings)
+        service = None if settings is None or not settings.keys.trusted else PinnedVerifier(settings.keys.trusted)
         opener = partial(open_store, store if store is not None else _settings(settings).store_url, read_only=True)
         opened = opener()
         try:
@@ -90,6 +91,7 @@ def verify(
                     opened,
                     verifier=verifier,
                     anchors=copies,
+                    service=service,
                     stamps=[_stamp(text, opened.epoch) for text in stamp or ()],
                     since=() if since is None else _checkpoints(since, verifier),
                     progress=told,
@@ -236,6 +238,11 @@ def _report_data(report: journal.VerifyReport) -> dict[str, Any]:
         "states": [{"approval": fault.approval, "code": fault.code} for fault in report.states],
         "acts": [{"act": fault.act, "code": fault.code} for fault in report.acts],
     }
+        "contents": {
+            "kept": report.kept,
+            "redacted": report.redacted,
+            "faults": [{"tenant": f.tenant, "content": f.content, "code": f.code} for f in report.contents],
+        },
 
 
 def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
@@ -252,6 +259,7 @@ def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
     red += [f"approval {state.approval}: {_STATE_FAULTS[state.code]}" for state in report.states]
     red += [f"act {act.act}: {_ACT_FAULTS[act.code]}" for act in report.acts]
     for line in red:
+    red += [f"content {f.content or 'of tenant ' + f.tenant}: {_CONTENT_FAULTS[f.code]}" for f in report.contents]
         console.print(Text(line, style="red"))
     if report.running:
         console.print(f"{len(report.running)} executions have no end yet (running, or lost in a crash)")
@@ -260,6 +268,14 @@ def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
         f"{conclusion}: {report.records} records in {len(report.logs)} logs, {report.approvals} approvals", style="bold"
     )
     _print_limits(console, report, stamps)
+    if report.kept or report.redacted:
+        console.print(
+            f"{report.kept} contents are kept beside records; {report.redacted} were redacted by two persons each"
+        )
+    if report.redacted and not report.acts_signed:
+        console.print(
+            "who signed the redactions was not checked: no key of the approval service is pinned ([keys] trusted)"
+        )
 
 
 def _print_limits(console: Console, report: journal.VerifyReport, stamps: int) -> None:
@@ -309,6 +325,13 @@ _ACT_FAULTS = {
 }
 _STATE_FAULTS = {
     "unrecorded": "no record led to its state",
+_CONTENT_FAULTS = {
+    "gone": "it was kept beside a record and is not there, though nobody redacted it",
+    "back": "it was redacted, and is there again: from a backup?",
+    "unrecorded": "it is kept, but no record names it",
+    "twice": "several records name it",
+    "register": "its redactions cannot be believed: the register of acts does not hold together",
+}
     "reset": "the records say it went further than its state",
     "gone": "it was requested, but is no longer in the store",
 }

@@ -123,7 +123,8 @@ class TelemetrySection(_Section):
 class AuditSection(_Section):
     """``[audit]``: checkpoints of the journal. ``signing_key`` is read by ``signer`` alone: the approval service, or a guard
     where none runs. ``trusted`` pins the public audit keys. ``anchors`` are files elsewhere that keep every checkpoint;
-    a log that grew gets one every ``every`` seconds, and every 1000 records.
+    a log that grew gets one every ``every`` seconds, and every 1000 records. With ``keep = "masked"`` guards keep masked
+    arguments and results beside their records, sealed.
     """
 
     signing_key: str | None = None
@@ -131,6 +132,7 @@ class AuditSection(_Section):
     trusted: tuple[str, ...] = ()
     anchors: tuple[str, ...] = ()
     every: Seconds = 60.0
+    keep: Literal["none", "masked"] = "none"
 
 
 class ReferencesSection(_Section):

@@ -75,6 +75,7 @@ def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]
         "confirm_critical": config.service.confirm == "critical",
         **_telemetry(config, store),
         "content": config.telemetry.content == "masked",
+        "keep": config.audit.keep == "masked",
     }
     if "confirm" not in given and config.service.confirm == "critical":
         described["confirm"] = _confirmer(config)

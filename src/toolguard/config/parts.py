@@ -85,6 +85,7 @@ class Parts:
     revealer: Callable[[str], Sealer] | None = None
     retention: Retention | None = None
     content: bool = False
+    keep: bool = False
     """Whether spans may show masked arguments and results."""
     closers: tuple[Callable[[], None], ...] = field(default=())
 
@@ -147,6 +148,7 @@ def assemble(
     policy_name: str | None = None,
     reload_every: float | None = None,
     content: bool = False,
+    keep: bool = False,
     closers: Sequence[Callable[[], None]] = (),
 ) -> Parts:
     """Put the parts together, with the defaults for what is not given.
@@ -212,6 +214,7 @@ def assemble(
         revealer=revealer,
         retention=None if keep_tokens is None else Retention(opened, keys.sealer, clock, keep_tokens),
         content=content,
+        keep=keep,
         closers=tuple(closers),
     )
 

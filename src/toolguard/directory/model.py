@@ -259,11 +259,15 @@ class Delegation(_Part):
 Entry = Annotated[str, StringConstraints(pattern=r"^(group|person|oncall):\S+$", max_length=256)]
 
 
+DUTIES = ("freeze", "freeze_all", "review", "resolve", "redact", "hold")
+
+
 class Duties(_Part):
     """Who may do what stands beside approving, in one tenant.
 
     ``freeze``: stop an agent, or all of the tenant; ``freeze_all``: all tenants. ``review``: look at what was done
     behind broken glass, and at figures about approvers. ``resolve``: say what became of a call nobody saw end.
+    ``redact``: propose and confirm that kept contents are deleted. ``hold``: put them under legal hold, and lift it.
     """
 
     tenant: Text
@@ -271,11 +275,12 @@ class Duties(_Part):
     freeze_all: tuple[Entry, ...] = ()
     review: tuple[Entry, ...] = ()
     resolve: tuple[Entry, ...] = ()
+    redact: tuple[Entry, ...] = ()
+    hold: tuple[Entry, ...] = ()
 
     def entries(self, name: str) -> tuple[str, ...]:
         """The entries of one duty; none for a duty there is not."""
-        found = {"freeze": self.freeze, "freeze_all": self.freeze_all, "review": self.review, "resolve": self.resolve}
-        return found.get(name, ())
+        return tuple(getattr(self, name)) if name in DUTIES else ()
 
 
 class DirectoryFile(_Part):
@@ -335,7 +340,7 @@ def _pointless(file: DirectoryFile) -> Iterator[tuple[tuple[str | int, ...], str
             if _seconds(shift.until) < _seconds(shift.since):
                 yield ("schedules", i, "entries", j, "until"), "it ends before it begins; correct one of the two"
     for i, duties in enumerate(file.duties):
-        for duty in ("freeze", "freeze_all", "review", "resolve"):
+        for duty in DUTIES:
             for j, entry in enumerate(duties.entries(duty)):
                 kind, _, name = entry.partition(":")
                 known = {"group": groups, "oncall": rotas}.get(kind)

@@ -529,6 +529,7 @@ class Session:
             parent_id=trace.span_id,
             detector_version=self.guard.parts.detector.version,
             content=self.guard.parts.content,
+            keep=self.guard.parts.keep,
         )
 
 

@@ -7,13 +7,14 @@ from toolguard.journal.anchors import AnchorCopy, FileAnchor, read_anchor
 from toolguard.journal.checkpoints import Checkpointer, Keeper
 from toolguard.journal.recover import Recovered, close_overdue, recover
 from toolguard.journal.timeline import in_time, since, tail, timeline
-from toolguard.journal.verify import ActFault, AnchorReport, LogReport, StateFault, VerifyReport, verify
+from toolguard.journal.verify import ActFault, AnchorReport, ContentFault, LogReport, StateFault, VerifyReport, verify
 
 __all__ = [
     "ActFault",
     "AnchorCopy",
     "AnchorReport",
     "Checkpointer",
+    "ContentFault",
     "FileAnchor",
     "Keeper",
     "LogReport",

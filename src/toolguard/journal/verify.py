@@ -1,7 +1,8 @@
 """Does the journal hold together, and does it say the same as the tables beside it and the checkpoints made of it?
 
 Found here: a record that was edited, removed, inserted, moved or put elsewhere; a log that was cut short or
-is gone; an approval whose state no record supports; an act of the approval service that was taken out, put in or
+is gone; an approval whose state no record supports; content kept beside
+a record that is gone though nobody redacted it; an act of the approval service that was taken out, put in or
 changed, and uses of one that were taken back; a log that is other than its signed checkpoints say. Not found without
 an anchor outside the store: a cut together with the checkpoints that speak of what was cut, a whole older database put
 in place, and everything written anew by someone who also has the audit key.
@@ -16,14 +17,15 @@ from toolguard._core.audit import GENESIS, Fault, Kind
 from toolguard._core.checkpoint import Checkpoint
 from toolguard._core.stored import Stored, stored_record
 from toolguard.journal._claims import REGISTRY, AnchorReport, Claims, TreeCheck
+from toolguard.journal._contents import ContentFault, hold_contents
 from toolguard.journal._facts import Facts
 from toolguard.journal._pages import BEFORE_ALL, hash_pages
 from toolguard.journal._parts import Workers, read_parts
 from toolguard.journal._states import ActFault, StateFault, act_faults, all_approvals, state_faults
 from toolguard.journal.anchors import AnchorCopy
-from toolguard.ports import CheckpointVerifier, LogHead, Store
+from toolguard.ports import CheckpointVerifier, GrantVerifier, LogHead, Store
 
-__all__ = ["ActFault", "AnchorReport", "LogReport", "StateFault", "VerifyReport", "verify"]
+__all__ = ["ActFault", "AnchorReport", "ContentFault", "LogReport", "StateFault", "VerifyReport", "verify"]
 
 _NUMBER = "toolguard.audit.registry.number"
 _PREV = "toolguard.audit.registry.prev"
@@ -57,6 +59,7 @@ class VerifyReport:
             where it once had more logs.
         checkpoints: how many signed checkpoints the journal holds; ``signed`` tells whether their signatures were
             checked against pinned keys.
+        contents: records whose kept content is not as the journal tells; ``kept`` and ``redacted`` count those that are.
         anchors: each anchor that was consulted.
     """
 
@@ -65,6 +68,10 @@ class VerifyReport:
     approvals: int
     running: tuple[str, ...]
     acts: tuple[ActFault, ...] = ()
+    contents: tuple[ContentFault, ...] = ()
+    kept: int = 0
+    redacted: int = 0
+    acts_signed: bool = False
     registry: tuple[Fault, ...] = ()
     checkpoints: int = 0
     signed: bool = False
@@ -84,6 +91,7 @@ class VerifyReport:
         return (
             bool(self.states)
             or bool(self.acts)
+            or bool(self.contents)
             or any(fault.code not in _INCOMPLETE for fault in self.faults)
             or any(code not in _INCOMPLETE for anchor in self.anchors for code in anchor.codes)
         )
@@ -115,6 +123,7 @@ def verify(
     store: Store,
     *,
     verifier: CheckpointVerifier | None = None,
+    service: GrantVerifier | None = None,
     anchors: Sequence[AnchorCopy] = (),
     stamps: Sequence[Checkpoint] = (),
     since: Sequence[Checkpoint] = (),
@@ -127,6 +136,7 @@ def verify(
 
     Args:
         verifier: the pinned audit keys; without it checkpoints are compared, but not who signed them.
+        service: the approval service's pinned keys; without them acts are held against the journal, but not who signed them.
         anchors: copies kept outside the store (`read_anchor`).
         stamps: checkpoints that people kept (`Checkpoint.parse_stamp`), taken as true.
         since: checkpoints up to which everything was verified before. What is older is only held against their roots;
@@ -166,6 +176,7 @@ def verify(
     facts = reading.facts
     approvals = {approval.id: approval for tenant in sorted(facts.tenants) for approval in all_approvals(store, tenant)}
     return VerifyReport(
+    contents = hold_contents(store, facts, service, whole=not since)
         logs=_with(reports, claims.faults),
         states=tuple(state_faults(store, facts, approvals, whole=not since)),
         approvals=len(approvals),
@@ -173,6 +184,10 @@ def verify(
         acts=() if since else tuple(act_faults(store, facts)),
         registry=_registry(registry, claims),
         checkpoints=claims.notes,
+        contents=contents.faults,
+        kept=contents.kept,
+        redacted=contents.redacted,
+        acts_signed=service is not None,
         signed=verifier is not None,
         anchors=tuple(claims.anchors),
     )

@@ -27,6 +27,8 @@ EXCEPTIONS: Mapping[str, str] = {
     "taken_back": "A yes was revoked, or made void, before it was used.",
     "unanswered": "A request for approval ended without an answer.",
     "shown_in_clear": "Identifiers or decisive arguments were shown in clear.",
+    "content_opened": "Masked contents kept beside records were read.",
+    "content_redacted": "Contents kept beside records were deleted by two persons, or put under legal hold or out of it.",
     "frozen": "Calls of an agent, a tenant or everyone were stopped, or let go on.",
     "credential_refused": "A tool was refused a credential, or one could not be taken back.",
     "span_parked": "A receiver of spans refused one for good; the journal holds its record.",
@@ -42,6 +44,8 @@ _ACTS = {
     ActKind.FREEZE: "frozen",
     ActKind.UNFREEZE: "frozen",
     ActKind.VOID: "taken_back",
+    ActKind.HOLD: "content_redacted",
+    ActKind.HOLD_LIFTED: "content_redacted",
 }
 _TAKEN_BACK = {Outcome.REVOKED, Outcome.INVALIDATED, Outcome.SUPERSEDED}
 _UNANSWERED = {Outcome.EXPIRED, Outcome.WITHDRAWN}
@@ -158,6 +162,10 @@ def _code(record: AuditRecord) -> str:
             return "unanswered"
         case Kind.APPROVAL_REVEALED | Kind.VALUES_REVEALED:
             return "shown_in_clear"
+        case Kind.CONTENT_OPENED:
+            return "content_opened"
+        case Kind.CONTENT_REDACTED:
+            return "content_redacted"
         case Kind.CREDENTIAL_REFUSED:
             return "credential_refused"
         case Kind.SPAN_PARKED:

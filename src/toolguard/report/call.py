@@ -245,6 +245,16 @@ def _review(r: AuditRecord) -> _Told:
     return "ok" if finding == "justified" else "bad", title, f"as {words(_say(r, 'toolguard.review.kind'))}", _WHO
 
 
+def _redacted(r: AuditRecord) -> _Told:
+    by, proposed = _say(r, "toolguard.approver.id"), _say(r, "toolguard.redaction.proposed_by")
+    text = f"proposed by {proposed}, confirmed by {by}; the records stay"
+    return "warn", "What was kept of it was deleted", text, _WHO
+
+
+def _opened(r: AuditRecord) -> _Told:
+    return "warn", "What is kept of it was read", f"by {_say(r, 'toolguard.actor.id')}", ()
+
+
 def _other(r: AuditRecord) -> _Told:
     facts = (("Credential", "toolguard.credential.name"), ("From", "toolguard.credential.provider"))
     return "", r.draft.kind.value.replace(".", " ").capitalize(), "", facts
@@ -264,6 +274,8 @@ _TOLD: Mapping[Kind, Callable[[AuditRecord], _Told]] = {
     Kind.CALL_NOT_RUN: _not_run,
     Kind.ACT_RECORDED: _act,
     Kind.AUDIT_REVIEW: _review,
+    Kind.CONTENT_OPENED: _opened,
+    Kind.CONTENT_REDACTED: _redacted,
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from toolguard._core.audit import GENESIS, AuditRecord, Draft, seal
 from toolguard.stores import _log, _sql
-from toolguard.stores._rows import Row, record_row
+from toolguard.stores._rows import Row, kept_rows, record_row
 
 __all__ = ["Appending"]
 
@@ -24,6 +24,7 @@ class Appending:
         self._first: str = ""
         """The hash of the log's first record, where this transaction opens it."""
         self._rows: list[Row] = []
+        self._kept: list[Row] = []
 
     def add(self, drafts: Sequence[Draft]) -> tuple[AuditRecord, ...]:
         """Records at the end of the log. Where one cannot be written as canonical JSON, none of them is added."""
@@ -36,6 +37,7 @@ class Appending:
         records = seal(wanted, log_id=self._log_id, seq=end[0], prev=end[1])
         rows = [record_row(record) for record in records]
         self._rows += rows
+        self._kept += kept_rows(drafts)
         self._end = (records[-1].seq, records[-1].hash)
         if opening is not None:
             self._first = records[0].hash
@@ -53,5 +55,8 @@ class Appending:
             self._db.execute(_sql.OPEN_LOG, (self._log_id, self._now, self._first, 0, GENESIS))
             self._first = ""
         self._db.executemany(_sql.APPEND, self._rows)
+        if self._kept:
+            self._db.executemany(_sql.KEEP, self._kept)
+            self._kept.clear()
         self._db.execute(_sql.MOVE_HEAD, (*self._end, self._log_id))
         self._rows.clear()

@@ -14,7 +14,7 @@ from toolguard._core.steps import Announce, Change, Claim, Notice, Settle, Stand
 from toolguard.errors import ConflictError
 from toolguard.stores import _codec, _log, _pg_sql
 from toolguard.stores._pg_known import Journal, Known, Row
-from toolguard.stores._rows import create_row, ledger_row, record_row, update_row
+from toolguard.stores._rows import create_row, kept_rows, ledger_row, record_row, update_row
 from toolguard.stores._rules import (
     check_act,
     check_cap,
@@ -44,6 +44,8 @@ IN_ORDER = (
     _pg_sql.ANNOUNCE,
     _pg_sql.OPEN_LOG,
     _pg_sql.APPEND,
+    _pg_sql.KEEP,
+    _pg_sql.SHRED,
     _pg_sql.MOVE_HEAD,
 )
 """Statements in the order they are carried out. Rows of one that others may insert too are sorted, against deadlocks."""
@@ -80,6 +82,7 @@ class Plan:
         for limit in change.limits:
             check_limit(self._known.counted(change.tenant, limit.ask), limit)
         self._mark(change.marks)
+        self.writes[_pg_sql.SHRED] += [(change.tenant, content) for content in change.shred]
         if change.settle is not None:
             self._settle(change.settle)
         if change.announce is not None and (change.create is None or change.create.id != change.announce):
@@ -194,6 +197,7 @@ class Plan:
         self.writes[_pg_sql.APPEND] += [
             (*record_row(r), "" if opens and n == 0 else tenant) for n, r in enumerate(records)
         ]
+        self.writes[_pg_sql.KEEP] += kept_rows(drafts)
         self.head = (records[-1].seq, records[-1].hash)
         return records[len(records) - count :]
 

@@ -113,6 +113,11 @@ PRUNE_MARKS = (
 )
 NOTIFY = "SELECT pg_notify('toolguard', hint) FROM unnest($1::text[]) hint"
 
+KEEP = _dollars(_sql.KEEP)
+CONTENTS = "SELECT id, key, body FROM contents WHERE tenant = $1 AND id = ANY ($2::text[])"
+CONTENT_IDS = _dollars(_sql.CONTENT_IDS)
+SHRED = _dollars(_sql.SHRED)
+
 LAST_LOG = _sql.LAST_LOG
 OPEN_LOG = "INSERT INTO logs (n, log_id, opened, first, seq, hash) VALUES ($1, $2, $3, $4, $5, $6)"
 MOVE_HEAD = _dollars(_sql.MOVE_HEAD)
@@ -125,6 +130,7 @@ RECORDS = _dollars(_sql.RECORDS)
 RECORDS_OF_CALL = _dollars(_sql.RECORDS_OF_CALL.removesuffix(" LIMIT ?"))
 HASHES = _dollars(_sql.HASHES)
 OPERATIONS = _dollars(_sql.OPERATIONS)
+FIRST_LOG = _sql.FIRST_LOG
 NEXT_LOG = _dollars(_sql.NEXT_LOG)
 CURSOR = "SELECT log_id, seq FROM cursors WHERE sink = $1 AND owner = session_user"
 ADVANCE = (

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from toolguard._core.approval import Approval, Grant, Request, State, Verdict
-from toolguard._core.audit import AuditRecord
+from toolguard._core.audit import AuditRecord, Draft, Kept
 from toolguard._core.steps import LedgerRow, Notice, Standing
 from toolguard._core.stored import stored_record as record_of
 from toolguard.errors import StoreError
@@ -19,6 +20,8 @@ __all__ = [
     "approval_of",
     "blob",
     "create_row",
+    "kept_of",
+    "kept_rows",
     "ledger_row",
     "record_of",
     "record_row",
@@ -141,6 +144,15 @@ def ledger_row(row: Row | None) -> tuple[LedgerRow | None, bool]:
     except ValueError:
         raise StoreError("a ledger row cannot be read: the store was edited; see the audit trail") from None
     return LedgerRow(call_digest=row[0], standing=standing, result=blob(row[2])), bool(row[3])
+
+
+def kept_rows(drafts: Sequence[Draft]) -> list[Row]:
+    """What drafts keep, in the order of ``_sql.KEEP``."""
+    return [(d.kept.tenant, d.kept.id, d.kept.key, d.kept.body) for d in drafts if d.kept is not None]
+
+
+def kept_of(tenant: str, row: Row) -> Kept:
+    return Kept(tenant=tenant, id=str(row[0]), key=blob(row[1]), body=blob(row[2]))
 
 
 def record_row(record: AuditRecord) -> Row:

@@ -6,9 +6,9 @@ import json
 from dataclasses import fields
 
 from toolguard._core.approval import TRANSITIONS, Approval, State, is_expired, is_granted
-from toolguard._core.audit import Kind, Outcome
+from toolguard._core.audit import COMMITMENT, CONTENT_ID, Kind, Outcome
 from toolguard._core.history import Limit
-from toolguard._core.register import ALL, Act, Heads
+from toolguard._core.register import ALL, Act, ActKind, Heads
 from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Settle, Standing, Update, Use
 from toolguard.errors import ConflictError, HistoryLimitError, LimitError, RegisterMovedError, StoreError
 
@@ -41,6 +41,7 @@ def check_shape(change: Change) -> None:
     if change.create is not None and change.create.tenant != change.tenant:
         raise StoreError("a change creates a request of another tenant; nothing was written")
     update, claim = change.update, change.claim
+    check_contents(change)
     if change.tenant == ALL and change.act is None:
         raise StoreError(f"no tenant is called {ALL!r}; nothing was written")
     if change.act is not None and change.act.tenant != change.tenant:
@@ -58,6 +59,26 @@ def check_shape(change: Change) -> None:
             "the claim of an approved call and its move to 'executing' must be one change for one call; "
             "nothing was written"
         )
+
+
+def check_contents(change: Change) -> None:
+    """Contents are kept with the record that commits to them, and deleted by the act that says so. Raises StoreError."""
+    for draft in change.records:
+        if draft.keep:
+            raise StoreError("content that was not sealed reached the store; nothing was written")
+        kept = draft.kept
+        if kept is not None and (
+            kept.tenant != change.tenant
+            or draft.body.get(CONTENT_ID) != kept.id
+            or not draft.body.get(COMMITMENT)
+            or draft.body.get("toolguard.tenant") != kept.tenant
+        ):
+            raise StoreError("a change keeps content that its record does not name; nothing was written")
+    act = change.act
+    if change.shred and (
+        act is None or act.kind is not ActKind.REDACTED or act.body.get("contents") != list(change.shred)
+    ):
+        raise StoreError("contents are deleted by a redaction of exactly these alone; nothing was written")
 
 
 def _starts(update: Update) -> bool:

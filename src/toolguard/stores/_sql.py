@@ -176,7 +176,13 @@ CREATE INDEX marks_until ON marks (until) WHERE until IS NOT NULL;
 CREATE INDEX records_kind ON records (kind, log_id, seq) WHERE call = '';
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4, _V5)
+_V6 = """
+CREATE TABLE contents (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, key BLOB NOT NULL, body BLOB NOT NULL, PRIMARY KEY (tenant, id)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4, _V5, _V6)
 """``MIGRATIONS[n]`` takes a store from schema version n to n + 1. Never change one that was released; add the next."""
 
 TIME = "SELECT value FROM meta WHERE key = 'time'"
@@ -278,8 +284,15 @@ _RECORD = "SELECT log_id, seq, prev, hash, kind, at, started, call, trace, span,
 RECORDS = _RECORD + "WHERE log_id = ? AND seq > ? ORDER BY seq LIMIT ?"
 RECORDS_OF_CALL = _RECORD + "WHERE call = ? AND call <> '' AND seq > ? ORDER BY at, log_id, seq LIMIT ?"
 HASHES = "SELECT seq, hash FROM records WHERE log_id = ? AND seq > ? ORDER BY seq LIMIT ?"
-OPERATIONS = _RECORD + "WHERE call = '' AND kind = ? AND (log_id, seq) > (?, ?) ORDER BY log_id, seq LIMIT ?"
+OPERATIONS = (
+    _RECORD + "WHERE call = '' AND kind = ? AND (log_id, seq) > (?, ?) AND seq > 0 ORDER BY log_id, seq LIMIT ?"
+)  # no reader goes below the first number: nothing that verify does not go through is ever shown
+FIRST_LOG = "SELECT min(log_id) FROM records"
 NEXT_LOG = "SELECT min(log_id) FROM records WHERE log_id > ?"
+KEEP = "INSERT INTO contents (tenant, id, key, body) VALUES (?, ?, ?, ?)"
+CONTENTS = "SELECT id, key, body FROM contents WHERE tenant = ? AND id IN (SELECT value FROM json_each(?))"
+CONTENT_IDS = "SELECT id FROM contents WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?"
+SHRED = "DELETE FROM contents WHERE tenant = ? AND id = ?"
 CURSOR = "SELECT log_id, seq FROM cursors WHERE sink = ?"
 ADVANCE = (
     "INSERT INTO cursors (sink, log_id, seq) VALUES (?, ?, ?) "

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from toolguard._core.approval import Answer, Approval, Grant, State
-from toolguard._core.audit import GENESIS, AuditRecord, Kind, seal
+from toolguard._core.audit import GENESIS, AuditRecord, Kept, Kind, seal
 from toolguard._core.call import CallRef
 from toolguard._core.history import Ask, Mark
 from toolguard._core.register import ALL, Heads
@@ -74,6 +74,7 @@ class MemoryStore:
         self._epoch = _log.new_id()
         self._log_id = _log.new_id()
         self._records: list[AuditRecord] = []
+        self._contents: dict[tuple[str, str], Kept] = {}
         self._approvals: dict[str, Approval] = {}
         self._by_ref: dict[tuple[str, CallRef], str] = {}
         self._ledger: dict[tuple[str, CallRef], tuple[LedgerRow, bool]] = {}
@@ -151,6 +152,9 @@ class MemoryStore:
                     raise ConflictError("the approval to announce does not exist; nothing was written")
             if notify is not None and notify.key and (change.tenant, notify.key) in self._keys:
                 raise ConflictError("this was announced already; nothing was written")
+            fresh = [draft.kept for draft in change.records if draft.kept is not None]
+            if any((kept.tenant, kept.id) in self._contents for kept in fresh):
+                raise ConflictError("this content is kept already; nothing was written")
             records = self._seal(change, now)
 
             if update is not None:
@@ -179,6 +183,9 @@ class MemoryStore:
             if notify is not None:
                 self._keys |= {(change.tenant, notify.key)} if notify.key else set()
                 self._announce(change.tenant, notify.approval, notify.notice)
+            self._contents.update({(kept.tenant, kept.id): kept for kept in fresh})
+            for content in change.shred:
+                self._contents.pop((change.tenant, content), None)
             self._records += records
             return records[len(records) - len(change.records) :]
 
@@ -456,6 +463,16 @@ class MemoryStore:
         self._check_process()
         with self._lock:
             return tuple(self._acts.get(tenant, [])[max(0, after) :][:limit])
+
+    def contents(self, tenant: str, ids: Sequence[str]) -> Mapping[str, Kept]:
+        self._check_process()
+        with self._lock:
+            return {name: self._contents[tenant, name] for name in ids if (tenant, name) in self._contents}
+
+    def content_ids(self, tenant: str, after: str = "", limit: int = 5000) -> Sequence[str]:
+        self._check_process()
+        with self._lock:
+            return sorted(name for of, name in self._contents if of == tenant and name > after)[:limit]
 
     def uses(self, tenant: str, act: str) -> int:
         self._check_process()

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from toolguard._core.approval import Approval, Grant, State
-from toolguard._core.audit import AuditRecord, Kind
+from toolguard._core.audit import AuditRecord, Kept, Kind
 from toolguard._core.call import CallRef
 from toolguard._core.history import Ask
 from toolguard._core.steps import Change, LedgerRow
@@ -30,7 +30,7 @@ from toolguard.stores._pg_listen import Listener
 from toolguard.stores._pg_pool import Pool
 from toolguard.stores._pg_time import DatabaseTime
 from toolguard.stores._pg_url import parse
-from toolguard.stores._rows import announcement_of, approval_of, ledger_row, record_of
+from toolguard.stores._rows import announcement_of, approval_of, kept_of, ledger_row, record_of
 from toolguard.stores._rules import check_shape
 from toolguard.stores._schema import Schema
 
@@ -377,7 +377,7 @@ class PostgresStore:
     def written(self) -> tuple[str, ...]:
         async def every(db: asyncpg.Connection) -> tuple[str, ...]:
             known = dict.fromkeys(row[0] for row in await db.fetch(_pg_sql.HEADS))
-            log = await db.fetchval(_pg_sql.NEXT_LOG, "")
+            log = await db.fetchval(_pg_sql.FIRST_LOG)
             while log is not None:
                 known.setdefault(log)
                 log = await db.fetchval(_pg_sql.NEXT_LOG, log)
@@ -437,6 +437,13 @@ class PostgresStore:
 
     def prune(self, limit: int = 1000) -> int:
         return len(self._timed(lambda db, now: db.fetch(_pg_sql.PRUNE_MARKS, now, limit)))
+
+    def contents(self, tenant: str, ids: Sequence[str]) -> Mapping[str, Kept]:
+        rows = self._read(lambda db: db.fetch(_pg_sql.CONTENTS, tenant, list(ids)))
+        return {row[0]: kept_of(tenant, tuple(row)) for row in rows}
+
+    def content_ids(self, tenant: str, after: str = "", limit: int = 5000) -> Sequence[str]:
+        return [row[0] for row in self._read(lambda db: db.fetch(_pg_sql.CONTENT_IDS, tenant, after, limit))]
 
     def uses(self, tenant: str, act: str) -> int:
         return self._read(lambda db: db.fetchval(_pg_sql.USES, tenant, act)) or 0

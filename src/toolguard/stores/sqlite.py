@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from toolguard._core.approval import Approval, Grant, State
-from toolguard._core.audit import AuditRecord, Kind
+from toolguard._core.audit import AuditRecord, Kept, Kind
 from toolguard._core.call import CallRef
 from toolguard._core.history import Ask, Limit, Mark
 from toolguard._core.register import ALL, Act, Heads
@@ -30,6 +30,7 @@ from toolguard.stores._rows import (
     approval_of,
     blob,
     create_row,
+    kept_of,
     ledger_row,
     record_of,
     update_row,
@@ -143,6 +144,8 @@ class SqliteStore:
     def commit(self, change: Change) -> tuple[AuditRecord, ...]:
         check_shape(change)
         records: tuple[AuditRecord, ...] = self._commits.put(change)
+        if change.shred:
+            self._empty_log()
         if change.update is not None:
             self._poller.watchers.fire([change.update.approval.id])
         return records
@@ -216,6 +219,8 @@ class SqliteStore:
             self._limit(db, tenant, limit)
         if change.marks:
             self._mark(db, now, tenant, change.marks)
+        if change.shred:
+            db.executemany(_sql.SHRED, [(tenant, content) for content in change.shred])
         if change.settle is not None:
             self._settle(db, now, tenant, change.settle)
         if change.announce is not None and (change.create is None or change.create.id != change.announce):
@@ -473,7 +478,7 @@ class SqliteStore:
     def written(self) -> tuple[str, ...]:
         known = dict.fromkeys(self.logs())
         with self._reading() as db:
-            log = db.execute(_sql.NEXT_LOG, ("",)).fetchone()[0]
+            log = db.execute(_sql.FIRST_LOG).fetchone()[0]
             while log is not None:
                 known.setdefault(log)
                 log = db.execute(_sql.NEXT_LOG, (log,)).fetchone()[0]
@@ -537,6 +542,15 @@ class SqliteStore:
 
     def prune(self, limit: int = 1000) -> int:
         return int(self._commits.submit(lambda db, now: db.execute(_sql.PRUNE_MARKS, (now, limit)).rowcount))
+
+    def contents(self, tenant: str, ids: Sequence[str]) -> Mapping[str, Kept]:
+        with self._reading() as db:
+            rows = db.execute(_sql.CONTENTS, (tenant, _codec.dump_json(list(ids)))).fetchall()
+        return {row[0]: kept_of(tenant, row) for row in rows}
+
+    def content_ids(self, tenant: str, after: str = "", limit: int = 5000) -> Sequence[str]:
+        with self._reading() as db:
+            return [str(name) for (name,) in db.execute(_sql.CONTENT_IDS, (tenant, after, limit))]
 
     def uses(self, tenant: str, act: str) -> int:
         with self._reading() as db:

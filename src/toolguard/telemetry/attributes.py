@@ -24,6 +24,8 @@ WORDS: Mapping[str, tuple[Kind, ...]] = {
     "credential": (Kind.CREDENTIAL_RELEASED, Kind.CREDENTIAL_REVOKED, Kind.CREDENTIAL_REFUSED),
     "act": (Kind.ACT_RECORDED,),
     "review": (Kind.AUDIT_REVIEW,),
+    "opened": (Kind.CONTENT_OPENED,),
+    "redact": (Kind.CONTENT_REDACTED,),
     "policy": (Kind.POLICY_LOADED, Kind.POLICY_REFUSED),
     "checkpoint": (Kind.AUDIT_CHECKPOINT,),
     "parked": (Kind.SPAN_PARKED,),
@@ -49,13 +51,13 @@ gen_ai.guardrail.name | evaluate | draft: which guardrail; only with `drafts`, o
 gen_ai.guardrail.triggered | evaluate | draft: whether it found something | true
 gen_ai.guardrail.action | evaluate | draft: allow, modify, escalate, block | escalate
 error.type | evaluate execute | the class of a fault, never its message | TimeoutError
-toolguard.call.id | call approval review parked | our id of the call; all its spans have it | 9f2c…32 hex digits
-toolguard.tenant | call approval act review parked | the tenant | general
+toolguard.call.id | call approval review opened redact parked | our id of the call; all its spans have it | 9f2c…32 hex digits
+toolguard.tenant | call approval act review opened redact parked | the tenant | general
 toolguard.session.id | call | the session, or a digest | ward-7
 toolguard.session.taints | evaluate | marks the session carries | ["untrusted"]
-toolguard.actor.id | call approval | who is behind the call (issuer:tenant:subject), or a digest | local:general:ana
+toolguard.actor.id | call approval opened | who is behind the call (issuer:tenant:subject), or a digest | local:general:ana
 toolguard.actor.person | call approval | the same as the directory's person | ana
-toolguard.actor.assurance | call | `verified` by a token, or `asserted` by the application | verified
+toolguard.actor.assurance | call opened | `verified` by a token, or `asserted` by the application | verified
 toolguard.actor.roles | evaluate | their roles | ["clinician"]
 toolguard.environment | evaluate | where the guard runs | production
 toolguard.time.utc_offset | evaluate | seconds from UTC to the local time that rules ask for | 3600
@@ -103,25 +105,31 @@ toolguard.reveal.purpose | reveal values | what for, a code or a digest | treatm
 toolguard.execution.span_id | execute | (in the journal) the span its end will have | 5e5e…
 toolguard.result.withheld | execute | the tool ran, and its result was shown to nobody | true
 toolguard.approval.id | approval execute not_run credential act | the approval | a81f…
-toolguard.approval.channel | approval review | where it is asked, or how the answer came | inbox
+toolguard.approval.channel | approval review redact | where it is asked, or how the answer came | inbox
 toolguard.approval.requested_at | approval execute not_run credential act | when it was asked (UTC seconds) | 1795341600.5
 toolguard.approval.expires_at | approval | when the question ends | 1795345200.5
 toolguard.approval.grant_expires_at | approval | until when the yes can be used | 1795342500.5
 toolguard.approval.decided_at | decision wait | when it was answered or ended | 1795341660.5
 toolguard.approval.wait_s | decision wait | seconds from the question | 60.0
 toolguard.approval.refusals | decision | how often this person was refused | 2
-toolguard.approver.id | approval act review | who, as the directory's person | chen
-toolguard.approver.tenant | approval review | their tenant | general
-toolguard.approver.auth_method | approval review | how they proved it | token
-toolguard.approver.assured | approval review | single, or double with a second factor | double
+toolguard.approver.id | approval act review redact | who, as the directory's person | chen
+toolguard.approver.tenant | approval review redact | their tenant | general
+toolguard.approver.auth_method | approval review redact | how they proved it | token
+toolguard.approver.assured | approval review redact | single, or double with a second factor | double
 toolguard.approver.quorum | approval | how many have to say yes | 2
-toolguard.act.id | evaluate act review | an act of the approval service; on evaluate, the one that let it run | b2c4…
+toolguard.act.id | evaluate act review redact | an act of the approval service; on evaluate, the one that let it run | b2c4…
 toolguard.act.kind | act | freeze, standing, break_glass, … | freeze
 toolguard.act.number | act | its place in the tenant's register | 7
-toolguard.act.hash | act review | digest of what was signed | 77aa…
+toolguard.act.hash | act review redact | digest of what was signed | 77aa…
 toolguard.review.kind | review | what was looked at | call
 toolguard.review.subject | review | its id | 9f2c…
 toolguard.review.finding | review | what was found, a code | in_order
+toolguard.content.id | evaluate execute | masked content is kept beside the record under this name | 5bb0…
+toolguard.content.commitment | evaluate execute | what it is, under a key that stands beside it: nothing without that | v1:c0…
+toolguard.content.opened | opened | how many contents were read | 2
+toolguard.redaction.proposed_by | redact | who proposed it; the approver confirmed it | chen
+toolguard.redaction.scope | redact | record, call, session or actor | call
+toolguard.redaction.contents | redact | what was deleted of this call | ["5bb0…"]
 toolguard.credential.name | credential | which credential | ehr_token
 toolguard.credential.provider | credential | where it comes from | postgresql
 toolguard.resumed.trace_id | call | the trace that made the call again; linked | 0af7…

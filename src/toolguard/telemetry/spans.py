@@ -42,6 +42,8 @@ _NAMES: Mapping[Kind, str] = {
     Kind.CREDENTIAL_REFUSED: "toolguard.credential.refuse",
     Kind.AUDIT_CHECKPOINT: "toolguard.audit.checkpoint",
     Kind.AUDIT_REVIEW: "toolguard.audit.review",
+    Kind.CONTENT_OPENED: "toolguard.audit.open",
+    Kind.CONTENT_REDACTED: "toolguard.audit.redact",
     Kind.SPAN_PARKED: "toolguard.span.parked",
 }
 """A record of another kind has no span: a log's opening, and ``executing``, which its end shows."""

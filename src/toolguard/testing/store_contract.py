@@ -27,6 +27,7 @@ from toolguard._core.stored import ChainCheck, stored_record
 from toolguard._core.vault import Namespace, Need, Token
 from toolguard.errors import ConflictError, NotFoundError, StoreError
 from toolguard.ports import SessionKey, Store
+from toolguard.testing.content_contract import ContentContract
 from toolguard.testing.history_contract import HistoryContract
 from toolguard.testing.register_contract import RegisterContract
 from toolguard.testing.store_samples import (
@@ -46,7 +47,7 @@ from toolguard.testing.store_samples import (
 __all__ = ["ContractClock", "ContractSealer", "StoreContract", "a_draft", "a_request", "a_verdict", "all_of", "claimed"]
 
 
-class StoreContract(HistoryContract, RegisterContract):
+class StoreContract(HistoryContract, ContentContract, RegisterContract):
     """See the module."""
 
     durable = False

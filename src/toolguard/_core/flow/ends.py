@@ -16,7 +16,7 @@ from toolguard._core.audit import Draft, Outcome
 from toolguard._core.call import canonical
 from toolguard._core.flow.setting import Basis, Flow, Judged, Setting
 from toolguard._core.mask import apply_findings, merge_findings
-from toolguard._core.records import Trail, shown
+from toolguard._core.records import Trail, with_content
 from toolguard._core.register import Registers
 from toolguard._core.steps import (
     Change,
@@ -151,10 +151,10 @@ def decided(trail: Trail, judged: Judged, outcome: Outcome, at: float, stands: B
         environment=judged.environment,
         utc_offset=judged.utc_offset,
     )
-    if not trail.scope.content:
+    if not (trail.scope.content or trail.scope.keep):
         return draft
     redacted = apply_findings(judged.arguments.data, merge_findings(judged.present), lambda f, _: f"<{f.type}>")
-    return replace(draft, aside={"gen_ai.tool.call.arguments": shown(redacted)})
+    return with_content(draft, trail.scope, "gen_ai.tool.call.arguments", redacted)
 
 
 def check_frozen(setting: Setting, registers: Registers, call: str) -> None:

@@ -29,7 +29,7 @@ from toolguard._core.flow.setting import Done, Flow, Judged, Permit, Setting
 from toolguard._core.history import Limit, Mark
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Effect, Handling, decide
-from toolguard._core.records import shown
+from toolguard._core.records import with_content
 from toolguard._core.scrub import scrub
 from toolguard._core.steps import (
     Change,
@@ -394,8 +394,8 @@ def _end(
         found=found,
         withheld=withheld,
     )
-    if told is not None and setting.scope.content:
-        record = replace(record, aside={"gen_ai.tool.call.result": shown(told)})
+    if told is not None and (setting.scope.content or setting.scope.keep):
+        record = with_content(record, setting.scope, "gen_ai.tool.call.result", told)
     settle = None
     if kind is not Kind.CALL_INDETERMINATE:
         settle = Settle(ref=setting.ref, ok=kind is Kind.CALL_RETURNED, result=result)

@@ -43,7 +43,7 @@ GRANT USAGE ON SCHEMA toolguard TO toolguard_guard, toolguard_service, toolguard
 -- what every process reads
 GRANT SELECT ON toolguard.meta, toolguard.transitions, toolguard.approvals, toolguard.verdicts, toolguard.ledger,
     toolguard.outbox, toolguard.announced, toolguard.acts, toolguard.uses, toolguard.leases, toolguard.logs,
-    toolguard.records, toolguard.cursors, toolguard.marks
+    toolguard.records, toolguard.cursors, toolguard.marks, toolguard.contents
     TO toolguard_guard, toolguard_service, toolguard_auditor;
 
 -- what guards and the service both write: requests, claims and their ends, and the journal
@@ -61,6 +61,7 @@ GRANT UPDATE (used) ON toolguard.uses TO toolguard_guard, toolguard_service;
 GRANT INSERT (n, log_id, opened, first, seq, hash) ON toolguard.logs TO toolguard_guard, toolguard_service;
 GRANT UPDATE (seq, hash) ON toolguard.logs TO toolguard_guard, toolguard_service;
 GRANT INSERT ON toolguard.records TO toolguard_guard, toolguard_service;
+GRANT INSERT ON toolguard.contents TO toolguard_guard, toolguard_service;
 GRANT INSERT, UPDATE (at, until) ON toolguard.marks TO toolguard_guard, toolguard_service;
 GRANT INSERT (sink, log_id, seq) ON toolguard.cursors TO toolguard_guard, toolguard_service;
 GRANT UPDATE (seq) ON toolguard.cursors TO toolguard_guard, toolguard_service;
@@ -76,6 +77,9 @@ GRANT UPDATE (grant_payload, grant_signature, grant_key, grant_expires, proposal
 GRANT INSERT ON toolguard.verdicts, toolguard.acts TO toolguard_service;
 GRANT UPDATE (holder, until, attempts), DELETE ON toolguard.outbox TO toolguard_service;
 GRANT INSERT, UPDATE, DELETE ON toolguard.leases TO toolguard_service;
+
+-- what two persons redact is deleted by the service alone
+GRANT DELETE ON toolguard.contents TO toolguard_service;
 
 -- marks nothing counts any more are swept by the service
 GRANT DELETE ON toolguard.marks TO toolguard_service;
