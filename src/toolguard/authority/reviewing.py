@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from toolguard._core.approval import Approval, State
 from toolguard._core.audit import AuditRecord, Kind
 from toolguard._core.call import Json
 from toolguard._core.register import ALL, Act, ActKind, act_of
@@ -15,7 +16,13 @@ from toolguard.errors import ApprovalError, ConflictError, NotFoundError
 from toolguard.population import ASKS_FOR_REVIEW, exceptions_of
 from toolguard.ports import DirectoryPerson
 
-__all__ = ["Reviewing"]
+__all__ = ["DUTIES", "Awaiting", "Reviewing"]
+
+DUTIES = ("freeze", "freeze_all", "review", "resolve")
+"""Duties that somebody may be told they have."""
+_LOOK = 1000
+"""How many of a register's last acts are looked through for what waits for a review."""
+_CALLS = 50
 
 _ACTS = {
     ActKind.BREAK_GLASS: "break_glass",
@@ -39,8 +46,117 @@ class _Subject:
     call: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaiting:
+    """Something nobody else has looked at yet. ``subject`` is what a review of it names.
+
+    ``kind`` as `Reviewing.sign_review` returns it, ``by`` the person who did it (``""``: nobody in particular),
+    ``approval`` the request it came of (``""``: none), ``tool`` what it let run, ``used`` how many further calls.
+    ``had_a_part``: whoever looks stood on its side, so that somebody else has to review it.
+    """
+
+    subject: str
+    kind: str
+    at: float
+    by: str
+    reason: str = ""
+    approval: str = ""
+    tool: str = ""
+    agent: str = ""
+    used: int = 0
+    had_a_part: bool = False
+
+
 class Reviewing(Glass):
     """See `toolguard.authority.Authority`."""
+
+    def duties(self, actor: Actor) -> frozenset[str]:
+        """Which of `DUTIES` somebody has now. For display: every act looks again."""
+        person = self._whois(actor)
+        if not isinstance(actor, Human) or person is None:
+            return frozenset()
+        return frozenset(name for name in DUTIES if self._has_duty(actor, person, name))
+
+    def awaiting_review(self, actor: Actor) -> tuple[Awaiting, ...]:
+        """What waits for a review and ``actor`` may see, oldest first: broken glass, and for the duty ``review`` yeses
+        that were made to stand, stores that were set back and calls whose end nobody saw.
+
+        Acts are looked for among a register's last 1000, calls among the last 50 of the kind; a period's exceptions as
+        a whole, with what ran in shadow mode, are what ``toolguard audit review`` lists.
+
+        Raises:
+            ApprovalError: ``not_a_person``, ``not_an_approver`` or ``tampered``.
+        """
+        human, person = self._known(actor)
+        found = [
+            Awaiting(
+                subject=r.glass.id,
+                kind="break_glass",
+                at=r.glass.begins,
+                by=r.glass.by,
+                reason=r.glass.reason,
+                approval=r.approval.id,
+                tool=r.approval.request.tool,
+                agent=r.glass.agent,
+                used=r.used,
+            )
+            for r in self.reviews(human)
+        ]
+        if self._has_duty(human, person, "review"):
+            found += self._acts_awaiting(human, person)
+            found += self._calls_awaiting(human, person)
+        return tuple(sorted(found, key=lambda each: each.at))
+
+    def _acts_awaiting(self, human: Human, person: DirectoryPerson) -> Iterator[Awaiting]:
+        registers = self._registers(human.tenant)
+        for register in (registers.all, registers.tenant):
+            n = max(0, register.n - _LOOK)
+            acts: list[Act] = []
+            while page := self._store.acts(register.tenant, n):
+                acts += map(act_of, page)
+                n += len(page)
+            for act in acts:
+                kind = _ACTS.get(act.kind)
+                if kind in (None, "break_glass") or act.id in registers.tenant.reviewed:
+                    continue
+                approval, body = self._approval_of(human, act), act.body
+                yield Awaiting(
+                    subject=act.id,
+                    kind=kind or "",
+                    at=act.at,
+                    by=act.person,
+                    reason=str(body.get("reason", "")),
+                    approval=approval.id if approval is not None else "",
+                    tool=str(body.get("tool", "")),
+                    agent=str(body.get("agent", "")),
+                    used=self._store.uses(human.tenant, act.id) if act.kind is ActKind.STANDING else 0,
+                    had_a_part=self._had_a_part(self._act_subject(human, act), person, human.tenant),
+                )
+
+    def _calls_awaiting(self, human: Human, person: DirectoryPerson) -> Iterator[Awaiting]:
+        reviewed = self._registers(human.tenant).tenant.reviewed
+        for approval in self._store.list(human.tenant, states=(State.INDETERMINATE,), limit=_CALLS):
+            request = approval.request
+            if request.call in reviewed:
+                continue
+            try:
+                subject = self._subject(human, request.call)
+            except NotFoundError:  # the journal has nothing of it that a review could name
+                continue
+            yield Awaiting(
+                subject=request.call,
+                kind="indeterminate",
+                at=approval.changed,
+                by="",
+                approval=approval.id,
+                tool=request.tool,
+                agent=request.agent,
+                had_a_part=self._had_a_part(subject, person, human.tenant),
+            )
+
+    def _approval_of(self, actor: Human, act: Act) -> Approval | None:
+        """The request an act came of, if there is one in the person's tenant."""
+        return self._store.get(actor.tenant, str(act.body["approval"])) if "approval" in act.body else None
 
     def sign_review(self, actor: Actor, subject: str, *, finding: str, reason: str) -> str:
         """Sign that you looked at an act (broken glass, a standing approval, …) or at a call, and what you found.
@@ -123,7 +239,7 @@ class Reviewing(Glass):
         named = {str(body[name]) for name in ("requester",) if name in body}
         approvers = body.get("approvers")
         named |= {str(name) for name in approvers} if isinstance(approvers, list) else set()
-        approval = self._store.get(actor.tenant, str(body["approval"])) if "approval" in body else None
+        approval = self._approval_of(actor, act)
         asked = {approval.request.requester_person, *approval.request.excluded} if approval is not None else set()
         return _Subject(
             kind=_ACTS[act.kind],
