@@ -81,8 +81,8 @@ def verify(
     with _said_plainly():
         settings = load_config(config) if store is None else None
         verifier = _verifier(key, settings)
-        copies = _copies(anchor, settings)
         service = None if settings is None or not settings.keys.trusted else PinnedVerifier(settings.keys.trusted)
+        copies = _copies(anchor, settings)
         opener = partial(open_store, store if store is not None else _settings(settings).store_url, read_only=True)
         opened = opener()
         try:
@@ -90,8 +90,8 @@ def verify(
                 report = journal.verify(
                     opened,
                     verifier=verifier,
-                    anchors=copies,
                     service=service,
+                    anchors=copies,
                     stamps=[_stamp(text, opened.epoch) for text in stamp or ()],
                     since=() if since is None else _checkpoints(since, verifier),
                     progress=told,
@@ -237,12 +237,12 @@ def _report_data(report: journal.VerifyReport) -> dict[str, Any]:
         "anchors": [{"name": a.name, "notes": a.notes, "codes": list(a.codes)} for a in report.anchors],
         "states": [{"approval": fault.approval, "code": fault.code} for fault in report.states],
         "acts": [{"act": fault.act, "code": fault.code} for fault in report.acts],
-    }
         "contents": {
             "kept": report.kept,
             "redacted": report.redacted,
             "faults": [{"tenant": f.tenant, "content": f.content, "code": f.code} for f in report.contents],
         },
+    }
 
 
 def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
@@ -258,8 +258,8 @@ def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
     red += [f"{a.name}: {_ANCHOR_FAULTS[code]}" for a in report.anchors for code in a.codes]
     red += [f"approval {state.approval}: {_STATE_FAULTS[state.code]}" for state in report.states]
     red += [f"act {act.act}: {_ACT_FAULTS[act.code]}" for act in report.acts]
-    for line in red:
     red += [f"content {f.content or 'of tenant ' + f.tenant}: {_CONTENT_FAULTS[f.code]}" for f in report.contents]
+    for line in red:
         console.print(Text(line, style="red"))
     if report.running:
         console.print(f"{len(report.running)} executions have no end yet (running, or lost in a crash)")
@@ -267,7 +267,6 @@ def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
     console.print(
         f"{conclusion}: {report.records} records in {len(report.logs)} logs, {report.approvals} approvals", style="bold"
     )
-    _print_limits(console, report, stamps)
     if report.kept or report.redacted:
         console.print(
             f"{report.kept} contents are kept beside records; {report.redacted} were redacted by two persons each"
@@ -276,6 +275,7 @@ def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
         console.print(
             "who signed the redactions was not checked: no key of the approval service is pinned ([keys] trusted)"
         )
+    _print_limits(console, report, stamps)
 
 
 def _print_limits(console: Console, report: journal.VerifyReport, stamps: int) -> None:
@@ -323,8 +323,6 @@ _ACT_FAULTS = {
     "unrecorded": "it is in the register, but nobody recorded it",
     "uses": "it let more calls run than the store counts",
 }
-_STATE_FAULTS = {
-    "unrecorded": "no record led to its state",
 _CONTENT_FAULTS = {
     "gone": "it was kept beside a record and is not there, though nobody redacted it",
     "back": "it was redacted, and is there again: from a backup?",
@@ -332,6 +330,8 @@ _CONTENT_FAULTS = {
     "twice": "several records name it",
     "register": "its redactions cannot be believed: the register of acts does not hold together",
 }
+_STATE_FAULTS = {
+    "unrecorded": "no record led to its state",
     "reset": "the records say it went further than its state",
     "gone": "it was requested, but is no longer in the store",
 }

@@ -174,20 +174,20 @@ def verify(
         if log_id not in known and log_id not in read
     ]
     facts = reading.facts
+    contents = hold_contents(store, facts, service, whole=not since)
     approvals = {approval.id: approval for tenant in sorted(facts.tenants) for approval in all_approvals(store, tenant)}
     return VerifyReport(
-    contents = hold_contents(store, facts, service, whole=not since)
         logs=_with(reports, claims.faults),
         states=tuple(state_faults(store, facts, approvals, whole=not since)),
         approvals=len(approvals),
         running=tuple(facts.running),
         acts=() if since else tuple(act_faults(store, facts)),
-        registry=_registry(registry, claims),
-        checkpoints=claims.notes,
         contents=contents.faults,
         kept=contents.kept,
         redacted=contents.redacted,
         acts_signed=service is not None,
+        registry=_registry(registry, claims),
+        checkpoints=claims.notes,
         signed=verifier is not None,
         anchors=tuple(claims.anchors),
     )
