@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent
 SLOW = (
     "adapters/langchain/test_tool_kinds.py",  # every kind of tool by every way in
     "adapters/openai/test_clients.py",  # every endpoint of the client
+    "attacks/test_audit_",  # a store or a pack per attack
     "attacks/test_arguments.py",  # megabytes of hostile input
     "attacks/test_database.py",  # a database per edit
     "attacks/test_faults.py",  # a fault at every step in turn

@@ -44,6 +44,11 @@ def lied(draft: Draft) -> Draft:
     return replace(draft, body={**draft.body, "gen_ai.tool.name": "mail.read"}) if draft.call == "plain-one" else draft
 
 
+def unanchored(draft: Draft) -> Draft:
+    """No anchor was ever written to."""
+    return replace(draft, body={k: v for k, v in draft.body.items() if k != "toolguard.audit.anchored"})
+
+
 def cut(draft: Draft) -> Draft | None:
     """What happened in the second half never happened."""
     return None if "two" in draft.call else draft
@@ -121,7 +126,7 @@ def test_a_split_view_is_found_by_whoever_holds_the_other_half(place: Place, tmp
     other = Place.__new__(Place)
     other.path, other.anchor_path = tmp_path / "other.db", tmp_path / "other.anchor"
     shutil.copy(place.path, other.path)
-    other.rewrite(lied, key=SIGNER)
+    other.rewrite(lambda draft: unanchored(lied(draft)), key=SIGNER)
     copy = SqliteStore(other.path, read_only=True)
     notes = [str(r.draft.body[NOTE]) for r in copy.operations(Kind.AUDIT_CHECKPOINT)]
     copy.close()
@@ -226,7 +231,7 @@ def test_an_anchor_of_another_store_vouches_for_nothing(place: Place, tmp_path: 
     other.tick()
     other.close()
     shutil.copy(other.anchor_path, place.anchor_path)
-    assert (codes(place.verify()), place.verify().exit_code) == ({"empty"}, 2)
+    assert (codes(place.verify()), place.verify().exit_code) == ({"empty", "absent"}, 2)
 
 
 def test_a_note_slipped_into_the_anchor_unsigned_is_not_believed(place: Place) -> None:

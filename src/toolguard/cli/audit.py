@@ -87,14 +87,14 @@ def _print_records(records: tuple[AuditRecord, ...], as_json: bool) -> None:
     console = _console()
     for record in records:
         if as_json:
-            typer.echo(json.dumps(_record_data(record), ensure_ascii=False))
+            typer.echo(json.dumps(_record_data(record)))
         else:
             line = Text.assemble(
                 (clock_time(record.draft.at, date=True), "dim"),
                 f"  {record.draft.kind.value:<20} ",
                 outcome_text(record),
                 f"  {said(record, 'gen_ai.tool.name')}  ",
-                (record.draft.call, "dim"),
+                (inert(record.draft.call), "dim"),
             )
             console.print(line)
 
@@ -142,7 +142,9 @@ def show(
             for key, value in sorted(record.draft.body.items()):
                 table.add_row(Text(f"  {inert(key)}", style="dim"), Text(_shown(value)))
             console.print(
-                Text(f"\n{record.draft.kind.value}  {record.log_id}:{record.seq}  {record.hash}", style="bold")
+                Text.assemble(
+                    "\n", (inert(f"{record.draft.kind.value}  {record.log_id}:{record.seq}  {record.hash}"), "bold")
+                )
             )
             console.print(table)
 

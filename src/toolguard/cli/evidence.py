@@ -240,7 +240,7 @@ def sample(
         table = Table("call", "when", "tool", "outcome", box=None, pad_edge=False)
         table.columns[0].no_wrap = table.columns[1].no_wrap = True
         for call in calls:
-            table.add_row(call.id, iso(call.at), Text(plain(call.tool)), call.outcome)
+            table.add_row(*(Text(plain(said)) for said in (call.id, iso(call.at), call.tool, call.outcome)))
         Console(highlight=False, soft_wrap=True).print(table)
         typer.echo(f"{len(calls)} of {len(population.calls):,} calls; 'toolguard audit show CALL' shows one")
     if not calls:

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from toolguard import journal
 from toolguard._core.checkpoint import Checkpoint
+from toolguard.cli.trace import inert
 from toolguard.config import Config, anchor_copies, audit_verifier, checkpointer_of, load_config
 from toolguard.errors import ConfigError, TamperedError, ToolguardError
 from toolguard.keys import NoteVerifier, PinnedVerifier, PublicKey
@@ -251,7 +252,7 @@ def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
         console.print("no evidence: this store holds no record")
     table = Table("log", "records", "verdict", box=None, pad_edge=False)
     for log in report.logs:
-        table.add_row(log.log_id, str(log.records), _verdict(log))
+        table.add_row(Text(inert(log.log_id)), str(log.records), _verdict(log))
     if report.logs:
         console.print(table)
     red = [f"registry of logs: {_REGISTRY_FAULTS.get(fault.code, fault.code)}" for fault in report.registry]
@@ -260,7 +261,7 @@ def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
     red += [f"act {act.act}: {_ACT_FAULTS[act.code]}" for act in report.acts]
     red += [f"content {f.content or 'of tenant ' + f.tenant}: {_CONTENT_FAULTS[f.code]}" for f in report.contents]
     for line in red:
-        console.print(Text(line, style="red"))
+        console.print(Text(inert(line), style="red"))
     if report.running:
         console.print(f"{len(report.running)} executions have no end yet (running, or lost in a crash)")
     conclusion = "tampered" if report.tampered else "incomplete" if report.incomplete else "ok"
@@ -312,6 +313,7 @@ _REGISTRY_FAULTS = {
 }
 _ANCHOR_FAULTS = {
     "missing": "this anchor cannot be read",
+    "absent": "it kept checkpoints by the journal's word, and was not consulted: give it, or find out who took it away",
     "empty": "this anchor holds nothing of this store",
     "chain": "entries of this anchor were changed or taken out",
     "signature": "this anchor holds a note that no pinned key signed",

@@ -17,6 +17,7 @@ from toolguard._core.audit import AuditRecord, Kind
 from toolguard.config import load_config
 from toolguard.errors import StoreError, ToolguardError
 from toolguard.journal import in_time
+from toolguard.population import LAST_MOMENT
 from toolguard.ports import Store
 from toolguard.stores import open_store
 
@@ -126,7 +127,9 @@ def render_trace(records: Iterable[AuditRecord]) -> Tree:
 def _add_call(tree: Tree, call: str, story: list[AuditRecord], *, dated: bool) -> None:
     tool = next((t for r in story if (t := said(r, "gen_ai.tool.name"))), "")
     last = next((r for r in reversed(story) if said(r, "toolguard.decision.outcome")), story[-1])
-    node = tree.add(Text.assemble((tool or "call", "bold cyan"), "  ", outcome_text(last), "  ", (call[:12], "dim")))
+    node = tree.add(
+        Text.assemble((tool or "call", "bold cyan"), "  ", outcome_text(last), "  ", (inert(call[:12]), "dim"))
+    )
     for record in story:
         line = _line(record)
         if line is not None:
@@ -199,7 +202,7 @@ def inert(text: str) -> str:
 
 def clock_time(at: float, *, date: bool = False) -> str:
     """UTC, to the millisecond."""
-    moment = dt.datetime.fromtimestamp(at, dt.UTC)
+    moment = dt.datetime.fromtimestamp(min(max(at, 0.0), LAST_MOMENT), dt.UTC)
     text = moment.strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S")
     return f"{text}.{moment.microsecond // 1000:03d}"
 

@@ -41,7 +41,8 @@ class AnchorReport:
     """One anchor: how many notes of this store it holds, and what is wrong with it.
 
     Codes: ``missing`` (it cannot be read), ``empty`` (nothing of this store in it), ``chain`` (entries were changed
-    or taken out), ``signature`` (a note no pinned key signed), ``cut`` (the journal says that it held more).
+    or taken out), ``signature`` (a note no pinned key signed), ``cut`` (the journal says that it held more), ``absent``
+    (the journal says that it was written to, and it is none of those consulted).
     """
 
     name: str
@@ -65,6 +66,7 @@ class Claims:
         self.notes = 0
         """Checkpoints that stand in the journal."""
         self._anchored: set[str] = set()
+        self._consulted: set[str] = set()
         for record in store.operations(Kind.AUDIT_CHECKPOINT):
             self.notes += 1
             body = record.draft.body
@@ -117,9 +119,19 @@ class Claims:
         if not mine and "missing" not in codes:
             codes.add("empty")
         entries = set(copy.entries)
+        self._consulted.add(copy.id)
         if any(said not in entries for said in self._anchored if said.partition(":")[0] == copy.id):
             codes.add("cut")
         self.anchors.append(AnchorReport(name=copy.name, notes=mine, codes=tuple(sorted(codes))))
+
+    def miss_anchors(self) -> None:
+        """Anchors that got checkpoints by the journal's word, and are not among those consulted: taken away, or begun anew."""
+        known = {said.partition(":")[0] for said in self._anchored}
+        if "" not in self._consulted:  # one that cannot be read may be any of them, and is said to be missing itself
+            self.anchors += [
+                AnchorReport(name=f"anchor {id_} of the journal", notes=0, codes=("absent",))
+                for id_ in sorted(known - self._consulted)
+            ]
 
     def of(self, log_id: str) -> Sequence[Claim]:
         """What is said of a log, smallest first."""

@@ -166,7 +166,7 @@ def _entry(line: bytes) -> dict[str, Any] | None:
     """A line as it was written, or None."""
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(entry, dict) or entry.keys() != {"n", "prev", "note"}:
         return None

@@ -81,6 +81,8 @@ class Checkpointer:
         self._waiting: tuple[dict[str, str], ...] = tuple({} for _ in self._anchors)
         """For each anchor the notes it has not got, by origin: a log's newest stands for those before."""
         self._stamp = ""
+        self._idle_since: tuple[float, int] | None = None
+        """Since when somebody else holds the lease (monotonic), and how far all checkpoints together had come then."""
 
     @property
     def stamp(self) -> str:
@@ -98,13 +100,36 @@ class Checkpointer:
             notes: tuple[str, ...] = ()
             heads = self._store.heads()
             if self._due(heads, final=final):
-                if final or self._store.lead("audit.checkpoint", self._holder, _LEASE):
+                if final or self._leads():
                     self._load()
                     notes = self._round(heads, final=final)
                 else:
                     self._loaded = False  # somebody else makes them, and goes further than we know of
+            else:
+                self._idle_since = None
             self._deliver()
             return notes
+
+    # --- whose turn it is
+
+    def _leads(self) -> bool:
+        """Whether this process makes checkpoints now: it holds the lease, or whoever holds it makes none."""
+        if self._store.lead("audit.checkpoint", self._holder, _LEASE):
+            self._idle_since = None
+            return True
+        now = self._monotonic()
+        if self._idle_since is not None and now - self._idle_since[0] < self._every + 2 * _LEASE:
+            return False
+        self._loaded = False
+        self._load()
+        made = sum(seen.checkpoint.size for seen in self._seen.values() if seen.checkpoint is not None)
+        if self._idle_since is None or made > self._idle_since[1]:
+            self._idle_since = (now, made)  # they come from somebody else
+            return False
+        log.critical(
+            "the lease for checkpoints is held by somebody who makes none; find out who wrote it into the store"
+        )
+        return True
 
     # --- what is due
 

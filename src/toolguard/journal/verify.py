@@ -116,7 +116,7 @@ class VerifyReport:
         return 1 if self.tampered else 2 if self.incomplete else 0
 
 
-_INCOMPLETE = frozenset({"missing", "registry", "empty", "cut"})
+_INCOMPLETE = frozenset({"missing", "registry", "empty", "cut", "absent"})
 
 
 def verify(
@@ -150,6 +150,8 @@ def verify(
     claims = Claims(store, verifier)
     for copy in anchors:
         claims.add_anchor(copy)
+    if anchors:
+        claims.miss_anchors()
     for stamp in (*stamps, *since):
         claims.add(stamp, outside=True)
     heads = {head.log_id: head for head in store.heads()}
@@ -275,7 +277,8 @@ def _registered(head: LogHead, log: _Log | None, before: str, number: int, epoch
         faults.append(fault(first.seq, "opening"))
     elif (head.number, body.get(_NUMBER), body.get(_PREV)) != (number, number, before):
         faults.append(fault(first.seq, "registry"))
-    if not log.reaches_head:  # a log in use grows while it is read, but never falls short of where it stood
+    # a log in use grows while it is read, but never falls short of where it stood; and the registry, read after it, is never behind
+    if not log.reaches_head or head.seq < log.last:
         faults.append(fault(log.last, "end"))
     return LogReport(log_id=head.log_id, records=log.records, faults=tuple(faults), after=log.after)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from toolguard._core.audit import AuditRecord, Kind
+from toolguard._core.stored import COLUMNS
 from toolguard.journal import in_time
 from toolguard.population._body import word
 from toolguard.ports import LogHead, Store
@@ -89,7 +90,8 @@ class Period:
 
 
 def read_period(store: Store, *, since: float, until: float) -> Period:
-    """Read the journal for a period. Logs that ended before it are looked at by their last record only.
+    """Read the journal for a period. What time a log's last record has says nothing of those before it: whoever appends
+    chooses it.
 
     Raises:
         StoreError: the store cannot be read.
@@ -99,10 +101,10 @@ def read_period(store: Store, *, since: float, until: float) -> Period:
     for number, head in enumerate(heads, start=1):
         if head.opened >= until:
             continue
-        last = list(store.records(log_id=head.log_id, after=head.seq - 1, limit=1))
-        if not last:
+        reaches = _reaches(store, head.log_id, since, until)
+        if reaches is None:
             missing.append(head.log_id)
-        elif last[0].draft.at >= since:
+        elif reaches:
             part = _part(store.records(log_id=head.log_id), head, number, since, until)
             if part is not None:
                 logs.append(part)
@@ -117,6 +119,21 @@ def read_period(store: Store, *, since: float, until: float) -> Period:
         loads=tuple(r for r in store.operations(Kind.POLICY_LOADED) if r.draft.at < until),
         notes=tuple(note for r in checkpoints if (note := word(r.draft.body, NOTE))),
     )
+
+
+def _reaches(store: Store, log_id: str, since: float, until: float) -> bool | None:
+    """Whether a log has a record of the period; None if it has none at all. Only their times are looked at."""
+    after, found = 0, None
+    while page := store.stored(log_id, after, _ROWS):
+        found = False
+        if any(isinstance(row[_AT], float) and since <= row[_AT] < until for row in page):
+            return True
+        after = page[-1][1]
+    return found
+
+
+_AT = COLUMNS.index("at")
+_ROWS = 4000
 
 
 def _part(records: Iterable[AuditRecord], head: LogHead, number: int, since: float, until: float) -> LogPart | None:

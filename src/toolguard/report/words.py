@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from toolguard.population import iso
+from toolguard.population import LAST_MOMENT, iso
 
 __all__ = ["FILTERS", "LIMITS", "clock", "date", "day", "duration", "figure", "minute", "plain", "words"]
 
@@ -79,7 +79,7 @@ def duration(seconds: float) -> str:
 
 
 def _utc(at: float) -> dt.datetime:
-    return dt.datetime.fromtimestamp(at, dt.UTC)
+    return dt.datetime.fromtimestamp(min(max(at, 0.0), LAST_MOMENT), dt.UTC)
 
 
 FILTERS = {

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from toolguard._core.audit import AuditRecord, Kind
+from toolguard._core.audit import AuditRecord, Kind, whole
 from toolguard.errors import ConfigError, ToolguardError
 from toolguard.telemetry import names
 from toolguard.telemetry.jaeger import jaeger_json
@@ -191,8 +191,8 @@ def _read(records: Iterable[AuditRecord], *, now: float, grace: float, since: fl
     for record in records:
         draft = record.draft
         if draft.kind is Kind.SPAN_PARKED:
-            log_id, seq = draft.body.get(names.PARKED_LOG_ID), draft.body.get(names.PARKED_SEQ)
-            if isinstance(log_id, str) and isinstance(seq, int):
+            log_id, seq = draft.body.get(names.PARKED_LOG_ID), whole(draft.body.get(names.PARKED_SEQ))
+            if isinstance(log_id, str) and seq is not None:
                 journal.parked.add((log_id, seq))
         if not since <= draft.at < until:
             continue
