@@ -9,14 +9,31 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from toolguard._core.call import Json, canonical_text, flat_text, number_text, quoted
 
-__all__ = ["GENESIS", "AuditRecord", "Draft", "Fault", "Kind", "Outcome", "payload", "seal", "verify_chain", "whole"]
+__all__ = [
+    "COMMITMENT",
+    "CONTENT_ID",
+    "GENESIS",
+    "AuditRecord",
+    "Draft",
+    "Fault",
+    "Kept",
+    "Kind",
+    "Outcome",
+    "payload",
+    "seal",
+    "verify_chain",
+    "whole",
+]
 
 GENESIS = "0" * 64
+CONTENT_ID = "toolguard.content.id"
+"""Names the sealed content beside a record, and `COMMITMENT` what it has to be."""
+COMMITMENT = "toolguard.content.commitment"
 FORMAT = 1
 
 
@@ -44,6 +61,8 @@ class Kind(StrEnum):
     CREDENTIAL_REFUSED = "credential.refused"
     AUDIT_CHECKPOINT = "audit.checkpoint"
     AUDIT_REVIEW = "audit.review"
+    CONTENT_OPENED = "audit.opened"
+    CONTENT_REDACTED = "audit.redacted"
     SPAN_PARKED = "span.parked"
 
 
@@ -63,6 +82,22 @@ class Outcome(StrEnum):
     EXECUTED = "executed"
     FAILED = "failed"
     INDETERMINATE = "indeterminate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Masked content beside a record: sealed under a key of its own, which is sealed under the tenant's.
+
+    Attributes:
+        id: 32 hex digits, random; the record names it.
+        key: the content's key, sealed. Without it ``body`` is noise, and the record's commitment says nothing.
+        body: the content, sealed.
+    """
+
+    tenant: str
+    id: str
+    key: bytes = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +123,10 @@ class Draft:
     body: Mapping[str, Json] = field(default_factory=dict)
     aside: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     """Masked content that a span may show beside the body, where that is switched on: never hashed, never kept."""
+    keep: str = field(default="", repr=False, compare=False)
+    """Masked content to be kept: whoever commits the draft seals it first, and puts `CONTENT_ID` into the body."""
+    kept: Kept | None = field(default=None, repr=False, compare=False)
+    """What goes into the side table in the record's own transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +177,8 @@ def seal(drafts: Iterable[Draft], *, log_id: str, seq: int, prev: str) -> tuple[
         seq += 1
         text = flat_text(dict(draft.body))
         hash_ = _leaf(draft, log_id, seq, prev, text)
+        if draft.kept is not None or draft.keep:
+            draft = replace(draft, kept=None, keep="")  # it stands beside the record, never in it
         record = AuditRecord(log_id=log_id, seq=seq, prev=prev, hash=hash_, draft=draft, text=text)
         sealed.append(record)
         prev = record.hash

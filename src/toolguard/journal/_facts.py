@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from toolguard._core.approval import Approval, State
-from toolguard._core.audit import AuditRecord, Kind, Outcome, whole
+from toolguard._core.audit import CONTENT_ID, AuditRecord, Kind, Outcome, whole
 from toolguard._core.call import quoted
 from toolguard._core.stored import Stored, stored_record
 
@@ -31,6 +31,7 @@ _VOID = frozenset(
 )
 _EXECUTING, _DECIDED, _ACT = Kind.CALL_EXECUTING.value, Kind.CALL_DECIDED.value, Kind.ACT_RECORDED.value
 _END_TEXTS = frozenset(kind.value for kind in _ENDS)
+_CONTENT_TEXT = f'"{CONTENT_ID}":'
 _APPROVAL_TEXT, _ACT_TEXT = f'"{APPROVAL_ID}":', f'"{ACT_ID}":'
 _BEFORE = frozenset({State.PENDING, State.APPROVED, State.BREAK_GLASS})
 
@@ -123,6 +124,8 @@ class Facts:
         self.tenants: set[str] = set()
         self.running: dict[str, Stored] = {}
         self.acts: dict[str, TellsOfAct] = {}
+        self.contents: Counter[tuple[str, str]] = Counter()
+        """(tenant, content) → how many records name it: one, where nobody meddled."""
         self.uses: Counter[tuple[str, str]] = Counter()
         """(tenant, act) → calls that began because of it."""
         self._because: dict[str, tuple[str, str]] = {}
@@ -147,6 +150,8 @@ class Facts:
                     running[call] = row
             elif kind in _END_TEXTS and running.pop(call, None) is None:
                 ended.add(call)
+            if _CONTENT_TEXT in body:
+                self._content(stored_record(row))
             if _APPROVAL_TEXT in body or kind == _ACT or (kind == _DECIDED and _ACT_TEXT in body):
                 self._read(stored_record(row))
         self._tenant_text = tenant
@@ -164,6 +169,7 @@ class Facts:
         self.tenants |= other.tenants
         self.acts |= other.acts
         self.uses += other.uses
+        self.contents.update(other.contents)
         for call, row in other.running.items():
             if call in self._ended:
                 self._ended.discard(call)
@@ -190,6 +196,10 @@ class Facts:
             self.acts[told.id] = told
         if draft.kind is Kind.CALL_DECIDED:
             self._decided(record)
+
+    def _content(self, record: AuditRecord) -> None:
+        body = record.draft.body
+        self.contents[str(body.get(TENANT)), str(body.get(CONTENT_ID))] += 1
 
     def _decided(self, record: AuditRecord) -> None:
         draft = record.draft
