@@ -22,7 +22,7 @@ _POLICY = bag("policy policies")
 _OTHER_POLICIES = bag(
     "lifecycle scaling cache caching retention deployment request response headers metering ipam reasoning cors metric load balancer stickiness "
     "backup replication configuration creation enrollment protection billing routing throttling retry rotation sampling logging alert notification "
-    "naming tag tagging update upgrade maintenance placement recovery resiliency snapshot archive compression lineage group type stack declarative "
+    "naming tag tagging update upgrade maintenance placement recovery resiliency snapshot archive compression lineage group type declarative "
     "rate limit quota timeout encryption failover health escalation coverage instance evaluation transition quality patch scan tls ssl security project "
     "privacy return refund leave travel insurance data storage"
 )
@@ -30,7 +30,12 @@ _AFTER_POLICY = bag(
     "table tables workflow test annotations preview report type types store generation engine event association document review holder number"
 )
 _SECRET = bag("credential credentials password passwords passcode")
-_OWNER = bag("owner owners ownership")
+_OWNER = bag("owner owners")
+_PERSON = bag(
+    "user users member members principal principals admin admins administrator administrators role roles identity"
+)
+_CIRCLE = bag("group groups team teams project projects role roles")
+_JOINING = bag("add remove associate disassociate dissociate attach detach assign unassign")
 _ACCESS_BEFORE = bag(
     "public role user service account directory group team organization organizations data delegated cross role external guest anonymous admin"
 )
@@ -76,10 +81,25 @@ def access_object(words: Sequence[str], verb: str = "") -> tuple[str, str]:
             return "strong", word
         if word in _SECRET:
             return "strong", word
+        if (
+            (word == "ownership" and before != "billing")
+            or (word in ("membership", "memberships") and before in ("group", "role", "team"))
+            or (word in ("trust", "trusts") and after in ("", "relationship", "relationships"))
+        ):
+            return "strong", word
+        if (
+            word in _PERSON
+            and verb in _JOINING
+            and any(w in _CIRCLE and w != word for w in words)
+            and after not in _NOT_WEAK
+            and before not in ("pool", "target")
+        ):
+            return "strong", word
         if word in _OWNER and before != "code":
             weak = weak or word
         if (
             word == "access"
+            and before != "insights"
             and after not in ("logging", "log", "logs", "point")
             and (
                 after in _ACCESS_AFTER

@@ -56,6 +56,8 @@ _RUNNERS = bag("run execute exec eval python code interpreter script sandbox rep
 _PROSE = bag(
     "title subject headline body text content message description comment comments note notes summary markdown reason prompt question answer bio abstract html caption"
 )
+_MOVERS = bag("move rename copy convert migrate translate route directions cp mv")
+_MAIL = bag("email mail message messages")
 _NO_CONTENT = bag("id ids type kind name count size status state timeout version format mode at date time")
 
 
@@ -117,6 +119,8 @@ def _kinds_of_field(field: Field, tool: Tool, tool_words: frozenset[str]) -> fro
         kinds.add("shell")
     if field.kinds and "limit" in kinds and field.kinds.isdisjoint(("integer", "number", "string")):
         kinds.discard("limit")
+    if "recipient" in kinds and field.name == "to" and tool_words & _MOVERS and not tool_words & _MAIL:
+        kinds.discard("recipient")  # where a thing goes, not to whom
     if (
         "recipient" in kinds
         and last == "to"
@@ -180,7 +184,7 @@ def _undeclared(tool: Tool, tool_words: frozenset[str]) -> Iterator[Evidence]:
     elif tool_words & {"shell", "bash", "terminal", "exec"}:
         yield note("schema.shell", CODE, HIGH, "the tool speaks of a shell without declaring where")
     if re.search(
-        r"\b(?:make|send|perform|issue)\w*\b[^.]{0,40}\bhttp requests?\b|\bany \w+ (?:api )?endpoint\b",
+        r"\b(?:make|send|perform|issue)\w*\b[^.]{0,40}\bhttp requests?\b|\bany \w+ (?:api )?endpoint\b|\b(?:post|put)(?:s|ing)? (?:data )?to (?:any|a given|an arbitrary) (?:url|address|host|server)\b",
         text,
         re.IGNORECASE,
     ):

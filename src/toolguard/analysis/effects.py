@@ -9,6 +9,7 @@ from toolguard.analysis.access import access_object
 from toolguard.analysis.lexicon import CONTAINERS, DELETE_FAMILY, EFFECTS, MASS, MONEY_NOUNS
 from toolguard.analysis.notes import (
     CODE,
+    COMMUNICATION,
     CRITICAL,
     DESTRUCTIVE,
     FINANCIAL,
@@ -26,7 +27,7 @@ __all__ = ["effect_of"]
 _CHANGES = bag(
     "create add set put update modify edit patch change attach detach associate disassociate dissociate assign unassign "
     "delete remove reset rotate enable disable insert upsert replace write invite register deregister link unlink accept "
-    "reject share restore import promote"
+    "reject share restore import promote overwrite retire"
 )
 # "authorize ingress", "revoke certificate": grave, but about machines, not about what people may do.
 _OPENS = bag("authorize unauthorize revoke allow deny unlock unblock")
@@ -36,6 +37,12 @@ _NETWORK = bag(
 _MILD = bag("update edit patch accept link register import modify set")
 # To do this to one of MONEY_NOUNS moves or promises value.
 _MOVES_MONEY = bag("create place send finalize issue cancel submit update approve capture void process make execute")
+# To do one of these to a message or an announcement reaches other people.
+_TELLS = bag("post place create add leave write make publish put submit")
+_TOLD = bag("message messages comment comments reply replies announcement announcements tweet sms notification")
+_CALLED = bag("call calls")
+# To make something public opens it to everyone.
+_OPENS_TO_ALL = bag("make set mark turn change update publish")
 # Code that others will run.
 _CODE_NOUNS = bag(
     "function script command code job workflow lambda migration query sql shell plugin extension hook webhook macro"
@@ -63,6 +70,12 @@ def effect_of(verb: str, objects: Sequence[str], source: str, text: str, *, capp
         found.append(
             note(source, FINANCIAL, MEDIUM if capped else HIGH, f"{text} of {min(money)!r}: it moves or promises value")
         )
+    if "public" in nouns and verb in _OPENS_TO_ALL and {"public"} & set(objects[-1:]):
+        found.append(
+            note(source, PRIVILEGE, MEDIUM if capped else HIGH, f"{text} of 'public': it opens it to everyone")
+        )
+    if risk_class is WRITE and verb in _TELLS and (nouns & _TOLD or (verb in ("place", "make") and nouns & _CALLED)):
+        risk_class, text = COMMUNICATION, f"{text} of what others will read or hear"
     if risk_class is CODE and nouns & _CODE_NOUNS:
         level = HIGH
     if risk_class is DESTRUCTIVE and level is HIGH:

@@ -75,7 +75,7 @@ _TABLE: Final[tuple[tuple[RiskClass, RiskLevel, str], ...]] = (
         (
             "cancel abort stop close archive disable detach revert restore replace deactivate suspend reject "
             "pause disconnect dissociate disassociate unassign unsubscribe unpublish deprecate interrupt leave "
-            "dismiss withdraw decline reboot restart failover untag unlink unset"
+            "dismiss withdraw decline reboot restart failover untag unlink unset trash"
         ),
     ),
     # Who may do what.
@@ -95,7 +95,7 @@ _TABLE: Final[tuple[tuple[RiskClass, RiskLevel, str], ...]] = (
         MEDIUM,
         (
             "send email mail notify message reply publish invite tweet call sms fax forward broadcast announce "
-            "respond resend reinvite remind dial chat whisper page"
+            "respond resend reinvite remind dial chat whisper page comment"
         ),
     ),
     # Moves value.
@@ -126,7 +126,7 @@ _TABLE: Final[tuple[tuple[RiskClass, RiskLevel, str], ...]] = (
             "star unstar pin unpin watch unwatch lock transition reprioritize prioritize reorder draft generate "
             "convert transform encrypt decrypt index reindex backup snapshot rebase checkout stage unstage "
             "amend continue retry rerun redrive process order prescribe administer admit discharge refer dispense "
-            "vote like comment react follow unfollow place fulfill ship increase decrease promote demote bulk "
+            "vote like react follow unfollow place fulfill ship increase decrease promote demote bulk "
             "batch alter replicate define undeprecate advertise connect mount opt claim transfer swap inject "
             "compose expand peer unpeer swap acknowledge unacknowledge escalate note annotate extend "
             "include exclude override customize setup prepare distribute deliver train bundle group ungroup"
@@ -149,7 +149,7 @@ WEAK_VERBS: Final = bag(
     "run start stop page call mail email sms group index process sample test review model profile trace "
     "transfer export import charge refund access use view watch star pin draft note link lock map state set "
     "stage plan backup snapshot mount patch schedule batch bulk template format check scan monitor audit "
-    "price quote share sign account tail head diff count query list search find change update create open close "
+    "price quote share sign account trash tail head diff count query list search find change update create open close "
     "build deploy trigger job load store display filter sort limit exec shell book market position bid tip stake order"
 )
 """Verbs that are as often nouns: in the middle of a name they are read as nouns."""
@@ -161,7 +161,7 @@ FORMS: Final[dict[str, str]] = inflections(sorted(VERBS))
 MONEY_NOUNS: Final = bag(
     "payment payments invoice invoices refund refunds payout payouts order orders transfer transfers transaction "
     "transactions charge charges subscription subscriptions trade trades money funds bill bills purchase purchases "
-    "wallet balance coupon price prices billing checkout"
+    "wallet balance coupon price prices billing checkout expense expenses loan loans payroll salary reimbursement"
 )
 """To create, place, finalize, cancel or send one of these moves value."""
 

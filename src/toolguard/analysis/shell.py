@@ -220,6 +220,9 @@ def _program(words: list[Word], command: Command, reading: Reading, depth: int, 
         return
     if words[0].text in functions:
         return  # its body was read where it is defined
+    if [w.text for w in args.words] in (["--help"], ["--version"]):
+        reading.say(note(_SOURCE, READ, LOW, "it asks a program for help or version"))
+        return
     for item in program_evidence(args, command):
         reading.say(item)
 

@@ -191,6 +191,11 @@ def _subject(args: Args) -> list[str]:
     return words
 
 
+def _is_noun(word: str, after: list[str]) -> bool:
+    """``gh run view``: what could be a verb is a noun where a verb of looking follows."""
+    return word in _AMBIGUOUS and bool(after) and after[0] in READ_VERBS
+
+
 def _plain(word: str) -> bool:
     parts = split_words(word)
     return bool(parts) and parts[0] in _PLAIN
@@ -203,6 +208,9 @@ def _verb(args: Args, words: list[str]) -> Iterator[Evidence]:
         if not parts:
             continue
         context = (*split_words(args.program), *(p for w in [*seen, word] for p in split_words(w)))
+        if _is_noun(parts[0], words[place + 1 : place + 2]):
+            seen.append(word)
+            continue
         if word in _QUESTIONS:
             yield note(_SOURCE, READ, LOW, "it asks whether something would be allowed")
             return

@@ -41,6 +41,9 @@ def evidence(args: Args, _: Command) -> Iterator[Evidence]:
             yield note(_SOURCE, WRITE, MEDIUM, "it writes a file")
         yield note(_SOURCE, READ, LOW, "it only looks")
         return
+    if _lists(verb, inner):
+        yield note(_SOURCE, READ, LOW, "it only looks")
+        return
     reason = _loses(verb, inner, words)
     if reason:
         yield note(_SOURCE, DESTRUCTIVE, HIGH, reason)
@@ -59,6 +62,27 @@ def evidence(args: Args, _: Command) -> Iterator[Evidence]:
         yield note(_SOURCE, EXFILTRATION, HIGH, "it sends a repository to an address or every branch of it")
         return
     yield note(_SOURCE, WRITE, MEDIUM, "it changes a repository")
+
+
+_LIST_FLAGS = {
+    "branch": bag("-a -r -v --list --all --remotes --contains --merged --no-merged --show-current"),
+    "tag": bag("-l --list -n --contains --points-at"),
+    "remote": bag("-v --verbose"),
+    "config": bag("--get --get-all --list -l --get-regexp"),
+}
+_LIST_WORDS = {"stash": bag("list show"), "remote": bag("show get-url"), "worktree": bag("list"), "reflog": bag("show")}
+
+
+def _lists(verb: str, args: Args) -> bool:
+    """Whether a command that can change something is only asked to show it."""
+    first = args.positional[0].text if args.positional else ""
+    dashed = {w.text.partition("=")[0] for w in args.words if w.text.startswith("-")}
+    if first in _LIST_WORDS.get(verb, ()) and not dashed - {"-v", "--porcelain", "-p", "--all"}:
+        return True
+    looks = _LIST_FLAGS.get(verb)
+    if looks is None:
+        return False
+    return (bool(dashed) and dashed <= looks) or (not args.words and verb in ("branch", "tag", "remote"))
 
 
 def _elsewhere(remote: str) -> bool:

@@ -98,6 +98,9 @@ _FIRST: dict[str, tuple[RiskClass, RiskLevel, str]] = {
     "GRANT": (PRIVILEGE, HIGH, "grants privileges"),
     "REVOKE": (PRIVILEGE, HIGH, "revokes privileges"),
     "DENY": (PRIVILEGE, HIGH, "denies privileges"),
+    "AUDIT": (PRIVILEGE, HIGH, "changes what is audited"),
+    "NOAUDIT": (PRIVILEGE, HIGH, "changes what is audited"),
+    "FLASHBACK": (DESTRUCTIVE, HIGH, "sets data back to an earlier state"),
     "REASSIGN": (PRIVILEGE, HIGH, "changes owners"),
     "SECURITY": (PRIVILEGE, HIGH, "changes security labels"),
     "EXEC": (CODE, HIGH, "runs a procedure or dynamic SQL"),
@@ -239,6 +242,8 @@ _PHRASES: tuple[tuple[re.Pattern[str], RiskClass, RiskLevel, str], ...] = tuple(
         (r"(?:FROM|TO) PROGRAM", CODE, CRITICAL, "runs a program on the server"),
         (r"INTO (?:OUTFILE|DUMPFILE)", EXFILTRATION, HIGH, "writes rows to a file on the server"),
         (r"COPY " + _WORDS + r"{1,200}?TO", EXFILTRATION, HIGH, "copies rows out"),
+        (r"COPY INTO (?:'|@)", EXFILTRATION, HIGH, "writes rows to outside storage"),
+        (r"EXEC(?:UTE)? AS(?: LOGIN| USER)?", PRIVILEGE, HIGH, "acts as someone else"),
         (r"OVERWRITE", DESTRUCTIVE, HIGH, "overwrites what stood there"),
         (r"WITH GRANT OPTION", PRIVILEGE, CRITICAL, "lets others hand privileges on"),
         (

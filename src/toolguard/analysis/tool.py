@@ -10,7 +10,19 @@ from toolguard.analysis.cues import cues_of
 from toolguard.analysis.effects import effect_of
 from toolguard.analysis.language import NameReading, read_name, sentence_verbs
 from toolguard.analysis.lexicon import DELETE_FAMILY, EFFECTS, READ_VERBS, SOFT_READ_VERBS
-from toolguard.analysis.notes import CODE, CRITICAL, DESTRUCTIVE, HIGH, LOW, MEDIUM, READ, WRITE, note, risk_of
+from toolguard.analysis.notes import (
+    CODE,
+    CRITICAL,
+    DESTRUCTIVE,
+    HIGH,
+    LOW,
+    MEDIUM,
+    PRIVILEGE,
+    READ,
+    WRITE,
+    note,
+    risk_of,
+)
 from toolguard.analysis.words import bag, unmask
 
 __all__ = ["classify_tool", "read_effects"]
@@ -115,6 +127,8 @@ def read_effects(name: str, description: str, *, source: str = "name") -> list[E
     sentences = sentence_verbs(description)
     lead = next((verbs for verbs in sentences[:2] if verbs), ())
     found = [*_from_name(reading, source, lead), *_from_description(reading, sentences, lead)]
+    if reading.head not in READ_VERBS and _ABOUT_ACCESS.match(description[:400]):
+        found.append(note("description", PRIVILEGE, HIGH, "the description says that it changes permissions"))
     found += _from_warnings(description)
     if not found or (all(e.risk_class is READ for e in found) and not _looks(reading, lead)):
         found.append(note(source, WRITE, MEDIUM, UNSAID))
@@ -159,6 +173,14 @@ def _from_description(
             if verb in DELETE_FAMILY and reading.head not in READ_VERBS:
                 found += effect_of(verb, reading.words, "description", f"the description says {verb!r}")
     return found
+
+
+# "… add, replace or delete ownership controls": the first thing that is done is done to permissions.
+_ABOUT_ACCESS = re.compile(
+    r"^(?:grants?\s+permission\s+to\s+)?(?:(?:add|change|delete|modif\w+|put|remove|replace|reset|set|update|and|or)\w{0,2},?\s+){1,6}(?:the\s+|an?\s+|replica\s+)?"
+    r"(?:permission(?:s|\s+settings?)?|ownership(?:\s+controls?)?|access\s+(?:rights|permissions))\b(?!\s+(?:set|boundary))",
+    re.IGNORECASE,
+)
 
 
 def _from_warnings(description: str) -> list[Evidence]:
