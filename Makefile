@@ -70,7 +70,7 @@ bench-audit: $(VENV)/.dev  ## what the audit trail costs, and what is lost of it
 	@$(BIN)/python benchmarks/audit.py $(AUDIT_ARGS)
 
 bench-server: $(VENV)/.dev  ## the approval service with 1, 50 and 500 who wait
-	@$(BIN)/python benchmarks/server.py
+	@$(BIN)/python benchmarks/service_load.py
 
 model: $(VENV)/.dev  ## the PHI tagger's word lists and models anew, byte for byte (some ten minutes)
 	@$(BIN)/python -m training.build_gazetteer --out src/toolguard/detection/tagger/data --lists src/toolguard/detection/data

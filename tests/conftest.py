@@ -11,9 +11,11 @@ from postgres_server import _kept, database, postgres, store_database  # noqa: F
 ROOT = Path(__file__).parent
 SLOW = (
     "adapters/langchain/test_tool_kinds.py",  # every kind of tool by every way in
+    "adapters/openai/test_approvals.py",  # processes, and every way to wait
     "adapters/openai/test_clients.py",  # every endpoint of the client
-    "attacks/test_audit_",  # a store or a pack per attack
+    "analysis/test_adversarial.py",  # hundreds of hostile texts
     "attacks/test_arguments.py",  # megabytes of hostile input
+    "attacks/test_audit_",  # a store or a pack per attack
     "attacks/test_database.py",  # a database per edit
     "attacks/test_faults.py",  # a fault at every step in turn
     "attacks/test_gates_proposals.py",  # a register of thousands
@@ -24,38 +26,56 @@ SLOW = (
     "credentials/test_attacks.py",  # clients that fail over sockets
     "credentials/test_postgres.py",  # a database user a call
     "dataset/test_files.py",  # processes that share a file
+    "dataset/test_find.py",  # processes that share a file
     "dataset/test_parquet.py",  # processes that share a file
     "dataset/test_resume.py",  # processes that are killed
-    "evidence/test_commands.py",  # a month of calls on disk, and every command over it
     "detection/test_time.py",  # texts of a megabyte
     "detection_tagger/test_training.py",  # trains
-    "docs/",  # starts the command for every line of the documents
     "directory/test_rotas.py",  # thousands of persons
+    "docs/",  # starts the command for every line of the documents
+    "evidence/test_commands.py",  # a month of calls on disk, and every command over it
     "guard/test_processes.py",  # processes that are killed
+    "history/test_budgets.py",  # threads and processes that race
+    "journal/test_hard_times.py",  # processes that are killed
+    "journal/test_postgres.py",  # a database
+    "journal/test_proof_command.py",  # the command, many times
     "masking/test_identity.py",  # thousands of made-up texts
     "masking/test_stream.py",  # every way to cut a text
+    "packs/",  # every case of every pack, and what can be made of it
     "packs/test_all_mutations.py",  # 17,000 calls
+    "policy/test_hostile_files.py",  # megabytes of hostile input
+    "policy/test_properties.py",  # thousands of made-up policies
+    "policytools/test_difference.py",  # thousands of made-up conditions
+    "policytools/test_lint.py",  # every pack against every tool
+    "policytools/test_pytest_plugin.py",  # pytest in pytest
+    "policytools/test_replay.py",  # stores of recorded calls
+    "policytools/test_replay_agrees.py",  # thousands of made-up policies
+    "postgres/",  # every statement as every role
+    "provenance/test_properties.py",  # thousands of made-up conversations
     "race/test_faults.py",  # processes that are killed, disks that are full
     "race/test_race.py",  # processes that race
     "references/test_binding.py",  # large and slow contents
     "server/test_act_commands.py",  # the service as a process
-    "server/test_confirming.py",  # the service as a process
     "server/test_acts.py",  # an app for every test
-    "server/test_remote.py",  # an app for every test
-    "server/test_rest.py",  # an app for every test
+    "server/test_checkpoints.py",  # the service as a process
+    "server/test_confirming.py",  # the service as a process
+    "server/test_inbox.py",  # an app for every test
     "server/test_oidc.py",  # an app for every test
     "server/test_oidc_provider.py",  # a provider of its own
     "server/test_process.py",  # the service as a process
+    "server/test_remote.py",  # an app for every test
+    "server/test_rest.py",  # an app for every test
     "shape/",  # imports in fresh interpreters
-    "journal/test_hard_times.py",  # processes that are killed
-    "journal/test_postgres.py",  # a database
-    "journal/test_proof_command.py",  # the command, many times
-    "server/test_checkpoints.py",  # the service as a process
-    "postgres/",  # every statement as every role
-    "stores/test_postgres_faults.py",  # databases that are killed
     "stores/test_migrations.py",  # processes that start at once
+    "stores/test_postgres_faults.py",  # databases that are killed
     "stores/test_sqlite_processes.py",  # processes that are killed
+    "telemetry/test_delivery.py",  # receivers that are slow or down
+    "telemetry/test_killed.py",  # processes that are killed
+    "telemetry/test_one_trace.py",  # processes that go on where others stopped
     "telemetry/test_otlp.py",  # receivers that are slow or down
+    "telemetry/test_reconcile.py",  # thousands of spans
+    "telemetry/test_service.py",  # the service as a process
+    "toollist/test_reading.py",  # servers as processes
 )
 
 

@@ -146,7 +146,9 @@ def test_functions_become_tools(guard: Guard, session: Session) -> None:
 
 def test_the_source_can_be_said(guard: Guard) -> None:
     guard_tools([plain_add], guard=guard, source="mcp:sums")
-    assert guard.know.__self__._known["plain_add"].tool.identity.source == "mcp:sums"  # type: ignore[attr-defined]  # a bound method has one
+    known = guard.known("plain_add")
+    assert known is not None
+    assert known.identity.source == "mcp:sums"
 
 
 # --- who is behind a call -----------------------------------------------------------------------------------

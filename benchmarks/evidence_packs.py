@@ -1,6 +1,6 @@
 """How long an evidence pack takes, how large it is, and whether it is the same twice.
 
-    python benchmarks/evidence.py [--records 10000] [--json FILE]
+    python benchmarks/evidence_packs.py [--records 10000] [--json FILE]
 
 A SQLite store on disk is filled by the real guard (a look-up, a search and a letter in turn; every fiftieth letter is
 asked for and approved), checkpointed and anchored; then the pack is built twice from the store and verified.

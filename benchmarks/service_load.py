@@ -1,6 +1,6 @@
 """The approval service under load, from a second process: listing, waiting and deciding, and what a waiter costs.
 
-    python benchmarks/server.py [--waiters 1 50 500] [--repeats 3] [--json FILE]
+    python benchmarks/service_load.py [--waiters 1 50 500] [--repeats 3] [--json FILE]
 
 The service runs as its own process on loopback (``toolguard serve``, SQLite, one worker), with its configuration,
 directory and tokens in a folder that is removed. A guard in this process asks; as many connections as there are waiters
