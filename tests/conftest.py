@@ -63,6 +63,8 @@ SLOW = (
     "server/test_oidc.py",  # an app for every test
     "server/test_oidc_provider.py",  # a provider of its own
     "server/test_process.py",  # the service as a process
+    "server/test_limits.py",  # an app for every test
+    "server/test_stream.py",  # waits for changes
     "server/test_remote.py",  # an app for every test
     "server/test_rest.py",  # an app for every test
     "shape/",  # imports in fresh interpreters

@@ -17,12 +17,16 @@ from toolguard.authority.confirm import Confirming
 from toolguard.channels import Inbound, Mounted
 from toolguard.directory import FileDirectory, SecondFactors, TokenFile
 from toolguard.ports import Channel
+from toolguard_server.closing import Closing
 from toolguard_server.credentials import Credentials
 from toolguard_server.edge import Edge
+from toolguard_server.idempotency import Repeats
 from toolguard_server.inbox import Inbox
+from toolguard_server.limits import Limits, Visits
 from toolguard_server.oidc import Provider, SignIn
-from toolguard_server.problems import install, note
+from toolguard_server.problems import Problem, install, note
 from toolguard_server.rest import router
+from toolguard_server.stream import Streams
 
 __all__ = ["LOOPBACK", "create_app"]
 
@@ -43,6 +47,7 @@ def create_app(
     url: str = "",
     chore: Callable[[], None] | None = None,
     sweep_every: float = 2.0,
+    limits: Limits | None = None,
 ) -> FastAPI:
     """The approval service: REST API, inbox, health, and a sweeper that runs while the app does.
 
@@ -59,7 +64,11 @@ def create_app(
             come back to.
         chore: done before every sweep; where it fails, nothing is swept.
         sweep_every: seconds between two sweeps.
+        limits: how often anyone may come.
+
+    ``app.state.closing`` is the service's `Closing`: whoever stops it sets that first.
     """
+    closing, visits = Closing(), Visits(limits or Limits())
     credentials = Credentials(authority, tokens, directory, factors, providers)
     ways = [
         SignIn(p, redirect=f"{url.rstrip('/')}/signin/with/{p.label}/callback")
@@ -85,6 +94,7 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         task = asyncio.create_task(keep_at_it())
         yield
+        closing.set()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -99,7 +109,9 @@ def create_app(
         openapi_url="/v1/openapi.json",
     )
     install(app, inbox.problem)
-    app.include_router(router(authority, credentials, confirming))
+    app.state.closing = closing
+    streams = Streams(authority, closing)
+    app.include_router(router(authority, credentials, confirming, closing, streams, visits.key))
     app.include_router(inbox.routes())
     mounted = {path: channel for channel in channels if isinstance(channel, Mounted) for path in channel.paths}
     for path, channel in mounted.items():
@@ -111,7 +123,9 @@ def create_app(
 
     @app.get("/readyz", include_in_schema=False)
     def readyz() -> dict[str, str]:
-        """Store, directory and tokens can be read."""
+        """Store, directory and tokens can be read, and the service is not about to stop."""
+        if closing.is_set:
+            raise Problem("unavailable", "the service is stopping; ask another one")
         authority.now()
         directory.tenants()
         tokens.entries()
@@ -119,7 +133,8 @@ def create_app(
 
     static = resources.files("toolguard_server") / "static"
     app.mount("/static", StaticFiles(directory=Path(str(static))), name="static")
-    app.add_middleware(Edge, hosts=hosts, https=https, raw=frozenset(mounted))
+    repeats = Repeats(authority, credentials)
+    app.add_middleware(Edge, hosts=hosts, https=https, raw=frozenset(mounted), visits=visits, repeats=repeats)
     return app
 
 

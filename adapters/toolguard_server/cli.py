@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
-import logging
 import os
 import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 
 from toolguard.authority import Authority
 from toolguard.authority.confirm import Confirming
@@ -39,6 +39,9 @@ from toolguard.register import ALL
 from toolguard.stores import open_store
 from toolguard.witness import Witness
 from toolguard_server.app import LOOPBACK, create_app
+from toolguard_server.closing import Closing
+from toolguard_server.limits import Limits
+from toolguard_server.logs import start_logging
 from toolguard_server.oidc import open_providers
 
 __all__ = ["serve"]
@@ -58,9 +61,13 @@ def serve(
     ready_file: Annotated[
         Path | None, typer.Option(help='Written once the service listens: {"url": …, "pid": …}.')
     ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0, help="Requests a second by one credential, eight times that at once; 0: no limit.")
+    ] = 50.0,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines instead of text.")] = False,
 ) -> None:
     """Run the approval service: REST API and inbox. Exit codes: 0 stopped, 2 wrong usage, 3 it cannot start."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    start_logging(json_lines=log_json)
     try:
         settings = load_config(config)
         wanted = urlsplit(settings.service.url)
@@ -75,7 +82,7 @@ def serve(
         try:
             hosts = {address, wanted.hostname or "", *LOOPBACK} - {""}
             sink = _sink(settings, store, delivering)
-            app = _assemble(settings, store, sink, delivering, hosts=hosts, https=https)
+            app = _assemble(settings, store, sink, delivering, hosts=hosts, https=https, limits=Limits.of(rate))
             listener = _listen(address, wanted.port or 8790 if port is None else port)
         except ToolguardError as error:
             typer.echo(f"error: {error}", err=True)
@@ -97,6 +104,7 @@ def serve(
             ),
             url,
             ready_file,
+            app.state.closing,
         )
         signal.signal(
             signal.SIGTERM, lambda *_: None
@@ -116,8 +124,15 @@ def _sink(settings: Config, store: Store, delivering: contextlib.ExitStack) -> S
 
 
 def _assemble(
-    settings: Config, store: Store, sink: Sink, running: contextlib.ExitStack, *, hosts: set[str], https: bool
-) -> Any:
+    settings: Config,
+    store: Store,
+    sink: Sink,
+    running: contextlib.ExitStack,
+    *,
+    hosts: set[str],
+    https: bool,
+    limits: Limits,
+) -> FastAPI:
     if settings.directory is None or settings.directory.tokens is None:
         raise ConfigError("the service needs to know people: set [directory] file and tokens")
     if settings.service.signing_key is None:
@@ -172,6 +187,7 @@ def _assemble(
         else SecondFactors(settings.at(settings.directory.second_factors), now=SystemClock().now),
         confirming=Confirming(store, directory, verifier, witness),
         chore=lambda: witness.note(store, (ALL, *directory.tenants())),
+        limits=limits,
     )
 
 
@@ -216,8 +232,9 @@ def _listen(address: str, port: int) -> socket.socket:
 class _Server(uvicorn.Server):
     """Says where it is once it listens, and clears that up when it stops."""
 
-    def __init__(self, config: uvicorn.Config, url: str, ready_file: Path | None) -> None:
+    def __init__(self, config: uvicorn.Config, url: str, ready_file: Path | None, closing: Closing) -> None:
         super().__init__(config)
+        self._closing = closing
         self._url = url
         self._ready_file = ready_file
 
@@ -234,4 +251,5 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._ready_file is not None:
             self._ready_file.unlink(missing_ok=True)
+        self._closing.set()  # whoever waits or listens is answered now, and not cut off when the grace is over
         await super().shutdown(sockets)

@@ -14,7 +14,10 @@ from toolguard_server.oidc import Provider
 from toolguard_server.oidc.provider import issuer_of
 from toolguard_server.problems import Problem
 
-__all__ = ["Credentials"]
+__all__ = ["SEEN", "Credentials"]
+
+SEEN = "toolguard.seen"
+"""Where a request's scope says that its credential held."""
 
 
 class Credentials:
@@ -41,6 +44,11 @@ class Credentials:
             IdentityError: no token, or none that holds.
             Problem: ``wrong_audience``.
         """
+        actor = self._actor(request)
+        request.scope.setdefault(SEEN, {})["holds"] = True
+        return actor
+
+    def _actor(self, request: Request) -> Actor:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             raise IdentityError("send a token: 'Authorization: Bearer …'; 'toolguard people token' makes one")

@@ -5,19 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from toolguard.authority import Actor, Answer, Approval, Authority, State
 from toolguard.authority.confirm import Confirming
 from toolguard_server.acts import act_routes
+from toolguard_server.closing import Closing
 from toolguard_server.credentials import Credentials
 from toolguard_server.problems import REFUSALS, Problem, more
 from toolguard_server.remote import remote_routes
-from toolguard_server.shapes import ApprovalShape, ConfirmBody, DecisionBody, PageShape, describe, standing
+from toolguard_server.shapes import (
+    ApprovalShape,
+    ConfirmBody,
+    DecisionBody,
+    EventShape,
+    PageShape,
+    describe,
+    event_of,
+    standing,
+)
+from toolguard_server.stream import Streams
 
 __all__ = ["router"]
 
@@ -27,8 +39,15 @@ _LOOK = 5.0
 Id = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="32 hex digits")]
 
 
-def router(authority: Authority, credentials: Credentials, confirming: Confirming | None = None) -> APIRouter:
-    """The routes."""
+def router(
+    authority: Authority,
+    credentials: Credentials,
+    confirming: Confirming | None,
+    closing: Closing,
+    streams: Streams,
+    key_of: Callable[[str], str],
+) -> APIRouter:
+    """The routes. ``key_of`` stands for a credential."""
     api = APIRouter(prefix="/v1", responses=REFUSALS)
 
     def shown(approval: Approval, actor: Actor) -> JSONResponse:
@@ -85,19 +104,51 @@ def router(authority: Authority, credentials: Credentials, confirming: Confirmin
 
         stop = authority.watch(approval, wake)
         try:
-            until = time.monotonic() + seconds
-            while True:
-                told.clear()  # before the look: what happens after it is told again
-                approval = await run_in_threadpool(look)
-                if standing(approval, authority.now()) is not State.PENDING:
-                    return await run_in_threadpool(shown, approval, actor)
-                left = until - time.monotonic()
-                if left <= 0 or await request.is_disconnected():
-                    return Response(status_code=204, headers={"Cache-Control": "no-store"})
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(told.wait(), min(_LOOK, left))
+            with closing.waking(told.set):
+                until = time.monotonic() + seconds
+                while True:
+                    told.clear()  # before the look: what happens after it is told again
+                    approval = await run_in_threadpool(look)
+                    if standing(approval, authority.now()) is not State.PENDING:
+                        return await run_in_threadpool(shown, approval, actor)
+                    left = until - time.monotonic()
+                    if left <= 0 or closing.is_set or await request.is_disconnected():
+                        return Response(status_code=204, headers={"Cache-Control": "no-store"})
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(told.wait(), min(_LOOK, left))
         finally:
             stop()
+
+    @api.get(
+        "/approvals/{approval_id}/events",
+        response_model=list[EventShape],
+        summary="What the journal says of one approval (its approvers, and persons with the duty 'review')",
+    )
+    def events(request: Request, response: Response, approval_id: Id) -> list[EventShape]:
+        response.headers["Cache-Control"] = "no-store"
+        return [event_of(record) for record in authority.events(credentials.actor(request), approval_id)]
+
+    @api.get(
+        "/stream",
+        response_class=StreamingResponse,
+        responses={
+            **more(s429="too many streams"),
+            200: {"description": "server-sent events `approval`", "content": {"text/event-stream": {}}},
+        },
+        summary="Changes of approvals you may see, as they happen (server-sent events)",
+    )
+    async def stream(
+        request: Request,
+        last_event_id: Annotated[
+            str | None, Header(pattern=r"^[0-9]{1,11}\.[0-9]{6}$", description="id of the last event you have")
+        ] = None,
+    ) -> Response:
+        actor = await run_in_threadpool(credentials.actor, request)
+        whose = key_of(request.headers.get("authorization", ""))
+        streams.admit(whose)
+        since = None if last_event_id is None else float(last_event_id)
+        body = streams.listen(actor, whose, since, lambda: credentials.actor(request))
+        return StreamingResponse(body, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     @api.post(
         "/approvals/{approval_id}/decision",

@@ -7,14 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from toolguard.authority import Approval, Authority, StandingTerms, State, Vary, is_expired
+from toolguard.authority import Approval, AuditRecord, Authority, StandingTerms, State, Vary, is_expired
 
 __all__ = [
     "ApprovalShape",
     "ConfirmBody",
     "DecisionBody",
+    "EventShape",
     "PageShape",
     "describe",
+    "event_of",
     "standing",
     "utc",
 ]
@@ -168,6 +170,36 @@ class PageShape(BaseModel):
 
     items: list[ApprovalShape]
     next_cursor: str | None
+
+
+class EventShape(BaseModel):
+    """A record of the journal: ids, enums, counts, keyed digests and times. ``log``, ``seq`` and ``hash`` are its place."""
+
+    log: str
+    seq: int
+    hash: str
+    kind: str
+    at: str
+    trace: str
+    span: str
+    parent: str
+    body: dict[str, Any]
+
+
+def event_of(record: AuditRecord) -> EventShape:
+    """The record as the API gives it."""
+    draft = record.draft
+    return EventShape(
+        log=record.log_id,
+        seq=record.seq,
+        hash=record.hash,
+        kind=draft.kind.value,
+        at=utc(draft.at),
+        trace=draft.trace_id,
+        span=draft.span_id,
+        parent=draft.parent_id,
+        body=dict(draft.body),
+    )
 
 
 def utc(seconds: float) -> str:

@@ -531,11 +531,17 @@ async def test_the_description_names_every_route_and_refusal(client: httpx.Async
         ),
         "/v1/freezes",
         "/v1/freezes/{freeze_id}/lift",
+        "/v1/redactions",
+        "/v1/redactions/{redaction_id}/confirm",
+        "/v1/holds",
+        "/v1/holds/{hold_id}/lift",
         "/v1/standing",
         "/v1/standing/{standing_id}/end",
         "/v1/reviews",
         "/v1/reviews/{subject}",
         "/v1/stats",
+        "/v1/stream",
+        "/v1/approvals/{approval_id}/events",
     }
     decision = described["paths"]["/v1/approvals/{approval_id}/decision"]["post"]["responses"]
     assert {"200", "401", "403", "404", "409", "410", "412", "415", "422", "428", "503"} <= set(decision)

@@ -13,6 +13,7 @@ from toolguard._core.approval import (
     is_expired,
 )
 from toolguard._core.approver import Escalation, Stage, StandingLimits
+from toolguard._core.audit import AuditRecord
 from toolguard._core.call import Assurance, CallRef, Person
 from toolguard._core.policy import ApproverRule
 from toolguard._core.register import BreakGlass, Freeze, Hold, Redaction, StandingApproval
@@ -35,6 +36,7 @@ __all__ = [
     "ApproverStats",
     "Assurance",
     "Assured",
+    "AuditRecord",
     "Authority",
     "BreakGlass",
     "CallRef",

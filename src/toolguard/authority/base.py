@@ -82,6 +82,10 @@ class Base:
         """The store's time, UTC seconds."""
         return self._store.now()
 
+    def once(self, name: str, holder: str, seconds: float) -> bool:
+        """Whether ``name`` is ``holder``'s now, among all services on this store, and for ``seconds`` from now."""
+        return self._store.lead(name, holder, seconds)
+
     def stamp(self) -> str:
         """``<log id> <size> <root>`` of the journal, to be shown to people: what stands in many mailboxes anchors it.
 
