@@ -9,7 +9,8 @@ import pytest
 
 from policytools.support import HEAD, run, write
 from toolguard.policyfile import pack_names
-from toolguard.policytools.lint import lint, read_tools
+from toolguard.policytools.lint import lint
+from toolguard.policytools.offered import read_tools
 from toolguard.policytools.remark import CODES
 
 APPROVALS = 'approvals: {privacy: {approvers: ["group:office"], expires: 1h}}\n'
@@ -186,7 +187,7 @@ IN_ORDER = [
 @pytest.mark.parametrize("when", IN_ORDER)
 def test_nothing_is_said_of_a_condition_in_order(tmp_path: Path, tools: Path, when: str) -> None:
     file = write(tmp_path, "p.yaml", HEAD + one(when).replace("rules:", "defaults: {approval: privacy}\nrules:"))
-    assert [str(f) for f in lint(str(file), tools=read_tools(str(tools)))] == []
+    assert [str(f) for f in lint(str(file), tools=read_tools([str(tools)]))] == []
 
 
 NOT_SHADOWED = {

@@ -57,7 +57,8 @@ def test_the_starter_policy_is_in_order_and_names_every_tool(listed, tmp_path):
     policy = load_policy(file, functions=ANALYSES)
     assert policy.id == "ward-7"
     assert sorted(tool.pattern for tool in policy.tools) == sorted(entry["name"] for entry in LISTED)
-    assert all(tool.source and tool.digest for tool in policy.tools)
+    assert all(tool.digest for tool in policy.tools)
+    assert not any(tool.source for tool in policy.tools), "a file says what is offered, not whose code runs"
 
 
 def test_a_pinned_tool_that_changes_is_refused():

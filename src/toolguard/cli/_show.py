@@ -22,8 +22,10 @@ from toolguard.stores import open_store
 __all__ = [
     "AsJson",
     "ConfigOption",
+    "McpOption",
     "Since",
     "StoreOption",
+    "ToolsOption",
     "console",
     "counted",
     "inert",
@@ -37,6 +39,14 @@ StoreOption = Annotated[
     str | None, typer.Option("--store", help="Store URL, e.g. sqlite:///toolguard.db; else the one of --config.")
 ]
 ConfigOption = Annotated[Path, typer.Option("--config", help="Configuration file that names the store.")]
+ToolsOption = Annotated[
+    list[str] | None,
+    typer.Option("--tools", help="The real tools: a file (JSON, JSON lines) or module:attribute; may be repeated."),
+]
+McpOption = Annotated[
+    list[str] | None,
+    typer.Option("--mcp", help="An MCP server: its URL, or the command line that starts it; may be repeated."),
+]
 _UNITS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 
 

@@ -11,12 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from toolguard._core.call import Assurance, Caller, Person, Tool
-from toolguard._core.policy import Handling, Policy
+from toolguard._core.policy import Handling, Policy, glob_matches
+from toolguard._core.toolrule import identity_fits
 from toolguard.cli import policy_cases, policy_diff, policy_lint, policy_past, policy_scan, policy_sign
+from toolguard.cli._show import McpOption, ToolsOption
 from toolguard.config import ANALYSES
 from toolguard.errors import PolicyError
 from toolguard.policyfile import Problem, explain, json_schema, load_policy
 from toolguard.policytools.judging import Call, Judge, local_seconds
+from toolguard.policytools.offered import named_tool, read_tools
 from toolguard.policytools.reading import load_any
 from toolguard.policytools.spec import cases_schema
 
@@ -95,6 +98,8 @@ def explain_call(
         str,
         typer.Option("--args", help="The arguments as JSON; - reads them from standard input, so no shell keeps them."),
     ] = "{}",
+    tools: ToolsOption = None,
+    mcp: McpOption = None,
     source: Annotated[str, typer.Option("--source", help="Where the tool comes from.")] = "app",
     description: Annotated[str, typer.Option("--description", help="The tool's description.")] = "",
     schema_file: Annotated[
@@ -113,12 +118,15 @@ def explain_call(
 ) -> None:
     """Decide one call as the guard would, without running anything, and say why. No value is shown in clear."""
     policy = load_any(file)
-    known = Tool.describe(
-        tool,
-        source=source,
-        description=description,
-        schema=_object("--schema", _text(schema_file)) if schema_file else None,
-    )
+    if tools or mcp:
+        known = named_tool(tool, read_tools(tools or (), mcp or ()), policy)
+    else:
+        known = Tool.describe(
+            tool,
+            source=source,
+            description=description,
+            schema=_object("--schema", _text(schema_file)) if schema_file else None,
+        )
     who = Caller(
         person=Person(issuer="local", tenant=tenant, subject=caller),
         agent=agent,
@@ -137,6 +145,8 @@ def explain_call(
     )
     with Judge(policy) as judge:
         answer, masked = judge.explained(call)
+    if answer.plan.drifted:
+        _say_drift(known, policy)
     if answer.decision is None:
         _refused(answer.refused, as_json)
         return
@@ -147,6 +157,21 @@ def explain_call(
     typer.echo(told.auditor)
     typer.echo(f"\nTo the approver:\n{told.approver}")
     typer.echo(f"\nTo the model:\n{told.model}")
+
+
+def _say_drift(tool: Tool, policy: Policy) -> None:
+    """What the policy says of the tool that this one is not: most often the command line said too little of it."""
+    named = (t for t in policy.tools if glob_matches(t.pattern, tool.name) and not identity_fits(t, tool))
+    entry = next(named, None)
+    if (
+        entry is not None
+        and entry.source is not None
+        and not glob_matches(entry.source, tool.identity.source, exact_case=True)
+    ):
+        said = f"the policy wants {tool.name!r} from {entry.source!r}, and this one is from {tool.identity.source!r}"
+    else:
+        said = f"the policy binds {tool.name!r} to another schema and description than this one's"
+    typer.echo(f"note: {said}; give --tools, so that the tool is known as the guard knows it", err=True)
 
 
 def _refused(code: str, as_json: bool) -> None:

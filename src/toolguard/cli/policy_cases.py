@@ -9,11 +9,28 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from toolguard.cli._show import AsJson, console, counted, inert, print_json, unusable_input
+from toolguard.cli._show import (
+    AsJson,
+    McpOption,
+    ToolsOption,
+    console,
+    counted,
+    inert,
+    print_json,
+    unusable_input,
+)
 from toolguard.policytools.cases import CaseFile, Result, find_case_files, read_cases, run_files
 from toolguard.policytools.coverage import RuleCoverage, coverage, share, together
+from toolguard.policytools.offered import read_tools
 
 __all__ = ["run_cases"]
+
+
+_REASONS = {
+    "drift": "drift: its source or its description is not what the policy says (name it under 'tools', or give --tools)",
+    "unknown_tool": "unknown_tool: the policy does not name it",
+    "default": "default: the policy's default for its risk",
+}
 
 
 def run_cases(
@@ -21,6 +38,8 @@ def run_cases(
         list[str] | None,
         typer.Argument(help="Case files, policies with one beside them, folders, pack:NAME. None: all below here."),
     ] = None,
+    tools: ToolsOption = None,
+    mcp: McpOption = None,
     min_coverage: Annotated[
         float, typer.Option("--min-coverage", min=0, max=100, help="Fail if rules are covered less than this percent.")
     ] = 0.0,
@@ -29,11 +48,13 @@ def run_cases(
 ) -> None:
     """Run the cases beside policies (NAME.cases.yaml) as the guard would judge them, and say what they cover.
 
+    A tool of which a case says only the name is looked up in the file's own 'tools', then in --tools and --mcp.
+
     Exit codes: 0 all came out as expected, 1 one did not or too little is covered, 2 wrong usage, 3 a file is unusable.
     """
     with unusable_input():
         read = [read_cases(name) for name in find_case_files(files or [])]
-        ran = list(run_files(read))
+        ran = list(run_files(read, tools=read_tools(tools or (), mcp or ())))
     covered = _coverage(read, ran)
     failed = [r for _, r in ran if not r.passed]
     least = min((share(rules) for rules in covered.values()), default=100.0)
@@ -66,6 +87,7 @@ def _data(results: list[Result], covered: Mapping[str, tuple[RuleCoverage, ...]]
                 "name": r.name,
                 "passed": r.passed,
                 "effect": r.answer.effect,
+                "reason": r.answer.reason,
                 "rules": list(r.answer.rules),
                 "differences": [{"what": d.what, "expected": d.expected, "got": d.got} for d in r.differences],
             }
@@ -90,9 +112,11 @@ def _print(
         if result.passed:
             continue
         out.print(Text.assemble(("FAILED ", "bold red"), f"{result.file}:{result.line}: ", inert(result.name)))
+        why = result.answer.reason
         for difference in result.differences:
             out.print(Text.assemble(f"  {difference.what}: expected ", (difference.expected, "green")))
             out.print(Text.assemble(" " * len(f"  {difference.what}") + "  got      ", (difference.got, "red")))
+        out.print(Text(f"  because of: {', '.join(result.answer.rules) or _REASONS.get(why, why)}", style="dim"))
     for subject, rules in covered.items():
         lacking = [r for r in rules if r.lacks]
         style = "green" if not lacking else "yellow"

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from toolguard.cli._show import console, counted, inert, print_json, unusable_input
+from toolguard.cli._show import McpOption, ToolsOption, console, counted, inert, print_json, unusable_input
 from toolguard.directory import FileDirectory
-from toolguard.policytools.lint import lint, read_tools
+from toolguard.policytools.lint import lint
+from toolguard.policytools.offered import read_tools
 from toolguard.policytools.remark import Remark, Severity
 from toolguard.policytools.sarif import github, sarif
 
@@ -35,10 +36,8 @@ class Least(StrEnum):
 
 def run_lint(
     files: Annotated[list[str], typer.Argument(help="Policy files, or pack:NAME.", show_default=False)],
-    tools: Annotated[
-        list[str] | None,
-        typer.Option("--tools", help="The real tools: a file (JSON, JSON lines) or module:attribute; may be repeated."),
-    ] = None,
+    tools: ToolsOption = None,
+    mcp: McpOption = None,
     directory: Annotated[Path | None, typer.Option("--directory", help="Who is who (directory.yaml).")] = None,
     format: Annotated[Format, typer.Option("--format", help="How remarks are printed.")] = Format.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
@@ -51,7 +50,7 @@ def run_lint(
     Exit codes: 0 nothing at --fail-on or above, 1 something, 2 wrong usage, 3 a file is unusable.
     """
     with unusable_input():
-        known = [tool for where in tools or () for tool in read_tools(where)]
+        known = read_tools(tools or (), mcp or ())
         people = None if directory is None else FileDirectory(directory)
         found = [f for file in files for f in lint(file, tools=known, directory=people)]
     match Format.JSON if as_json else format:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,8 +16,10 @@ from rich.text import Text
 from toolguard.cli._show import (
     AsJson,
     ConfigOption,
+    McpOption,
     Since,
     StoreOption,
+    ToolsOption,
     console,
     counted,
     inert,
@@ -25,6 +28,7 @@ from toolguard.cli._show import (
     transitions,
     unusable_input,
 )
+from toolguard.policytools.offered import placed, read_tools
 from toolguard.policytools.reading import load_any
 from toolguard.policytools.recorded import decisions
 from toolguard.policytools.replay import Replay, Report, replay_all
@@ -34,6 +38,7 @@ from toolguard.policytools.simulate import Simulated, read_calls, simulate
 __all__ = ["replay", "report_data", "run_simulate", "shadow"]
 
 _CONFIG = Path("toolguard.toml")
+_CAUSES = 10
 _ORDER = ("allow", "mask", "require_approval", "deny")
 PolicyArgument = Annotated[str, typer.Argument(help="The policy to try (a file, or pack:NAME).", show_default=False)]
 Week = "7d"
@@ -125,10 +130,29 @@ def _print_report(report: Report) -> None:
         out.print(Text(f"  such as {example.recorded.call[:12]} (toolguard audit show): {rules}", style="dim"))
     if report.not_replayed:
         out.print(Text(f"{counted(report.not_replayed, 'call')} cannot be replayed:", style="yellow"))
-        for why, count in report.unknown.most_common(10):
+        grouped = _by_cause(report.unknown)
+        for why, count in grouped[:_CAUSES]:
             out.print(Text(f"  {count:>6}  ") + inert(why))
+        if len(grouped) > _CAUSES:
+            out.print(
+                Text(f"          and {counted(len(grouped) - _CAUSES, 'more rule')} (--json has all)", style="dim")
+            )
     for why, count in report.unusable.most_common():
         out.print(Text(f"{counted(count, 'call')} cannot be replayed: {why}", style="dim"))
+
+
+def _by_cause(unknown: Mapping[str, int]) -> list[tuple[str, int]]:
+    """A line for each rule: what of a call it asks for, together, and the most calls any of these stands for."""
+    asked: dict[str, list[str]] = {}
+    calls: dict[str, int] = {}
+    for why, count in unknown.items():
+        rule, _, what = why.partition(": ")
+        asked.setdefault(rule, []).append(what)
+        calls[rule] = max(count, calls.get(rule, 0))
+    lines = [
+        (f"{rule}: {', '.join(filter(None, whats))}".removesuffix(": "), calls[rule]) for rule, whats in asked.items()
+    ]
+    return sorted(lines, key=lambda line: -line[1])
 
 
 def shadow(
@@ -192,6 +216,8 @@ def run_simulate(
         str, typer.Argument(help="JSON lines {tool, args, caller, environment, at, …}.", show_default=False)
     ],
     against: Annotated[str | None, typer.Option("--against", help="The policy to compare with.")] = None,
+    tools: ToolsOption = None,
+    mcp: McpOption = None,
     fail_on: FailOption = FailOn.NONE,
     as_json: AsJson = False,
 ) -> None:
@@ -201,7 +227,8 @@ def run_simulate(
     """
     with unusable_input():
         tried, before = load_any(policy), None if against is None else load_any(against)
-        found = list(simulate(read_calls(calls), tried, before=before))
+        known = [placed(tool, tried) for tool in read_tools(tools or (), mcp or ())]
+        found = list(simulate(read_calls(calls, known), tried, before=before))
     changes: Counter[tuple[str, str]] = Counter(
         (s.before.effect, s.after.effect) for s in found if s.before is not None and s.before.effect != s.after.effect
     )

@@ -12,25 +12,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from toolguard._core.call import Tool
 from toolguard._core.policy import Policy
+from toolguard.cli._show import McpOption
 from toolguard.config import ANALYSES
 from toolguard.errors import ConfigError
 from toolguard.policyfile import load_policy
+from toolguard.policytools.offered import read_tools
 from toolguard.policytools.scan import Entry, inventory, starter
-from toolguard.toollist import from_file, from_mcp, from_module
 
-__all__ = ["read_tools", "scan"]
+__all__ = ["scan"]
 
 _STYLES = {"low": "green", "medium": "yellow", "high": "red", "critical": "bold red"}
 _BAR = {"low": "▂", "medium": "▂▄", "high": "▂▄▆", "critical": "▂▄▆█"}
-
-
-def read_tools(where: str) -> tuple[Tool, ...]:
-    """The tools ``where`` names: a file (``-``: standard input), or ``module:attribute``. Raises ConfigError."""
-    if where == "-" or Path(where).exists() or where.endswith((".json", ".jsonl")):
-        return from_file(where)
-    return from_module(where)
 
 
 def scan(
@@ -40,10 +33,7 @@ def scan(
             help="Files of tools (JSON or JSON lines; -: standard input), or module:attribute.", show_default=False
         ),
     ] = None,
-    mcp: Annotated[
-        list[str] | None,
-        typer.Option("--mcp", help="An MCP server: its URL, or the command line that starts it. May be repeated."),
-    ] = None,
+    mcp: McpOption = None,
     policy: Annotated[
         Path | None, typer.Option("--policy", help="Say also what this policy's defaults do to each tool.")
     ] = None,
@@ -72,8 +62,7 @@ def scan(
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise typer.BadParameter("--name takes letters, digits, '.', '_' and '-'")
     loaded: Policy | None = None if policy is None else load_policy(policy, functions=ANALYSES)
-    found = [tool for where in tools or () for tool in read_tools(where)]
-    found += [tool for server in mcp or () for tool in from_mcp(server)]
+    found = read_tools(tools or (), mcp or ())
     if not found:
         raise ConfigError("there is no tool in it; check what was named")
     entries = inventory(found, loaded)

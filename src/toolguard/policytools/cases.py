@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import toolguard_policies
+from toolguard._core.call import Tool
 from toolguard._core.policy import Policy
 from toolguard.errors import ConfigError
 from toolguard.policyfile.document import Document
 from toolguard.policyfile.faults import Problem, did_you_mean, refuse
 from toolguard.policytools.judging import Answer, Judge
+from toolguard.policytools.offered import placed
 from toolguard.policytools.reading import composed, read_bytes, read_shape
 from toolguard.policytools.spec import CaseModel, CasesModel, ExpectModel
 
@@ -160,22 +162,23 @@ def _ids(policy: Policy) -> Mapping[str, str]:
     return {**plain, **{rule.id: rule.id for rule in policy.rules}}
 
 
-def run_case(file: CaseFile, index: int, judge: Judge) -> Result:
-    """Judge one case as the guard would."""
+def run_case(file: CaseFile, index: int, judge: Judge, *, tools: Iterable[Tool] = ()) -> Result:
+    """Judge one case as the guard would. Of ``tools`` those are taken that the file itself says nothing of."""
     case: CaseModel = file.model.cases[index]
-    call = case.call({t.name: t for t in file.model.tools}, file.model.given)
+    known = {t.name: placed(t, file.policy) for t in tools}
+    call = case.call({**known, **{t.name: t.tool() for t in file.model.tools}}, file.model.given)
     answer = judge.judge(call)
     found = tuple(_differences(case.expect, answer, _ids(file.policy)))
     return Result(file=file.name, line=file.line(index), name=case.name, differences=found, answer=answer)
 
 
-def run_files(files: Iterable[CaseFile]) -> Iterator[tuple[CaseFile, Result]]:
-    """Every case of ``files``, in order."""
+def run_files(files: Iterable[CaseFile], *, tools: Sequence[Tool] = ()) -> Iterator[tuple[CaseFile, Result]]:
+    """Every case of ``files``, in order. ``tools``: as `run_case` takes them."""
     with ExitStack() as stack:
         for file in files:
             judge = stack.enter_context(Judge(file.policy))
             for index in range(len(file.model.cases)):
-                yield file, run_case(file, index, judge)
+                yield file, run_case(file, index, judge, tools=tools)
 
 
 def _differences(expect: ExpectModel, answer: Answer, ids: Mapping[str, str]) -> Iterator[Difference]:

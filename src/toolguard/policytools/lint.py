@@ -18,25 +18,15 @@ from toolguard.policytools import lint_conditions, lint_people, lint_rules, lint
 from toolguard.policytools.linted import Linted
 from toolguard.policytools.reading import read_bytes
 from toolguard.policytools.remark import Remark, silenced
-from toolguard.toollist import from_file, from_module
 
-__all__ = ["lint", "read_tools"]
+__all__ = ["lint"]
 
-UNKNOWN_SOURCE = "?"
-"""Where tools come from whose list does not say it."""
 _CHECKS: tuple[Callable[[Linted], Iterator[Remark]], ...] = (
     lint_rules.check,
     lint_conditions.check,
     lint_people.check,
     lint_tools.check,
 )
-
-
-def read_tools(where: str) -> tuple[Tool, ...]:
-    """The tools of a file (JSON, JSON lines) or of ``module:attribute``. Raises ConfigError."""
-    if ":" in where and not Path(where).exists():
-        return from_module(where)
-    return from_file(where, source=UNKNOWN_SOURCE)
 
 
 def lint(name: str, *, tools: Sequence[Tool] = (), directory: FileDirectory | None = None) -> tuple[Remark, ...]:

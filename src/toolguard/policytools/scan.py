@@ -11,6 +11,7 @@ from toolguard._core.policy import Defaults, Effect, Policy
 from toolguard._core.risk import Risk, RiskClass
 from toolguard.analysis import classify_tool
 from toolguard.analysis.cues import cues_of
+from toolguard.policytools.offered import UNKNOWN_SOURCE, placed
 
 __all__ = ["Entry", "inventory", "starter"]
 
@@ -42,7 +43,7 @@ class Entry:
 
 def inventory(tools: Iterable[Tool], policy: Policy | None = None) -> tuple[Entry, ...]:
     """The tools with their risk, the most severe first. Two tools of one name both stand in it, and are told of."""
-    listed = tuple(tools)
+    listed = tuple(tools if policy is None else (placed(tool, policy) for tool in tools))
     names: dict[str, int] = {}
     for tool in listed:
         names[tool.name.casefold()] = names.get(tool.name.casefold(), 0) + 1
@@ -107,11 +108,13 @@ def starter(entries: Iterable[Entry], *, name: str, pin: bool = False) -> str:
         name: the policy's name.
         pin: also bind each tool to the digest of its schema and description, so that any change of it is refused.
     """
+    listed = tuple(entries)
     lines = [
         "# A policy to start from, written from a list of tools: read it, change it, then sign it.",
         "#",
-        "#   toolguard policy check THIS-FILE        is it in order?",
-        "#   toolguard policy explain THIS-FILE …    what would it decide, and why?",
+        "#   toolguard policy check THIS-FILE                                   is it in order?",
+        "#   toolguard policy lint THIS-FILE --tools …                          does it fit these tools?",
+        "#   toolguard policy explain THIS-FILE --tools … --tool NAME --args …  what would it decide, and why?",
         "apiVersion: toolguard/v1",
         "kind: ToolPolicy",
         f"metadata: {{name: {_word(name)}, version: 1}}",
@@ -122,9 +125,10 @@ def starter(entries: Iterable[Entry], *, name: str, pin: bool = False) -> str:
         "  default:                          # the people who answer for what is asked",
         '    approvers: ["group:approvers"]  # a group of your directory',
         "    expires: 1h",
+        *_of_servers(listed),
         "tools:",
     ]
-    for entry in sorted(entries, key=lambda e: e.tool.name):
+    for entry in sorted(listed, key=lambda e: e.tool.name):
         lines += (
             _tool_lines(entry, pin) if _nameable(entry.tool) else [_comment(f"left out: {entry.tool.name}{_UNNAMED}")]
         )
@@ -136,13 +140,19 @@ _UNNAMED = " (a name or source with *, ?, control characters or outer white spac
 
 def _nameable(tool: Tool) -> bool:
     """Whether a policy can name this tool and no other: its name and source hold nothing a pattern reads otherwise."""
-    texts = (tool.name, tool.identity.source)
+    texts = (tool.name,) if tool.identity.source == UNKNOWN_SOURCE else (tool.name, tool.identity.source)
     return all(t and t == t.strip() and t.isprintable() and not {"*", "?"} & {*t} for t in texts)
 
 
 def _comment(text: str) -> str:
     """A comment of one line, whatever a tool's author wrote into names: nothing of it can become policy."""
     return "  # " + "".join(c if c.isprintable() else " " for c in text)
+
+
+def _of_servers(entries: Iterable[Entry]) -> list[str]:
+    """How an application says where an MCP server's tools come from: nothing in the tools themselves does."""
+    servers = sorted({e.tool.identity.source for e in entries if e.tool.identity.source.startswith("mcp:")})
+    return [_comment(f'tools of this server: guard_tools(tools, guard=guard, source="{s}")')[2:] for s in servers]
 
 
 def _by_risk() -> list[str]:
@@ -157,7 +167,11 @@ def _tool_lines(entry: Entry, pin: bool) -> list[str]:
     if entry.per_call:
         lines.append(f"  # judged anew for each call: it takes {', '.join(entry.per_call)}")
     lines += [_comment(f"note: {said}") for said in entry.disagreements]
-    said = [f"source: {_word(tool.identity.source)}"]
+    said = []
+    if tool.identity.source == UNKNOWN_SOURCE:
+        lines.append("  # its list does not say where it comes from: add source: before you trust it with identifiers")
+    else:
+        said.append(f"source: {_word(tool.identity.source)}")
     if pin:
         said.append(f"digest: {_word(tool.identity.digest)}")
     decisive = [n for n in entry.decisive if n and n == n.strip() and n.isprintable() and "." not in n]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ConfigDict, ValidationError
 
+from toolguard._core.call import Tool
 from toolguard._core.policy import Policy
 from toolguard.errors import ConfigError
 from toolguard.policytools.judging import Answer, Call, Judge
@@ -41,8 +42,10 @@ class Simulated:
         )
 
 
-def read_calls(file: str) -> Iterator[tuple[int, Call]]:
+def read_calls(file: str, tools: Iterable[Tool] = ()) -> Iterator[tuple[int, Call]]:
     """The calls of a file of JSON lines ``{tool, args, caller, environment, at, …}``, with their line numbers.
+
+    A tool of which a line says only the name is looked up in ``tools``.
 
     Raises:
         ConfigError: it cannot be read, or a line does not fit; no value of a line is in the message.
@@ -51,14 +54,15 @@ def read_calls(file: str) -> Iterator[tuple[int, Call]]:
         text = Path(file).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError(f"cannot read the calls in {file!r} ({type(fault).__name__}); check the path") from None
+    known = {tool.name: tool for tool in tools}
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
-            yield number, _call(line, f"{file}:{number}")
+            yield number, _call(line, f"{file}:{number}", known)
 
 
-def _call(line: str, where: str) -> Call:
+def _call(line: str, where: str, tools: Mapping[str, Tool]) -> Call:
     try:
-        return LineModel.model_validate(json.loads(line)).call()
+        return LineModel.model_validate(json.loads(line)).call(tools)
     except ValidationError as fault:
         first = fault.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"][:2])) or "the line"

@@ -160,14 +160,14 @@ class CallModel(Spec):
             raise ValueError("names both 'at' and 'hour'; keep one")
         return self
 
-    def call(self, tools: Mapping[str, ToolModel] | None = None, given: GivenModel | None = None) -> Call:
+    def call(self, tools: Mapping[str, Tool] | None = None, given: GivenModel | None = None) -> Call:
         """The call; a tool that says nothing but its name is looked up in ``tools``."""
         given = given or GivenModel()
-        told = self.tool if len(self.tool.model_fields_set) > 1 else (tools or {}).get(self.tool.name, self.tool)
+        known = (tools or {}).get(self.tool.name) if len(self.tool.model_fields_set) == 1 else None
         timed = self if self.at is not None or self.hour is not None else given
         hour = 12 if timed.hour is None else timed.hour
         return Call(
-            tool=told.tool(),
+            tool=known or self.tool.tool(),
             args=self.args,
             caller=_over(given.caller, self.caller).caller(),
             environment=self.environment or given.environment or "production",
