@@ -131,6 +131,11 @@ _INFORMS = re.compile(
     r"statistics|stats|names?|versions?|contents?|totals?|rates?|metadata|health|schema)\s+(?:of|for|about|on|per)\s+",
     re.IGNORECASE,
 )
+# What is taken out of a text is only read; what is taken out of an archive is written somewhere.
+_TAKES_OUT = re.compile(
+    r"^extract\w*\s+(?:\w+\s+){0,6}?(?:from|in|of)\s+(?:an?\s+|the\s+)?(?:\w+\s+){0,2}?(?:texts?|notes?|documents?|pages?|images?|pdfs?|html|strings?|transcripts?|messages?)\b",
+    re.IGNORECASE,
+)
 _BREAK = re.compile(r"(?<=[a-z\)\]`'\"0-9])[.!?;]\s+(?=[A-Z`*\"'(])|\n+\s*(?:[-*•]\s+)?")
 _SENTENCES = 4
 _READ_LIMIT = 2_000
@@ -149,6 +154,7 @@ def _opening_verbs(sentence: str) -> tuple[str, ...]:
             break
         sentence = shorter
     sentence = _RUN_A_QUERY.sub("query ", sentence, count=1)
+    sentence = _TAKES_OUT.sub("read", sentence, count=1)
     sentence = _INFORMS.sub("show ", sentence, count=1)
     sentence = _SHOWS.sub("show", _ASKS_WHETHER.sub("check whether", sentence, count=1), count=1)
     tokens = re.findall(r"[A-Za-z]+(?:-[A-Za-z]+)*|[,/]", sentence)[:24]

@@ -246,6 +246,10 @@ def _interpreter(args: Args, command: Command, reading: Reading, depth: int) -> 
     if args.has("--version", "--help", "-V"):
         reading.say(note(_SOURCE, READ, LOW, "it asks a program for its version"))
         return
+    module = args.value_of(("-m",)) if args.program.startswith("py") else None
+    if module is not None:
+        _module(module, args, command, reading)
+        return
     given = command.stdin if command.stdin is not None else None
     files = [w for w in args.positional if w.text != "-"]
     if files and not (shell and args.has("-s")):
@@ -275,6 +279,23 @@ def _interpreter(args: Args, command: Command, reading: Reading, depth: int) -> 
             _script(text, reading, depth + 1)
         return
     reading.say(note(_SOURCE, CODE, MEDIUM, "it starts an interpreter"))
+
+
+_SERVES = bag("http.server SimpleHTTPServer pyftpdlib smtpd")
+
+
+def _module(module: Word, args: Args, command: Command, reading: Reading) -> None:
+    """``python -m module``: many modules are programs of their own."""
+    at = next((i for i, w in enumerate(args.words) if w is module), 0)
+    if module.text in _SERVES:
+        reading.say(note(_SOURCE, EXFILTRATION, HIGH, "it serves files to whoever asks"))
+    elif module.text in ("pip", "uv", "poetry", "pipx"):
+        for item in program_evidence(Args.of([module, *args.words[at + 1 :]]), command):
+            reading.say(item)
+    else:
+        tasks = [w.text for w in args.words[at + 1 : at + 4]]
+        ends = ends_something(tasks)
+        reading.say(note(_SOURCE, DESTRUCTIVE if ends else CODE, HIGH if ends else MEDIUM, "it runs a module"))
 
 
 def _fetched(command: Command) -> bool:

@@ -274,9 +274,15 @@ _AMBIGUOUS = bag(
 )
 
 
+_BINDS = re.compile(r"rolebinding|clusterrole|policybinding|roleassignment|serviceaccount")
+
+
 def _known(args: Args, verb: str, context: tuple[str, ...]) -> Iterator[Evidence]:
     risk_class, level = EFFECTS[verb]
-    if risk_class is DESTRUCTIVE and level is HIGH:
+    if any(_BINDS.search(word) for word in (*context, *(w.text for w in args.positional[:4]))):
+        yield note(_SOURCE, PRIVILEGE, HIGH, "its sub-command changes who may do what")
+        return
+    if risk_class is DESTRUCTIVE and (level is HIGH or args.has("--force")):
         yield note(_SOURCE, DESTRUCTIVE, HIGH, f"its sub-command says {verb!r}")
         return
     infrastructure = _infrastructure(args, verb)

@@ -24,7 +24,7 @@ from toolguard.analysis.shell_parse import Command
 from toolguard.analysis.shell_rules import only_looks, say
 from toolguard.analysis.words import bag
 
-__all__ = ["READERS", "archive", "dd", "mode", "move", "read", "rm", "tee"]
+__all__ = ["READERS", "archive", "dd", "editor", "mode", "move", "read", "rm", "tee"]
 
 # Programs that only look (or only print), whatever their arguments; writing flags are caught below.
 READERS = bag(
@@ -88,6 +88,8 @@ def read(args: Args) -> Iterator[Evidence]:
 def rm(args: Args, _: Command) -> Iterator[Evidence]:
     recursive = args.has("-r", "-R", "--recursive", "-d", "--dir") or args.program == "shred"
     targets = list(args.positional)
+    if args.program in ("rd", "rmdir", "del", "erase") and any(w.text.lower() in ("/s", "/q") for w in targets):
+        yield say(DESTRUCTIVE, HIGH, "it deletes whole directories")
     for word in targets:
         text = word.text
         bare = text.rstrip("/*.")
@@ -187,6 +189,17 @@ def mode(args: Args, _: Command) -> Iterator[Evidence]:
             )
     else:
         yield say(PRIVILEGE, HIGH if deep or system else MEDIUM, "it changes who owns files")
+
+
+def editor(args: Args, _: Command) -> Iterator[Evidence]:
+    orders = [
+        w.text for i, w in enumerate(args.words) if i and args.words[i - 1].text in ("-c", "--cmd", "--eval", "-S")
+    ]
+    orders += [w.text[1:] for w in args.words if w.text.startswith("+") and len(w.text) > 1]
+    if any("!" in text or "system(" in text or "shell-command" in text for text in orders):
+        yield say(CODE, HIGH, "its editor is told to run a command")
+    else:
+        yield say(WRITE, MEDIUM, "it edits files")
 
 
 def tee(args: Args, _: Command) -> Iterator[Evidence]:

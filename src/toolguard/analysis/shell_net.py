@@ -53,7 +53,9 @@ def evidence(args: Args, command: Command) -> Iterator[Evidence]:
         yield note(
             _SOURCE,
             EXFILTRATION,
-            HIGH if args.has("-a", "-A", "--attach") or command.piped_in else MEDIUM,
+            HIGH
+            if args.has("-a", "-A", "--attach") or command.piped_in or any(r.op == "<" for r in command.redirects)
+            else MEDIUM,
             "it sends mail",
         )
     elif args.program == "openssl" and not any(w.text in ("s_client", "s_server") for w in args.positional):

@@ -87,9 +87,10 @@ _add(
         "it changes the kernel or its protections",
         looks="-a --list -L -S --show status get-default show --list-all",
     ),
-    "insmod rmmod modprobe sysctl setenforce aa-disable iptables ip6tables nft ufw firewall-cmd ebtables mount umount swapoff losetup auditctl apparmor_parser semanage setsebool csrutil spctl "
+    "insmod rmmod modprobe sysctl setenforce aa-disable iptables ip6tables nft ufw firewall-cmd ebtables umount swapoff losetup auditctl apparmor_parser semanage setsebool csrutil spctl "
     "update-grub grub-install efibootmgr bcdedit reg netsh",
 )
+_add(fixed(PRIVILEGE, HIGH, "it changes which disks are seen", looks="-l", bare=True), "mount")
 _add(system.service, "systemctl service rc-service launchctl supervisorctl initctl sc rcctl sv svcadm pm2")
 _add(system.cron, "crontab at batch schtasks")
 _add(
@@ -113,8 +114,9 @@ _add(
 )
 _add(
     fixed(WRITE, MEDIUM, "it edits files"),
-    "vi vim nvim nano emacs ed ex code open xdg-open sponge export set declare typeset readonly split csplit mkdirp",
+    "code open xdg-open sponge export set declare typeset readonly split csplit mkdirp",
 )
+_add(files.editor, "vi vim nvim nano emacs ed ex")
 _add(fixed(DESTRUCTIVE, HIGH, "it cuts files off", looks=""), "truncate fallocate")
 _add(fixed(CODE, HIGH, "it makes commands run at certain events", looks="-l -p"), "trap")
 _add(
@@ -122,7 +124,9 @@ _add(
     "tcpdump tshark wireshark script screencapture scrot xinput xdotool pbpaste xclip",
 )
 _add(
-    fixed(PRIVILEGE, HIGH, "it handles keys or secrets", looks="--list-keys -k -l --fingerprint version"),
+    fixed(
+        PRIVILEGE, HIGH, "it handles keys or secrets", looks="--list-keys -k -l -lf -lvf -y -yf --fingerprint version"
+    ),
     "gpg ssh-keygen ssh-add ssh-copy-id security keytool pass certutil mimikatz hashcat john",
 )
 _add(fixed(FINANCIAL, HIGH, "it handles money"), "bitcoin-cli ethkey geth lncli")

@@ -27,8 +27,8 @@ def only_looks() -> Evidence:
     return say(READ, LOW, "it only looks or prints")
 
 
-def fixed(risk_class: RiskClass, level: RiskLevel, text: str, *, looks: str = "") -> Rule:
-    """A rule for programs with one effect. ``looks``: flags or first words with which they only look.
+def fixed(risk_class: RiskClass, level: RiskLevel, text: str, *, looks: str = "", bare: bool = False) -> Rule:
+    """A rule for programs with one effect. ``looks``: flags or first words with which they only look; ``bare``: so they do without any.
 
     Such a flag counts only if no other flag is given that could act: ``fdisk -l`` looks, ``mkfs -n`` does not.
     """
@@ -37,7 +37,11 @@ def fixed(risk_class: RiskClass, level: RiskLevel, text: str, *, looks: str = ""
     def rule(args: Args, _: Command) -> Iterator[Evidence]:
         dashed = {w.text.partition("=")[0] for w in args.words if w.text.startswith("-")}
         first = args.positional[0].text if args.positional else ""
-        if (dashed & quiet and dashed <= quiet | _HARMLESS) or (first in quiet and dashed <= quiet | _HARMLESS):
+        if (
+            (bare and not args.words)
+            or (dashed & quiet and dashed <= quiet | _HARMLESS)
+            or (first in quiet and dashed <= quiet | _HARMLESS)
+        ):
             yield only_looks()
         else:
             yield say(risk_class, level, text)

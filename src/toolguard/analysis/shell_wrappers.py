@@ -61,11 +61,24 @@ _WRAPPERS: dict[str, frozenset[str]] = {
         "op": "",
         "dotenv": "-f",
         "uv": "",
+        "npx": "-p --package",
+        "bunx": "",
+        "uvx": "--from --with",
+        "poetry": "",
+        "pipenv": "",
+        "pipx": "",
+        "hatch": "",
+        "pdm": "",
+        "rye": "",
+        "bundle": "",
     }.items()
 }
 # Wrappers whose own first positional words are not the command.
 _SKIP = {"timeout": 1, "flock": 1, "chroot": 1, "taskset": 1, "chrt": 1, "faketime": 1}
-_ONLY_WITH = {"op": "run", "uv": "run"}
+_ONLY_WITH = dict.fromkeys(("op", "uv", "poetry", "pipenv", "pipx", "hatch", "pdm", "rye"), "run") | {"bundle": "exec"}
+_FETCHES = frozenset(("npx", "bunx", "uvx", "pipx"))
+"""They fetch the program that they run."""
+_SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh"))
 _AS_ROOT = frozenset(("sudo", "doas", "runuser", "nsenter", "chroot", "pkexec"))
 REMOTE = frozenset(("ssh", "mosh", "rsh"))
 _SHELL_LINE = frozenset(("su", "watch", "flock", "script", "parallel", "runuser"))
@@ -123,6 +136,8 @@ def _peel(words: list[Word], layers: Layers, depth: int) -> None:
         line = _line(words)
         if line is not None:
             layers.scripts.append(line.text)
+        elif name == "su":
+            layers.evidence.append(note(_SOURCE, PRIVILEGE, HIGH, "it opens a shell with another user's rights"))
         return
     if name in _WRAPPERS and (name not in _ONLY_WITH or _ONLY_WITH[name] in [w.text for w in words[1:3]]):
         if name == "command" and len(words) > 1 and words[1].text in ("-v", "-V"):
@@ -136,6 +151,23 @@ def _peel(words: list[Word], layers: Layers, depth: int) -> None:
             layers.scripts.append(split)
             return
         inner = _after(words, name)
+        if name in _FETCHES:
+            far = bool(inner) and ("://" in inner[0].text or inner[0].text.startswith("git+"))
+            layers.evidence.append(
+                note(
+                    _SOURCE,
+                    CODE,
+                    HIGH if far else MEDIUM,
+                    "it fetches a program from an address and runs it" if far else "it installs code",
+                )
+            )
+        if (
+            name in ("xargs", "parallel")
+            and inner
+            and _name(inner[0]) in _SHELLS
+            and (not any(w.text == "-c" for w in inner) or any(w.text == "{}" for w in inner))
+        ):
+            layers.evidence.append(note(_SOURCE, CODE, HIGH, "it runs whatever a list names"))
         if name in ("xargs", "parallel") and inner and _name(inner[0]) in ("rm", "unlink", "shred"):
             layers.evidence.append(note(_SOURCE, DESTRUCTIVE, HIGH, "it deletes whatever a list names"))
         if inner:

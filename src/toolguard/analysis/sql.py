@@ -195,8 +195,12 @@ def _opened(parser: Any, tokens: list[Any], dialect: str) -> list[Any]:
     return out
 
 
+_TOP = re.compile(r"\b(update|delete)\s+top\s*\(\s*\w+\s*\)(?:\s*percent\b)?", re.IGNORECASE)
+
+
 def _trees(parser: Any, text: str, dialect: str) -> list[Any] | None:
     """The syntax trees of ``text``; where its own dialect fails, those of the first dialect that reads it."""
+    text = _TOP.sub(r"\1", text)  # a limit that the parser does not know; without it more rows are meant, never fewer
     for name in (dialect, *(d for d in _DIALECTS if d != dialect)):
         token = _quiet.set(True)
         try:

@@ -242,6 +242,26 @@ _PHRASES: tuple[tuple[re.Pattern[str], RiskClass, RiskLevel, str], ...] = tuple(
         (r"(?:FROM|TO) PROGRAM", CODE, CRITICAL, "runs a program on the server"),
         (r"INTO (?:OUTFILE|DUMPFILE)", EXFILTRATION, HIGH, "writes rows to a file on the server"),
         (r"COPY " + _WORDS + r"{1,200}?TO", EXFILTRATION, HIGH, "copies rows out"),
+        (r"VACUUM INTO", EXFILTRATION, HIGH, "copies a whole database out"),
+        (r"VACUUM (?:\( )?FULL", DESTRUCTIVE, HIGH, "locks tables while it rewrites them"),
+        (
+            r"INTO (?:FUNCTION|TABLE FUNCTION|OPENQUERY|OPENROWSET|OPENDATASOURCE)",
+            EXFILTRATION,
+            HIGH,
+            "writes rows to another system",
+        ),
+        (
+            r"CREATE (?:(?!AS |VIEW )[^ ]+ ){1,200}?(?:CONNECTION|LOCATION|URL|STORAGE_LOCATION|HOST)(?: =)? '",
+            EXFILTRATION,
+            HIGH,
+            "connects the database to another system",
+        ),
+        (
+            r"CREATE OR REPLACE (?:DATABASE|SCHEMA|CATALOG)",
+            DESTRUCTIVE,
+            CRITICAL,
+            "replaces a whole database or schema",
+        ),
         (r"COPY INTO (?:'|@)", EXFILTRATION, HIGH, "writes rows to outside storage"),
         (r"EXEC(?:UTE)? AS(?: LOGIN| USER)?", PRIVILEGE, HIGH, "acts as someone else"),
         (r"OVERWRITE", DESTRUCTIVE, HIGH, "overwrites what stood there"),
@@ -291,6 +311,10 @@ def judge(words: list[str]) -> Verdict:
     for pattern, risk_class, level, words_for in _PHRASES:
         if pattern.search(text):
             evidence.append(note(_SOURCE, risk_class, level, f"it {words_for}"))
+    if first in ("CREATE", "ALTER") and not any(e.level >= HIGH for e in evidence):
+        evidence += _unusual(words)
+    if first in ("EXEC", "EXECUTE") and _SHOWS.match(words[-2] if words[-1] == "'" else words[-1]):
+        evidence = [note(_SOURCE, READ, LOW, "it asks the catalogue")]
     if first in _EXPLAINS:
         evidence = evidence[:1]
         if runs_explained(words):
@@ -329,6 +353,46 @@ def _pragma(words: list[str]) -> Evidence:
     if name in _TUNING or (name not in _OPENING and _SAFE_VALUES.intersection(given)):
         return note(_SOURCE, WRITE, MEDIUM, "it changes a setting")
     return note(_SOURCE, PRIVILEGE, HIGH, "it may switch a safeguard off")
+
+
+# Objects that hold or show data. To create or alter another kind may let code run, open a way out or change who may do what.
+_PLAIN_KINDS = bag(
+    "TABLE VIEW INDEX SEQUENCE TYPE DOMAIN SCHEMA DATABASE COLLATION STATISTICS SYNONYM CLUSTER FULLTEXT DIMENSION TAG FORMAT COLUMN KEYSPACE PARTITION"
+)
+_BEFORE_KIND = bag(
+    "OR REPLACE ALTER TEMP TEMPORARY GLOBAL LOCAL UNLOGGED TRANSIENT VOLATILE MATERIALIZED RECURSIVE UNIQUE CLUSTERED NONCLUSTERED BITMAP VIRTUAL SECURE "
+    "IF NOT EXISTS PUBLIC EDITIONABLE NONEDITIONABLE FORCE NO ONLINE OFFLINE IGNORE SPATIAL COLUMNSTORE XML PRIMARY SEARCH VECTOR HYBRID DYNAMIC FILE TEXT ICEBERG MULTISET SET BLOCKCHAIN PRIVATE"
+)
+_TABLE_ACTIONS = bag(
+    "ADD ALTER MODIFY CHANGE RENAME SET UNSET VALIDATE CLUSTER ATTACH COMMENT ALGORITHM ENGINE CONVERT ORDER AUTO_INCREMENT CHECK WITH REORGANIZE "
+    "REBUILD COALESCE SPLIT MERGE MOVE DEFAULT CHARACTER COLLATE ROW_FORMAT PARTITION CACHE NOCACHE PARALLEL NOPARALLEL LOGGING SHRINK RESET INHERIT COMPRESS ENABLE DISABLE ("
+)
+_SHOWS = re.compile(
+    r"^SP_(?:HELP\w*|COLUMNS|TABLES|WHO2?|SPACEUSED|LOCK|DEPENDS|STORED_PROCEDURES|DESCRIBE_\w+|STATISTICS|PKEYS|FKEYS|DATABASES)$"
+)
+
+
+def _unusual(words: list[str]) -> list[Evidence]:
+    """CREATE and ALTER of what is no table, view or index, and what ALTER TABLE seldom does (a swap)."""
+    rest = words[1:]
+    while rest and rest[0] in _BEFORE_KIND:
+        rest = rest[1:]
+    kind = rest[0] if rest else ""
+    if kind not in _PLAIN_KINDS and not (words[0] == "ALTER" and kind == "SESSION"):
+        return [note(_SOURCE, CODE, HIGH, "it creates or alters an object that may run code or reach further")]
+    if words[0] != "ALTER" or kind != "TABLE":
+        return []
+    rest = rest[1:]
+    while rest and rest[0] in ("IF", "EXISTS", "ONLY"):
+        rest = rest[1:]
+    rest = rest[1:]
+    while len(rest) > 1 and rest[0] == ".":
+        rest = rest[2:]
+    if rest[:1] == ["*"]:
+        rest = rest[1:]
+    if rest and rest[0] not in _TABLE_ACTIONS:
+        return [note(_SOURCE, DESTRUCTIVE, HIGH, "it does to a table what is seldom done")]
+    return []
 
 
 _EXPLAINS = ("EXPLAIN", "DESCRIBE", "DESC")

@@ -111,7 +111,7 @@ for _c, _l, _t, _names in _FUNCTIONS:
 
 # Tables whose rows speak of people. Matched by word, singular or plural.
 _PEOPLE = bag(
-    "patient person people client customer user member employee staff encounter visit admission observation lab labs diagnosis "
+    "patient person people client customer cust usr emp acct user member employee staff encounter visit admission observation lab labs diagnosis "
     "diagnoses condition medication prescription allergy allergies claim procedure immunization appointment note notes document "
     "report result chart record demographic insurance coverage account contact address ssn phi pii health clinical medical "
     "guarantor beneficiary subscriber provider practitioner credential password secret token payment card"

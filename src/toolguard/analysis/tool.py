@@ -146,13 +146,24 @@ def _from_name(reading: NameReading, source: str, lead: tuple[str, ...]) -> list
         if verb in READ_VERBS:
             found.append(note(source, READ, LOW, f"the name says {verb!r}"))
         elif verb in EFFECTS:
-            soft = verb in SOFT_READ_VERBS and bool(lead) and all(v in READ_VERBS for v in lead)
+            soft = verb in SOFT_READ_VERBS and bool(lead) and _leads_to_looking(verb, lead)
             if soft or (verb == "post" and lead and all(v in READ_VERBS for v in lead)):
                 found.append(note(source, READ, LOW, f"the name says {verb!r}, and the description that it only looks"))
                 continue
             head_reads = reading.head in READ_VERBS and verb != reading.head
             found += effect_of(verb, reading.words, source, f"the name says {verb!r}", capped=head_reads)
     return found
+
+
+# They take in, and say what they found.
+_TAKING_IN = bag("parse extract poll monitor watch track decode match sample verify")
+
+
+def _leads_to_looking(verb: str, lead: tuple[str, ...]) -> bool:
+    """Whether a description that puts ``lead`` first only looks: "Parse a file and return its text"."""
+    if all(v in READ_VERBS for v in lead):
+        return True
+    return verb in _TAKING_IN and all(v in READ_VERBS | _TAKING_IN for v in lead) and any(v in READ_VERBS for v in lead)
 
 
 def _from_description(
@@ -166,7 +177,7 @@ def _from_description(
                 if reading.head in READ_VERBS and (verb in SOFT_READ_VERBS or verb not in _FIRM):
                     continue
                 found += effect_of(verb, reading.words, "description", f"the description says {verb!r}")
-            elif verb in READ_VERBS and verb == (lead or ("",))[0]:
+            elif verb in READ_VERBS and lead and (verb == lead[0] or _leads_to_looking(lead[0], lead)):
                 found.append(note("description", READ, LOW, f"the description says {verb!r}"))
     for verbs in sentences[1:]:
         for verb in verbs:
