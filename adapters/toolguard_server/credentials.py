@@ -98,6 +98,11 @@ class Credentials:
         self._factors.verify(person.id, code)
         return replace(actor, assured=Assured.STEPPED_UP, auth=f"{actor.auth}+totp")
 
+    def called(self, tenant: str, person: str) -> str:
+        """Somebody's name in the directory; their id where it has nobody of that id there."""
+        found = self._directory.find(person, tenant=tenant, at=self._authority.now())
+        return found.name if found is not None else person
+
     def visitor(self, secret: str) -> Human:
         """A person, by the inbox's cookie."""
         return self._human(self.tokens.verify(secret, audiences=(Audience.BROWSER,)), channel="inbox", auth="browser")

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from toolguard.authority import hides, shown, visible
 
-__all__ = ["inert", "one_line", "rows", "sentence"]
+__all__ = ["as_text", "inert", "one_line", "rows", "sentence"]
 
 _TOKEN = re.compile(r"<[A-Z][A-Z0-9_]*_\d+(?:_\d+)?>")
 
@@ -54,11 +54,12 @@ def sentence(text: str) -> str:
 def rows(view: Any) -> Iterator[tuple[str, str]]:
     """A masked view as (name, text) rows: one an argument; what is nested is shown as indented JSON."""
     if not isinstance(view, dict):
-        yield "", _text(view)
+        yield "", as_text(view)
         return
     for name, value in view.items():
-        yield str(name), _text(value)
+        yield str(name), as_text(value)
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A masked value as it is shown: text as it is, anything else as indented JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)

@@ -27,19 +27,37 @@ function countDown() {
 }
 setInterval(countDown, 1000);
 
+// Where the focus was in what is replaced, it stays on the same link.
+function replaceLive(live, next) {
+  const focused = live.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  live.replaceWith(next);
+  if (focused) {
+    for (const link of next.querySelectorAll("a")) {
+      if (link.getAttribute("href") === focused) {
+        link.focus({ preventScroll: true });
+        break;
+      }
+    }
+  }
+}
+
 async function refresh() {
   const live = document.getElementById("live");
   if (!live || !live.dataset.refresh) return;
   if (!document.hidden) {
     try {
-      const reply = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+      const reply = await fetch(location.pathname + (live.dataset.part || ""), { headers: { Accept: "text/html" } });
       if (reply.ok && !reply.redirected) {
         const page = new DOMParser().parseFromString(await reply.text(), "text/html");
         const next = page.getElementById("live");
         const strip = (node) => node.innerHTML.replace(/(<span data-expires="[^"]*">)[^<]*/g, "$1");
         if (next && strip(next) !== strip(live)) {
           const ended = next.className !== live.className;
-          live.replaceWith(next);
+          replaceLive(live, next);
+          document.title = page.title;
+          const news = document.getElementById("news");
+          const told = page.getElementById("news");
+          if (news && told && news.textContent !== told.textContent) news.textContent = told.textContent;
           countDown();
           // A form for a request that has moved on must not be sent: show the page as it is now.
           if (ended && document.querySelector(".answer form")) location.reload();
@@ -54,3 +72,16 @@ async function refresh() {
   setTimeout(refresh, 4000);
 }
 setTimeout(refresh, 4000);
+document.addEventListener("visibilitychange", () => document.hidden || countDown());
+
+// Arrow keys go from card to card while one has the focus. No key decides anything.
+document.addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step || !document.activeElement.matches("a.row")) return;
+  const cards = [...document.querySelectorAll("a.row")];
+  const next = cards[cards.indexOf(document.activeElement) + step];
+  if (next) {
+    event.preventDefault();
+    next.focus();
+  }
+});
