@@ -137,6 +137,23 @@ def test_a_number_with_the_same_value_in_another_spelling_hides_no_act(tmp_path:
     assert place.verify(anchored=False).exit_code == 1
 
 
+def test_an_act_taken_out_is_missed_even_if_a_later_record_calls_another_by_its_id(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+
+    def tell(n: int) -> None:
+        body = {"toolguard.act.id": "a1", "toolguard.act.number": n, "toolguard.act.hash": "00" * 32}
+        at = place.clock.now()
+        made = Draft(
+            kind=Kind.ACT_RECORDED, at=at, started=at, span_id="cd" * 8, body={**body, "toolguard.tenant": "north"}
+        )
+        place.guard.commit(Change(tenant="north", records=(made,)))
+
+    tell(1)
+    tell(2)
+    place.close()
+    assert len(place.verify(anchored=False).acts) == 2
+
+
 SPELLINGS = [
     ("a whole number as a decimal", '"n":1', '"n":1.0'),
     ("a whole number with an exponent", '"n":1', '"n":1e0'),

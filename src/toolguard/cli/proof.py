@@ -337,3 +337,4 @@ _STATE_FAULTS = {
     "reset": "the records say it went further than its state",
     "gone": "it was requested, but is no longer in the store",
 }
+    "unsigned": "the journal tells of a review that nobody signed like that",

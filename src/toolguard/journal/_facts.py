@@ -11,7 +11,7 @@ from toolguard._core.audit import CONTENT_ID, AuditRecord, Kind, Outcome, whole
 from toolguard._core.call import quoted
 from toolguard._core.stored import Stored, stored_record
 
-__all__ = ["ACT_ID", "APPROVAL_ID", "OUTCOME", "TENANT", "Facts", "Story", "TellsOfAct"]
+__all__ = ["ACT_ID", "APPROVAL_ID", "OUTCOME", "TENANT", "Facts", "Story", "TellsOfAct", "TellsOfReview"]
 
 APPROVAL_ID = "toolguard.approval.id"
 OUTCOME = "toolguard.decision.outcome"
@@ -30,6 +30,7 @@ _VOID = frozenset(
     }
 )
 _EXECUTING, _DECIDED, _ACT = Kind.CALL_EXECUTING.value, Kind.CALL_DECIDED.value, Kind.ACT_RECORDED.value
+_OF_ACTS = frozenset({_ACT, Kind.AUDIT_REVIEW.value})
 _END_TEXTS = frozenset(kind.value for kind in _ENDS)
 _CONTENT_TEXT = f'"{CONTENT_ID}":'
 _APPROVAL_TEXT, _ACT_TEXT = f'"{APPROVAL_ID}":', f'"{ACT_ID}":'
@@ -112,6 +113,30 @@ class TellsOfAct:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellsOfReview:
+    """What the journal tells of a review: whose it is, of what, what they found, and the act they signed."""
+
+    act: str
+    hash: str
+    tenant: str
+    subject: str
+    finding: str
+    person: str
+
+    @classmethod
+    def of(cls, record: AuditRecord) -> TellsOfReview:
+        body = record.draft.body
+        return cls(
+            act=str(body.get(ACT_ID)),
+            hash=str(body.get("toolguard.act.hash")),
+            tenant=str(body.get(TENANT)),
+            subject=str(body.get("toolguard.review.subject")),
+            finding=str(body.get("toolguard.review.finding")),
+            person=str(body.get("toolguard.approver.id")),
+        )
+
+
 class Facts:
     """Collected while rows stream by; holds one entry per approval, per act and per execution without an end.
 
@@ -123,7 +148,8 @@ class Facts:
         self.stories: dict[str, Story] = {}
         self.tenants: set[str] = set()
         self.running: dict[str, Stored] = {}
-        self.acts: dict[str, TellsOfAct] = {}
+        self.acts: set[TellsOfAct] = set()
+        self.reviews: set[TellsOfReview] = set()
         self.contents: Counter[tuple[str, str]] = Counter()
         """(tenant, content) → how many records name it: one, where nobody meddled."""
         self.uses: Counter[tuple[str, str]] = Counter()
@@ -152,7 +178,7 @@ class Facts:
                 ended.add(call)
             if _CONTENT_TEXT in body:
                 self._content(stored_record(row))
-            if _APPROVAL_TEXT in body or kind == _ACT or (kind == _DECIDED and _ACT_TEXT in body):
+            if _APPROVAL_TEXT in body or kind in _OF_ACTS or (kind == _DECIDED and _ACT_TEXT in body):
                 self._read(stored_record(row))
         self._tenant_text = tenant
 
@@ -168,6 +194,7 @@ class Facts:
             self.stories.setdefault(approval, Story()).merge(story)
         self.tenants |= other.tenants
         self.acts |= other.acts
+        self.reviews |= other.reviews
         self.uses += other.uses
         self.contents.update(other.contents)
         for call, row in other.running.items():
@@ -193,7 +220,9 @@ class Facts:
         if isinstance(approval, str) and approval:
             self.stories.setdefault(approval, Story()).add(record)
         if (told := TellsOfAct.of(record)) is not None:
-            self.acts[told.id] = told
+            self.acts.add(told)
+        if draft.kind is Kind.AUDIT_REVIEW and draft.body.get("toolguard.review.subject"):  # else it tells of none
+            self.reviews.add(TellsOfReview.of(record))
         if draft.kind is Kind.CALL_DECIDED:
             self._decided(record)
 

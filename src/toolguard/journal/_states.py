@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
-from toolguard._core.approval import Approval
-from toolguard._core.register import ALL
-from toolguard.journal._facts import APPROVAL_ID, Facts, Story, TellsOfAct
+from toolguard._core.approval import Approval, Grant
+from toolguard._core.register import ALL, ActKind, act_of
+from toolguard.errors import TamperedError
+from toolguard.journal._facts import APPROVAL_ID, Facts, Story, TellsOfAct, TellsOfReview
 from toolguard.ports import Store
 
 __all__ = ["ActFault", "StateFault", "act_faults", "all_approvals", "state_faults"]
@@ -33,7 +34,8 @@ class ActFault:
     """An act of the approval service (freeze, veto, standing approval, …) on which register and journal disagree.
 
     Codes: ``gone`` (recorded, but not in the register), ``changed``, ``unrecorded`` (in the register only),
-    ``uses`` (it let more calls run than the store counts).
+    ``uses`` (it let more calls run than the store counts), ``unsigned`` (the journal tells of a review, and the register
+    holds none by that person of that subject with that finding).
     """
 
     act: str
@@ -65,27 +67,57 @@ def state_faults(
 
 def act_faults(store: Store, facts: Facts) -> Iterator[ActFault]:
     """The register read after the journal: it holds all the journal tells of, and more only while it grows."""
-    told = {(act.tenant, act.n): act for act in facts.acts.values()}
+    told: dict[tuple[str, int], list[TellsOfAct]] = {}
+    for act in sorted(facts.acts, key=lambda act: (act.tenant, act.n, act.id, act.hash)):
+        told.setdefault((act.tenant, act.n), []).append(act)
+    signed: dict[str, Grant] = {}
+    reviewed = {review.hash for review in facts.reviews}
     strangers: set[tuple[str, int, str]] = set()
     for tenant in sorted({ALL, *facts.tenants, *(tenant for tenant, _ in told)}):
         n = 0
         while page := store.acts(tenant, n):
             for n, grant in enumerate(page, start=n + 1):  # noqa: B020 - goes on where the page before ended
                 found = sha256(grant.payload).hexdigest()
+                if found in reviewed:
+                    signed[found] = grant
                 known = told.pop((tenant, n), None)
                 if known is None:
                     strangers.add((tenant, n, found))
-                elif known.hash != found:
-                    yield ActFault(act=known.id, code="changed")
-    for missing in told.values():
-        yield ActFault(act=missing.id, code="gone")
+                yield from (ActFault(act=one.id, code="changed") for one in known or () if one.hash != found)
+    yield from (ActFault(act=missing.id, code="gone") for acts in told.values() for missing in acts)
+    for review in sorted(facts.reviews, key=lambda review: (review.act, review.subject, review.person)):
+        if not _is_signed(review, signed.get(review.hash)):
+            yield ActFault(act=review.act, code="unsigned")
     if strangers:  # made while the journal was read, or slipped in
-        acts = (TellsOfAct.of(record) for record in store.records())
-        strangers -= {(act.tenant, act.n, act.hash) for act in acts if act is not None}
+        tells = (TellsOfAct.of(record) for record in store.records())
+        strangers -= {(act.tenant, act.n, act.hash) for act in tells if act is not None}
         yield from (ActFault(act=f"{tenant}/{n}", code="unrecorded") for tenant, n, _ in sorted(strangers))
     for (tenant, act_id), count in facts.uses.items():
         if store.uses(tenant, act_id) < count:
             yield ActFault(act=act_id, code="uses")
+
+
+def _is_signed(review: TellsOfReview, grant: Grant | None) -> bool:
+    """Whether the register holds what a review in the journal says somebody signed. Whose signature it is, others check."""
+    try:
+        act = act_of(grant) if grant is not None else None
+    except TamperedError:
+        return False
+    return act is not None and (
+        act.kind,
+        act.id,
+        act.tenant,
+        act.person,
+        act.body.get("subject"),
+        act.body.get("finding"),
+    ) == (
+        ActKind.REVIEWED,
+        review.act,
+        review.tenant,
+        review.person,
+        review.subject,
+        review.finding,
+    )
 
 
 def _confirmed(store: Store, approval: Approval) -> str:

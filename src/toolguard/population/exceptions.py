@@ -104,7 +104,7 @@ def reviews_of(records: Iterable[AuditRecord]) -> tuple[Reviewed, ...]:
             record=r,
         )
         for r in records
-        if r.draft.kind is Kind.AUDIT_REVIEW
+        if r.draft.kind is Kind.AUDIT_REVIEW and word(r.draft.body, "toolguard.review.subject")
     )
 
 
