@@ -100,7 +100,7 @@ def test_a_kill_at_any_moment_leaves_a_journal_and_an_anchor_that_go_on(place: P
     assert (found.exit_code, codes(found)) == (0, set()), "nothing looks like an attack"
     store = SqliteStore(place.path, place.clock)
     allowed(store, "plain-after")
-    place.checkpoints(store, anchors=[FileAnchor(place.anchor_path)], before=read_anchor(place.anchor_path).notes).tick(
+    place.checkpoints(store, anchors=[FileAnchor(place.anchor_path)], held=[read_anchor(place.anchor_path).notes]).tick(
         final=True
     )
     store.close()

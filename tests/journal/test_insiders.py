@@ -297,7 +297,7 @@ def test_a_service_that_restarts_on_a_rewritten_store_signs_nothing_of_it(place:
     place.rewrite(lambda draft: not_checkpoints(lied(draft)))
     service = SqliteStore(place.path, place.clock)
     allowed(service, "call-new")
-    again = place.checkpoints(service, before=read_anchor(place.anchor_path).notes)
+    again = place.checkpoints(service, held=[read_anchor(place.anchor_path).notes])
     with pytest.raises(TamperedError, match="no checkpoint was made"):
         again.tick(final=True)
     service.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,21 @@ def test_a_missing_anchor_is_incomplete_coverage(place: Place) -> None:
     """T21."""
     place.anchor_path.unlink()
     code, said = run(place, "verify")
-    assert (code, "this anchor cannot be read" in said) == (2, True), said
+    assert (code, "cannot be read, or is not there yet" in said) == (2, True), said
+
+
+def test_what_is_wrong_with_a_log_is_said_in_a_sentence(place: Place) -> None:
+    with sqlite3.connect(place.path) as base:
+        base.execute("UPDATE records SET body = replace(body, 'one', 'eno') WHERE kind = 'approval.verdict'")
+    base.close()
+    code, said = run(place, "verify")
+    assert code == 1
+    assert "is not what its hash says: it was edited" in said
+
+
+def test_settings_that_a_remark_names_are_not_taken_for_markup(place: Place) -> None:
+    code, said = run(place, "verify", "--store", f"sqlite:///{place.path}")
+    assert (code, "no audit key is pinned (--key, or [audit] trusted)" in said) == (0, True), said
 
 
 def test_anchor_makes_what_is_due_now_and_says_the_stamp(place: Place, tmp_path: Path) -> None:
@@ -62,6 +77,17 @@ def test_anchor_makes_what_is_due_now_and_says_the_stamp(place: Place, tmp_path:
     assert len(read_anchor(to).notes) >= 3, "a new anchor gets the newest checkpoint of every log"
     assert run(place, "verify", "--stamp", stamp)[0] == 0
     assert run(place, "verify", "--anchor", str(to))[0] == 0
+
+
+def test_a_new_file_gets_the_newest_note_of_every_log_that_another_anchor_has_already(
+    place: Place, tmp_path: Path
+) -> None:
+    assert run(place, "anchor")[0] == 0
+    to = tmp_path / "stick.anchor"
+    assert run(place, "anchor", "--to", str(to))[0] == 0
+    held = read_anchor(place.anchor_path).notes
+    assert {note.partition("\n")[0] for note in held} == {note.partition("\n")[0] for note in read_anchor(to).notes}
+    assert len(set(held)) == len(held), "what an anchor holds it does not get again"
 
 
 def test_a_cut_is_found_by_a_copy_on_a_stick_and_by_a_stamp_in_a_mailbox(place: Place, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from toolguard import journal
 from toolguard._core.checkpoint import Checkpoint
+from toolguard.cli._faults import told
 from toolguard.cli.trace import inert
 from toolguard.config import Config, anchor_copies, audit_verifier, checkpointer_of, load_config
 from toolguard.errors import ConfigError, TamperedError, ToolguardError
@@ -127,6 +128,7 @@ def anchor(
             if made is None:
                 raise ConfigError("this needs the audit key: set [audit] signing_key; 'toolguard keys audit' makes one")
             notes = made.tick(final=True)
+            grown = any(head.seq for head in opened.heads())
         except TamperedError as error:
             typer.echo(f"tampered: {error}", err=True)
             raise typer.Exit(1) from None
@@ -139,8 +141,15 @@ def anchor(
             f"{len(notes)} checkpoints made and anchored; keep this line where nobody can change it:\n{made.stamp}"
         )
     else:
-        typer.echo("nothing to do: the journal is empty, or has not grown since")
+        typer.echo(
+            "nothing to sign: the journal has not grown since its last checkpoints, and every anchor has those now"
+            if grown
+            else "nothing to do: the journal is empty"
+        )
 
+
+_MOST_WHOLE = 30
+"""Logs that hold together and are shown; every process has one, and those with faults are all shown."""
 
 # --- input
 
@@ -251,11 +260,15 @@ def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
     if not report.records and report.incomplete:
         console.print("no evidence: this store holds no record")
     table = Table("log", "records", "verdict", box=None, pad_edge=False)
-    for log in report.logs:
+    whole = [log for log in report.logs if not log.faults]
+    for log in [log for log in report.logs if log.faults or log in whole[-_MOST_WHOLE:]]:
         table.add_row(Text(inert(log.log_id)), str(log.records), _verdict(log))
     if report.logs:
         console.print(table)
-    red = [f"registry of logs: {_REGISTRY_FAULTS.get(fault.code, fault.code)}" for fault in report.registry]
+    if len(whole) > _MOST_WHOLE:
+        console.print(f"and {len(whole) - _MOST_WHOLE} older logs that hold together (--json has all)", style="dim")
+    red = [line for log in report.logs for line in told(log)]
+    red += [f"registry of logs: {_REGISTRY_FAULTS.get(fault.code, fault.code)}" for fault in report.registry]
     red += [f"{a.name}: {_ANCHOR_FAULTS[code]}" for a in report.anchors for code in a.codes]
     red += [f"approval {state.approval}: {_STATE_FAULTS[state.code]}" for state in report.states]
     red += [f"act {act.act}: {_ACT_FAULTS[act.code]}" for act in report.acts]
@@ -274,7 +287,8 @@ def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
         )
     if report.redacted and not report.acts_signed:
         console.print(
-            "who signed the redactions was not checked: no key of the approval service is pinned ([keys] trusted)"
+            "who signed the redactions was not checked: no key of the approval service is pinned ([keys] trusted)",
+            markup=False,
         )
     _print_limits(console, report, stamps)
 
@@ -290,9 +304,12 @@ def _print_limits(console: Console, report: journal.VerifyReport, stamps: int) -
             "database put in its place, and records written anew with a stolen audit key can only be seen with one"
         )
     if report.checkpoints and not report.signed:
-        console.print("signatures of checkpoints were not checked: no audit key is pinned (--key, or [audit] trusted)")
+        console.print(
+            "signatures of checkpoints were not checked: no audit key is pinned (--key, or [audit] trusted)",
+            markup=False,
+        )
     if not report.checkpoints:
-        console.print("no checkpoint was made: set [audit] signing_key, and an anchor elsewhere")
+        console.print("no checkpoint was made: set [audit] signing_key, and an anchor elsewhere", markup=False)
     if any(log.after for log in report.logs):
         console.print("what is older than --since was held against its root only, not read")
 
@@ -312,7 +329,7 @@ _REGISTRY_FAULTS = {
     "split": "two signed checkpoints say different things of it",
 }
 _ANCHOR_FAULTS = {
-    "missing": "this anchor cannot be read",
+    "missing": "this anchor cannot be read, or is not there yet (the approval service begins it with its first checkpoint)",
     "absent": "it kept checkpoints by the journal's word, and was not consulted: give it, or find out who took it away",
     "empty": "this anchor holds nothing of this store",
     "chain": "entries of this anchor were changed or taken out",
@@ -323,6 +340,7 @@ _ACT_FAULTS = {
     "gone": "it was recorded, but is no longer in the register",
     "changed": "the register has another act in its place",
     "unrecorded": "it is in the register, but nobody recorded it",
+    "unsigned": "the journal tells of a review that nobody signed like that",
     "uses": "it let more calls run than the store counts",
 }
 _CONTENT_FAULTS = {
@@ -337,4 +355,3 @@ _STATE_FAULTS = {
     "reset": "the records say it went further than its state",
     "gone": "it was requested, but is no longer in the store",
 }
-    "unsigned": "the journal tells of a review that nobody signed like that",

@@ -51,7 +51,7 @@ def checkpointer_of(config: Config, store: Store, *, to: Sequence[Path] = ()) ->
         NoteSigner(keys[-1]),
         NoteVerifier(sorted(pinned)),
         anchors=[FileAnchor(path) for path in paths],
-        before=[note for path in paths for note in read_anchor(path).notes],
+        held=[read_anchor(path).notes for path in paths],
         every=section.every,
     )
 

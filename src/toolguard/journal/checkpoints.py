@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 from toolguard._core.audit import AuditRecord, Draft, Kind
 from toolguard._core.checkpoint import Checkpoint, Note, log_of, log_origin, registry_origin
@@ -49,7 +50,8 @@ class Checkpointer:
         signer: the audit key.
         verifier: the pinned audit keys; only checkpoints they signed count as made before.
         anchors: where notes go.
-        before: notes that anchors hold already: what they say is never gone back behind.
+        held: notes that each of ``anchors`` holds already: what they say is never gone back behind, and an anchor that
+            lacks the newest note of a log gets it.
         every: a log that grew gets its next checkpoint after so many seconds, or ``records`` records.
         holder: who this is among the processes that could do it.
     """
@@ -61,7 +63,7 @@ class Checkpointer:
         verifier: CheckpointVerifier,
         *,
         anchors: Sequence[Anchor] = (),
-        before: Sequence[str] = (),
+        held: Sequence[Sequence[str]] = (),
         every: float = 60.0,
         records: int = 1000,
         holder: str = "",
@@ -71,7 +73,7 @@ class Checkpointer:
         self._signer = signer
         self._verifier = verifier
         self._anchors = tuple(anchors)
-        self._before = tuple(before)
+        self._held = tuple(map(tuple, held)) or ((),) * len(self._anchors)
         self._every, self._records = every, records
         self._holder = holder or secrets.token_hex(8)
         self._monotonic = monotonic
@@ -158,7 +160,9 @@ class Checkpointer:
             return
         texts = [str(r.draft.body.get(NOTE, "")) for r in self._store.operations(Kind.AUDIT_CHECKPOINT)]
         newest: dict[str, str] = {}
-        for text in reversed((*texts, *self._before)):  # newest first: what is older needs no look at its signature
+        for text in reversed(
+            (*texts, *chain.from_iterable(self._held))
+        ):  # newest first: what is older needs no look at its signature
             try:
                 epoch, log_id = log_of(text.partition("\n")[0])
                 seen = self._seen.setdefault(log_id, _Seen())
@@ -171,8 +175,9 @@ class Checkpointer:
                 log.critical(
                     "a checkpoint is not signed by a pinned key; run 'toolguard audit verify' with the anchors"
                 )
-        held = set(self._before)
-        self._keep([text for text in newest.values() if text not in held])  # an anchor that is new, or missed some
+        for waiting, held in zip(self._waiting, self._held, strict=True):  # an anchor that is new, or missed some
+            there = frozenset(held)
+            _wait([text for text in newest.values() if text not in there], waiting)
         self._loaded = True
 
     # --- one round
@@ -300,10 +305,7 @@ class Checkpointer:
 
     def _keep(self, notes: Sequence[str]) -> None:
         for waiting in self._waiting:
-            for note in notes:
-                origin = note.partition("\n")[0]
-                waiting.pop(origin, None)  # the newest comes last
-                waiting[origin] = note
+            _wait(notes, waiting)
 
     def _deliver(self) -> None:
         failed: StoreError | None = None
@@ -318,6 +320,14 @@ class Checkpointer:
                 failed = failed or error
         if failed is not None:
             raise failed
+
+
+def _wait(notes: Sequence[str], waiting: dict[str, str]) -> None:
+    """Let the newest note of each log wait for an anchor."""
+    for note in notes:
+        origin = note.partition("\n")[0]
+        waiting.pop(origin, None)  # the newest comes last
+        waiting[origin] = note
 
 
 class Keeper:
