@@ -92,11 +92,17 @@ def _print_records(records: tuple[AuditRecord, ...], as_json: bool) -> None:
             line = Text.assemble(
                 (clock_time(record.draft.at, date=True), "dim"),
                 f"  {record.draft.kind.value:<20} ",
-                outcome_text(record),
+                _padded(outcome_text(record)),
                 f"  {said(record, 'gen_ai.tool.name')}  ",
                 (inert(record.draft.call), "dim"),
             )
             console.print(line)
+
+
+def _padded(outcome: Text) -> Text:
+    """An outcome as wide as most are, so that what follows stands in one column."""
+    outcome.pad_right(max(0, 13 - len(outcome)))
+    return outcome
 
 
 def _record_data(record: AuditRecord) -> dict[str, Any]:
