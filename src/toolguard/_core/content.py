@@ -10,7 +10,7 @@ from toolguard._core.call import Tool
 from toolguard._core.risk import Risk, RiskClass
 from toolguard._core.toolrule import ToolRule
 
-__all__ = ["reads_strangers", "taints"]
+__all__ = ["brings_strangers", "reads_strangers", "taints"]
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
@@ -30,7 +30,7 @@ _READS = frozenset(
     """
     read get fetch list search find show load open view download browse query lookup look retrieve summarize summarise
     check crawl scrape extract parse receive recall inspect display describe export import sync poll scan grep cat head
-    tail tree glob ocr transcribe translate history latest
+    tail tree glob ocr transcribe translate history latest request http https api rest graphql query ask call invoke
     """.split()  # noqa: SIM905 - as above
 )
 _ACTS = frozenset(
@@ -39,6 +39,8 @@ _ACTS = frozenset(
     rename copy reply forward share schedule cancel book pay transfer approve reject assign close submit store edit
     """.split()  # noqa: SIM905 - as above
 )
+_ADDRESS = frozenset({"url", "uri", "href", "link", "feed"})
+"""Fields that say where something is taken from."""
 
 
 def taints(rule: ToolRule, tool: Tool, risk: Risk) -> bool:
@@ -61,6 +63,19 @@ def reads_strangers(tool: Tool, risk: Risk) -> bool:
     if said.open_world:
         return True
     return _speaks_of_others(tool.name, tool.description, tuple(_fields(tool.schema)))
+
+
+def brings_strangers(rule: ToolRule, tool: Tool, risk: Risk) -> bool:
+    """Whether what calls of ``tool`` write may be text of strangers: also of one that only acts on what an address says
+    (``save_page``), whatever little it gives back.
+    """
+    if taints(rule, tool, risk):
+        return True
+    return (
+        rule.content is None
+        and not rule.trusted_results
+        and not _ADDRESS.isdisjoint(_words(" ".join(_fields(tool.schema))))
+    )
 
 
 @lru_cache(maxsize=1024)

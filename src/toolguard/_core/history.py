@@ -101,15 +101,21 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """Which calls: tools by glob, and risk classes. Empty means any; both must fit."""
+    """Which calls: tools by glob, and risk classes. Empty means any; both must fit.
+
+    ``alike``: a tool whose name only looks like one of these is one of them, as for a rule that restricts.
+    """
 
     tool: tuple[str, ...] = ()
     category: frozenset[str] = frozenset()
+    alike: bool = True
 
     @property
     def key(self) -> str:
         """One word for the pattern; the order of its parts never matters. It holds nothing but words of the policy."""
-        said = json.dumps([sorted(t.casefold() for t in self.tool), sorted(self.category)])
+        said = json.dumps(
+            [sorted(t.casefold() for t in self.tool), sorted(self.category), *([] if self.alike else [0])]
+        )
         return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

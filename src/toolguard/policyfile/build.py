@@ -311,7 +311,7 @@ def _match(model: MatchModel, condition: CelCondition | None, *, allows: bool) -
         environment=frozenset(model.environment or ()),
         min_risk=None if model.min_risk is None else RiskLevel.of(model.min_risk),
         time=None if model.time is None else _window(model.time),
-        past=past_of(model, reads=condition is not None and reads_taints(condition)),
+        past=past_of(model, reads=condition is not None and reads_taints(condition), restricts=not allows),
         origin=frozenset(model.origin or ()),
         all_origins=allows,
         annotations=tuple(sorted((model.annotations or _NO_ANNOTATIONS).model_dump(exclude_none=True).items())),

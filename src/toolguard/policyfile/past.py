@@ -21,13 +21,17 @@ def reads_taints(condition: CelCondition) -> bool:
     return "session" in condition.program.reads.names and "taints" in condition.source
 
 
-def past_of(model: MatchModel, *, reads: bool) -> Past | None:
+def past_of(model: MatchModel, *, reads: bool, restricts: bool = True) -> Past | None:
     """What the rule asks of the time before the call; None where it asks nothing."""
     past = Past(
         after=None
         if model.after is None
         else After(
-            calls=Pattern(tool=tuple(model.after.tool or ()), category=frozenset(model.after.category or ())),
+            calls=Pattern(
+                tool=tuple(model.after.tool or ()),
+                category=frozenset(model.after.category or ()),
+                alike=restricts,
+            ),
             within=model.after.within or 0.0,
         ),
         more_than=None

@@ -27,7 +27,9 @@ def names_of(reference: str) -> tuple[str, ...]:
     text = unicodedata.normalize("NFKC", reference[:_MAX]).strip().replace("\x00", "")
     if text[:5].casefold() == "file:":
         return _of_path(unquote(text[5:]).removeprefix("//localhost").replace("\\", "/"))
-    if _SCHEME.match(text) or text.startswith("//"):
+    if text.startswith("//"):  # an address without a scheme, and a path to whoever opens it
+        return (*_of_path(text), *_of_url(text))
+    if _SCHEME.match(text):
         return _of_url(text)
     return _of_path(text.replace("\\", "/") if re.match(r"[A-Za-z]:\\|\\\\", text) else text)
 

@@ -139,7 +139,8 @@ def execute(setting: Setting, permit: Permit, passed: object, *, again: bool = T
         ran: Ran = yield Invoke(passed, trail.call, judged.call_digest, reach(setting, permit, span, now))
     except BaseException as fault:
         with suppress(Exception):  # a record that cannot be written must not hide the interruption; recovery adds it
-            yield from _end(setting, permit, running, span, now, Kind.CALL_INDETERMINATE, error=type(fault).__name__)
+            left, error = (yield from _left(setting, permit)), type(fault).__name__
+            yield from _end(setting, permit, running, span, now, Kind.CALL_INDETERMINATE, error=error, marks=left)
         raise
     if ran.error is not None and isinstance(ran.error, setting.pauses):
         yield from _paused(setting, permit, running, span, now)
@@ -163,12 +164,13 @@ def _judged_again(setting: Setting, permit: Permit, passed: object, again: bool)
     decision = decide(setting.policy, setting.plan, traces.facts)
     withheld = judged.decision.obligations.args
     judged = replace(judged, decision=decision, traces=traces)
+    same = decision.obligations.args == withheld
     if decision.effect is Effect.DENY:
         yield from deny(setting, trail, judged)
-    if decision.effect is Effect.REQUIRE_APPROVAL:
+    if same and decision.effect is Effect.REQUIRE_APPROVAL:
         trail, approval = yield from ask(setting, trail, judged)
         permit = Permit(trail=trail, judged=judged, pending=(), approval=approval)
-    elif permit.approval is None and permit.basis is None and decision.obligations.args == withheld:
+    elif same and permit.approval is None and permit.basis is None:
         at: float = yield Now()
         permit = replace(permit, judged=judged, pending=(decided(trail, judged, Outcome.ALLOWED, at),))
     else:  # what the tool would get is not what was judged, or what let it run is not what would now
@@ -294,8 +296,10 @@ def _returned(
         kept = yield from _keep(setting, value, masked)
         shown = setting.shape.close(value, masked)
     except Exception as fault:  # noqa: BLE001 - the tool has run: whatever fails now, its result is withheld
+        left = yield from _left(setting, permit)
+        error = type(fault).__name__
         yield from _end(
-            setting, permit, running, span, started, Kind.CALL_RETURNED, withheld=True, error=type(fault).__name__
+            setting, permit, running, span, started, Kind.CALL_RETURNED, withheld=True, error=error, marks=left
         )
         raise (fault if isinstance(fault, ResultWithheldError) else _withheld(setting, permit)) from None
     told: Json = masked if permit.judged.decision.obligations.results is not Handling.PASS else None
@@ -312,6 +316,14 @@ def _returned(
             call_id=permit.trail.call,
         ) from None
     return Done(value=shown, call=permit.trail.call, seen=masked)
+
+
+def _left(setting: Setting, permit: Permit) -> Flow[tuple[Mark, ...]]:
+    """What a call leaves behind whose result nobody could look at, or may see: it wrote what it wrote all the same."""
+    try:
+        return (yield from result_marks(setting, permit.judged.traces, None, None, shown=False))
+    except Exception:  # noqa: BLE001 - its names cannot be looked up now; what was known beforehand is written already
+        return ()
 
 
 def _withheld(setting: Setting, permit: Permit) -> ResultWithheldError:

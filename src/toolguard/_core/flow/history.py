@@ -8,7 +8,7 @@ from typing import cast
 
 from toolguard._core.call import Json, keyed_digest
 from toolguard._core.condition import Facts
-from toolguard._core.content import taints
+from toolguard._core.content import brings_strangers, taints
 from toolguard._core.flow.referring import (
     digest,
     inside,
@@ -44,6 +44,7 @@ from toolguard._core.history import (
 from toolguard._core.mask import Finding
 from toolguard._core.patients import patients_in
 from toolguard._core.policy import Decision
+from toolguard._core.spelling import plain
 from toolguard._core.steps import LookUp, Recall, Requester
 from toolguard._core.toolrule import glob_matches
 from toolguard._core.vault import Token
@@ -209,25 +210,27 @@ def claim_marks(setting: Setting, traces: Traces | None, call: str) -> tuple[Mar
         history = facts.history
         fresh = set(history.labels) & TAINTS | ({PHI} if facts.present else set())
         marks += _taint_marks(sessions, fresh - history.taints)
-        marks += _label_marks(
-            setting, traces.writes, fresh | history.taints | ({PHI} if _handles_patients(setting) else set())
-        )
+        marks += _label_marks(setting, traces.writes, fresh | history.taints | _brought(setting))
     return tuple(dict.fromkeys(marks))
 
 
 def result_marks(
-    setting: Setting, traces: Traces | None, plain_result: Json, found: Iterable[Finding], *, shown: bool
+    setting: Setting, traces: Traces | None, plain_result: Json, found: Iterable[Finding] | None, *, shown: bool
 ) -> Flow[tuple[Mark, ...]]:
-    """What is written with the end of the call. ``shown``: something of what the tool gave reaches the model."""
+    """What is written with the end of the call. ``shown``: something of what the tool gave reaches the model.
+
+    ``found``: identifiers in the result; None where nobody could look, and it may be about patients.
+    """
     if traces is None:
         return ()
-    watch, found = setting.policy.watch, tuple(found)
+    watch, unread = setting.policy.watch, found is None
+    found = tuple(found or ())
     marks: list[Mark] = []
     if watch.patients and shown:
         patients = _digests(setting, patients_in(plain_result, setting.plan.rule.patient, found))
         marks += _patient_marks(setting, traces, patients)
     if watch.flows:
-        fresh: set[str] = {PHI} if found else set()
+        fresh: set[str] = {PHI} if found or unread else set()
         if taints(setting.plan.rule, setting.tool, setting.risk):
             fresh.add(UNTRUSTED)
         history = traces.facts.history
@@ -242,7 +245,7 @@ def _written(setting: Setting, traces: Traces, plain_result: Json, fresh: set[st
     """Labels of what the call wrote: under the names it has now, and of what the result says was made."""
     facts = traces.facts
     carried = fresh | set(facts.history.taints) | set(facts.history.labels) & TAINTS
-    carried |= {PHI} if facts.present or _handles_patients(setting) else set()
+    carried |= _brought(setting) | ({PHI} if facts.present else set())
     texts = references(setting, facts.data)
     if not only_sends(facts):
         texts |= dict.fromkeys(made(setting, plain_result), False)
@@ -250,14 +253,20 @@ def _written(setting: Setting, traces: Traces, plain_result: Json, fresh: set[st
     return _label_marks(setting, written_to(facts, named, texts), carried)
 
 
-def _handles_patients(setting: Setting) -> bool:
-    """Whether the tool is one that works with patients' data, so that what it writes may hold some it never showed."""
+def _brought(setting: Setting) -> set[str]:
+    """What a tool may put into what it writes without ever showing it: patients' data, if it works with such, and text
+    of strangers, if it reads such.
+    """
     rule = setting.plan.rule
-    return bool(rule.trusted_for or rule.subject or rule.patient)
+    patients = bool(rule.trusted_for or rule.subject or rule.patient)
+    strangers = brings_strangers(rule, setting.tool, setting.risk)
+    return ({PHI} if patients else set()) | ({UNTRUSTED} if strangers else set())
 
 
 def _fits(calls: Pattern, facts: Facts) -> bool:
-    return (not calls.tool or any(glob_matches(g, facts.tool.name) for g in calls.tool)) and (
+    name = facts.tool.name
+    names = {name, plain(name)} if calls.alike else {name}
+    return (not calls.tool or any(glob_matches(g, n) for g in calls.tool for n in names)) and (
         not calls.category or not calls.category.isdisjoint(facts.risk.classes)
     )
 

@@ -20,7 +20,7 @@ _ONLY_SENDS = frozenset({RiskClass.READ.value, RiskClass.EXFILTRATION.value, Ris
 _MOST_REFERENCES = 200
 _MOST_MADE = 2_000
 """Texts of a result that are looked at for what was made."""
-_ADDRESS = re.compile(r"(?:https?|wss?|s?ftps?|mailto|tel|sip|urn):|//", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:https?|wss?|s?ftps?|mailto|tel|sip|urn):", re.IGNORECASE)
 """Where something may go to; what it names is not on this machine, so that nobody wrote it says nothing."""
 _POINTS = re.compile(r"(?:/|\.\.?/|~/|[A-Za-z]:[\\/]|\\\\|[A-Za-z][A-Za-z0-9+.-]+:)\S", re.IGNORECASE)
 _FILE = re.compile(
