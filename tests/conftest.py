@@ -66,6 +66,7 @@ SLOW = (
     "server/test_limits.py",  # an app for every test
     "server/test_stream.py",  # waits for changes
     "server/test_remote.py",  # an app for every test
+    "server/test_redact_commands.py",  # the service as a process
     "server/test_rest.py",  # an app for every test
     "shape/",  # imports in fresh interpreters
     "stores/test_migrations.py",  # processes that start at once

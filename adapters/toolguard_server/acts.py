@@ -13,6 +13,7 @@ from toolguard.authority import Actor, Approval, Authority, Freeze, Review, Stan
 from toolguard.register import ALL
 from toolguard_server.credentials import Credentials
 from toolguard_server.problems import more
+from toolguard_server.redactions import redaction_routes
 from toolguard_server.shapes import ApprovalShape, utc
 
 __all__ = ["act_routes"]
@@ -254,6 +255,7 @@ def act_routes(authority: Authority, credentials: Credentials, shown: Show) -> A
         actor = credentials.person(request)
         return _stats(authority.stats(actor, since=authority.now() - hours * 3600.0))
 
+    redaction_routes(api, authority, credentials)
     return api
 
 

@@ -70,7 +70,7 @@ services:
   - {name: other-guard, tenant: st-marys, owners: [noor], agents: [other-assistant]}
 duties:
   - {tenant: st-marys, freeze: ["group:security"], freeze_all: ["person:sid"], review: ["person:rena"],
-     resolve: ["group:security"]}
+     resolve: ["group:security"], redact: ["group:security"], hold: ["group:security", "person:rena"]}
 """
 
 OFFICERS = ApproverRule(name="privacy", approvers=("group:privacy-officers",))

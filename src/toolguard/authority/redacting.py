@@ -40,7 +40,7 @@ class Redacting(Base):
         Raises:
             NotFoundError: nothing is kept of it in the person's tenant.
             ApprovalError: ``not_a_person``, ``not_an_approver``, ``not_on_duty`` (``redact``), ``on_hold``,
-                ``scope_invalid``, ``too_many``, ``reason_required`` or ``tampered``.
+                ``scope_invalid``, ``too_many_contents``, ``reason_required`` or ``tampered``.
         """
         if scope not in SCOPES or not target:
             raise ApprovalError(f"name what to redact as one of {', '.join(map(repr, SCOPES))}", code="scope_invalid")
@@ -54,7 +54,7 @@ class Redacting(Base):
             if len(records) > MOST_CONTENTS:
                 raise ApprovalError(
                     f"{len(records)} contents are kept of this, more than {MOST_CONTENTS}; redact it call by call",
-                    code="too_many",
+                    code="too_many_contents",
                 )
             names = [_content(record) for record in records]
             _check_free(registers, self._named(human.tenant, names))

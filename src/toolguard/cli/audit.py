@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,10 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from toolguard import journal
-from toolguard._core.audit import AuditRecord
+from toolguard._core.audit import CONTENT_ID, AuditRecord
 from toolguard.cli.evidence import Html, export, review, sample, write_call
+from toolguard.cli.kept import content_line, opened_contents, redacted_contents, shown_text
 from toolguard.cli.proof import anchor, verify
 from toolguard.cli.reconcile import reconcile
+from toolguard.cli.redact import holds_app, redact
 from toolguard.cli.trace import clock_time, inert, outcome_text, render_trace, said
 from toolguard.config import load_config
 from toolguard.errors import StoreError, ToolguardError
@@ -61,6 +63,8 @@ app.command("anchor")(anchor)
 app.command("export")(export)
 app.command("sample")(sample)
 app.command("review")(review)
+app.command("redact")(redact)
+app.add_typer(holds_app)
 
 
 @app.command("tail")
@@ -126,6 +130,10 @@ def show(
     store: StoreOption = None,
     config: ConfigOption = _CONFIG,
     html: Html = None,
+    content: Annotated[
+        bool,
+        typer.Option("--content", help="Open what is kept beside its records. Needs the guard's key, and is recorded."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show everything that happened to one call."""
@@ -136,23 +144,33 @@ def show(
         if html is not None:
             write_call(opened, records, html)
             return
+        texts = opened_contents(load_config(config), store, records) if content else {}
         if as_json:
-            _print_records(records, as_json)
+            for record in records:
+                typer.echo(json.dumps({**_record_data(record), **_content_data(record, texts)}))
             return
         console = _console()
         console.print(render_trace(records))
+        gone = redacted_contents(records)
         for record in records:
             table = Table(box=None, show_header=False, pad_edge=False)
             table.add_column(no_wrap=True)
             table.add_column(overflow="fold")  # what is evidence is never cut
             for key, value in sorted(record.draft.body.items()):
                 table.add_row(Text(f"  {inert(key)}", style="dim"), Text(_shown(value)))
+            for name, text in content_line(record, texts, gone, opened):
+                table.add_row(Text(f"  {inert(name)}", style="dim"), Text(inert(text)))
             console.print(
                 Text.assemble(
                     "\n", (inert(f"{record.draft.kind.value}  {record.log_id}:{record.seq}  {record.hash}"), "bold")
                 )
             )
             console.print(table)
+
+
+def _content_data(record: AuditRecord, texts: Mapping[str, str]) -> dict[str, Any]:
+    text = texts.get(str(record.draft.body.get(CONTENT_ID, "")))
+    return {} if text is None else {"content": dict(shown_text(text))}
 
 
 def _shown(value: Any) -> str:

@@ -246,7 +246,7 @@ def _sample(call: Call, logs: dict[str, LogProof]) -> dict[str, Any]:
     proved = [
         {"payload": _payload(record).decode(), "proof": logs[record.log_id].inclusion(record)} for record in call.story
     ]
-    return {"call": call.id, "records": proved}
+    return {"call": call.id, "content": call.content, "records": proved}
 
 
 def _payload(record: AuditRecord) -> bytes:

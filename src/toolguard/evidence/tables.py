@@ -242,9 +242,9 @@ TABLES: Mapping[str, Table] = {
 
 def samples_table(drawn: Sequence[tuple[Call, str]]) -> tuple[tuple[str, ...], list[Row]]:
     """Header and rows of the samples: each call and its rank in the draw."""
-    header = ("number", "call", "rank", "decided_at", "tool", "outcome", "member")
+    header = ("number", "call", "rank", "decided_at", "tool", "outcome", "member", "content")
     rows: list[Row] = [
-        [n, call.id, rank, iso(call.at), call.tool, call.outcome, f"samples/call-{n:04d}.json"]
+        [n, call.id, rank, iso(call.at), call.tool, call.outcome, f"samples/call-{n:04d}.json", call.content]
         for n, (call, rank) in enumerate(drawn, start=1)
     ]
     return header, rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from toolguard._core.audit import AuditRecord, Kind, Outcome
+from toolguard._core.audit import CONTENT_ID, AuditRecord, Kind, Outcome
 from toolguard.population._body import decimal, texts, word
 
 __all__ = ["Answered", "Call", "Question", "calls_of", "questions_of"]
@@ -49,6 +49,18 @@ class Call:
     def act(self) -> str:
         """The act it ran because of (standing approval, broken glass), if one."""
         return self.says("toolguard.act.id")
+
+    @property
+    def content(self) -> str:
+        """What is kept beside its records at the period's end: ``none``, ``kept``, ``redacted`` or ``partly redacted``."""
+        kept, gone = set[str](), set[str]()
+        for record in self.story:
+            body = record.draft.body
+            kept |= {word(body, CONTENT_ID)} - {""}
+            said = body.get("toolguard.redaction.contents")
+            gone.update(map(str, said) if isinstance(said, list) else ())
+        left = kept - gone
+        return "none" if not kept else "kept" if left == kept else "partly redacted" if left else "redacted"
 
     @property
     def ran(self) -> bool:
