@@ -58,7 +58,7 @@ class Compared:
 
     def count(self, likeness: Likeness) -> int:
         """How many arguments are so."""
-        return sum(a.likeness is likeness for a in self.arguments)
+        return sum(a.likeness == likeness for a in self.arguments)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
