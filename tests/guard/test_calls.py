@@ -399,3 +399,19 @@ def test_many_threads_one_approval_one_run(desk, policy, ana):
     assert outcomes.count("wrote /x") == 1
     assert set(outcomes) == {"wrote /x", "ReplayError"}
     assert RAN == ["/x"]
+
+
+class OfAFramework:
+    """A tool object as agent frameworks have them: not hashable, not called by name."""
+
+    name = "lookup"
+    description = "Look a patient up."
+    __hash__ = None
+
+    def __call__(self, text: str) -> str:
+        raise AssertionError("it never runs")
+
+
+def test_a_frameworks_own_tool_is_refused_with_the_adapter_to_use(desk, policy, ana):
+    with desk.guard(policy).session(caller=ana) as session, pytest.raises(ConfigError, match="with its adapter"):
+        session.call(OfAFramework(), {"text": "x"})

@@ -108,7 +108,8 @@ def _checkpoints(report: journal.VerifyReport) -> State:
 def _anchors(report: journal.VerifyReport) -> State:
     held = sum(anchor.notes for anchor in report.anchors)
     if held:
-        title = f"{held:,} checkpoints in {len(report.anchors)} anchors outside the store"
+        anchors = "one anchor" if len(report.anchors) == 1 else f"{len(report.anchors)} anchors"
+        title = f"{held:,} checkpoints in {anchors} outside the store"
         faults = sorted({code for anchor in report.anchors for code in anchor.codes})
         return State(
             tone="bad" if faults else "ok", title=title, text=f"Faults: {', '.join(faults)}." if faults else ""

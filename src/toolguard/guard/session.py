@@ -451,6 +451,11 @@ class Session:
     # --- inside --------------------------------------------------------------------------------------
 
     def _bound(self, tool: BoundTool | Callable[..., Any]) -> BoundTool:
+        if not isinstance(tool, BoundTool) and hasattr(tool, "name") and hasattr(tool, "description"):
+            raise ConfigError(
+                f"{tool.name!r} is a {type(tool).__name__}, and a session calls plain functions; guard a framework's tools "
+                "with its adapter, as toolguard_langchain.guard_tools does, and call what that gives"
+            )
         return tool if isinstance(tool, BoundTool) else self.guard.tool(tool)
 
     def _setting(

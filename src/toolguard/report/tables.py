@@ -24,13 +24,17 @@ def report_tables(population: Population, matrix: Matrix, integrity: Sequence[St
     yield Text(f"{matrix.title}, {minute(p.period.since)} to {minute(p.period.until)} UTC", style="bold")
     stood = ", ".join(f"{figure(count)} {words(outcome)}" for outcome, count in p.outcomes.most_common())
     yield Text(f"population: {figure(len(p.calls))} calls" + (f" ({stood})" if stood else ": none"))
+    yield Text()
     yield _controls(matrix)
+    yield Text()
     yield _exceptions(p.exceptions)
     if p.approvers:
+        yield Text()
         yield _approvers(p)
     for pair in p.reciprocity:
         line = f"approve each other: {plain(pair.one)} ({pair.forth}) and {plain(pair.other)} ({pair.back})"
         yield Text(line, style="yellow")
+    yield Text()
     for state in integrity:
         yield Text.assemble((state.title, _TONES.get(state.tone, "")), (f"  {state.text}" if state.text else "", "dim"))
     yield Text("evidence for controls, counted from records; whether a control is met is for an auditor to say", "dim")
