@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import reduce
@@ -17,6 +17,7 @@ __all__ = [
     "WORSE",
     "Handling",
     "ToolRule",
+    "as_one",
     "glob_matches",
     "identity_fits",
     "may_be",
@@ -131,7 +132,7 @@ def merge(rules: list[ToolRule], results: Handling) -> ToolRule:
     merged = ToolRule(pattern="", results=results)
     ordered = sorted(rules, key=_specificity)
     for _, group in groupby(ordered, key=_specificity):
-        level = reduce(_stricter_rule, group)
+        level = as_one(group)
         changes = {name: getattr(level, name) for name in _SETTINGS if level.says(name)}
         merged = replace(
             merged,
@@ -143,6 +144,11 @@ def merge(rules: list[ToolRule], results: Handling) -> ToolRule:
             **changes,
         )
     return merged
+
+
+def as_one(rules: Iterable[ToolRule]) -> ToolRule:
+    """What several entries for equally specific patterns say together; of two words on one thing the stricter."""
+    return reduce(_stricter_rule, rules)
 
 
 def untrusted(rule: ToolRule) -> ToolRule:

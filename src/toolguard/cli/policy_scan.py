@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from toolguard._core.policy import Policy
-from toolguard.cli._show import McpOption
+from toolguard.cli._show import McpOption, inert, print_json
 from toolguard.config import ANALYSES
 from toolguard.errors import ConfigError
 from toolguard.policyfile import load_policy
@@ -67,7 +66,7 @@ def scan(
         raise ConfigError("there is no tool in it; check what was named")
     entries = inventory(found, loaded)
     if as_json:
-        typer.echo(json.dumps([_data(entry) for entry in entries], indent=2, ensure_ascii=False))
+        print_json([_data(entry) for entry in entries])
     else:
         _show(entries)
     if write is not None:
@@ -121,13 +120,13 @@ def _show(entries: tuple[Entry, ...]) -> None:
     for entry in entries:
         level = entry.risk.level.label
         why = list(dict.fromkeys(e.text for e in entry.risk.evidence if e.level is entry.risk.level))[:2]
-        because = Text("; ".join(why))
+        because = inert("; ".join(why))
         if entry.per_call:
             because.append(f"\njudged anew for each call: it takes {', '.join(entry.per_call)}", style="dim")
         for said in entry.disagreements:
-            because.append(f"\n! {said}", style="yellow")
+            because.append(f"\n! {inert(said)}", style="yellow")
         cells = [
-            Text(entry.tool.name, style="bold"),
+            Text(str(inert(entry.tool.name)), style="bold"),
             Text(f"{_BAR[level]:<4} {level}", style=_STYLES[level]),
             Text(entry.risk.risk_class.value.replace("_", " ")),
         ]

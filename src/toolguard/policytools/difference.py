@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -10,12 +11,12 @@ from typing import Any
 from toolguard._core.approver import ApproverRule
 from toolguard._core.masking import Masking
 from toolguard._core.policy import Defaults, Effect, Handling, Mode, Policy, Rule, ToolRule, glob_matches
-from toolguard._core.toolrule import stricter
+from toolguard._core.toolrule import as_one, stricter
 from toolguard._core.window import DAYS, TimeWindow
 from toolguard.policyfile.cel import CelCondition
 from toolguard.policytools.lint_conditions import KNOWN, syntax
 from toolguard.policytools.lint_rules import matches_wherever
-from toolguard.policytools.matching import restricts, same_match
+from toolguard.policytools.matching import may_meet, restricts, same_match
 from toolguard.policytools.truth import relation
 
 __all__ = ["Change", "Turn", "difference"]
@@ -63,10 +64,10 @@ def _longer(one: float, other: float) -> Turn:
 
 
 def _members(loosens: bool) -> _Judge:
-    """Of sets: whether a member more loosens."""
+    """Of members, each as often as it stands there: whether one more loosens."""
 
     def judge(one: Any, other: Any) -> Turn:
-        before, after = (set(v.items()) if isinstance(v, Mapping) else set(v) for v in (one, other))
+        before, after = (Counter(v.items() if isinstance(v, Mapping) else v) for v in (one, other))
         if before == after:
             return _N
         if before <= after:
@@ -200,7 +201,7 @@ def _approvals(old: Policy, new: Policy) -> Iterator[Change]:
 
 
 def _tools(old: Policy, new: Policy) -> Iterator[Change]:
-    before, after = ({t.pattern: t for t in policy.tools} for policy in (old, new))
+    before, after = map(_entries, (old, new))
     for pattern in sorted(before.keys() | after.keys()):
         if pattern in before and pattern in after:
             yield from _fields("tool", pattern, before[pattern], after[pattern], _TOOL)
@@ -208,8 +209,17 @@ def _tools(old: Policy, new: Policy) -> Iterator[Change]:
             # what was unknown is judged by its risk now, and it may be given trust
             yield Change(part="tool", name=pattern, field="", before="not named", after="named", turn=_L)
         else:
-            turn = _T if new.defaults.unknown_tool is Effect.DENY else _M
+            known = any(may_meet(pattern, t.pattern) for t in new.tools)
+            turn = _T if new.defaults.unknown_tool is Effect.DENY and not known else _M
             yield Change(part="tool", name=pattern, field="", before="named", after="not named", turn=turn)
+
+
+def _entries(policy: Policy) -> dict[str, ToolRule]:
+    """Each pattern with all that is said of it, by the policy and by its packs."""
+    found: dict[str, list[ToolRule]] = {}
+    for entry in policy.tools:
+        found.setdefault(entry.pattern.casefold(), []).append(entry)
+    return {entries[0].pattern: as_one(entries) for entries in found.values()}
 
 
 def _rules(old: Policy, new: Policy) -> Iterator[Change]:
