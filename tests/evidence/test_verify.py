@@ -385,6 +385,20 @@ def test_a_damaged_zip_ends_with_a_code(tmp_path: Path, hospital: Hospital, pack
     assert seen & {1, 3}
 
 
+def test_checks_of_many_logs_are_counted_in_one_line_unless_asked_for() -> None:
+    def of(log: str) -> list[str]:
+        return [f"log {log * 32}: its tree has its root", f"log {log * 32} begins with its opening record"]
+
+    holds = ["the manifest is signed", *of("a"), *of("b"), "the samples are those that the seed draws"]
+    assert verify.brief(holds) == [
+        "the manifest is signed",
+        "2 logs: 4 checks of their records, trees and checkpoints (--all prints each)",
+        "the samples are those that the seed draws",
+    ]
+    one = ["the manifest is signed", *of("a")]
+    assert verify.brief(one) == one
+
+
 def test_what_a_pack_says_steers_no_terminal(
     tmp_path: Path, hospital: Hospital, pack: Pack, capsys: pytest.CaptureFixture[str]
 ) -> None:
