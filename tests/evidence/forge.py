@@ -44,7 +44,7 @@ def forged(members: Members, signer: NoteSigner, old: bytes, new: bytes) -> Memb
         if said.origin == log["origin"]:
             text = signer.checkpoint(Checkpoint(origin=said.origin, size=said.size, root=root(leaves[: said.size])))
         notes.append(text)
-    table = members["population.csv"].replace(b",denied,", b",allowed,")
+    table = members["population.csv"].replace(b"denied,", b"allowed,")
     changed = {
         **members,
         RECORDS: b"".join(line + b"\n" for line in lines),

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 
 __all__ = ["cell", "csv_parts"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "|", "%")
+
+
+_INNER = re.compile(rf"([;\t\r\n]\W*?)(?=[{re.escape(''.join(_FORMULA[:4] + _FORMULA[7:]))}])")
+"""What may become a cell of its own where a spreadsheet takes a semicolon or a tab for the end of one, as many do."""
+
+
+def _guarded(text: str) -> str:
+    shown = next((n for n, c in enumerate(text) if c.isprintable() and not c.isspace()), len(text))
+    lead, rest = text[:shown], text[shown:]
+    formula = rest.startswith(_FORMULA) or lead.lstrip(" \u00a0\u200b\ufeff").startswith(_FORMULA)
+    return ("'" if formula else "") + lead + _INNER.sub(r"\1'", rest)
 
 
 def cell(value: object) -> str:
@@ -21,8 +33,7 @@ def cell(value: object) -> str:
         return repr(value)
     if isinstance(value, list | tuple | set | frozenset):
         return cell("; ".join(str(item) for item in value))
-    text = str(value)
-    return f"'{text}" if text.lstrip(" \u00a0\u200b\ufeff").startswith(_FORMULA) else text
+    return _guarded(str(value))
 
 
 def csv_parts(header: Sequence[str], rows: Iterable[Sequence[object]], *, most: int) -> list[bytes]:

@@ -144,7 +144,7 @@ class _Builder:
 
     @cached_property
     def _logs(self) -> tuple[LogProof, ...]:
-        return log_proofs(self.population.period, self._notes, log_origin(self._epoch, ""))
+        return log_proofs(self.population.period, self._notes, log_origin(self._epoch, ""), anchored=self.anchors)
 
     @cached_property
     def _registry(self) -> RegistryProof:

@@ -50,8 +50,9 @@ class Tree:
 class LogProof:
     """A log's part in a pack, and the checkpoints that vouch for it.
 
-    ``notes`` are those for sizes within the part, and the smallest that covers its end; ``size`` is how far the leaf
-    hashes go: to that covering checkpoint, or to the part's end where nobody has signed one yet.
+    ``notes`` are those for sizes within the part, the smallest that covers its end, and the smallest anchored one that does,
+    so that an auditor's own anchor has something to say; ``size`` is how far the leaf hashes go: as far as these, or to the
+    part's end where nobody has signed one yet.
     """
 
     part: LogPart
@@ -61,7 +62,7 @@ class LogProof:
     @cached_property
     def size(self) -> int:
         covering = [size for size, _ in self.notes if size >= self.part.end]
-        return min(covering) if covering else self.part.end
+        return max(covering) if covering else self.part.end
 
     @property
     def covered(self) -> int:
@@ -134,14 +135,20 @@ class RegistryProof:
         return {"origin": self.origin, "leaves": list(self.leaves), "logs": list(self.logs), "root": root(self.leaves)}
 
 
-def log_proofs(period: Period, notes: Iterable[str], origin: str) -> tuple[LogProof, ...]:
-    """The proofs of each log's part. ``origin`` is what checkpoint origins begin with (``toolguard/<epoch>/``)."""
-    said = _by_log(notes, period.epoch)
+def log_proofs(
+    period: Period, notes: Iterable[str], origin: str, *, anchored: Iterable[str] = ()
+) -> tuple[LogProof, ...]:
+    """The proofs of each log's part. ``origin`` is what checkpoint origins begin with (``toolguard/<epoch>/``), ``anchored``
+    are those of ``notes`` that stand outside the store.
+    """
+    said, outside = _by_log(notes, period.epoch), _by_log(anchored, period.epoch)
     return tuple(
         LogProof(
             part=part,
             origin=f"{origin}{part.log_id}",
-            notes=_within(said.get(part.log_id, {}), part.start, part.end, len(part.leaves)),
+            notes=_within(
+                said.get(part.log_id, {}), part.start, part.end, len(part.leaves), outside.get(part.log_id, {})
+            ),
         )
         for part in period.logs
     )
@@ -163,11 +170,16 @@ def registry_proof(
     )
 
 
-def _within(said: dict[int, str], start: int, end: int, known: int) -> tuple[tuple[int, str], ...]:
-    """Notes of sizes after ``start``, up to the first that covers ``end``, of a log of which ``known`` leaves are known."""
+def _within(
+    said: dict[int, str], start: int, end: int, known: int, outside: dict[int, str] | None = None
+) -> tuple[tuple[int, str], ...]:
+    """Notes of sizes after ``start``, up to the first that covers ``end``, of a log of which ``known`` leaves are known; and
+    the first ``outside`` the store that does.
+    """
     kept = [(size, said[size]) for size in sorted(said) if start < size < end]
-    covering = [size for size in sorted(said) if end <= size <= known]
-    return (*kept, *((size, said[size]) for size in covering[:1]))
+    covering = [size for size in sorted(said) if end <= size <= known][:1]
+    covering += [size for size in sorted(outside or {}) if end <= size <= known and size not in covering][:1]
+    return (*kept, *((size, said[size]) for size in covering))
 
 
 def _by_log(notes: Iterable[str], epoch: str) -> dict[str, dict[int, str]]:

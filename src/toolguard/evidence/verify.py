@@ -38,9 +38,13 @@ except ImportError:  # pragma: no cover - there is nothing to check without it
 
 FORMAT, VERSION = "toolguard/evidence-pack", 1
 GENESIS = "0" * 64
-MARK = "your mark"
+MARK, YOURS = "your mark", "your anchor"
 MOST = 4 * 1000 * 1000 * 1000  # bytes of a pack, unpacked: more is no pack
 MOST_MEMBERS = 100000
+MOST_RATIO, SMALL = (
+    200,
+    64 * 1000 * 1000,
+)  # a zip that unpacks to more than so many times its size is a bomb, unless it is small
 
 
 _WRONG = (
@@ -57,6 +61,10 @@ _WRONG = (
 """What reading something that is not what it should be can raise; RecursionError is a RuntimeError."""
 
 
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
+"""A member's name: one that leads out of the folder a pack is unpacked into is none."""
+
+
 class Unreadable(Exception):  # noqa: N818 - it is what the pack is
     """This is not a pack, or of a version this file does not know."""
 
@@ -69,6 +77,8 @@ class Report:
         self.gaps: list[str] = []
         self.holds: list[str] = []
         self.says: list[str] = []
+        self.yours = 0
+        """How many of the auditor's own anchors speak of records that are shown."""
 
     def check(self, good: bool, what: str) -> bool:
         (self.holds if good else self.faults).append(what)
@@ -242,10 +252,13 @@ class Pack:
             with zipfile.ZipFile(path) as pack:
                 infos = pack.infolist()
                 names = [info.filename for info in infos]
-                if len(names) > MOST_MEMBERS or sum(info.file_size for info in infos) > MOST:
+                large = sum(info.file_size for info in infos)
+                packed = sum(info.compress_size for info in infos)
+                if len(names) > MOST_MEMBERS or large > min(MOST, max(SMALL, MOST_RATIO * packed)):
                     raise Unreadable("this is larger than any pack")
                 self.members = {info.filename: pack.read(info) for info in infos}
                 self.twice = len(names) != len(set(names))
+                self.strange = sorted(name for name in names if not PLAIN.fullmatch(name))
         except (OSError, zipfile.BadZipFile, zlib.error, *_WRONG) as error:
             raise Unreadable(f"this file cannot be read as a zip ({type(error).__name__})") from None
         try:
@@ -287,6 +300,8 @@ def check_manifest(pack: Pack, keys: Sequence[Key], report: Report) -> None:
     else:
         report.check(True, f"the manifest is signed by {signer}")
     report.check(not pack.twice, "no member stands in the pack twice")
+    if pack.strange:
+        report.check(False, f"{len(pack.strange)} members have names that no pack has: do not unpack it")
     good = True
     for name, (size, digest) in sorted(pack.listed.items()):
         data = pack.members.get(name)
@@ -364,6 +379,7 @@ def check_claims(
                 report.check(False, f"log {name}: {source} says that its first {size} records were others")
                 continue
             fits += 1
+            report.yours += name != "registry" and source in (YOURS, MARK) and size > log["start"]
             if source != MARK:  # a mark is no signature
                 confirmed = max(confirmed, size)
         elif size > log["size"] and not log["continues"]:
@@ -423,7 +439,7 @@ def read_anchor(
     except (OSError, UnicodeDecodeError) as error:
         raise Unreadable(f"an anchor cannot be read ({type(error).__name__})") from None
     lines = [line for line in text.splitlines() if line.strip()]
-    source, found = "your anchor", 0
+    source, found = YOURS, 0
     if lines and lines[0].lstrip().startswith("{"):
         prev = GENESIS
         for line in lines:
@@ -481,14 +497,21 @@ def check_proofs(pack: Pack, trees: dict[str, Roots], report: Report) -> None:
         report.check(good, f"log {proof['log']}: its later checkpoints begin with its earlier ones")
 
 
-def check_samples(pack: Pack, leaves: dict[str, Leaves], trees: dict[str, Roots], report: Report) -> None:
+def check_samples(
+    pack: Pack, leaves: dict[str, Leaves], trees: dict[str, Roots], report: Report, seed: str | None
+) -> None:
     drawn = pack.manifest.get("sample")
     rows = pack.rows("samples/samples")
+    if seed is not None:
+        report.check(bool(drawn) and drawn["seed"] == seed, "the samples were drawn by your seed")
     if not drawn:
         return
     ids = [row["call"] for row in pack.rows("population")]
     wanted = sorted(ids, key=lambda call: sha(f"{drawn['seed']}\n{call}".encode()))[: drawn["n"]]
-    report.check([row["call"] for row in rows] == wanted, "the samples are those that the seed draws")
+    report.check(
+        [row["call"] for row in rows] == wanted,
+        f"the samples are those that the seed draws: {drawn['n']} by {drawn['seed']!r}",
+    )
     good, shown = True, 0
     for data in pack.parts("samples/call-", ".json"):
         sample = json.loads(data)
@@ -519,9 +542,131 @@ def check_population(pack: Pack, leaves: dict[str, Leaves], report: Report) -> N
         report.gaps.append("no call was decided in this period: there is no evidence of anything")
 
 
-def verify(path: str, keys: Iterable[str] = (), anchors: Iterable[str] = ()) -> Report:
-    """Check the pack at ``path``. Raises Unreadable where it is none."""
-    report = Report()
+COLUMNS = {
+    "effect": "toolguard.decision.effect",
+    "would": "toolguard.decision.would",
+    "reason": "toolguard.decision.reason_code",
+    "tool": "gen_ai.tool.name",
+    "agent": "gen_ai.agent.name",
+    "tenant": "toolguard.tenant",
+    "run": "gen_ai.conversation.id",
+    "session": "toolguard.session.id",
+    "actor": "toolguard.actor.id",
+    "assurance": "toolguard.actor.assurance",
+    "risk_level": "toolguard.risk.level",
+    "risk_class": "toolguard.risk.class",
+    "rules": "toolguard.policy.rule.id",
+    "policy_sha256": "toolguard.policy.sha256",
+    "arguments_hmac": "toolguard.args.hmac",
+    "identifiers": "toolguard.phi.entities",
+    "masked": "toolguard.phi.masked",
+    "released": "toolguard.phi.released",
+    "in_clear": "toolguard.phi.revealed",
+    "error_type": "error.type",
+    "act": "toolguard.act.id",
+}
+"""Columns of the population and what the deciding record has to say there."""
+ALWAYS = frozenset(
+    [
+        "policy.refused",
+        "call.indeterminate",
+        "call.failed",
+        "call.not_run",
+        "approval.refused",
+        "approval.revealed",
+        "values.revealed",
+        "credential.refused",
+        "span.parked",
+    ]
+)
+ACTS = frozenset(["break_glass", "standing", "restored", "freeze", "unfreeze", "void"])
+ENDS = frozenset(["revoked", "invalidated", "superseded", "expired", "withdrawn"])
+STOPS = frozenset(["deny", "require_approval"])
+
+
+def is_exception(record: dict[str, Any]) -> bool:
+    """Whether a record has to stand among the exceptions. A later release may count more."""
+    kind, body = record["kind"], record["body"]
+    if kind == "call.decided":
+        stopped = body.get("toolguard.decision.would") in STOPS and body.get("toolguard.decision.effect") not in STOPS
+        return "error.type" in body or stopped or bool(body.get("toolguard.policy.rule.errors"))
+    if kind == "act.recorded":
+        return body.get("toolguard.act.kind") in ACTS
+    if kind == "approval.resolved":
+        return body.get("toolguard.decision.outcome") in ENDS
+    return kind in ALWAYS or (kind == "call.returned" and body.get("toolguard.result.withheld") is True)
+
+
+def same_cell(cell: str, value: Any) -> bool:
+    """Whether a cell shows a record's value; apostrophes, which keep formulas out, count for nothing."""
+    if isinstance(value, bool):
+        return cell == ("yes" if value else "no")
+    if isinstance(value, (int, float)):
+        return float(cell) == value
+    text = "; ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    return cell.replace("'", "") == text.replace("'", "")
+
+
+def check_tables(pack: Pack, leaves: dict[str, Leaves], report: Report) -> None:
+    """What the tables say of calls, questions, exceptions, identifiers and reviews, against the records."""
+    since, until = pack.manifest["range"]["since"], pack.manifest["range"]["until"]
+    inside = [r for log in sorted(leaves) for _, r in leaves[log].values() if since <= r["at"] < until]
+    calls: dict[str, list[dict[str, Any]]] = {}
+    for record in inside:
+        if record["call"]:
+            calls.setdefault(record["call"], []).append(record)
+    good = True
+    population = pack.rows("population")
+    for row in population:
+        decided = [r for r in calls.get(row["call"], ()) if r["kind"] == "call.decided"]
+        told = {r["body"].get("toolguard.decision.outcome", "") for r in calls.get(row["call"], ())}
+        good = good and row["outcome"] in {*told, "executing"}
+        good = good and any(
+            all(same_cell(row[name], r["body"].get(key)) for name, key in COLUMNS.items() if name in row)
+            for r in decided
+        )
+    report.check(good, "each call's row says what its records say")
+
+    def places(table: str) -> set[tuple[str, int]]:
+        return {(row["log"].lstrip("'"), int(row["seq"])) for row in pack.rows(table)}
+
+    wanted = {(r["log"], r["seq"]) for r in inside if is_exception(r)}
+    there, listed = {(r["log"], r["seq"]) for r in inside}, places("exceptions")
+    report.check(wanted <= listed <= there, f"the exceptions hold the {len(wanted)} that the records tell of")
+    reviews = {(r["log"], r["seq"]) for r in inside if r["kind"] == "audit.review" and r["body"].get(SUBJECT)}
+    report.check(places("reviews") == reviews, f"the reviews are the {len(reviews)} that the records tell of")
+    asked = {str(r["body"][APPROVAL]) for r in inside if r["body"].get(APPROVAL)}
+    rows = {row["approval"]: row for row in pack.rows("approvals")}
+    said = [r["body"] for r in inside if r["kind"] == "approval.verdict"]
+    good = asked == set(rows)
+    for body in said:
+        words = f"{body.get('toolguard.approver.id')} {body.get('toolguard.decision.reason_code')} "
+        good = good and words.replace("'", "") in rows[str(body[APPROVAL])]["answers"].replace("'", "")
+    report.check(good, f"the approvals are the {len(asked)} that the records tell of, with their {len(said)} answers")
+    counted = sorted(f"{row['call']} {row['type']}:{row['count']}" for row in pack.rows("phi"))
+    kinds, drawn = ("call.decided", "call.returned", "call.failed"), {row["call"] for row in population}
+    found = [
+        f"{r['call']} {one}"
+        for r in inside
+        if r["kind"] in kinds and r["call"] in drawn
+        for one in r["body"].get("toolguard.phi.entities") or ()
+    ]
+    report.check(counted == sorted(found), f"the identifiers are the {len(found)} counts that the records tell of")
+    totals = pack.manifest["totals"]
+    figures = {"calls": len(population), "approvals": len(rows), "exceptions": len(pack.rows("exceptions"))}
+    figures["reviews"] = len(pack.rows("reviews"))
+    report.check(all(totals[name] == n for name, n in figures.items()), "the manifest's totals are those of the tables")
+    report.says.append(
+        "approvers, reciprocity, policies and pages were not worked out anew; they are whoever exported's words"
+    )
+
+
+SUBJECT, APPROVAL = "toolguard.review.subject", "toolguard.approval.id"
+
+
+def verify(path: str, keys: Iterable[str] = (), anchors: Iterable[str] = (), seed: str | None = None) -> Report:
+    """Check the pack at ``path``; ``seed`` is the one the auditor chose. Raises Unreadable where it is none."""
+    report, anchors = Report(), list(anchors)
     pack = Pack(path)
     try:
         given = [Key(line) for line in keys]
@@ -541,8 +686,13 @@ def verify(path: str, keys: Iterable[str] = (), anchors: Iterable[str] = ()) -> 
         report.check(not lines, "every record belongs to a log that the pack names")
         check_registry(pack, logs, claims, report)
         check_proofs(pack, trees, report)
-        check_samples(pack, leaves, trees, report)
+        check_samples(pack, leaves, trees, report, seed)
         check_population(pack, leaves, report)
+        check_tables(pack, leaves, report)
+        if anchors and not report.yours:
+            report.gaps.append(
+                "none of your anchors speaks of the records that are shown: give one of the period, or newer"
+            )
     except _WRONG as error:
         report.check(False, f"a member does not hold what it should ({type(error).__name__})")
     return report
@@ -583,11 +733,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--key", action="append", default=[], help="the audit key's public line (repeat after a rotation)"
     )
     parser.add_argument("--anchor", action="append", default=[], help="your own copy of an anchor")
+    parser.add_argument("--seed", help="the seed you chose for the samples")
     parser.add_argument("--all", action="store_true", help="print every check of every log")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
     given = parser.parse_args(arguments)
     try:
-        report = verify(given.pack, given.key, given.anchor)
+        report = verify(given.pack, given.key, given.anchor, given.seed)
     except Unreadable as error:
         sys.stderr.write(f"cannot be checked: {error}\n")
         return 3
@@ -601,7 +752,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         say(json.dumps(said, indent=2))
         return report.exit_code
-    told = (("ok", report.holds if given.all else brief(report.holds)), ("it says", report.says), ("MISSING", report.gaps), ("CHANGED", report.faults))
+    told = (
+        ("ok", report.holds if given.all else brief(report.holds)),
+        ("it says", report.says),
+        ("MISSING", report.gaps),
+        ("CHANGED", report.faults),
+    )
     for mark, found in told:
         for what in found:
             say(f"  {mark:<8}{what}")
