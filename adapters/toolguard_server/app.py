@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -108,6 +109,7 @@ def create_app(
         redoc_url=None,
         openapi_url="/v1/openapi.json",
     )
+    _say_auth(app)
     install(app, inbox.problem)
     app.state.closing = closing
     streams = Streams(authority, closing)
@@ -136,6 +138,19 @@ def create_app(
     repeats = Repeats(authority, credentials)
     app.add_middleware(Edge, hosts=hosts, https=https, raw=frozenset(mounted), visits=visits, repeats=repeats)
     return app
+
+
+def _say_auth(app: FastAPI) -> None:
+    """Let the description say that everything needs a bearer token."""
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        said = plain()
+        said.setdefault("components", {})["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        said["security"] = [{"bearer": []}]
+        return said
+
+    app.openapi = described  # type: ignore[method-assign] # the way FastAPI documents
 
 
 def _spoken_to(channel: Mounted) -> Callable[[Request], Awaitable[Response]]:

@@ -17,7 +17,7 @@ from toolguard_server.problems import Problem
 __all__ = ["SEEN", "Credentials"]
 
 SEEN = "toolguard.seen"
-"""Where a request's scope says that its credential held."""
+"""Where a request's scope says, under ``actor``, whose credential held."""
 
 
 class Credentials:
@@ -44,11 +44,14 @@ class Credentials:
             IdentityError: no token, or none that holds.
             Problem: ``wrong_audience``.
         """
-        actor = self._actor(request)
-        request.scope.setdefault(SEEN, {})["holds"] = True
+        seen = request.scope.setdefault(SEEN, {})
+        if "actor" not in seen:
+            seen["actor"] = self.again(request)
+        actor: Actor = seen["actor"]
         return actor
 
-    def _actor(self, request: Request) -> Actor:
+    def again(self, request: Request) -> Actor:
+        """See `actor`: looked up once more, for a request that lasts."""
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             raise IdentityError("send a token: 'Authorization: Bearer …'; 'toolguard people token' makes one")

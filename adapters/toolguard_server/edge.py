@@ -128,7 +128,7 @@ class _Visit:
         self._address = str((scope.get("client") or ("",))[0])
         credential = headers.get("authorization") if self._path.startswith("/v1/") else headers.get("cookie")
         self._key = visits.key(credential or "")
-        self._seen: dict[str, bool] = scope.setdefault(SEEN, {})
+        self._seen: dict[str, object] = scope.setdefault(SEEN, {})
 
     def wait(self) -> float:
         if self._path in _UNCOUNTED:
@@ -137,7 +137,7 @@ class _Visit:
         return self._visits.wait(self._address, self._key, sign_in=sign_in)
 
     def answered(self, status: int) -> None:
-        if self._key and (self._seen.get("holds") or (self._path.startswith("/inbox") and status == 200)):
+        if self._key and ("actor" in self._seen or (self._path.startswith("/inbox") and status == 200)):
             self._visits.held(self._key)
         elif status == 401:
             self._visits.refused(self._address, self._key)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -48,7 +48,12 @@ def router(
     key_of: Callable[[str], str],
 ) -> APIRouter:
     """The routes. ``key_of`` stands for a credential."""
-    api = APIRouter(prefix="/v1", responses=REFUSALS)
+
+    def known(request: Request) -> None:
+        """Whoever comes is known before anything they sent is looked at."""
+        credentials.actor(request)
+
+    api = APIRouter(prefix="/v1", responses=REFUSALS, dependencies=[Depends(known)])
 
     def shown(approval: Approval, actor: Actor) -> JSONResponse:
         shape = describe(approval, authority, can_decide=authority.can_decide(actor, approval))
@@ -147,7 +152,7 @@ def router(
         whose = key_of(request.headers.get("authorization", ""))
         streams.admit(whose)
         since = None if last_event_id is None else float(last_event_id)
-        body = streams.listen(actor, whose, since, lambda: credentials.actor(request))
+        body = streams.listen(actor, whose, since, lambda: credentials.again(request))
         return StreamingResponse(body, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     @api.post(

@@ -321,7 +321,9 @@ class Store(Protocol):
         ...
 
     def prune(self, limit: int = 1000) -> int:
-        """Forget marks that nothing needs any more, of every tenant; how many. For the sweeper, not for guards."""
+        """Forget marks that nothing needs any more, of every tenant; how many. Leases that are over, too. For the sweeper,
+        not for guards.
+        """
         ...
 
     def contents(self, tenant: str, ids: Sequence[str]) -> Mapping[str, Kept]:

@@ -161,6 +161,9 @@ PURGE = _dollars(_sql.PURGE) + " RETURNING 1"
 ACTS = _dollars(_sql.ACTS)
 GIVEN = _dollars(_sql.GIVEN)
 USES = _dollars(_sql.USES)
+PRUNE_LEASES = (
+    "DELETE FROM leases WHERE name IN (SELECT name FROM leases WHERE until <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)"
+)
 LEAD = (  # one statement: of two who come at once, the second sees what the first made of it
     "INSERT INTO leases AS l (name, holder, until) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE "
     "SET holder = excluded.holder, until = excluded.until WHERE l.holder = excluded.holder OR l.until <= $4 RETURNING 1"

@@ -265,6 +265,7 @@ PRUNE_MARKS = (
     "DELETE FROM marks WHERE (tenant, subject, kind, value) IN (SELECT tenant, subject, kind, value FROM marks "
     "WHERE until IS NOT NULL AND until <= ? ORDER BY until LIMIT ?)"
 )
+PRUNE_LEASES = "DELETE FROM leases WHERE name IN (SELECT name FROM leases WHERE until <= ? LIMIT ?)"
 LEASE = "SELECT holder, until FROM leases WHERE name = ?"
 SET_LEASE = (
     "INSERT INTO leases (name, holder, until) VALUES (?, ?, ?) "

@@ -255,6 +255,8 @@ class MemoryStore:
         self._check_process()
         with self._lock:
             now, left = self._time.read(), limit
+            for name in [name for name, (_, until) in self._leases.items() if until <= now][:limit]:
+                del self._leases[name]
             for key, values in list(self._marks.items()):
                 old = [v for v, (_, until) in values.items() if until is not None and until <= now][:left]
                 for value in old:

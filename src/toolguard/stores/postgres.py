@@ -436,7 +436,11 @@ class PostgresStore:
         return tuple(value for (value,) in rows)
 
     def prune(self, limit: int = 1000) -> int:
-        return len(self._timed(lambda db, now: db.fetch(_pg_sql.PRUNE_MARKS, now, limit)))
+        async def job(db: asyncpg.Connection, now: float) -> int:
+            await db.execute(_pg_sql.PRUNE_LEASES, now, limit)
+            return len(await db.fetch(_pg_sql.PRUNE_MARKS, now, limit))
+
+        return self._timed(job)
 
     def contents(self, tenant: str, ids: Sequence[str]) -> Mapping[str, Kept]:
         rows = self._read(lambda db: db.fetch(_pg_sql.CONTENTS, tenant, list(ids)))

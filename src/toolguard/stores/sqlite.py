@@ -541,7 +541,11 @@ class SqliteStore:
             return tuple(str(value) for (value,) in db.execute(_sql.MARKED, (tenant, subject, kind, limit)))
 
     def prune(self, limit: int = 1000) -> int:
-        return int(self._commits.submit(lambda db, now: db.execute(_sql.PRUNE_MARKS, (now, limit)).rowcount))
+        def job(db: sqlite3.Connection, now: float) -> int:
+            db.execute(_sql.PRUNE_LEASES, (now, limit))
+            return db.execute(_sql.PRUNE_MARKS, (now, limit)).rowcount
+
+        return self._commits.submit(job)
 
     def contents(self, tenant: str, ids: Sequence[str]) -> Mapping[str, Kept]:
         with self._reading() as db:
