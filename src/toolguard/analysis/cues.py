@@ -58,6 +58,7 @@ _PROSE = bag(
 )
 _MOVERS = bag("move rename copy convert migrate translate route directions cp mv")
 _MAIL = bag("email mail message messages")
+_WRITTEN = bag("subject body text message content html template amount")
 _NO_CONTENT = bag("id ids type kind name count size status state timeout version format mode at date time")
 
 
@@ -151,11 +152,17 @@ def cues_of(tool: Tool, *, acts: bool = True) -> Cues:
     evidence: dict[Evidence, None] = {}
     tops: dict[str, frozenset[str]] = {}
     program = program_of(tool.name)
-    for field in fields_of(tool.schema):
+    fields = fields_of(tool.schema)
+    names = frozenset(f.name.lower() for f in fields)
+    span = {"from", "to"} <= names and names.isdisjoint(_WRITTEN)
+    for field in fields:
         found = _kinds_of_field(field, tool, tool_words)
         if program and field.free and field.name.lower() in ARGUMENTS and not found & {"sql", "code"}:
             found = frozenset(("shell",))
         kinds[field.name] = kinds.get(field.name, frozenset()) | found
+        if span and field.name.lower() == "to":
+            found -= {"recipient"}  # from … to …: a span, not people
+            kinds[field.name] = found
         for kind in sorted(found & _FREE_FORM.keys()) if not _ONLY_EXPLAINS.search(tool.description[:4_000]) else ():
             source = f"schema.{kind}"
             evidence[note(source, CODE, HIGH, f"argument {field.name!r} {_FREE_FORM[kind]}")] = None

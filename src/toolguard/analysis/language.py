@@ -120,7 +120,7 @@ _RUN_A_QUERY = re.compile(
 )
 # To verify that something holds is to check it; to verify an address may send a letter.
 _ASKS_WHETHER = re.compile(
-    r"^(?:verif|test|confirm|evaluat|assess|determin|ensur)\w*\s+(?:that|whether|if)\b", re.IGNORECASE
+    r"^(?:(?:verif|test|confirm|evaluat|assess|determin|ensur)\w*\s+(?:that|whether|if)\b|whether\s)", re.IGNORECASE
 )
 _SHOWS = re.compile(
     r"^(?:tak|captur|mak|grab)(?:e|es|ing)\s+(?:an?\s+|the\s+)?(?:\w+\s+){0,2}?screenshots?\b", re.IGNORECASE

@@ -45,7 +45,7 @@ READ_VERBS: Final = bag(
     "discover wait is has exists select scan peek locate identify look see return display enumerate "
     "diagnose troubleshoot infer predict recognize classify autocomplete geocode suggest recommend "
     "rank rerank rescore audit trace profile measure tell learn know determine examine "
-    "preview validate render probe inquire translate transcribe paraphrase forecast spellcheck geolocate"
+    "preview validate render probe inquire simulate translate transcribe paraphrase forecast spellcheck geolocate"
 )
 """Verbs of looking. ``ask``, ``review``, ``decode`` and ``resolve`` are left out: they act as often as they look."""
 

@@ -63,6 +63,8 @@ class Reading:
     programs: dict[str, None] = field(default_factory=dict)
     parsed: bool = True
     commands: int = 0
+    fetched: set[str] = field(default_factory=set)
+    """Files that an earlier command of the text brought from elsewhere."""
 
     def say(self, item: Evidence) -> None:
         self.evidence[item] = None
@@ -202,6 +204,13 @@ def _command(command: Command, reading: Reading, depth: int, functions: frozense
     if command.piped_in and (command.stdin is None or command.stdin_dynamic) and not REMOTE.isdisjoint(layers.programs):
         reading.say(note(_SOURCE, EXFILTRATION, HIGH, "it sends what another command gives to another machine"))
     for text in layers.scripts:
+        if (
+            command.piped_in
+            and text.rsplit(None, 1)[-1:]
+            and text.split()[-1:][0] in SHELLS
+            and not REMOTE.isdisjoint(layers.programs)
+        ):
+            reading.say(note(_SOURCE, CODE, HIGH, "another machine runs what it is given"))
         _script(text, reading, depth + 1)
     for inner in layers.commands:
         _program(inner, command, reading, depth, functions)
@@ -223,6 +232,11 @@ def _program(words: list[Word], command: Command, reading: Reading, depth: int, 
     if [w.text for w in args.words] in (["--help"], ["--version"]):
         reading.say(note(_SOURCE, READ, LOW, "it asks a program for help or version"))
         return
+    if words[0].text in reading.fetched:
+        reading.say(note(_SOURCE, CODE, HIGH, "it runs what it fetched a moment ago"))
+    if args.program in ("curl", "wget"):
+        target = args.value_of(("-o", "-O", "--output", "--output-document"))
+        reading.fetched.update(() if target is None else (target.text, f"./{target.text}"))
     for item in program_evidence(args, command):
         reading.say(item)
 
@@ -252,6 +266,8 @@ def _interpreter(args: Args, command: Command, reading: Reading, depth: int) -> 
         return
     given = command.stdin if command.stdin is not None else None
     files = [w for w in args.positional if w.text != "-"]
+    if files and files[0].text in reading.fetched:
+        reading.say(note(_SOURCE, CODE, HIGH, "it runs what it fetched a moment ago"))
     if files and not (shell and args.has("-s")):
         if files[0].dynamic or files[0].text.startswith(("<(", "/dev/tcp", "http:", "https:", "/dev/stdin", "/dev/fd")):
             reading.say(note(_SOURCE, CODE, HIGH, "it runs a script that is only known when it runs"))

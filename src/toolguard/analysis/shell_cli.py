@@ -104,6 +104,9 @@ def cli_evidence(args: Args) -> Iterator[Evidence]:
     found = [*_verb(args, subject), *_secrets(args, subject), *_carried_sql(args), *_copied(args, subject)]
     if _ENDS.intersection(split_words(args.program)) and not any(e.level is LOW for e in found):
         found.append(note(_SOURCE, DESTRUCTIVE, HIGH, "the program's name says that it deletes"))
+    named = split_words(args.program)
+    if len(named) > 1 and named[0] in _HALTS and "-" in args.program:  # Stop-Computer
+        found.append(note(_SOURCE, DESTRUCTIVE, HIGH, "the program's name says that it stops something"))
     found += list(_flags(args))
     if dry:
         level = LOW if args.program in _DRY_KNOWN else MEDIUM
@@ -149,7 +152,12 @@ def _secrets(args: Args, words: list[str]) -> Iterator[Evidence]:
     """A secret or token that is shown in clear, where a session's log keeps it."""
     shown = args.has("-o", "--output", "--template") or "-o" in args.long_values
     asked = words[:1] in (["get"], ["describe"]) and any(w.split("/")[0] in ("secret", "secrets") for w in words[1:3])
-    if (asked and shown and words[0] == "get") or words[-2:] == ["auth", "token"] or _TOKEN_VERBS.intersection(words):
+    if (
+        (asked and shown and words[0] == "get")
+        or words[-2:] == ["auth", "token"]
+        or args.has("--with-decryption", "--show-secrets", "--reveal")
+        or _TOKEN_VERBS.intersection(words)
+    ):
         yield note(_SOURCE, EXFILTRATION, HIGH, "it shows a secret in clear")
 
 
@@ -267,7 +275,7 @@ def _verb(args: Args, words: list[str]) -> Iterator[Evidence]:
         seen.append(word)
 
 
-_ACCESS_WORDS = bag("policy role admin permission permissions acl iam token binding access grant")
+_ACCESS_WORDS = bag("rbac policy role admin permission permissions acl iam token binding access grant")
 _WHOLES = bag("namespace namespaces ns cluster clusters database databases project projects organization account group")
 _AMBIGUOUS = bag(
     "label log record order index group page call mail message email state set report issue post release branch tag trade run process key"
@@ -324,11 +332,16 @@ def _everything(args: Args, context: tuple[str, ...], verb: str) -> bool:
     )
 
 
+_ASKS_DELETE = re.compile(r"[\"']?action[\"']?\s*[:=]\s*[\"']?delete\b", re.IGNORECASE)
+
+
 def _flags(args: Args) -> Iterator[Evidence]:
     for flag in sorted(args.flags):
         if (len(flag) > 4 and _END_FLAGS.match(flag)) or flag in _FILE_ENDS:
             yield note(_SOURCE, DESTRUCTIVE, HIGH, "a flag of it says that it deletes")
             return
+    if any(w.text.lower() in ("/mir", "/purge") or _ASKS_DELETE.search(w.text) for w in args.words):
+        yield note(_SOURCE, DESTRUCTIVE, HIGH, "what it is given says that it deletes")
     if args.program in ("docker", "podman", "nerdctl"):
         yield from _container(args)
     if args.program == "ansible" and any("state=absent" in w.text for w in args.words):
@@ -342,7 +355,7 @@ def ends_something(words: list[str]) -> bool:
     return any(_TASK_ENDS.intersection(split_words(word)) for word in words)
 
 
-_TASK_ENDS = _ENDS | {"restore", "fresh", "rollback", "clear"}
+_TASK_ENDS = _ENDS | {"restore", "fresh", "rollback", "clear", "downgrade"}
 
 
 def _container(args: Args) -> Iterator[Evidence]:

@@ -40,8 +40,11 @@ READERS = bag(
 
 
 _SECRET_VARIABLE = re.compile(
-    r"(?:^|\$\{?)[A-Z0-9_]*(?:SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|PRIVATE_KEY|CREDENTIALS?)[A-Z0-9_]*(?:\}|\W|$)"
+    r"(?:^|\$\{?)[A-Z0-9_]*(?:SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|PRIVATE_KEY|CREDENTIALS?)(?:_ACCESS)?(?:_KEY)?(?:\}|\W|$)"
 )
+
+
+_SED_RUNS = re.compile(r"^s([^\w\s]).{1,200}?\1.{0,200}?\1[gipm0-9]{0,4}e[gipm0-9]{0,4}$")
 
 
 def read(args: Args) -> Iterator[Evidence]:
@@ -65,6 +68,8 @@ def read(args: Args) -> Iterator[Evidence]:
         if args.has("-i", "--in-place") or any(w.text.startswith("-i") for w in args.words):
             risky = any(is_system_path(w.text) or is_startup_path(w.text) for w in args.positional)
             yield say(WRITE, HIGH if risky else MEDIUM, "it edits a file in place")
+        if args.program == "sed" and any(_SED_RUNS.match(w.text) for w in args.words):
+            yield say(CODE, HIGH, "its program runs other commands")
         if any("system(" in w.text or "| getline" in w.text or "|getline" in w.text for w in args.words):
             yield say(CODE, HIGH, "its program runs other commands")
     if args.program == "sort" and args.has("-o", "--output"):

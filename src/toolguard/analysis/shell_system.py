@@ -68,7 +68,7 @@ def cron(args: Args, _: Command) -> Iterator[Evidence]:
 
 
 _REMOVES = bag(
-    "remove uninstall purge autoremove autopurge erase rm un -r -rs -rns -rdd --remove --purge --erase -e unpublish yank deprecate cleanup clean"
+    "remove uninstall purge autoremove autopurge erase rm un --remove --purge --erase unpublish yank deprecate cleanup clean"
 )
 _PACKAGE_LOOKS = bag(
     "list ls search show info view query outdated why audit check freeze depends rdepends policy help version -q -qa -qi -ql -si -ss --version -v --help config whoami owner "
@@ -77,6 +77,8 @@ _PACKAGE_LOOKS = bag(
 _RUNS = bag("run exec test start build dlx x bench fmt lint clippy doc compile package create init new")
 
 
+_DASHED = bag("pacman rpm dpkg nix-env emerge")
+_REMOVE_FLAGS = bag("-r -rs -rns -rdd -e -p -c")
 _BUILDERS = bag("cargo go gradle mvn make ninja dotnet mix stack cabal just task")
 _RUNS_FETCHED = bag("npx bunx pipx easy_install")
 _FETCHES = bag("install add i dlx exec x")
@@ -88,7 +90,9 @@ def package(args: Args, _: Command) -> Iterator[Evidence]:
         yield say(READ, LOW, "it only shows what it would do")
     elif args.program in _BUILDERS and names[:1] == ["clean"]:
         yield say(WRITE, MEDIUM, "it removes what can be built again")
-    elif any(n in _REMOVES for n in names) and not {"cache"} & set(names):
+    elif (
+        any(n in _REMOVES for n in names) or (args.program in _DASHED and _REMOVE_FLAGS.intersection(names))
+    ) and not {"cache"} & set(names):
         yield say(DESTRUCTIVE, HIGH, "it removes or withdraws packages")
     elif "publish" in names or "upload" in names:
         yield say(EXFILTRATION, HIGH, "it publishes a package")

@@ -151,6 +151,17 @@ def _peel(words: list[Word], layers: Layers, depth: int) -> None:
             layers.scripts.append(split)
             return
         inner = _after(words, name)
+        if (
+            name in _AS_ROOT
+            and inner
+            and _name(inner[0]) in _SHELLS
+            and all(w.text.startswith("-") and w.text != "-c" for w in inner[1:])
+        ):
+            layers.evidence.append(note(_SOURCE, PRIVILEGE, HIGH, "it opens a shell with another user's rights"))
+        if name == "systemd-run" and any(w.text.startswith("--on-") for w in words):
+            layers.evidence.append(note(_SOURCE, CODE, HIGH, "it makes commands run later by themselves"))
+        if inner and inner[0].text == "{}":
+            layers.evidence.append(note(_SOURCE, CODE, HIGH, "it runs whatever a list names"))
         if name in _FETCHES:
             far = bool(inner) and ("://" in inner[0].text or inner[0].text.startswith("git+"))
             layers.evidence.append(
@@ -236,6 +247,8 @@ def _find(words: list[Word], layers: Layers, depth: int) -> None:
             while i < len(words) and words[i].text not in (";", "+", r"\;"):
                 inner.append(words[i])
                 i += 1
+            if inner and inner[0].text == "{}":
+                layers.evidence.append(note(_SOURCE, CODE, HIGH, "it runs whatever a search finds"))
             if inner:
                 _peel(
                     [*inner, Word(text="-r")] if _name(inner[0]) in ("rm", "unlink", "shred") else inner,

@@ -30,7 +30,7 @@ MAX_STATEMENTS = 50
 MAX_WORDS = 3_000
 """Words of SQL (a token each). Beyond, no syntax tree is built."""
 _SOURCE = "args.sql"
-_DIALECTS = ("postgres", "mysql", "tsql", "oracle", "snowflake", "bigquery", "sqlite")
+_DIALECTS = ("postgres", "mysql", "tsql", "oracle", "snowflake", "bigquery", "sqlite", "clickhouse")
 """Tried in this order where the first does not read a text."""
 
 _quiet: ContextVar[bool] = ContextVar("toolguard_sql_quiet", default=False)

@@ -25,6 +25,7 @@ from toolguard.analysis.notes import (
     WRITE,
     note,
 )
+from toolguard.analysis.sql_objects import TRANSACTION, asks_catalogue, pragma, unusual
 from toolguard.analysis.words import bag
 
 __all__ = ["Verdict", "gravest", "judge", "runs_explained", "several", "split"]
@@ -110,6 +111,9 @@ _FIRST: dict[str, tuple[RiskClass, RiskLevel, str]] = {
     "DECLARE": (CODE, HIGH, "runs a block of code"),
     "PREPARE": (CODE, HIGH, "prepares dynamic SQL"),
     "HANDLER": (READ, MEDIUM, "reads a table directly"),
+    "PIVOT": (READ, LOW, "reads rows"),
+    "UNPIVOT": (READ, LOW, "reads rows"),
+    "EXISTS": (READ, LOW, "asks whether a table is there"),
     "LIST": (READ, LOW, "lists files of a stage"),
     "LS": (READ, LOW, "lists files of a stage"),
     "CHECK": (READ, LOW, "checks a table"),
@@ -194,7 +198,7 @@ _PHRASES: tuple[tuple[re.Pattern[str], RiskClass, RiskLevel, str], ...] = tuple(
             "changes what protects rows or columns",
         ),
         (r"USE (?:SECONDARY )?ROLES?", PRIVILEGE, HIGH, "changes identity"),
-        (r"(?:OWNER TO|SET OWNER|AUTHORIZATION)", PRIVILEGE, HIGH, "changes an owner"),
+        (r"(?:OWNER TO|SET OWNER(?! =)|AUTHORIZATION)", PRIVILEGE, HIGH, "changes an owner"),
         (r"(?:DISABLE|ENABLE|NO FORCE|FORCE) ROW LEVEL SECURITY", PRIVILEGE, HIGH, "changes row security"),
         (r"(?:DISABLE|ENABLE) (?:TRIGGER|RULE)", PRIVILEGE, HIGH, "switches triggers"),
         (
@@ -209,6 +213,14 @@ _PHRASES: tuple[tuple[re.Pattern[str], RiskClass, RiskLevel, str], ...] = tuple(
             HIGH,
             "switches a safeguard off",
         ),
+        (
+            r"SET (?:LOCAL |SESSION )?\w*(?:READ_ONLY|EXTERNAL_ACCESS|UNSIGNED|AUDIT|SECUR|SAFE|PRIVILEGE|ALLOW_|_CHECKS?)\w*",
+            PRIVILEGE,
+            HIGH,
+            "may switch a safeguard off",
+        ),
+        (r"SET UNLOGGED", DESTRUCTIVE, HIGH, "gives up that rows outlive a crash"),
+        (r"VACUUM " + _WORDS + r"{1,6}?RETAIN", DESTRUCTIVE, HIGH, "forgets earlier versions of a table"),
         (r"SET (?:GLOBAL|PERSIST|@@GLOBAL|PERSIST_ONLY)", PRIVILEGE, HIGH, "changes a setting of the whole server"),
         (
             r"ALTER (?:SYSTEM|DATABASE|SERVER|INSTANCE|ACCOUNT|WAREHOUSE)",
@@ -311,9 +323,11 @@ def judge(words: list[str]) -> Verdict:
     for pattern, risk_class, level, words_for in _PHRASES:
         if pattern.search(text):
             evidence.append(note(_SOURCE, risk_class, level, f"it {words_for}"))
+    if first in _ONE_OF_ITS_KIND and _SECOND.search(text):
+        evidence.append(note(_SOURCE, CODE, HIGH, "a second statement stands in it, with nothing between them"))
     if first in ("CREATE", "ALTER") and not any(e.level >= HIGH for e in evidence):
-        evidence += _unusual(words)
-    if first in ("EXEC", "EXECUTE") and _SHOWS.match(words[-2] if words[-1] == "'" else words[-1]):
+        evidence += unusual(words)
+    if first in ("EXEC", "EXECUTE") and asks_catalogue(words[1:]):
         evidence = [note(_SOURCE, READ, LOW, "it asks the catalogue")]
     if first in _EXPLAINS:
         evidence = evidence[:1]
@@ -323,78 +337,17 @@ def judge(words: list[str]) -> Verdict:
             evidence += _unbounded(rest)
         return Verdict(kind="explain", evidence=tuple(evidence), needs_tree=False)
     if first == "PRAGMA":
-        evidence = [_pragma(words)]
-    elif first in ("BEGIN", "START") and len(words) > 1 and words[1] not in _TRANSACTION:
+        evidence = [pragma(words)]
+    elif first in ("BEGIN", "START") and len(words) > 1 and words[1] not in TRANSACTION:
         evidence.append(note(_SOURCE, CODE, HIGH, "it runs a block of code"))
     return Verdict(kind=first.lower() if first != "(" else "select", evidence=tuple(evidence), needs_tree=needs_tree)
 
 
-# What may follow BEGIN or START where a transaction begins, not a block of code.
-_TRANSACTION = bag(
-    "TRANSACTION WORK TRAN ISOLATION READ NOT DEFERRABLE DEFERRED IMMEDIATE EXCLUSIVE CONCURRENT DISTRIBUTED"
+# T-SQL needs no semicolon: "SELECT 1 DELETE FROM t" is two statements.
+_ONE_OF_ITS_KIND = bag("SELECT INSERT UPDATE DELETE SET USE VALUES TABLE FROM EXEC EXECUTE PRINT")
+_SECOND = re.compile(
+    r" (?<!\( )(?:DELETE FROM|INSERT INTO|UPDATE [^ ]+ SET|TRUNCATE TABLE|EXEC(?:UTE)? (?:[SX]P_|\())(?= |\w)"
 )
-# SQLite: settings that only tune or name something. Whatever else is set may switch a safeguard off.
-_TUNING = bag(
-    "CACHE_SIZE CACHE_SPILL TEMP_STORE MMAP_SIZE BUSY_TIMEOUT PAGE_SIZE ENCODING CASE_SENSITIVE_LIKE USER_VERSION APPLICATION_ID "
-    "AUTO_VACUUM WAL_AUTOCHECKPOINT ANALYSIS_LIMIT THREADS OPTIMIZE WAL_CHECKPOINT SHRINK_MEMORY COUNT_CHANGES FULL_COLUMN_NAMES "
-    "INCREMENTAL_VACUUM QUERY_ONLY"
-)
-_PRAGMA_READS = ("_INFO", "_XINFO", "_LIST", "_CHECK")
-_SAFE_VALUES = bag("ON TRUE YES 1 WAL FULL EXTRA")
-_OPENING = bag("WRITABLE_SCHEMA IGNORE_CHECK_CONSTRAINTS TRUSTED_SCHEMA READ_UNCOMMITTED DEFER_FOREIGN_KEYS")
-
-
-def _pragma(words: list[str]) -> Evidence:
-    """What a PRAGMA does: ``PRAGMA [schema.]name [= value | (value)]``."""
-    rest = words[3:] if words[2:3] == ["."] else words[1:]
-    name, given = rest[0] if rest else "", rest[1:]
-    if not given or name.endswith(_PRAGMA_READS):
-        return note(_SOURCE, READ, LOW, "it reads a setting")
-    if name in _TUNING or (name not in _OPENING and _SAFE_VALUES.intersection(given)):
-        return note(_SOURCE, WRITE, MEDIUM, "it changes a setting")
-    return note(_SOURCE, PRIVILEGE, HIGH, "it may switch a safeguard off")
-
-
-# Objects that hold or show data. To create or alter another kind may let code run, open a way out or change who may do what.
-_PLAIN_KINDS = bag(
-    "TABLE VIEW INDEX SEQUENCE TYPE DOMAIN SCHEMA DATABASE COLLATION STATISTICS SYNONYM CLUSTER FULLTEXT DIMENSION TAG FORMAT COLUMN KEYSPACE PARTITION"
-)
-_BEFORE_KIND = bag(
-    "OR REPLACE ALTER TEMP TEMPORARY GLOBAL LOCAL UNLOGGED TRANSIENT VOLATILE MATERIALIZED RECURSIVE UNIQUE CLUSTERED NONCLUSTERED BITMAP VIRTUAL SECURE "
-    "IF NOT EXISTS PUBLIC EDITIONABLE NONEDITIONABLE FORCE NO ONLINE OFFLINE IGNORE SPATIAL COLUMNSTORE XML PRIMARY SEARCH VECTOR HYBRID DYNAMIC FILE TEXT ICEBERG MULTISET SET BLOCKCHAIN PRIVATE"
-)
-_TABLE_ACTIONS = bag(
-    "ADD ALTER MODIFY CHANGE RENAME SET UNSET VALIDATE CLUSTER ATTACH COMMENT ALGORITHM ENGINE CONVERT ORDER AUTO_INCREMENT CHECK WITH REORGANIZE "
-    "REBUILD COALESCE SPLIT MERGE MOVE DEFAULT CHARACTER COLLATE ROW_FORMAT PARTITION CACHE NOCACHE PARALLEL NOPARALLEL LOGGING SHRINK RESET INHERIT COMPRESS ENABLE DISABLE ("
-)
-_SHOWS = re.compile(
-    r"^SP_(?:HELP\w*|COLUMNS|TABLES|WHO2?|SPACEUSED|LOCK|DEPENDS|STORED_PROCEDURES|DESCRIBE_\w+|STATISTICS|PKEYS|FKEYS|DATABASES)$"
-)
-
-
-def _unusual(words: list[str]) -> list[Evidence]:
-    """CREATE and ALTER of what is no table, view or index, and what ALTER TABLE seldom does (a swap)."""
-    rest = words[1:]
-    while rest and rest[0] in _BEFORE_KIND:
-        rest = rest[1:]
-    kind = rest[0] if rest else ""
-    if kind not in _PLAIN_KINDS and not (words[0] == "ALTER" and kind == "SESSION"):
-        return [note(_SOURCE, CODE, HIGH, "it creates or alters an object that may run code or reach further")]
-    if words[0] != "ALTER" or kind != "TABLE":
-        return []
-    rest = rest[1:]
-    while rest and rest[0] in ("IF", "EXISTS", "ONLY"):
-        rest = rest[1:]
-    rest = rest[1:]
-    while len(rest) > 1 and rest[0] == ".":
-        rest = rest[2:]
-    if rest[:1] == ["*"]:
-        rest = rest[1:]
-    if rest and rest[0] not in _TABLE_ACTIONS:
-        return [note(_SOURCE, DESTRUCTIVE, HIGH, "it does to a table what is seldom done")]
-    return []
-
-
 _EXPLAINS = ("EXPLAIN", "DESCRIBE", "DESC")
 _RUNNABLE = bag("SELECT INSERT UPDATE DELETE MERGE REPLACE WITH CREATE EXECUTE DECLARE REFRESH")
 
