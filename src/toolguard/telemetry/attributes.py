@@ -114,8 +114,8 @@ toolguard.approval.wait_s | decision wait | seconds from the question | 60.0
 toolguard.approval.refusals | decision | how often this person was refused | 2
 toolguard.approver.id | approval act review redact | who, as the directory's person | chen
 toolguard.approver.tenant | approval review redact | their tenant | general
-toolguard.approver.auth_method | approval review redact | how they proved it | token
-toolguard.approver.assured | approval review redact | single, or double with a second factor | double
+toolguard.approver.auth_method | approval review redact | how they proved it, and by which credential | token:3fa9c1
+toolguard.approver.assured | approval review redact | single, or stepped_up with a second factor for this very answer | stepped_up
 toolguard.approver.quorum | approval | how many have to say yes | 2
 toolguard.act.id | evaluate act review redact | an act of the approval service; on evaluate, the one that let it run | b2c4…
 toolguard.act.kind | act | freeze, standing, break_glass, … | freeze
