@@ -193,3 +193,51 @@ def test_a_judgement_tells_the_arguments_part_apart() -> None:
 
 def test_a_bulk_limit_counts_where_no_schema_declares_it() -> None:
     assert plan("search_patients").risk({"limit": 5_000}).risk_class is RiskClass.EXFILTRATION
+
+
+KUBECTL = plan("kubectl", args="string")
+GIT = plan("run_git", "Run a git command", command="string")
+
+
+@pytest.mark.parametrize(
+    ("judge", "data", "risk_class", "level"),
+    [
+        (KUBECTL, {"args": "get pods"}, "read", "low"),
+        (KUBECTL, {"args": "delete namespace prod"}, "destructive", "high"),
+        (KUBECTL, {"args": "kubectl delete namespace prod"}, "destructive", "high"),
+        (KUBECTL, {"args": "get pods; rm -rf /"}, "destructive", "critical"),
+        (plan("kubectl", args="array"), {"args": ["get", "pods"]}, "read", "low"),
+        (plan("kubectl", args="array"), {"args": ["delete", "pods", "--all"]}, "destructive", "critical"),
+        (plan("kubectl"), {"args": "delete pod x"}, "destructive", "high"),
+        (plan("mcp__k8s__kubectl", args="string"), {"args": "delete pod x"}, "destructive", "high"),
+        (plan("git", args="array"), {"args": ["commit", "-m", "rm -rf the old way"]}, "write", "medium"),
+        (GIT, {"command": "status"}, "read", "low"),
+        (GIT, {"command": "push --force"}, "destructive", "high"),
+        (GIT, {"command": "rm -rf /"}, "destructive", "critical"),
+        (plan("git_push", args="string"), {"args": "--force"}, "destructive", "high"),
+        (plan("call_aws", cli_command="string"), {"cli_command": "aws s3 rb s3://x --force"}, "destructive", "high"),
+        (plan("aws", args="string"), {"args": "s3 ls"}, "read", "low"),
+        (plan("docker_exec", args="string"), {"args": "web rm -rf /data"}, "destructive", "high"),
+        (plan("psql", args="string"), {"args": "-c 'drop table t'"}, "destructive", "critical"),
+        (plan("bash", cmd="string"), {"cmd": "ls"}, "read", "low"),
+        (plan("bash", args="array"), {"args": ["-c", "rm -rf /srv"]}, "destructive", "critical"),
+        (plan("make_appointment", args="string"), {"args": "delete"}, "write", "medium"),
+    ],
+)
+def test_a_tool_that_is_a_program_is_read_as_its_command_line(
+    judge: Plan, data: Json, risk_class: str, level: str
+) -> None:
+    found = judge.risk(data)
+    assert (found.risk_class.value, found.level.label) == (risk_class, level)
+
+
+def test_a_program_of_which_nothing_was_said_yet_may_run_anything() -> None:
+    assert classify_tool(Tool.describe("kubectl", source="test", schema={"properties": {"args": {}}})).level is (
+        RiskLevel.HIGH
+    )
+
+
+def test_where_a_span_ends_is_no_recipient() -> None:
+    assert "communication" not in plan("list_visits", **{"from": "string", "to": "string"}).risk({}).classes
+    letters = plan("post_letter", **{"from": "string", "to": "string", "body": "string"})
+    assert "communication" in letters.risk({}).classes

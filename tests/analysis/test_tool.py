@@ -215,3 +215,41 @@ def test_cloud_actions_are_read_as_language(action: str, description: str, risk_
 def test_touching_keys_and_people_is_grave_even_if_it_decides_nothing() -> None:
     assert classify_iam("iam:CreateAccessKey").level is RiskLevel.HIGH
     assert risk("add_team_member").level is RiskLevel.HIGH
+
+
+@pytest.mark.parametrize(
+    ("name", "description", "risk_class"),
+    [
+        ("mail_folder_stats", "Number of messages per folder.", "read"),
+        ("order_status", "", "read"),
+        ("rewrite_history", "Rewrites the history of a branch.", "write"),
+        ("frobnicate_details", "", "write"),
+        ("verify_cover", "Verify that a member is covered.", "read"),
+        ("verify_email", "Verify an e-mail address by a letter.", "write"),
+        ("parse_pdf", "Parse a PDF and return its text.", "read"),
+        ("extract_names", "Extract names from a text.", "read"),
+        ("extract_archive", "Extract an archive into a folder.", "write"),
+        ("take_screenshot", "Take a screenshot of the page.", "read"),
+        ("translate_text", "", "read"),
+        ("occupancy", "Current status of a ward.", "read"),
+        ("invoke_tool", "Invoke a tool and return its result.", "code_execution"),
+        ("comment_on_issue", "Comment on an issue.", "communication"),
+        ("post_message", "Post a message to a channel.", "communication"),
+        ("place_call", "Place a phone call.", "communication"),
+        ("trash_email", "Put an e-mail in the trash.", "destructive"),
+        ("approve_expense", "", "financial"),
+        ("make_public", "Make an object public.", "privilege"),
+        ("add_user_to_group", "", "privilege"),
+        ("create_trust", "Creates a trust relationship.", "privilege"),
+        ("set_object_ownership", "", "privilege"),
+        ("put_policy", "Create or overwrite a policy.", "privilege"),
+        ("modify_attribute", "Grants permission to modify permission settings of a disk", "privilege"),
+    ],
+)
+def test_sentences_say_what_names_leave_open(name: str, description: str, risk_class: str) -> None:
+    assert risk(name, description).risk_class.value == risk_class
+
+
+def test_a_tool_that_says_it_runs_nothing_is_judged_by_what_it_is_given() -> None:
+    assert risk("explain_query", "Explain a plan without running the query.", sql="string").level is RiskLevel.LOW
+    assert risk("explain_query", "Explain a plan.", sql="string").level is RiskLevel.HIGH

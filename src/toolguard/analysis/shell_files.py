@@ -91,7 +91,7 @@ def read(args: Args) -> Iterator[Evidence]:
 
 
 def rm(args: Args, _: Command) -> Iterator[Evidence]:
-    recursive = args.has("-r", "-R", "--recursive", "-d", "--dir") or args.program == "shred"
+    recursive = args.has("-r", "-R", "--recursive", "-d", "--dir") or args.program in ("shred", "rimraf")
     targets = list(args.positional)
     if args.program in ("rd", "rmdir", "del", "erase") and any(w.text.lower() in ("/s", "/q") for w in targets):
         yield say(DESTRUCTIVE, HIGH, "it deletes whole directories")

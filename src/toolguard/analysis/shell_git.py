@@ -58,7 +58,7 @@ def evidence(args: Args, _: Command) -> Iterator[Evidence]:
     ):
         yield note(_SOURCE, CODE, HIGH, "it runs a program to fetch")
         return
-    if verb == "push" and (inner.has("--all") or any(_elsewhere(w.text) for w in inner.positional[1:2])):
+    if verb == "push" and (inner.has("--all") or any(_elsewhere(w.text) for w in inner.positional[:1])):
         yield note(_SOURCE, EXFILTRATION, HIGH, "it sends a repository to an address or every branch of it")
         return
     yield note(_SOURCE, WRITE, MEDIUM, "it changes a repository")
