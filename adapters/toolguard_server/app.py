@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from toolguard.authority import Authority
 from toolguard.authority.confirm import Confirming
-from toolguard.channels import Inbound, Mounted
+from toolguard.channels import Connected, Inbound, Mounted
 from toolguard.directory import FileDirectory, SecondFactors, TokenFile
 from toolguard.ports import Channel
 from toolguard_server.closing import Closing
@@ -94,11 +94,20 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         task = asyncio.create_task(keep_at_it())
+        connected = [channel for channel in channels if isinstance(channel, Connected)]
+        for channel in connected:
+            try:
+                await run_in_threadpool(channel.start)
+            except Exception as error:  # noqa: BLE001 - a channel may fail in any way; approvers have the inbox
+                note(error)
         yield
         closing.set()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        for channel in connected:
+            with contextlib.suppress(Exception):
+                await run_in_threadpool(channel.stop)
 
     app = FastAPI(
         title="toolguard approvals",

@@ -17,6 +17,7 @@ from toolguard.authority import Answer, Approval, Authority, Human, Notice, Pers
 from toolguard.channels import HINTS, Card, Inbound, Outbound, card_of
 from toolguard.errors import ApprovalError, ConflictError, IdentityError, NotFoundError, ToolguardError
 from toolguard_slack import blocks
+from toolguard_slack.socket_mode import Socket
 from toolguard_slack.verify import Gate
 
 __all__ = ["SlackChannel"]
@@ -64,10 +65,20 @@ class SlackChannel:
         self._rooms = dict(rooms)
         self._gate = Gate(signing_secret, authority.now)
         self._client = WebClient(token=bot_token, base_url=api, timeout=5)
-        self.app_token = app_token
+        self._socket = Socket(app_token, api, self.interact) if app_token else None
         self._inbox = inbox.rstrip("/")
         self._posted: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Open Socket Mode's connection, where an app token was given. The service calls it when it starts."""
+        if self._socket is not None:
+            self._socket.start()
+
+    def stop(self) -> None:
+        """Close that connection."""
+        if self._socket is not None:
+            self._socket.stop()
 
     # --- telling
 

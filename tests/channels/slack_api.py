@@ -18,7 +18,7 @@ class SlackApi:
     views: list[dict[str, Any]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     fail: str = ""
-    token: str = "xoxb-test"
+    tokens: set[str] = field(default_factory=lambda: {"xoxb-test"})
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -28,7 +28,7 @@ class SlackApi:
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("content-length", "0")))
                 body = api._body(self.headers.get("content-type", ""), raw)
-                given = self.headers.get("authorization") == f"Bearer {api.token}"
+                given = self.headers.get("authorization", "").removeprefix("Bearer ") in api.tokens
                 answer = (
                     api._answer(self.path.rpartition("/")[2], body) if given else {"ok": False, "error": "not_authed"}
                 )

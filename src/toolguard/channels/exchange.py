@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from toolguard.ports import Channel
 
-__all__ = ["Inbound", "Mounted", "Outbound"]
+__all__ = ["Connected", "Inbound", "Mounted", "Outbound"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +42,14 @@ class Mounted(Channel, Protocol):
     def receive(self, request: Inbound) -> Outbound:
         """Answer one request. Runs in a thread of its own; may raise nothing but what the service turns into a 500."""
         ...
+
+
+@runtime_checkable
+class Connected(Channel, Protocol):
+    """A `Channel` with a connection of its own, which lives as long as the service does."""
+
+    def start(self) -> None:
+        """Connect. May raise; the service then runs without it, and says so."""
+        ...
+
+    def stop(self) -> None: ...
