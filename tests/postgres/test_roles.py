@@ -12,7 +12,7 @@ import pytest
 
 from postgres.conftest import Place
 from toolguard._core.approval import Answer, Approval, State, move
-from toolguard._core.audit import Kind
+from toolguard._core.audit import COMMITMENT, CONTENT_ID, Draft, Kept, Kind
 from toolguard._core.history import Ask, Mark
 from toolguard._core.register import ALL
 from toolguard._core.steps import Change, Claim, Settle
@@ -65,7 +65,9 @@ def test_each_role_can_do_its_part_and_together_they_run_a_call(stores: dict[str
     assert service.lead("sweeper", "one", 5.0)
 
 
-def test_which_policies_were_in_force_is_remembered_for_guards_of_every_tenant(stores: dict[str, PostgresStore]) -> None:
+def test_which_policies_were_in_force_is_remembered_for_guards_of_every_tenant(
+    stores: dict[str, PostgresStore],
+) -> None:
     mark = Mark(subject="policy:ward", kind="policy.signed", value="7|1000")
     stores["north_guard"].commit(Change(tenant="", marks=(mark,)))
     assert stores["south_guard"].marked("", "policy:ward", "policy.signed") == ("7|1000",)
@@ -111,6 +113,9 @@ FORBIDDEN = {
         "UPDATE toolguard.ledger SET standing = 'failed'",
         "UPDATE toolguard.ledger SET asked = false",
         "UPDATE toolguard.ledger SET call_digest = 'v1:other'",
+        "DELETE FROM toolguard.contents",
+        "UPDATE toolguard.contents SET key = 'x'",
+        "INSERT INTO toolguard.contents VALUES ('south', 'x', 'k', 'b')",
         "DELETE FROM toolguard.marks",
         "UPDATE toolguard.marks SET at = 0",
         "UPDATE toolguard.marks SET until = 1",
@@ -156,6 +161,7 @@ FORBIDDEN = {
         "UPDATE toolguard.verdicts SET answer = 'approve'",
         "DELETE FROM toolguard.verdicts",
         "UPDATE toolguard.acts SET payload = 'x'",
+        "UPDATE toolguard.contents SET body = 'x'",
         "DELETE FROM toolguard.acts",
         "UPDATE toolguard.records SET body = '{}'",
         "DELETE FROM toolguard.records",
@@ -166,6 +172,7 @@ FORBIDDEN = {
         "SET ROLE toolguard_owner",
     ],
     "auditor": [
+        "DELETE FROM toolguard.contents",
         "INSERT INTO toolguard.marks VALUES ('north', 'person:a', 'patient', 'x', 0, NULL)",
         "INSERT INTO toolguard.outbox (tenant, approval, notice) SELECT tenant, id, 'state' FROM toolguard.approvals",
         "UPDATE toolguard.approvals SET state = 'denied', version = version + 1",
@@ -196,6 +203,7 @@ def busy(place: Place) -> None:
         guard.allocate(SessionKey(tenant="north", session="s"), [Need(type="PERSON", text="Ann Lee")], ContractSealer())
         guard.advance("sink", guard.logs()[0], 1)
         guard.commit(Change(tenant="north", marks=(Mark(subject="person:a", kind="patient", value="q"),)))
+        guard.commit(Change(tenant="north", records=(_keeping("c0"),)))
     finally:
         guard.close()
         service.close()
@@ -218,6 +226,12 @@ def test_t4_a_forbidden_statement_is_refused(place: Place, busy: None, who: str,
 THEIRS = SessionKey(tenant="north", session="theirs")
 NEED = Need(type="PERSON", text="Ann Lee")
 MARK = Mark(subject="person:a", kind="patient", value="p", keep=9.0)
+
+
+def _keeping(id_: str, tenant: str = "north") -> Draft:
+    """A record with content beside it."""
+    body = {"toolguard.tenant": tenant, CONTENT_ID: id_, COMMITMENT: "v1:00"}
+    return replace(a_draft(), body=body, kept=Kept(tenant=tenant, id=id_, key=b"k", body=b"b"))
 
 
 def _mine(store: Store, sealer: ContractSealer) -> Approval:
@@ -243,6 +257,7 @@ METHODS = {
         and _refuses(s, Change(tenant="north", settle=Settle(ref=a.request.ref, ok=True)))
         and _refuses(s, Change(tenant="north", announce=a.id))
         and _refuses(s, Change(tenant="north", marks=(MARK,)))
+        and _refuses(s, Change(tenant="north", records=(_keeping("c9"),)))
         and _refuses(s, Change(tenant="south", create=replace(a.request, tenant="south")))
     ),
     "get": lambda s, a, _: s.get("north", a.id) is None,
@@ -261,6 +276,8 @@ METHODS = {
     "stored": lambda s, a, _: {row[4] for log in s.logs() for row in s.stored(log)} == {Kind.LOG_OPENED.value},
     "hashes": lambda s, a, _: {seq for log in s.logs() for seq, _ in s.hashes(log)} == {1},
     "acts": lambda s, a, _: s.acts("north") == () and len(s.acts(ALL)) == 1,
+    "contents": lambda s, a, _: s.contents("north", ["c0"]) == {},
+    "content_ids": lambda s, a, _: s.content_ids("north") == [],
     "given": lambda s, a, _: s.given("north", "bo", 0.0) == 0,
     "uses": lambda s, a, _: s.uses("north", "act") == 0,
     "tally": lambda s, a, _: s.tally("north", [Ask(subject="person:a", kind="patient")]) == (0,),

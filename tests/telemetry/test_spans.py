@@ -57,6 +57,7 @@ def test_a_call_that_waited_and_ran_is_shown_by_these_spans() -> None:
         (Kind.CREDENTIAL_REFUSED, "toolguard.credential.refuse"),
         (Kind.AUDIT_CHECKPOINT, "toolguard.audit.checkpoint"),
         (Kind.AUDIT_REVIEW, "toolguard.audit.review"),
+        (Kind.AUDIT_ARCHIVED, "toolguard.audit.archive"),
         (Kind.CONTENT_OPENED, "toolguard.audit.open"),
         (Kind.CONTENT_REDACTED, "toolguard.audit.redact"),
         (Kind.SPAN_PARKED, "toolguard.span.parked"),

@@ -61,6 +61,7 @@ class Kind(StrEnum):
     CREDENTIAL_REFUSED = "credential.refused"
     AUDIT_CHECKPOINT = "audit.checkpoint"
     AUDIT_REVIEW = "audit.review"
+    AUDIT_ARCHIVED = "audit.archived"
     CONTENT_OPENED = "audit.opened"
     CONTENT_REDACTED = "audit.redacted"
     SPAN_PARKED = "span.parked"

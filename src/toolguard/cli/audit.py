@@ -18,7 +18,7 @@ from toolguard import journal
 from toolguard._core.audit import CONTENT_ID, AuditRecord
 from toolguard.cli.evidence import Html, export, review, sample, write_call
 from toolguard.cli.kept import content_line, opened_contents, redacted_contents, shown_text
-from toolguard.cli.proof import anchor, verify
+from toolguard.cli.proof import anchor, archive, verify
 from toolguard.cli.reconcile import reconcile
 from toolguard.cli.redact import holds_app, redact
 from toolguard.cli.trace import clock_time, inert, outcome_text, render_trace, said
@@ -60,6 +60,7 @@ def _console() -> Console:
 
 app.command("verify")(verify)
 app.command("anchor")(anchor)
+app.command("archive")(archive)
 app.command("export")(export)
 app.command("sample")(sample)
 app.command("review")(review)

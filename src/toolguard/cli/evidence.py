@@ -5,7 +5,6 @@ Exit codes: 0 done · 1 something was changed · 2 there is nothing, or somethin
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import os
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from toolguard._core.audit import AuditRecord
+from toolguard.cli._moment import moment
 from toolguard.cli._service import CONFIG as SERVICE_CONFIG
 from toolguard.cli._service import StepUpOption, TokenOption, UrlOption, service_of
 from toolguard.cli._show import ConfigOption, StoreOption, unusable_input
@@ -53,22 +53,12 @@ INCOMPLETE = 2
 CONFIG = Path("toolguard.toml")
 
 
-def _moment(text: str) -> float:
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            "is no time; write 2026-06-01 or 2026-06-01T08:00:00Z (UTC where no zone is said)"
-        ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
-
-
 From = Annotated[
-    float, typer.Option("--from", parser=_moment, metavar="TIME", help="The period's beginning, UTC: 2026-06-01.")
+    float, typer.Option("--from", parser=moment, metavar="TIME", help="The period's beginning, UTC: 2026-06-01.")
 ]
 To = Annotated[
     float | None,
-    typer.Option("--to", parser=_moment, metavar="TIME", help="Its end, not included; now by default."),
+    typer.Option("--to", parser=moment, metavar="TIME", help="Its end, not included; now by default."),
 ]
 Html = Annotated[Path | None, typer.Option("--html", help="Write the page to this file instead.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
@@ -255,7 +245,7 @@ def review(
     finding: Annotated[str | None, typer.Option(help="justified, or not_justified.")] = None,
     reason: Annotated[str, typer.Option(help="Why; kept with the review. Name no patients.")] = "",
     since: Annotated[
-        float | None, typer.Option("--from", parser=_moment, metavar="TIME", help="List only what happened since.")
+        float | None, typer.Option("--from", parser=moment, metavar="TIME", help="List only what happened since.")
     ] = None,
     store: StoreOption = None,
     config: ConfigOption = SERVICE_CONFIG,

@@ -20,6 +20,7 @@ from rich.text import Text
 from toolguard import journal
 from toolguard._core.checkpoint import Checkpoint
 from toolguard.cli._faults import told
+from toolguard.cli._moment import moment
 from toolguard.cli.trace import inert
 from toolguard.config import Config, anchor_copies, audit_verifier, checkpointer_of, load_config
 from toolguard.errors import ConfigError, TamperedError, ToolguardError
@@ -27,7 +28,7 @@ from toolguard.keys import NoteVerifier, PinnedVerifier, PublicKey
 from toolguard.ports import Store
 from toolguard.stores import open_store
 
-__all__ = ["anchor", "verify"]
+__all__ = ["anchor", "archive", "verify"]
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="Store URL, e.g. sqlite:///toolguard.db; else the one of --config.")
@@ -70,6 +71,9 @@ def verify(
         Path | None,
         typer.Option("--since", help="A file of checkpoints up to which all was verified before: only newer is read."),
     ] = None,
+    segments: Annotated[
+        Path | None, typer.Option("--segments", help="A folder of archived segments, held against all of it, too.")
+    ] = None,
     jobs: Annotated[
         int, typer.Option("--jobs", min=0, help="Processes that read a long journal; 0: as many as there are cores.")
     ] = 0,
@@ -99,13 +103,61 @@ def verify(
                     progress=told,
                     workers=workers,
                 )
+            archived = None if segments is None else journal.hold_segments(opened, segments, verifier=verifier)
         finally:
             opened.close()
     if as_json:
-        typer.echo(json.dumps(_report_data(report), indent=2))
+        data = _report_data(report)
+        if archived is not None:
+            data["segments"] = {
+                "count": archived.segments,
+                "records": archived.records,
+                "faults": [{"name": fault.name, "code": fault.code} for fault in archived.faults],
+            }
+        typer.echo(json.dumps(data, indent=2))
     else:
         _print_report(report, stamps=len(stamp or ()))
-    raise typer.Exit(report.exit_code)
+        if archived is not None:
+            _print_segments(archived)
+    codes = {report.exit_code, archived.exit_code if archived is not None else 0}
+    raise typer.Exit(1 if 1 in codes else max(codes))
+
+
+def archive(
+    before: Annotated[
+        float, typer.Option("--before", parser=moment, metavar="TIME", help="Records before this, UTC: 2026-01-01.")
+    ],
+    to: Annotated[Path, typer.Option("--to", help="The folder that keeps segments; it has to be there.")],
+    config: ConfigOption = _CONFIG,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write closed parts of every log to files, each up to a signed checkpoint. Nothing is taken out of the store.
+
+    Exit codes: 0 done, 1 a log is other than its checkpoint says, 3 it cannot be done.
+    """
+    with _said_plainly():
+        settings = load_config(config)
+        verifier = _verifier(key, settings)
+        if verifier is None:
+            raise ConfigError("segments end at signed checkpoints; give --key, or set [audit] trusted")
+        notes = [note for copy in anchor_copies(settings) for note in copy.notes]
+        opened = open_store(settings.store_url)
+        try:
+            made = journal.archive(opened, to, before=before, verifier=verifier, notes=notes)
+        except TamperedError as error:
+            typer.echo(f"tampered: {error}", err=True)
+            raise typer.Exit(1) from None
+        finally:
+            opened.close()
+    if as_json:
+        said = [{"name": s.name, "log": s.log_id, "first": s.first, "last": s.last, "sha256": s.sha256} for s in made]
+        typer.echo(json.dumps(said, indent=2))
+    elif made:
+        for segment in made:
+            typer.echo(f"{segment.name}  {segment.last - segment.first + 1} records  {segment.sha256}")
+    else:
+        typer.echo("nothing to do: no checkpoint closes a part that is not archived yet")
 
 
 def anchor(
@@ -314,6 +366,13 @@ def _print_limits(console: Console, report: journal.VerifyReport, stamps: int) -
         console.print("what is older than --since was held against its root only, not read")
 
 
+def _print_segments(archived: journal.SegmentReport) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for fault in archived.faults:
+        console.print(Text(inert(f"{fault.name}: {_SEGMENT_FAULTS[fault.code]}"), style="red"))
+    console.print(f"{archived.records} records in {archived.segments} archived segments")
+
+
 def _verdict(log: journal.LogReport) -> Text:
     if not log.faults:
         return Text("holds together" + (f" after {log.after}" if log.after else ""), style="green")
@@ -342,6 +401,13 @@ _ACT_FAULTS = {
     "unrecorded": "it is in the register, but nobody recorded it",
     "unsigned": "the journal tells of a review that nobody signed like that",
     "uses": "it let more calls run than the store counts",
+}
+_SEGMENT_FAULTS = {
+    "edited": "it is other than its checkpoint, the segment before it or the journal says",
+    "differs": "the store has other records in their place",
+    "signature": "its checkpoint is not signed by a pinned key",
+    "missing": "it, or one before it, is not there",
+    "stranger": "it is another store's",
 }
 _CONTENT_FAULTS = {
     "gone": "it was kept beside a record and is not there, though nobody redacted it",

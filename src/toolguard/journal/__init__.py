@@ -6,6 +6,7 @@ from toolguard.journal._parts import Workers
 from toolguard.journal.anchors import AnchorCopy, FileAnchor, read_anchor
 from toolguard.journal.checkpoints import Checkpointer, Keeper
 from toolguard.journal.recover import Recovered, close_overdue, recover
+from toolguard.journal.segments import Segment, SegmentFault, SegmentReport, archive, hold_segments
 from toolguard.journal.timeline import in_time, since, tail, timeline
 from toolguard.journal.verify import ActFault, AnchorReport, ContentFault, LogReport, StateFault, VerifyReport, verify
 
@@ -19,10 +20,15 @@ __all__ = [
     "Keeper",
     "LogReport",
     "Recovered",
+    "Segment",
+    "SegmentFault",
+    "SegmentReport",
     "StateFault",
     "VerifyReport",
     "Workers",
+    "archive",
     "close_overdue",
+    "hold_segments",
     "in_time",
     "read_anchor",
     "recover",

@@ -42,6 +42,7 @@ _NAMES: Mapping[Kind, str] = {
     Kind.CREDENTIAL_REFUSED: "toolguard.credential.refuse",
     Kind.AUDIT_CHECKPOINT: "toolguard.audit.checkpoint",
     Kind.AUDIT_REVIEW: "toolguard.audit.review",
+    Kind.AUDIT_ARCHIVED: "toolguard.audit.archive",
     Kind.CONTENT_OPENED: "toolguard.audit.open",
     Kind.CONTENT_REDACTED: "toolguard.audit.redact",
     Kind.SPAN_PARKED: "toolguard.span.parked",
