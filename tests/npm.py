@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-__all__ = ["modules", "node"]
+__all__ = ["cannot", "modules", "node", "program"]
 
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "toolguard-tests"
 
 
-def _cannot(why: str) -> None:
+def cannot(why: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"this machine cannot run a real client: {why}")
     pytest.skip(f"NOT TESTED: this machine cannot run a real client: {why}")
@@ -33,7 +33,18 @@ def node() -> str:
         _apt("nodejs", "npm")
         found = shutil.which("node")
     if found is None or shutil.which("npm") is None:
-        _cannot("there is no Node, and it could not be installed")
+        cannot("there is no Node, and it could not be installed")
+    return str(found)
+
+
+def program(package: str, *names: str) -> str:
+    """The path of the first of ``names`` that is there; installed as a Debian package where that is possible."""
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        _apt(package)
+        found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        cannot(f"there is no {names[0]}, and it could not be installed")
     return str(found)
 
 
@@ -69,6 +80,6 @@ def modules(*packages: str) -> Path:
                 },
             )
             if made.returncode != 0:
-                _cannot(f"npm could not install {', '.join(packages)}")
+                cannot(f"npm could not install {', '.join(packages)}")
             (folder / "made").touch()
     return folder

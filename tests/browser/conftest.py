@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -20,14 +19,7 @@ SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "hei
 
 def chromium() -> str:
     """Chromium's path; installed as a Debian package where that is possible."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None:
-        npm._apt("chromium")
-        found = shutil.which("chromium")
-    if found is None:
-        npm._cannot("there is no Chromium, and it could not be installed")
-    return str(found)
+    return npm.program("chromium", "chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
