@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import gzip
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 __all__ = ["Answer", "Fate", "encoded", "post"]
 
+_OTLP = frozenset({"application/x-protobuf", "application/octet-stream", "application/json", ""})
 _BAD_DATA = frozenset({400, 413, 422})
 _LONGEST_WAIT = 300.0
 _LONGEST_ANSWER = 256 * 1024
@@ -54,7 +56,8 @@ def post(
 
     ``timeout`` (seconds) bounds the whole exchange once the answer begins, however slowly it drips.
     """
-    sent = {**headers, "content-type": "application/x-protobuf"}
+    # an answer is a few bytes: one that is packed could unpack to anything
+    sent = {**headers, "content-type": "application/x-protobuf", "accept-encoding": "identity"}
     if compress:
         body = gzip.compress(body, compresslevel=6, mtime=0)
         sent["content-encoding"] = "gzip"
@@ -65,14 +68,16 @@ def post(
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as fault:
         return Answer(fate=Fate.FAILED, reason=type(fault).__name__)
     if answer is None:
-        return Answer(fate=Fate.FAILED, reason="the answer has no end")
+        return Answer(fate=Fate.FAILED, reason="the answer has no end, or is packed")
     return _judged(response, answer)
 
 
 def _read(response: httpx.Response, until: float) -> bytes | None:
-    """The answer's body; None where it is too long or takes too long."""
+    """The answer's body; None where it is too long, takes too long, or is packed though nobody asked for that."""
     read = bytearray()
-    for chunk in response.iter_bytes():
+    if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        return None
+    for chunk in response.iter_raw():
         read += chunk
         if len(read) > _LONGEST_ANSWER or time.monotonic() > until:
             return None
@@ -95,14 +100,14 @@ def _rejected(response: httpx.Response, content: bytes) -> int | None:
     """How many spans were rejected; None if the answer cannot be read."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not content:
-        return 0
+        return 0 if kind in _OTLP else None
     try:
         if kind == "application/json":
             partial = json.loads(content).get("partialSuccess") or {}
-            return int(partial.get("rejectedSpans", 0))
-        if kind in ("application/x-protobuf", "application/octet-stream", ""):
+            return math.ceil(float(partial.get("rejectedSpans", 0)))
+        if kind in _OTLP:
             return int(ExportTraceServiceResponse.FromString(content).partial_success.rejected_spans)
-    except (ValueError, AttributeError, TypeError, DecodeError):
+    except (ValueError, AttributeError, TypeError, DecodeError, OverflowError, RecursionError):
         return None
     return None
 
