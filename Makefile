@@ -8,7 +8,7 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race format bench bench-phi bench-audit bench-risk bench-server model clean
+.PHONY: help demo test check race format bench bench-phi bench-audit bench-risk bench-agentdojo bench-server model clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -65,6 +65,11 @@ $(VENV)/peers/.made: $(BIN)/uv
 bench-risk: $(VENV)/.dev $(VENV)/peers/.made  ## how risk is told, and what deciding takes, beside the peers (DATA=folder RISK_ARGS="--errors 20")
 	@$(BIN)/python benchmarks/risk.py $(DATA) $(RISK_ARGS)
 	@$(BIN)/python benchmarks/decisions.py --peers $(VENV)/peers/bin/python
+	@if $(BIN)/python -c 'import agentdojo' 2>/dev/null; then $(BIN)/python benchmarks/agentdojo_run.py; else echo "AgentDojo is not installed and was not replayed: make bench-agentdojo"; fi
+
+bench-agentdojo: $(VENV)/.dev  ## attacks on an agent that always obeys, replayed; installs the benchmark's package (AGENTDOJO_ARGS="--suite banking")
+	@$(INSTALL) --group agentdojo
+	@$(BIN)/python benchmarks/agentdojo_run.py $(AGENTDOJO_ARGS)
 
 bench-audit: $(VENV)/.dev  ## what the audit trail costs, and what is lost of it beside stock spans (AUDIT_ARGS="--quick")
 	@$(BIN)/python benchmarks/audit.py $(AUDIT_ARGS)

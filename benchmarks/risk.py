@@ -1,11 +1,12 @@
-"""Accuracy and speed of risk classification with no rule written.
+"""How risk is told with no rule written: right and wrong by class, and how long it takes.
 
-    python benchmarks/risk.py DATA_DIR [--errors N]
+    python benchmarks/risk.py [DATA] [--errors N] [--json FILE]
 
-DATA_DIR holds ``iam*.jsonl``, ``mcp_tools*.jsonl``, ``sql*.jsonl`` and ``shell*.jsonl`` (any of them), one object a
-line: {service, action, access_level, description}, {name, description, readOnlyHint, params}, {sql, label} and
-{command, label}. A tool or action counts as changing if it is not a read of low level; a statement or command as
-risky if its level is high or critical.
+DATA is a folder with ``iam*``, ``mcp_tools*``, ``tools*``, ``sql*`` and ``shell*.jsonl`` (any of them), one object a
+line: {service, action, access_level, description}, {name, description, readOnlyHint or label, params}, {sql, label}
+and {command, label}. Without it the project's own corpora are read (``benchmarks/data/risk``). A tool or action counts
+as changing unless it is said to be a read of low level; a statement or command as risky if its level is high or
+critical. Of each set a table shows which class was said of which, and the worst mistakes.
 """
 
 from __future__ import annotations
@@ -14,176 +15,122 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table as Grid
+
+from risk_sets import Row, Table, described, rows, tables_of
 from toolguard._core.call import Tool
-from toolguard._core.risk import Risk, RiskClass, RiskLevel
-from toolguard.analysis import analyser_for, classify_iam, classify_shell, classify_sql, classify_tool
-from toolguard.analysis.lexicon import DELETE_FAMILY
-from toolguard.analysis.words import split_words
+from toolguard._core.risk import RiskClass
+from toolguard.analysis import analyser_for, classify_tool
 
-Row = dict[str, Any]
-SQL_PLAIN = ("read", "write", "ddl")
+OWN = Path(__file__).parent / "data" / "risk"
 
 
-@dataclass(slots=True, kw_only=True)
-class Table:
-    """A confusion table and the entries that were judged wrongly."""
-
-    name: str
-    target: str
-    tp: int = 0
-    fp: int = 0
-    fn: int = 0
-    tn: int = 0
-    wrong: list[str] = field(default_factory=list)
-
-    def add(self, truth: bool, said: bool, shown: str) -> None:
-        self.tp += truth and said
-        self.fn += truth and not said
-        self.fp += said and not truth
-        self.tn += not truth and not said
-        if truth != said:
-            self.wrong.append(f"{'missed' if truth else 'false alarm'}: {shown}")
-
-    def show(self, errors: int) -> None:
-        recall = self.tp / max(1, self.tp + self.fn)
-        alarms = self.fp / max(1, self.fp + self.tn)
-        precision = self.tp / max(1, self.tp + self.fp)
-        f1 = 2 * precision * recall / max(1e-9, precision + recall)
-        print(
-            f"{self.name:36} n {self.tp + self.fp + self.fn + self.tn:6}  tp {self.tp:5} fn {self.fn:4} fp {self.fp:4} tn {self.tn:5}",
-            end="  ",
-        )
-        print(
-            f"recall {recall:.4f}  false alarms {alarms:.4f}  precision {precision:.3f}  F1 {f1:.3f}   target {self.target}"
-        )
-        for line in sorted(self.wrong)[:errors]:
-            print("    ", line[:200])
+def show(console: Console, table: Table, errors: int) -> None:
+    """One table: its figures against what was aimed at, class by class, and its worst errors."""
+    got = table.figures()
+    aims = [f"recall >= {table.recall}"] if table.recall is not None else []
+    aims += [f"false alarms <= {table.alarms}"] if table.alarms is not None else []
+    aims += [f"F1 >= {table.f1}"] if table.f1 is not None else []
+    console.print(
+        f"\n[bold]{table.name}[/]: recall {got['recall']:.4f} ({table.tp} of {table.tp + table.fn}), false alarms "
+        f"{got['alarms']:.4f} ({table.fp} of {table.fp + table.tn}), precision {got['precision']:.3f}, F1 {got['f1']:.3f}; "
+        f"aim {', '.join(aims)}: {'[green]met[/]' if table.met else '[red]missed[/]'}",
+        highlight=False,
+    )
+    said = [c.value for c in RiskClass if any(s == c.value for _, s in table.classes)]
+    grid = Grid("true \\ said", *said, box=None, pad_edge=False)
+    for label in sorted({t for t, _ in table.classes}):
+        grid.add_row(label, *(str(table.classes[label, s] or "·") for s in said))
+    console.print(grid)
+    for _, line in sorted(table.wrong, reverse=True)[:errors]:
+        console.print(f"  {line}", markup=False, highlight=False)
 
 
-def rows(directory: Path, pattern: str) -> Iterator[Row]:
-    for path in sorted(directory.glob(pattern)):
-        with path.open(encoding="utf-8") as lines:
-            yield from map(json.loads, lines)
-
-
-def changes(risk: Risk) -> bool:
-    return risk.risk_class is not RiskClass.READ or risk.level > RiskLevel.LOW
-
-
-def iam(data: Iterable[Row]) -> list[Table]:
-    mutating = Table(name="IAM: mutating", target="recall >= .99, false alarms <= .02")
-    privilege = Table(name="IAM: permissions management", target="F1 >= .75")
-    for row in data:
-        risk = classify_iam(f"{row['service']}:{row['action']}", row["description"])
-        shown = f"{row['access_level']:12.12} {row['service']}:{row['action']} | {row['description'][:90]}"
-        mutating.add(row["access_level"] not in ("Read", "List"), changes(risk), shown)
-        privilege.add(row["access_level"] == "Permissions management", risk.risk_class is RiskClass.PRIVILEGE, shown)
-    return [mutating, privilege]
-
-
-def mcp(data: Iterable[Row]) -> list[Table]:
-    table = Table(name="MCP tools: not read-only", target="recall >= .985, false alarms <= .07")
-    family = Table(name="MCP tools: delete family", target="none missed")
-    for row in data:
-        schema = {"type": "object", "properties": {p: {} for p in row["params"]}}
-        risk = classify_tool(
-            Tool.describe(row["name"], source=row["repo"], description=row["description"], schema=schema)
-        )
-        table.add(row["readOnlyHint"] is False, changes(risk), f"{row['name']} | {row['description'][:90]}")
-        if DELETE_FAMILY.intersection(split_words(row["name"])):
-            family.add(True, changes(risk), row["name"])
-    return [table, family]
-
-
-def texts(
-    data: Iterable[Row], key: str, judge: Callable[[str], Risk], plain: tuple[str, ...], name: str, target: str
-) -> list[Table]:
-    table = Table(name=name, target=target)
-    for row in data:
-        risk = judge(row[key])
-        table.add(
-            row["label"] not in plain,
-            risk.level >= RiskLevel.HIGH,
-            f"{row['label']:12} {risk.level.label:9} {row[key]!r}",
-        )
-    return [table]
-
-
-def speed(name: str, judge: Callable[[Any], object], items: list[Any], budget: str) -> None:
-    if not items:
-        return
-    spent = []
+def spent(judge: Callable[[Any], object], items: list[Any]) -> list[float]:
+    """Microseconds of processor time for each item, ascending: the best of five each, for the machine may be shared."""
+    times = []
     for item in items:
         best = float("inf")
-        for _ in range(5):  # the machine is shared: the best of five is the cost, the rest is waiting
-            started = time.perf_counter()
+        for _ in range(5):
+            started = time.thread_time()
             judge(item)
-            best = min(best, time.perf_counter() - started)
-        spent.append(best * 1e6)
-    spent.sort()
-    p50, p99 = spent[len(spent) // 2], spent[min(len(spent) - 1, int(len(spent) * 0.99))]
-    print(
-        f"{name:36} n {len(spent):6}  p50 {p50:8.1f} µs  p99 {p99:8.1f} µs  max {spent[-1]:8.1f} µs   budget {budget}"
-    )
+            best = min(best, time.thread_time() - started)
+        times.append(best * 1e6)
+    return sorted(times)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="accuracy and speed of risk classification")
-    parser.add_argument("data", type=Path, nargs="?", help="the folder; without one nothing is measured")
-    parser.add_argument("--errors", type=int, default=8, help="wrongly judged entries shown per table")
-    args = parser.parse_args()
-    if args.data is None:
-        print("no accuracy measured: give the folder with the labelled data (make bench-risk DATA=folder)")
-        return 0
-    if not args.data.is_dir():
-        print(f"no such directory: {args.data}", file=sys.stderr)
-        return 2
-    sql = list(rows(args.data, "sql*.jsonl"))
-    shell = list(rows(args.data, "shell*.jsonl"))
-    tools = list(rows(args.data, "mcp_tools*.jsonl"))
-    tables = [*iam(rows(args.data, "iam*.jsonl")), *mcp(tools)]
-    tables += texts(sql, "sql", classify_sql, SQL_PLAIN, "SQL: risky", "recall >= .99, false alarms <= .03")
-    tables += texts(
-        shell, "command", classify_shell, ("safe",), "shell: dangerous", "recall >= .92, false alarms <= .03"
-    )
-    for table in tables:
-        table.show(args.errors)
+def call(name: str, value: str) -> Callable[[str], object]:
+    schema = {"type": "object", "properties": {value: {"type": "string"}}}
+    plan = analyser_for(Tool.describe(name, source="benchmark", schema=schema))
+    return lambda text: plan.applicable({value: text})
 
-    def call(name: str, value: str) -> Callable[[str], object]:
-        tool = Tool.describe(
-            name, source="benchmark", schema={"type": "object", "properties": {value: {"type": "string"}}}
-        )
-        plan = analyser_for(tool)
-        return lambda text: plan.applicable({value: text})
 
-    print()
-    speed("a call with SQL", call("execute_sql", "sql"), [r["sql"] for r in sql], "3 ms")
-    speed("a call with a command", call("run_command", "command"), [r["command"] for r in shell], "1 ms")
-    speed(
-        "a call with a URL", call("fetch_page", "url"), [f"https://example.org/{i}?q={i}" for i in range(200)], "1 ms"
-    )
-    plan = analyser_for(
+def speeds(data: dict[str, list[Row]]) -> list[dict[str, Any]]:
+    """How long classifying takes, by what a call holds."""
+    quiet = analyser_for(
         Tool.describe(
             "get_patient",
             source="benchmark",
             schema={"properties": {"id": {"type": "string"}, "verbose": {"type": "boolean"}}},
         )
     )
-    speed(
-        "a call with nothing to analyse", plan.evidence, [{"id": f"p-{i}", "verbose": True} for i in range(200)], "5 µs"
+    urls = [f"https://example.org/{i}?q={i}" for i in range(200)]
+    measured = (
+        ("a call with SQL", call("execute_sql", "sql"), [r["sql"] for r in data["sql"]], 3000),
+        ("a call with a command", call("run_command", "command"), [r["command"] for r in data["shell"]], 1000),
+        ("a call with a URL", call("fetch_page", "url"), urls, 1000),
+        (
+            "a call with nothing to look into",
+            quiet.evidence,
+            [{"id": f"p-{i}", "verbose": True} for i in range(200)],
+            1000,
+        ),
+        ("a tool, once", classify_tool, [described(r) for r in data["tools"]], None),
     )
-    described = [
-        Tool.describe(
-            r["name"], source="x", description=r["description"], schema={"properties": {p: {} for p in r["params"]}}
-        )
-        for r in tools
-    ]
-    speed("a tool, once", classify_tool, described, "-")
+    told = []
+    for name, judge, items, aim in measured:
+        if not items:
+            continue
+        times = spent(judge, items)
+        p50, p99 = times[len(times) // 2], times[min(len(times) - 1, int(len(times) * 0.99))]
+        told.append({"what": name, "entries": len(items), "p50": p50, "p99": p99, "max": times[-1], "aim": aim})
+    return told
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="how risk is told with no rule written")
+    parser.add_argument("data", type=Path, nargs="?", default=OWN, help="a folder of labelled sets")
+    parser.add_argument("--errors", type=int, default=5, help="mistakes shown of each set, the worst first")
+    parser.add_argument("--json", type=Path, dest="out", help="keep everything in this file")
+    args = parser.parse_args()
+    files = sorted(args.data.glob("*.jsonl")) if args.data.is_dir() else []
+    tables = [table for path in files for table in tables_of(path)]
+    if not tables:
+        print(f"no labelled set in {str(args.data)!r}: it needs iam*, tools*, sql* or shell*.jsonl", file=sys.stderr)
+        return 2
+    console = Console()
+    for table in tables:
+        show(console, table, args.errors)
+    data: dict[str, list[Row]] = {"sql": [], "shell": [], "tools": []}
+    for path in files:
+        kind = path.stem.split("_")[0].replace("mcp", "tools")
+        if kind in data:
+            data[kind] += rows(path)
+    told = speeds(data)
+    grid = Grid("", "entries", "p50 µs", "p99 µs", "max µs", "aim p99 µs", box=None, pad_edge=False)
+    for row in told:
+        numbers = (f"{row[key]:,.0f}" for key in ("p50", "p99", "max"))
+        grid.add_row(row["what"], str(row["entries"]), *numbers, str(row["aim"] or "–"))
+    console.print()
+    console.print(grid)
+    if args.out:
+        kept = {"sets": [table.as_json() for table in tables], "speed": told}
+        args.out.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", "utf-8")
     return 0
 
 

@@ -47,6 +47,7 @@ class Reading:
     statements: int = 0
     limit: int = -1
     parsed: bool = True
+    failed: set[tuple[str, str]] = field(default_factory=set)
 
 
 def warm() -> None:
@@ -166,7 +167,8 @@ def _read_as(parser: Any, text: str, dialect: str, reading: Reading) -> None:
         for item in sql_rules.several(statements):
             say(item)
     if opaque:
-        trees = _trees(parser, text, dialect)
+        known = any(item.level >= HIGH for item in reading.evidence)  # it is held in any case: no long search
+        trees = _trees(parser, text, dialect, reading.failed, 3 if known else len(_DIALECTS))
         if trees is None:
             reading.parsed = False
             say(note(_SOURCE, CODE, HIGH, "the SQL cannot be parsed"))
@@ -198,15 +200,38 @@ def _opened(parser: Any, tokens: list[Any], dialect: str) -> list[Any]:
 _TOP = re.compile(r"\b(update|delete)\s+top\s*\(\s*\w+\s*\)(?:\s*percent\b)?", re.IGNORECASE)
 
 
-def _trees(parser: Any, text: str, dialect: str) -> list[Any] | None:
-    """The syntax trees of ``text``; where its own dialect fails, those of the first dialect that reads it."""
+_MARKS = tuple(
+    (name, re.compile(marks, re.IGNORECASE))
+    for name, marks in (
+        (
+            "tsql",
+            r"\btop\s*\(?\d|\bnolock\b|\b(?:cross|outer)\s+apply\b|\bdbo\.|\[[a-z]|\boutput\s+(?:inserted|deleted)\b",
+        ),
+        ("snowflake", r"\bflatten\s*\(|:\w+::|\$\d|@[~\w]"),
+        ("sqlite", r"\bmatch\s+'|\binsert\s+or\b"),
+        ("oracle", r"\brownum\b|\bconnect\s+by\b|\bdual\b|\binsert\s+all\b"),
+        ("bigquery", r"`[^`]+\.[^`]+`|\bstruct\b|\bexcept\s*\("),
+        ("clickhouse", r"\)\(|\barrayjoin\b|\bengine\s*="),
+    )
+)
+"""What gives a dialect away, so that the likely ones are tried first."""
+
+
+def _trees(parser: Any, text: str, dialect: str, failed: set[tuple[str, str]], most: int) -> list[Any] | None:
+    """The syntax trees of ``text``; where its own dialect fails, those of the first dialect that reads it.
+
+    ``failed`` remembers across readings of one text what did not work; at most ``most`` dialects are tried.
+    """
     text = _TOP.sub(r"\1", text)  # a limit that the parser does not know; without it more rows are meant, never fewer
-    for name in (dialect, *(d for d in _DIALECTS if d != dialect)):
+    likely = [name for name, marks in _MARKS if marks.search(text)]
+    for name in list(dict.fromkeys((dialect, *likely, *_DIALECTS)))[:most]:
+        if (name, text) in failed:
+            continue
         token = _quiet.set(True)
         try:
             return [tree for tree in parser.parse(text, read=name) if tree is not None]
         except (parser.errors.SqlglotError, ValueError, TypeError, AttributeError, KeyError, IndexError):
-            continue
+            failed.add((name, text))
         except RecursionError:
             return None
         finally:
