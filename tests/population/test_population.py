@@ -17,6 +17,7 @@ from journal.lives import draft
 from toolguard._core.audit import AuditRecord, Draft, Kind, seal
 from toolguard._core.tree import inclusion_proof, root
 from toolguard.evidence.proofs import Tree
+from toolguard.journal import telling
 from toolguard.population import (
     ASKS_FOR_REVIEW,
     EIGHTEEN,
@@ -28,6 +29,7 @@ from toolguard.population import (
     matrix_of,
     reviews_of,
 )
+from toolguard.population.calls import calls_of
 from toolguard.population.evidence import KINDS
 
 
@@ -50,6 +52,21 @@ def test_a_call_stands_where_its_last_record_says(hospital: Hospital, population
     }
     assert {name: stands[hospital.calls[name]] for name in wanted} == wanted
     assert sum(population.outcomes.values()) == len(population.calls)
+
+
+def test_a_call_that_ran_stands_as_executed_whatever_is_tried_with_it_later() -> None:
+    """A client may make the same call again after the policy changed: that attempt does not run, and undoes nothing."""
+    records = sealed(
+        draft(Kind.CALL_DECIDED, "c1", at=1.0, outcome="pending", approval="a1"),
+        draft(Kind.CALL_EXECUTING, "c1", at=2.0, approval="a1"),
+        draft(Kind.CALL_RETURNED, "c1", at=3.0, outcome="executed", approval="a1"),
+        draft(Kind.CALL_NOT_RUN, "c1", at=9.0, outcome="invalidated", approval="a1"),
+    )
+    ((call,), _) = calls_of(records)
+    assert (call.outcome, call.ended) == ("executed", records[2])
+    assert telling(records) == records[2]
+    assert telling(records[:2]) == records[0]
+    assert telling(records[3:]) == records[3]
 
 
 def test_periods_next_to_each_other_hold_every_call_once(hospital: Hospital, population: Population) -> None:

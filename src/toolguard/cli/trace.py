@@ -16,7 +16,7 @@ from rich.tree import Tree
 from toolguard._core.audit import AuditRecord, Kind
 from toolguard.config import load_config
 from toolguard.errors import StoreError, ToolguardError
-from toolguard.journal import in_time
+from toolguard.journal import in_time, telling
 from toolguard.population import LAST_MOMENT
 from toolguard.ports import Store
 from toolguard.stores import open_store
@@ -126,7 +126,7 @@ def render_trace(records: Iterable[AuditRecord]) -> Tree:
 
 def _add_call(tree: Tree, call: str, story: list[AuditRecord], *, dated: bool) -> None:
     tool = next((t for r in story if (t := said(r, "gen_ai.tool.name"))), "")
-    last = next((r for r in reversed(story) if said(r, "toolguard.decision.outcome")), story[-1])
+    last = telling(story) or story[-1]
     node = tree.add(
         Text.assemble((tool or "call", "bold cyan"), "  ", outcome_text(last), "  ", (inert(call[:12]), "dim"))
     )

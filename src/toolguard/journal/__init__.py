@@ -5,6 +5,7 @@ from __future__ import annotations
 from toolguard.journal._parts import Workers
 from toolguard.journal.anchors import AnchorCopy, FileAnchor, read_anchor
 from toolguard.journal.checkpoints import Checkpointer, Keeper
+from toolguard.journal.outcome import telling
 from toolguard.journal.recover import Recovered, close_overdue, recover
 from toolguard.journal.segments import Segment, SegmentFault, SegmentReport, archive, hold_segments
 from toolguard.journal.timeline import in_time, since, tail, timeline
@@ -34,6 +35,7 @@ __all__ = [
     "recover",
     "since",
     "tail",
+    "telling",
     "timeline",
     "verify",
 ]

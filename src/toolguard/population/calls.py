@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from toolguard._core.audit import CONTENT_ID, AuditRecord, Kind, Outcome
+from toolguard.journal.outcome import RUN_ENDS
 from toolguard.population._body import decimal, texts, word
 
 __all__ = ["Answered", "Call", "Question", "calls_of", "questions_of"]
 
-_ENDS = frozenset({Kind.CALL_RETURNED, Kind.CALL_FAILED, Kind.CALL_INDETERMINATE, Kind.CALL_NOT_RUN})
+_ENDS = RUN_ENDS | {Kind.CALL_NOT_RUN}
 _OUTCOME = "toolguard.decision.outcome"
 _REASON = "toolguard.decision.reason_code"
 
@@ -139,6 +140,8 @@ def _tell(call: Call, record: AuditRecord) -> None:
     if draft.kind is Kind.CALL_EXECUTING:
         call.executing = record
         call.outcome = "executing"
+    elif call.ended is not None and call.ended.draft.kind in RUN_ENDS and draft.kind not in RUN_ENDS:
+        return  # it ran: a later attempt to make the same call is on record, and changes nothing of that
     elif draft.kind in _ENDS or draft.kind in (Kind.CALL_DECIDED, Kind.APPROVAL_RESOLVED):
         if draft.kind in _ENDS:
             call.ended = record

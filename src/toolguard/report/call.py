@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolguard._core.audit import AuditRecord, Kind
+from toolguard.journal import telling
 from toolguard.population import iso
 from toolguard.report.pages import State, render
 from toolguard.report.words import duration, words
@@ -48,7 +49,8 @@ def call_page(
     """
     first = records[0]
     said = _first_said(records)
-    outcome = next((o for r in reversed(records) if (o := _say(r, "toolguard.decision.outcome"))), "unknown")
+    stands = telling(records)
+    outcome = "unknown" if stands is None else _say(stands, "toolguard.decision.outcome")
     meta = [
         ("Call", first.draft.call),
         ("Asked by", said("toolguard.actor.person") or said("toolguard.actor.id")),
