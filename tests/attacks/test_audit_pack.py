@@ -8,6 +8,7 @@ as one; a zip that unpacks to gigabytes; names that lead out of the folder; form
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import zipfile
@@ -19,6 +20,7 @@ import pytest
 from evidence.conftest import packed
 from evidence.forge import Members, resealed
 from evidence.hospital import JULY, JUNE, Hospital, june, period_of
+from toolguard._core.tree import root
 from toolguard.evidence import Pack, verify
 from toolguard.evidence.csvtext import cell
 from toolguard.keys import NoteSigner, Purpose, SecretKey
@@ -235,3 +237,41 @@ def test_no_part_of_a_cell_is_a_formula_where_semicolons_or_tabs_end_cells(formu
         tail = shown[len("chen approve") :].lstrip("".join(LEADS) + ";\r\n")
         assert tail.startswith("'"), (end, shown)
     assert cell(["a", formula]) == f"a; '{formula}"
+
+
+def shortened(members: Members, *, begins: int, ends: int) -> Members:
+    """The same log with fewer of its records shown: those left out stand there as leaf hashes, so every root is right."""
+    (log,) = json.loads(members["integrity/logs.json"])
+    lines = members["integrity/records-0001.jsonl"].split(b"\n")[:-1]
+    leaves = [hashlib.sha256(b"\x00" + line).hexdigest() for line in lines]
+    kept = lines[begins : len(lines) - ends]
+    hidden = leaves[len(lines) - ends :] if ends else []
+    peaks, at = [], 0
+    while at < begins:
+        step = 1 << ((begins - at).bit_length() - 1)
+        peaks.append(root(leaves[at : at + step]))
+        at += step
+    log |= {"start": begins, "end": begins + len(kept), "after": [*hidden, *log["after"]], "peaks": peaks}
+    log["prev"] = leaves[begins - 1] if begins else log["prev"]
+    ahead = lines[begins - 1].decode() if begins else log["next_to"][0]
+    behind = lines[len(lines) - ends].decode() if ends else log["next_to"][1]
+    log["next_to"] = [ahead, behind]
+    calls = {json.loads(line)["call"] for line in kept}
+    told = {json.loads(line)["call"] for line in lines} - calls
+    fewer = {**members, "integrity/logs.json": json.dumps([log]).encode()}
+    fewer["integrity/records-0001.jsonl"] = b"".join(line + b"\n" for line in kept)
+    fewer["integrity/consistency.json"] = b"[]"
+    for table in ("population.csv", "phi.csv", "approvals.csv", "exceptions.csv"):
+        fewer = edited(fewer, table, lambda rows: [rows.remove(row) for row in list(rows) if row["call"] in told])
+    return fewer
+
+
+@pytest.mark.parametrize(("begins", "ends"), [(0, 6), (6, 0), (5, 5)], ids=["the end", "the beginning", "both"])
+def test_records_of_the_period_are_not_left_out_at_its_edges(
+    tmp_path: Path, hospital: Hospital, begins: int, ends: int
+) -> None:
+    """Got through: every hash and root is right, and the calls are in no table."""
+    whole = packed(hospital, period_of(hospital, JUNE, JULY), sampling=None)
+    report = checked(tmp_path, hospital, shortened(dict(whole.members), begins=begins, ends=ends))
+    assert any("is not of the period" in fault for fault in report.faults), report.faults
+    assert not any("its tree has its root" in fault or "without a gap" in fault for fault in report.faults)

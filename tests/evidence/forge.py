@@ -37,6 +37,11 @@ def forged(members: Members, signer: NoteSigner, old: bytes, new: bytes) -> Memb
         prev = hashlib.sha256(b"\x00" + line).hexdigest()
         lines.append(line)
         leaves.append(prev)
+    ahead, behind = log["next_to"]
+    if behind is not None:  # the record after them is chained to the last of them
+        behind = behind.replace(json.loads(behind)["prev"], prev)
+        log["next_to"] = [ahead, behind]
+        log["after"] = [hashlib.sha256(b"\x00" + behind.encode()).hexdigest(), *log["after"][1:]]
     leaves += log["after"]
     notes = []
     for text in split_notes(members[NOTES].decode()):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from toolguard._core.audit import AuditRecord
+from toolguard._core.audit import AuditRecord, payload
 from toolguard._core.checkpoint import Checkpoint, Note, log_of
 from toolguard._core.tree import EMPTY, consistency_proof, root
 from toolguard.population import LogPart, Period
@@ -103,6 +103,7 @@ class LogProof:
             "root": self.tree.root,
             "covered": self.covered,
             "continues": bool(part.after),
+            "next_to": [_text(part.ahead), _text(part.behind)],
         }
 
     def consistency(self) -> dict[str, Any] | None:
@@ -194,6 +195,13 @@ def _by_log(notes: Iterable[str], epoch: str) -> dict[str, dict[int, str]]:
         if of == epoch:
             found.setdefault(log_id, {}).setdefault(checkpoint.size, text)
     return found
+
+
+def _text(record: AuditRecord | None) -> str | None:
+    """A record as it was hashed."""
+    if record is None:
+        return None
+    return payload(record.draft, log_id=record.log_id, seq=record.seq, prev=record.prev).decode()
 
 
 def _peaks(leaves: Sequence[str]) -> list[str]:

@@ -331,8 +331,34 @@ Leaves = dict[int, tuple[bytes, dict[str, Any]]]
 Roots = dict[int, bytes]
 
 
+def check_edges(log: dict[str, Any], last: str, since: float, until: float, report: Report) -> None:
+    """What stands right before and right after the shown records is not of the period, or they were cut too short."""
+    name = log["log"]
+    if "next_to" not in log:
+        if log["start"] or log["continues"]:
+            report.says.append(f"log {name}: it was cut where the period begins and ends (this pack does not show it)")
+        return
+    ahead, behind = log["next_to"]
+    good = (ahead is None) == (log["start"] == 0) and (behind is None) == (not log["continues"])
+    if ahead is not None:
+        good = (
+            good and sha(b"\x00" + ahead.encode()).hex() == log["prev"] and not since <= json.loads(ahead)["at"] < until
+        )
+    if behind is not None:
+        record = json.loads(behind)
+        good = good and (record["log"], record["seq"], record["prev"]) == (name, log["end"] + 1, last)
+        good = good and not since <= record["at"] < until
+        good = good and (not log["after"] or sha(b"\x00" + behind.encode()).hex() == log["after"][0])
+    report.check(good, f"log {name}: what stands next to the shown records is not of the period")
+
+
 def check_log(
-    log: dict[str, Any], lines: list[bytes], claims: list[tuple[int, bytes, str]], report: Report
+    log: dict[str, Any],
+    lines: list[bytes],
+    claims: list[tuple[int, bytes, str]],
+    since: float,
+    until: float,
+    report: Report,
 ) -> tuple[Leaves, Roots]:
     """One log: hashes, chain, and its tree's roots. Returns {seq: (leaf, record)} and {size: root}."""
     name = log["log"]
@@ -355,6 +381,7 @@ def check_log(
         first = sha(b"\x00" + lines[0]).hex()
         begins = first == log["first"] and log["prev"] == GENESIS
         report.check(begins, f"log {name} begins with its opening record")
+    check_edges(log, prev, since, until, report)
     for leaf in log["after"]:
         tree.add(bytes.fromhex(leaf))
         roots[tree.size] = tree.root
@@ -680,9 +707,10 @@ def verify(path: str, keys: Iterable[str] = (), anchors: Iterable[str] = (), see
         leaves: dict[str, Leaves] = {}
         trees: dict[str, Roots] = {}
         logs = pack.json("integrity/logs.json")
+        since, until = pack.manifest["range"]["since"], pack.manifest["range"]["until"]
         for log in logs:
             name = log["log"]
-            leaves[name], trees[name] = check_log(log, lines.pop(name, []), claims.get(name, []), report)
+            leaves[name], trees[name] = check_log(log, lines.pop(name, []), claims.get(name, []), since, until, report)
         report.check(not lines, "every record belongs to a log that the pack names")
         check_registry(pack, logs, claims, report)
         check_proofs(pack, trees, report)

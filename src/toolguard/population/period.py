@@ -32,6 +32,7 @@ class LogPart:
         before: leaf hashes of the records before ``records``.
         records: from the first record of the period to the last, whatever stands between.
         after: leaf hashes of the records after ``records``, as far as the log goes.
+        ahead, behind: the records right before and right after ``records``, which show where they were cut.
     """
 
     log_id: str
@@ -42,6 +43,8 @@ class LogPart:
     before: tuple[str, ...]
     records: tuple[AuditRecord, ...]
     after: tuple[str, ...]
+    ahead: AuditRecord | None = None
+    behind: AuditRecord | None = None
 
     @property
     def start(self) -> int:
@@ -140,7 +143,7 @@ def _part(records: Iterable[AuditRecord], head: LogHead, number: int, since: flo
     before: list[str] = []
     shown: list[AuditRecord] = []
     waiting: list[AuditRecord] = []
-    prev = ""
+    prev, ahead = "", None
     for record in records:
         at = record.draft.at
         if since <= at < until:
@@ -151,6 +154,7 @@ def _part(records: Iterable[AuditRecord], head: LogHead, number: int, since: flo
             waiting.append(record)
         else:
             before.append(record.hash)
+            ahead = record
     if not shown:
         return None
     return LogPart(
@@ -162,4 +166,6 @@ def _part(records: Iterable[AuditRecord], head: LogHead, number: int, since: flo
         before=tuple(before),
         records=tuple(shown),
         after=tuple(record.hash for record in waiting),
+        ahead=ahead,
+        behind=waiting[0] if waiting else None,
     )
