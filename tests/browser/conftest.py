@@ -52,11 +52,19 @@ Visit = Callable[..., AbstractContextManager[Page]]
 
 @pytest.fixture
 def visit(browser: Browser, running: Running) -> Visit:
-    """A page of somebody's own browser, signed in if ``who`` is given. Whatever a page complains of fails the test."""
+    """A page of somebody's own browser, signed in if ``who`` is given. Whatever a page complains of fails the test,
+    except an answer with the status ``refused``.
+    """
 
     @contextmanager
     def visit(
-        who: str = "", *, size: str = "desktop", scheme: str = "light", javascript: bool = True
+        who: str = "",
+        *,
+        size: str = "desktop",
+        scheme: str = "light",
+        javascript: bool = True,
+        tenant: str = "st-marys",
+        refused: int = 0,
     ) -> Iterator[Page]:
         said: list[str] = []
         context = browser.new_context(
@@ -67,7 +75,7 @@ def visit(browser: Browser, running: Running) -> Visit:
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
         if who:
-            secret = running.visitors.secret(who, Audience.LINK)
+            secret = running.visitors.secret(who, Audience.LINK, tenant)
             page.goto("/signin" if not javascript else f"/signin#{secret}")
             if not javascript:
                 page.get_by_label("Sign-in code").fill(secret)
@@ -75,7 +83,7 @@ def visit(browser: Browser, running: Running) -> Visit:
             page.wait_for_url("**/inbox")
         yield page
         context.close()
-        assert said == []
+        assert [line for line in said if not refused or f"status of {refused}" not in line] == []
 
     return visit
 
