@@ -62,8 +62,8 @@ def serve(
         Path | None, typer.Option(help='Written once the service listens: {"url": …, "pid": …}.')
     ] = None,
     rate: Annotated[
-        float, typer.Option(min=0, help="Requests a second by one credential, eight times that at once; 0: no limit.")
-    ] = 50.0,
+        float, typer.Option(min=0, help="Requests a second by one credential, ten times that at once; 0: no limit.")
+    ] = 100.0,
     log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines instead of text.")] = False,
 ) -> None:
     """Run the approval service: REST API and inbox. Exit codes: 0 stopped, 2 wrong usage, 3 it cannot start."""

@@ -35,8 +35,8 @@ class Limits:
     shut them out.
     """
 
-    known: Rate = Rate(per_second=50.0, burst=400)
-    unknown: Rate = Rate(per_second=20.0, burst=100)
+    known: Rate = Rate(per_second=100.0, burst=1000)
+    unknown: Rate = Rate(per_second=50.0, burst=1000)
     tries: Rate = Rate(per_second=0.2, burst=20)
 
     @classmethod
@@ -44,7 +44,7 @@ class Limits:
         """So many requests a second by a credential; 0: no limit on those."""
         if per_second <= 0:
             return cls(known=Rate(per_second=1e12, burst=10**12))
-        return cls(known=Rate(per_second=per_second, burst=math.ceil(8 * per_second)))
+        return cls(known=Rate(per_second=per_second, burst=math.ceil(10 * per_second)))
 
 
 class _Buckets:
