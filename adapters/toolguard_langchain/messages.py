@@ -16,7 +16,17 @@ from pydantic import BaseModel
 from toolguard import Origin
 from toolguard_langchain.allow import part_word, refusal_of
 
-__all__ = ["WITHHELD", "Opened", "closed_part", "is_text_block", "open_message", "origin_of", "plain", "shut_message"]
+__all__ = [
+    "WITHHELD",
+    "Opened",
+    "as_heard",
+    "closed_part",
+    "is_text_block",
+    "open_message",
+    "origin_of",
+    "plain",
+    "shut_message",
+]
 
 WITHHELD = "(a part of this result is not text and is withheld: nobody can look for identifiers in it)"
 
@@ -30,8 +40,23 @@ _OPAQUE = ("signature", "encrypted_content", "data", "base64", "file_id", "sourc
 _FRAME = frozenset({"type", "id", "index", "call_id", "tool_call_id", "tool_use_id", "status", "role", "name"})
 
 
+_HEARD = "toolguard_heard"
+"""Says of a message, whoever it claims to be of, that a tool put it into the conversation."""
+
+
+def as_heard(message: BaseMessage) -> BaseMessage:
+    """The message as one that a tool brought: neither the user nor the application said it."""
+    if not isinstance(message, HumanMessage | SystemMessage):
+        return message
+    return message.model_copy(update={"additional_kwargs": {**message.additional_kwargs, _HEARD: True}})
+
+
 def origin_of(message: BaseMessage) -> Origin:
-    """Who wrote it. A human's message with a name is how graphs pass on what another agent said: nobody's word."""
+    """Who wrote it. A human's message with a name is how graphs pass on what another agent said: nobody's word; nor is
+    what a tool put into the conversation.
+    """
+    if message.additional_kwargs.get(_HEARD):
+        return Origin.RESULT
     if isinstance(message, AIMessage):
         return Origin.MODEL
     if isinstance(message, SystemMessage):

@@ -11,12 +11,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_core.messages import BaseMessage, ToolMessage
+from langchain_core.messages import BaseMessage, ToolMessage, convert_to_messages
 from langgraph.types import Command, Overwrite, Send
 from pydantic import BaseModel, ValidationError
 
 from toolguard.errors import BadArgumentsError
-from toolguard_langchain.messages import WITHHELD, closed_part, open_message, plain, shut_message
+from toolguard_langchain.messages import WITHHELD, as_heard, closed_part, open_message, plain, shut_message
 
 __all__ = ["Parcel"]
 
@@ -24,6 +24,8 @@ _MARK = "toolguard."
 _PLAIN, _TREE, _PAIR, _MESSAGE, _COMMAND, _LIST, _SAME, _OBJECT, _OVERWRITE = (
     _MARK + w for w in ("plain", "tree", "pair", "message", "command", "list", "same", "object", "overwrite")
 )
+_MESSAGES = "messages"
+"""The part of the state that holds the conversation."""
 _SCALARS = (str, int, float, bool, type(None))
 
 
@@ -215,7 +217,7 @@ class _Shut:
 
     def _message(self, body: dict[str, Any], original: Any) -> BaseMessage:
         if isinstance(original, BaseMessage) and not isinstance(original, ToolMessage):
-            return shut_message(original, body)
+            return as_heard(shut_message(original, body))
         changes = {
             "content": body["content"],
             "artifact": self.top(body.get("artifact"), getattr(original, "artifact", None)),
@@ -228,15 +230,41 @@ class _Shut:
 
     def _command(self, body: dict[str, Any], original: Any) -> Command[Any]:
         if original is None:
-            return Command(update=self._tree(body["update"], None))
+            return Command(update=_told(self._tree(body["update"], None)))
         many = isinstance(original.goto, list | tuple)
         goto = list(original.goto) if many else [original.goto]
         sent = [
-            Send(g.node, self._tree(arg, g.arg)) if isinstance(g, Send) else g
+            Send(g.node, _told(self._tree(arg, g.arg))) if isinstance(g, Send) else g
             for g, arg in zip(goto, body["sent"], strict=True)
         ]
-        update = self._tree(body["update"], original.update)
+        update = _told(self._tree(body["update"], original.update))
         return dataclasses.replace(original, update=update, goto=sent if many else sent[0])
+
+
+def _told(update: Any) -> Any:
+    """A state update in which messages that are not yet of any class are, and say that a tool brought them."""
+    if isinstance(update, Mapping):
+        return {k: _classed(v) if k == _MESSAGES else v for k, v in update.items()}
+    if isinstance(update, list) and all(isinstance(v, tuple) and len(v) == 2 and not _is_pair(v) for v in update):
+        return [(k, _classed(v) if k == _MESSAGES else v) for k, v in update]
+    return _classed(update) if isinstance(update, list) else update  # where messages are the whole state
+
+
+def _classed(given: Any) -> Any:
+    if isinstance(given, Overwrite):
+        return Overwrite(value=_classed(given.value))
+    if isinstance(given, BaseMessage) or given is None:
+        return given
+    if isinstance(given, list) or (isinstance(given, tuple) and not _is_pair(given)):
+        return [_classed(one) for one in given]
+    try:
+        return as_heard(convert_to_messages([given])[0])
+    except Exception:  # noqa: BLE001 - what LangChain cannot read as a message, the graph cannot either
+        return given
+
+
+def _is_pair(given: tuple[Any, ...]) -> bool:
+    return len(given) == 2 and all(isinstance(part, str) for part in given)
 
 
 def _items(original: Any, count: int) -> list[Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -28,6 +30,7 @@ SIGNATURE = ".sig"
 _MAX_SIGNATURE = 16_384
 _SIGNED = "policy.signed"
 _SEEN = 100_000
+_AT_ONCE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,12 +151,21 @@ def _signature_of(file: Path) -> Path:
 
 
 def _read(file: Path, most: int) -> bytes | None:
-    """The bytes of a file, one more than ``most`` at the most; None where there is none."""
+    """The bytes of a file, one more than ``most`` at the most; None where there is none.
+
+    Nothing but a file is read: a pipe in its place would keep whoever opens it waiting for ever.
+    """
     try:
-        with file.open("rb") as handle:
-            return handle.read(most + 1)
+        descriptor = os.open(file, _AT_ONCE)
     except FileNotFoundError:
         return None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        with open(descriptor, "rb", closefd=False) as handle:
+            return handle.read(most + 1)
+    finally:
+        os.close(descriptor)
 
 
 def _digest(file: Path, most: int) -> str:
@@ -172,9 +184,9 @@ _Order: TypeAlias = tuple[tuple[tuple[int, int | str], ...], int]
 
 
 def _order(version: str, at: str) -> _Order:
-    """Versions in their natural order (1.9 before 1.10), and of one version by when it was signed."""
+    """Versions in their natural order (1.0-rc1, 1.0, 1.9, 1.10), and of one version by when it was signed."""
     parts = re.findall(r"\d+|[a-z]+", version.casefold())
-    return tuple((1, int(p)) if p.isdigit() else (0, p) for p in parts), int(at)
+    return (*((2, int(p)) if p.isdigit() else (0, p) for p in parts), (1, 0)), int(at)
 
 
 # --- what is written down ------------------------------------------------------------------------------
