@@ -10,20 +10,24 @@ from urllib.parse import parse_qs, urlsplit
 
 from channels.teams_cloud import Team
 
+_SCRIPTS = {
+    "/adaptivecards.js": "adaptivecards/dist/adaptivecards.min.js",
+    "/markdown-it.js": "markdown-it/dist/markdown-it.min.js",
+}
 _PAGE = Path(__file__).parent / "applet" / "page.html"
 
 
 class Room:
     """Serves the newest card, a page with the renderer's ``AdaptiveApplet``, and what it asks: ``?who=`` says who sits there."""
 
-    def __init__(self, team: Team, renderer: Path) -> None:
+    def __init__(self, team: Team, modules: Path) -> None:
         room = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 path = urlsplit(self.path).path
-                if path == "/adaptivecards.js":
-                    self.answer(renderer.read_bytes(), "text/javascript")
+                if path in _SCRIPTS:
+                    self.answer((modules / _SCRIPTS[path]).read_bytes(), "text/javascript")
                 elif path == "/card":
                     self.answer(json.dumps(team.cloud.shown()[-1]).encode(), "application/json")
                 else:

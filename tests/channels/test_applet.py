@@ -25,6 +25,7 @@ LETTER = {
     "body": "Dear <PERSON_1>, here is the letter you asked for when you left ward 7 on <DATE_1>.",
     "attachments": ["letter.pdf"],
 }
+ACTIVE = ", ".join(f"#card {tag}" for tag in ("a", "img", "script", "iframe", "b", "strong", "em", "h1", "li"))
 HOSTILE = [
     "[click](https://evil.example) **bold** _it_ \n# head\n- list",
     "![x](https://evil.example/x.png) https://evil.example javascript:window.pwned=1",
@@ -53,8 +54,7 @@ def waiting(team: Team) -> Approval:
 
 @pytest.fixture
 def room(team: Team) -> Iterator[Room]:
-    folder = npm.modules("adaptivecards@3.0.6")
-    room = Room(team, folder / "node_modules/adaptivecards/dist/adaptivecards.min.js")
+    room = Room(team, npm.modules("adaptivecards@3.0.6", "markdown-it@14.1.0") / "node_modules")
     yield room
     room.close()
 
@@ -67,7 +67,7 @@ class Seats:
         self._contexts = []
         self.said: list[str] = []
 
-    def take(self, who: str, *, scheme: str = "light") -> Page:
+    def take(self, who: str, *, scheme: str = "light", asks: bool = True) -> Page:
         context = self._browser.new_context(viewport={"width": 512, "height": 700}, device_scale_factor=1)
         self._contexts.append(context)
         page = context.new_page()
@@ -76,7 +76,7 @@ class Seats:
         page.on("console", lambda line: self.said.append(line.text) if line.type == "error" else None)
         page.on("request", lambda sent: None if sent.url.startswith(self._room.url) else self.said.append(sent.url))
         page.goto(f"{self._room.url}?who={who}&scheme={scheme}")
-        page.wait_for_function("answers.length > 0 && !document.querySelector('.ac-progress-overlay')")
+        page.wait_for_function("asks => applet.card && (answers.length > 0 || !asks)", arg=asks)
         return page
 
     def close(self) -> None:
@@ -176,6 +176,15 @@ def test_a_decision_elsewhere_is_there_when_the_card_is_looked_at_again(
     assert buttons(ada) == []
 
 
+def test_a_card_that_is_less_careful_would_have_links(seats: Seats, team: Team, waiting: Approval) -> None:
+    """What the tests below look for is there to be found."""
+    (card,) = team.cloud.shown()
+    card["body"].append({"type": "TextBlock", "text": HOSTILE[0]})
+    card.pop("refresh")
+    page = seats.take("ada", asks=False)
+    assert page.locator(ACTIVE).count() > 0
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_is_text(seats: Seats, team: Team, waiting: Approval, text: str) -> None:
     hostile = team.ward.ask(
@@ -190,7 +199,7 @@ def test_hostile_text_is_text(seats: Seats, team: Team, waiting: Approval, text:
     team.channel.announce(hostile)
     page = seats.take("ada")
     expect(page.get_by_role("button", name="Approve once")).to_be_visible()
-    assert page.locator("#card a, #card img, #card script, #card iframe, #card b, #card em, #card h1").count() == 0
+    assert page.locator(ACTIVE).count() == 0
     assert page.evaluate("window.pwned") is None
     shown = page.inner_text("#card")
     assert not {"\u202e", "\u200b", "\u2066"} & set(shown)

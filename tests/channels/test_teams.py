@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft6Validator
 
 from authority.ward import Ward, human
-from channels.teams_cloud import APP, EVIL, PEOPLE, SERVICE, TENANT, Cloud, Team, rule
+from channels.teams_cloud import APP, EVIL, PEOPLE, SERVICE, TENANT, Cloud, Team, rule, runs
 from toolguard.authority import Answer, State
 from toolguard.channels import Inbound
 from toolguard.errors import ConfigError
@@ -452,6 +452,14 @@ def test_a_card_is_made_of_few_things(team):
     for card in every_card(team):
         for part in parts(card):
             assert set(part) <= ALLOWED[part["type"]], part
+
+
+def test_a_name_too_wide_for_its_column_stands_above_its_value(team):
+    approval = team.ward.ask(rules=(rule(),), view={"to": "x", "w" * 70: "y"})
+    columns = [part for part in parts(team.view("ada", approval)) if part["type"] == "Column"]
+    narrow = [text for column in columns if column["width"] != "stretch" for text in runs(column)]
+    assert "to" in narrow
+    assert max(map(len, narrow)) <= 12
 
 
 @pytest.mark.parametrize(("text", "fits"), [("x" * 256, True), ("\u202e" * 256, True), ("あ" * 256, False)])
