@@ -158,7 +158,7 @@ def show(
             table.add_column(no_wrap=True)
             table.add_column(overflow="fold")  # what is evidence is never cut
             for key, value in sorted(record.draft.body.items()):
-                table.add_row(Text(f"  {inert(key)}", style="dim"), Text(_shown(value)))
+                table.add_row(Text(f"  {inert(key)}", style="dim"), Text(_shown(key, value)))
             for name, text in content_line(record, texts, gone, opened):
                 table.add_row(Text(f"  {inert(name)}", style="dim"), Text(inert(text)))
             console.print(
@@ -174,7 +174,9 @@ def _content_data(record: AuditRecord, texts: Mapping[str, str]) -> dict[str, An
     return {} if text is None else {"content": dict(shown_text(text))}
 
 
-def _shown(value: Any) -> str:
+def _shown(key: str, value: Any) -> str:
+    if key.endswith("_at") and isinstance(value, int | float):
+        return f"{value}  ({clock_time(value, date=True)} UTC)"
     return inert(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 

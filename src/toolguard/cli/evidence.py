@@ -229,6 +229,7 @@ def sample(
     elif calls:
         table = Table("call", "when", "tool", "outcome", box=None, pad_edge=False)
         table.columns[0].no_wrap = table.columns[1].no_wrap = True
+        table.columns[2].overflow = "fold"  # a name is never cut
         for call in calls:
             table.add_row(*(Text(plain(said)) for said in (call.id, iso(call.at), call.tool, call.outcome)))
         Console(highlight=False, soft_wrap=True).print(table)
@@ -292,7 +293,7 @@ def _waiting(e: Exceptional) -> dict[str, Any]:
 def write_page(out: Path, page: bytes) -> None:
     """Write a page and say where it is."""
     _write(out, page)
-    typer.echo(str(out))
+    typer.echo(f"wrote {out}")
 
 
 def write_call(store: Store, records: Sequence[AuditRecord], out: Path) -> None:

@@ -41,12 +41,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 
 
 @app.command("check")
-def check(files: Annotated[list[Path], typer.Argument(help="Policy files.")], as_json: AsJson = False) -> None:
+def check(
+    files: Annotated[list[str], typer.Argument(help="Policy files, or pack:NAME.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
     """Load policy files; print every fault as file:line:column: message. Exit code 1 if there is any."""
     problems: list[Problem] = []
     for file in files:
         try:
-            loaded = load_policy(file, functions=ANALYSES)
+            loaded = load_any(file) if file.startswith("pack:") else load_policy(Path(file), functions=ANALYSES)
         except PolicyError as error:
             if not error.problems:
                 raise

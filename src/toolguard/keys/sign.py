@@ -56,7 +56,7 @@ class PublicKey:
         ids = {fingerprint(raw, purpose) for purpose in PUBLIC}
         if prefix or len(raw) != 32 or key_id not in ids:
             raise KeyUnavailableError(
-                "a trusted key is not a toolguard public key of version 1; copy the line 'toolguard keys init' printed"
+                "a trusted key is not a toolguard public key of version 1; copy the line that 'toolguard keys show' prints"
             )
         return cls(id=key_id, raw=raw)
 

@@ -53,7 +53,8 @@ def _entries(linted: Linted, directory: FileDirectory, at: At, entries: list[str
             yield linted.remark("TG402", at, message)
         elif len(people) == quorum and not any(e.startswith("oncall:") for e in entries):
             who = ", ".join(repr(p) for p in sorted(people))
-            yield linted.remark("TG403", at, f"{where}only {who} could decide, and none of them their own calls")
+            whose = "not their own calls" if len(people) == 1 else "all of them together, so nobody a call of their own"
+            yield linted.remark("TG403", at, f"{where}only {who} could decide, and {whose}")
 
 
 def _empty(linted: Linted, directory: FileDirectory, at: At, entries: list[str]) -> Iterator[Remark]:
