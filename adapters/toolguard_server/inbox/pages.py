@@ -97,7 +97,7 @@ class Pages:
 def _stamp(stamp: str) -> dict[str, str] | None:
     """The journal's stamp in its parts; None where there is none, or none of a shape people could compare."""
     parts = stamp.split()
-    return dict(zip(("log", "size", "root"), parts, strict=True)) if len(parts) == 3 else None
+    return {"size": parts[1], "root": parts[2], "whole": stamp} if len(parts) == 3 else None
 
 
 def is_number(text: str) -> bool:
