@@ -61,7 +61,7 @@ SLOW = (
     "server/test_acts.py",  # an app for every test
     "server/test_checkpoints.py",  # the service as a process
     "server/test_confirming.py",  # the service as a process
-    "server/test_inbox.py",  # an app for every test
+    "server/test_inbox",  # an app for every test
     "server/test_oidc.py",  # an app for every test
     "server/test_oidc_provider.py",  # a provider of its own
     "server/test_process.py",  # the service as a process
