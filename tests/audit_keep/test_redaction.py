@@ -191,6 +191,27 @@ def test_a_hold_made_after_the_proposal_holds(place: Place) -> None:
     assert len(place.store.contents("general", place.contents(call))) == 2
 
 
+def test_a_hold_made_while_a_redaction_is_being_confirmed_comes_first(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the holds and the commit: the register has moved on, and everything is looked at again."""
+    call = place.call()
+    proposed = place.authority.propose_redaction(place.chen, scope="call", target=call, reason=WHY)
+    write, made = place.authority._write_act, list[str]()
+
+    def slowly(*given: object, **more: object) -> None:
+        if more.get("shred") and not made:
+            made.append("")
+            made.append(held(place, "call", call))
+        write(*given, **more)  # type: ignore[arg-type] # what it was called with
+
+    monkeypatch.setattr(place.authority, "_write_act", slowly)
+    with refused("on_hold"):
+        place.authority.confirm_redaction(place.okafor, proposed.id, reason=WHY)
+    assert len(made) == 2
+    assert len(place.store.contents("general", place.contents(call))) == 2
+
+
 def test_a_hold_covers_what_is_kept_later(place: Place) -> None:
     held(place, "session", place.call())
     with refused("on_hold"):
