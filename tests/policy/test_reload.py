@@ -329,6 +329,26 @@ def test_a_yes_is_held_against_the_rules_in_force_when_the_call_runs(
     assert ran == (["a"] if outcome == "runs" else [])
 
 
+def test_a_call_that_ran_is_told_so_although_others_would_be_asked_by_now(tmp_path: Path) -> None:
+    """'It did not run, ask again with a new call' would have an agent do it twice."""
+    ran.clear()
+    desk = Desk(tmp_path)
+    file = tmp_path / "policy.yaml"
+    before, after = next((b, a) for b, a, outcome in THEN if outcome == "invalidated")
+    file.write_text(HEAD + before)
+    ana = Caller.of("ana", agent="bot", tenant="general")
+    with desk.guard(file) as guard, guard.session(caller=ana, run="r1") as session:
+        with pytest.raises(Suspended) as waiting:
+            session.call(look, {"at": "a"}, call_id="c1")
+        desk.approve(waiting.value.approval_id, by="chen")
+        assert session.call(look, {"at": "a"}, call_id="c1") == "a"
+        file.write_text(HEAD + after)
+        guard.reload()
+        with pytest.raises(ReplayError):
+            session.call(look, {"at": "a"}, call_id="c1")
+    assert ran == ["a"]
+
+
 def test_a_call_that_waits_in_place_while_the_policy_changes_is_judged_again_with_its_yes(tmp_path: Path) -> None:
     ran.clear()
     desk = Desk(tmp_path)

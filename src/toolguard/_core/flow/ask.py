@@ -73,7 +73,8 @@ def ask(setting: Setting, trail: Trail, judged: Judged) -> Flow[tuple[Trail, App
         yield from invalidate(setting, trail, approval, "view_changed")
     if approval.request.call_digest != judged.call_digest:
         yield from invalidate(setting, trail, approval, "arguments_changed")
-    if approval.request.approver_rules != judged.decision.approver_rules:
+    same_rules = approval.request.approver_rules == judged.decision.approver_rules
+    if not same_rules and approval.state is not State.EXECUTED:  # what ran is told so: a new call would run it twice
         yield from invalidate(setting, trail, approval, "policy_changed")
     now: float = yield Now()
     if approval.state is State.PENDING and not is_expired(approval, now):
@@ -81,7 +82,7 @@ def ask(setting: Setting, trail: Trail, judged: Judged) -> Flow[tuple[Trail, App
         now = yield Now()
     if is_expired(approval, now):
         yield from expire(setting, trail, approval)
-    if approval.state is State.EXECUTED and setting.replays:
+    if approval.state is State.EXECUTED and setting.replays and same_rules:
         return trail, approval
     if not is_granted(approval.state):
         yield from record_repeat(setting, trail, approval)
