@@ -65,11 +65,17 @@ $(VENV)/peers/.made: $(BIN)/uv
 bench-risk: $(VENV)/.dev $(VENV)/peers/.made  ## how risk is told, and what deciding takes, beside the peers (DATA=folder RISK_ARGS="--errors 20")
 	@$(BIN)/python benchmarks/risk.py $(DATA) $(RISK_ARGS)
 	@$(BIN)/python benchmarks/decisions.py --peers $(VENV)/peers/bin/python
-	@if $(BIN)/python -c 'import agentdojo' 2>/dev/null; then $(BIN)/python benchmarks/agentdojo_run.py; else echo "AgentDojo is not installed and was not replayed: make bench-agentdojo"; fi
+	@if test -e $(VENV)/dojo/.made; then $(VENV)/dojo/bin/python benchmarks/agentdojo_run.py; else echo "AgentDojo was not replayed: make bench-agentdojo"; fi
 
-bench-agentdojo: $(VENV)/.dev  ## attacks on an agent that always obeys, replayed; installs the benchmark's package (AGENTDOJO_ARGS="--suite banking")
-	@$(INSTALL) --group agentdojo
-	@$(BIN)/python benchmarks/agentdojo_run.py $(AGENTDOJO_ARGS)
+# a place of its own: what the benchmark's package asks for does not go with constraints.txt
+$(VENV)/dojo/.made: $(BIN)/uv
+	@echo "installing AgentDojo in a place of its own …"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/dojo
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(VENV)/dojo/bin/python --editable . --group agentdojo
+	@touch $@
+
+bench-agentdojo: $(VENV)/dojo/.made  ## attacks on an agent that always obeys, replayed (AGENTDOJO_ARGS="--suite banking")
+	@$(VENV)/dojo/bin/python benchmarks/agentdojo_run.py $(AGENTDOJO_ARGS)
 
 bench-audit: $(VENV)/.dev  ## what the audit trail costs, and what is lost of it beside stock spans (AUDIT_ARGS="--quick")
 	@$(BIN)/python benchmarks/audit.py $(AUDIT_ARGS)
