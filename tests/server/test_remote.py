@@ -23,6 +23,7 @@ from toolguard._core.steps import Standing
 from toolguard.authority import Answer, State
 from toolguard.authority.confirm import Confirming
 from toolguard.directory import Audience
+from toolguard.errors import StoreError
 from toolguard.journal import verify
 from toolguard.witness import Witness
 from toolguard_server import create_app
@@ -275,6 +276,23 @@ async def planted(ward: Ward, guard: RemoteGuard) -> Request:
     return request
 
 
+async def planted_glass(ward: Ward, guard: RemoteGuard) -> Request:
+    """Glass that nobody broke."""
+    request = await pending(ward, guard)
+    waiting = ward.read(request.id)
+    _set_back(ward, replace(waiting, state=State.BREAK_GLASS, version=2, grant_expires=ward.time() + 900))
+    return request
+
+
+async def voided_and_set_back(ward: Ward, guard: RemoteGuard) -> Request:
+    """Revoked, and the row set back to the yes."""
+    request = await approved(ward, guard)
+    before = ward.read(request.id)
+    ward.authority.revoke(human("grace"), request.id, reason="no")
+    _set_back(ward, before)
+    return request
+
+
 async def claimed_before(ward: Ward, guard: RemoteGuard) -> Request:
     request = await approved(ward, guard)
     assert (await guard.claim(request.id, request.call_digest)).status_code == 200
@@ -291,6 +309,8 @@ CLAIMS: list[tuple[Any, int | None, int, str]] = [
     (claimed_before, 2, 409, "spent"),
     (left_and_set_back, 2, 409, "tampered"),
     (planted, 2, 409, "tampered"),
+    (planted_glass, 2, 409, "tampered"),
+    (voided_and_set_back, 2, 409, "tampered"),
     (asking_now, 2, 409, "not_eligible"),
     (approved, 1, 412, "stale"),
     (approved, 3, 412, "stale"),
@@ -412,3 +432,29 @@ async def test_the_journal_of_the_service_holds_it_before_the_claim_is_given(war
     kinds = [r.draft.kind for r in ward.store.records(call=request.call)]
     assert kinds == [Kind.APPROVAL_REQUESTED, Kind.APPROVAL_VERDICT, Kind.APPROVAL_RESOLVED, Kind.CALL_EXECUTING]
     assert "<EMAIL_1>" not in str([r.draft.body for r in ward.store.records(call=request.call)])
+
+
+async def test_a_store_that_was_set_back_gives_nothing_out(
+    ward: Ward, guard: RemoteGuard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = await approved(ward, guard)
+
+    def set_back() -> None:
+        raise StoreError("the store was set back")
+
+    monkeypatch.setattr(ward.authority, "_check_store", set_back)
+    problem(await guard.claim(request.id, request.call_digest), 503, "unavailable")
+    assert ward.read(request.id).state is State.APPROVED
+
+
+async def test_broken_glass_is_claimed_once_while_it_lasts(ward: Ward, guard: RemoteGuard) -> None:
+    rule = ApproverRule(name="open", approvers=("group:privacy-officers",), break_glass=("group:emergency",))
+    kinds = {"risk_class": "read", "risk_classes": ("read",), "subject": "v1:patient"}
+    request, late_one = request_of(ward, rules=(rule,), **kinds), request_of(ward, rules=(rule,), **kinds)
+    for each in (request, late_one):
+        assert (await guard.ask(each)).status_code == 201
+        ward.authority.break_glass(human("ruiz", sure=True), each.id, reason="the patient is unconscious")
+    assert (await guard.claim(request.id, request.call_digest)).json()["state"] == "executing"
+    problem(await guard.claim(request.id, request.call_digest), 409, "spent")
+    ward.time.at += 1801
+    problem(await guard.claim(late_one.id, late_one.call_digest), 410, "expired")

@@ -161,7 +161,7 @@ class Remote(Ending):
             registers = self._registers(request.tenant)
             if registers.frozen(request.agent) is not None:
                 raise ApprovalError("this agent is frozen; the call must not run", code="frozen")
-            if approval.id in registers.tenant.void or not self._authentic(approval):
+            if approval.id in registers.tenant.void or not self._holds(approval):
                 raise ApprovalError("this approval does not hold; the call must not run", code="tampered")
             if approval.state is State.BREAK_GLASS:
                 if all(
@@ -201,6 +201,12 @@ class Remote(Ending):
                 raise ApprovalError("the journal says that this call ran or may not run", code="tampered") from None
             return running
         raise contended()
+
+    def _holds(self, approval: Approval) -> bool:
+        """Whether the service signed what stands in the row, and the journal knows of nothing else."""
+        if approval.state is State.BREAK_GLASS:  # nobody gave a verdict: the act is looked up in the register
+            return self._signed(approval) and self._as_told(approval)
+        return self._authentic(approval)
 
     def _check_claimable(self, approval: Approval, call_digest: str, now: float) -> None:
         if approval.request.call_digest != call_digest:
