@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -255,6 +256,13 @@ def test_a_record_of_the_far_future_takes_nothing_out_either(place: Place) -> No
     store = SqliteStore(place.path, read_only=True)
     assert len(Population(read_period(store, since=now - 60, until=now + 60)).calls) == 2
     store.close()
+
+
+def test_an_answer_that_nobody_gave_is_not_found_at_a_logs_end(place: Place) -> None:
+    """A limit, and said so: a guard's log is not signed by the guard, so what somebody appends to it looks like its own."""
+    verdict = next(d for drafts in place.drafts().values() for d in drafts if d.kind is Kind.APPROVAL_VERDICT)
+    append(place, guards_log(place), replace(verdict, body={**verdict.body, "toolguard.approver.id": "dora"}))
+    assert place.verify().exit_code == 0
 
 
 # --- checkpoints that are never made, and anchors that were exchanged
