@@ -12,8 +12,9 @@ import pytest
 from authority.test_glass import EMMA, urgent
 from authority.test_standing import stand
 from authority.ward import Ward, human
-from server.test_inbox import FOREIGN, SAME, sign_in
+from server.test_inbox import FOREIGN, SAME, post, sign_in
 from server.visitors import Visitors, code_for
+from toolguard.channels import HINTS
 from toolguard.keys import Ed25519Signer, PinnedVerifier, Purpose, SecretKey
 
 PAGES = ("/standing", "/reviews", "/freezes")
@@ -231,6 +232,18 @@ async def test_a_freeze_is_told_where_people_look(client: httpx.AsyncClient, war
     page = (await client.get("/freezes")).text
     assert "of every tenant" in page
     assert 'action="/freezes' not in page, "who is not on duty gets no form"
+
+
+async def test_what_is_frozen_is_not_approved_and_the_page_says_why(
+    client: httpx.AsyncClient, ward: Ward, visitors: Visitors
+) -> None:
+    ward.authority.freeze(human("tess"), agent="discharge-assistant", reason="wrong address")
+    asked = ward.ask()
+    await sign_in(client, visitors, "ada")
+    reply = await post(client, asked, "approve")
+    assert reply.status_code == 409
+    assert HINTS["frozen"] in html.unescape(reply.text)
+    assert ward.read(asked.id) == asked
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -56,6 +56,7 @@ HINTS: dict[str, str] = {
     "requester_not_verified": "Who asks is not verified, so this waits for an approval even in an emergency.",
     "evidence_required": "Say how you know what became of it.",
     "not_on_duty": "The directory gives this duty to someone else.",
+    "frozen": "This agent is frozen: nothing of it can be approved until a second person lifts that. You can deny it.",
     "conflict": "Several people answered at the same moment. Look again.",
 }
 
