@@ -4,16 +4,17 @@ two at once, hostile text, and how it looks.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import npm
 from authority.ward import Ward, human
-from browser.conftest import browser, screenshot  # noqa: F401 - a fixture
+from browser.conftest import chromium, screenshot
 from channels.room import Room
 from channels.teams_cloud import Cloud, Team, rule
 from toolguard.authority import Answer, Approval, State
@@ -36,6 +37,16 @@ HOSTILE = [
     "\n" * 500 + "below the fold",
     "x" * 9000,
 ]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Closed with this module: while it is open, no test that is asynchronous can run."""
+    with sync_playwright() as playwright:
+        sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium's own does not work for root
+        browser = playwright.chromium.launch(executable_path=chromium(), args=sandbox)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
@@ -62,7 +73,7 @@ def room(team: Team) -> Iterator[Room]:
 class Seats:
     """People's own browsers. Whatever a page complains of, or asks of another host, fails the test."""
 
-    def __init__(self, browser: Browser, room: Room) -> None:  # noqa: F811 - the fixture's value
+    def __init__(self, browser: Browser, room: Room) -> None:
         self._browser, self._room = browser, room
         self._contexts = []
         self.said: list[str] = []
@@ -85,7 +96,7 @@ class Seats:
 
 
 @pytest.fixture
-def seats(browser: Browser, room: Room) -> Iterator[Seats]:  # noqa: F811 - the fixture's value
+def seats(browser: Browser, room: Room) -> Iterator[Seats]:
     seats = Seats(browser, room)
     yield seats
     seats.close()

@@ -100,6 +100,7 @@ def test_hostile_text_is_text(found):
 def test_what_a_client_sent_is_worth_nothing_to_others_and_nothing_more_the_second_time(found):
     replays = found["replays"]
     assert replays["same"] is True
+    assert found["after"] == {name: found["approved"][name] for name in ("state", "verdicts")}
     assert HINTS["stale"] in replays["again"] or "Approved once" in replays["again"]
     assert [replays[how] for how in ("forged", "unsigned", "elsewhere")] == [401, 401, 401]
     assert "There is no such request for you" in replays["stranger"]

@@ -132,6 +132,7 @@ def play(team: Team, gate: Gate, desks: dict[str, Desk], pictures: Path | None) 
         for who, desk in desks.items():
             desk.page.screenshot(path=str(pictures / f"playground-{who}.png"))
     found["replays"] = replays(team, gate)
+    found["after"] = outcome(team, letter)
     return found
 
 
