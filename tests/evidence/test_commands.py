@@ -195,7 +195,7 @@ def test_a_report_over_an_edited_journal_is_exit_1(tmp_path: Path) -> None:
 def test_the_page_of_one_call_is_written(desk: Desk, tmp_path: Path) -> None:
     out = tmp_path / "call.html"
     done = desk.run("audit", "show", desk.hospital.calls["cohort"][:12], "--html", str(out))
-    assert (done.exit_code, done.stdout) == (0, f"{out}\n")
+    assert (done.exit_code, done.stdout) == (0, f"wrote {out}\n")
     page = out.read_text()
     assert "chen said yes" in page
     assert "with the arguments that were judged" in page
