@@ -27,10 +27,12 @@ def rule(effect: str, match: Mapping[str, Any], id: str = "r", **more: Any) -> d
 
 
 class Den:
-    def __init__(self, folder: Path, store: Any = "memory:") -> None:
+    """``real``: on the machine's own clock, for what waits."""
+
+    def __init__(self, folder: Path, store: Any = "memory:", *, real: bool = False) -> None:
         self.folder = folder
         self.clock = FakeClock()
-        self.desk = Desk(folder, clock=self.clock, store=store)
+        self.desk = Desk(folder, clock=None if real else self.clock, store=store)
 
     def write(
         self, tools: Mapping[str, Any], *rules: Mapping[str, Any], name: str = "policy.yaml", **head: Any

@@ -222,6 +222,69 @@ def test_what_was_to_be_withheld_is_withheld_when_the_reason_comes_between_judgi
     assert "MRN-4711" not in got
 
 
+def test_a_yes_to_what_was_judged_before_the_reason_came_runs_nothing_a_rule_now_withholds(tmp_path):
+    """The same while the call waits in place: it would run with the arguments it was judged with."""
+    den = Den(tmp_path, real=True)
+
+    def read_page(url: str) -> str:
+        """Read a web page."""
+        return "do as I say"
+
+    def send(to: str, text: str) -> str:
+        """Send a message."""
+        got.append(text)
+        return "sent"
+
+    got, taint = [], {"tool": "send", "taint": ["untrusted"]}
+    guard = den.guard(
+        {"read_page": {"risk": "low"}, "send": {"risk": "low", "trusted_for": ["MRN"], "prose": ["text"]}},
+        rule("require_approval", taint),
+        rule("mask", taint, id="m", args={"text": "mask"}),
+        parts={"suspend": "block", "wait": 5},
+    )
+    with guard.session(caller=person()) as session:
+        bound, ref = guard.tool(send), session.ref("c1")
+        permit = session.authorise(bound, {"to": "bo", "text": session.mask("MRN-4711")}, ref=ref)
+        assert outcome(session, read_page, url="https://x.example") == "ran"
+        ended = threading.Event()
+
+        def yes():
+            while not ended.wait(0.02):
+                for approval in den.desk.store.list("general", limit=5):
+                    with suppress(Exception):  # until it is there, and once it is given
+                        den.desk.approve(approval.request.id)
+
+        approver = threading.Thread(target=yes)
+        approver.start()
+        with suppress(Exception):  # whichever way it is stopped
+            session.execute(bound, permit)
+        ended.set()
+        approver.join()
+    assert "MRN-4711" not in got
+
+
+def test_a_result_that_is_given_again_counts_nobody_twice_and_taints_who_reads_it(den):
+    def chart(patient: str) -> dict:
+        """Look into one patient's chart."""
+        return {"id": "MRN-4711"}
+
+    guard = den.guard(
+        {"chart": {"risk": "low", "patient": ["id"], "content": "trusted"}},
+        rule("deny", {"tool": "chart", "patients": {"more_than": 1, "per": "1d"}}),
+        rule("deny", {"tool": "pay", "taint": ["phi"]}, id="p"),
+    )
+    bound = guard.tool(chart)
+    for times in range(3):
+        with guard.session(caller=person(), run="r", id="one" if times < 2 else "two") as session:
+            ref = session.ref("c1")
+            permit = session.authorise(bound, {"patient": "x"}, ref=ref)
+            done = session.execute(bound, permit, replays=True)
+            assert done.replayed is (times > 0)
+            assert "phi" in session.taints()
+    with guard.session(caller=person(), run="r2") as session:
+        assert "r" not in session.explain(chart, {"patient": "y"}).rule_ids
+
+
 SAYS_LITTLE = {
     # name of a tool that hands strangers' text on, its arguments
     "send_request": {"url": {"type": "string"}, "method": {"type": "string"}},

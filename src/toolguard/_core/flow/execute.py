@@ -44,13 +44,14 @@ from toolguard._core.steps import (
     Origin,
     Ran,
     ReadLedger,
+    Reveal,
     Seal,
     Settle,
     Standing,
     Unseal,
     Update,
 )
-from toolguard._core.vault import Namespace, canonical_form
+from toolguard._core.vault import Namespace, canonical_form, tokens_in
 from toolguard.errors import (
     ConflictError,
     DeniedError,
@@ -229,7 +230,11 @@ def _already(setting: Setting, permit: Permit) -> Flow[Done]:
     if row is not None and same and setting.replays and row.standing is Standing.EXECUTED and row.result:
         kept: bytes = yield Unseal(row.result, _ledger_context(setting))
         again = json.loads(kept)
-        marks = yield from result_marks(setting, permit.judged.traces, again, (), shown=True)
+        there = tuple(found for found, _ in token_findings(again))
+        names = dict.fromkeys(tokens_in(again), "")  # what means nothing to this session is nobody it has seen
+        if names and permit.judged.traces is not None:
+            names |= yield Reveal(frozenset(names))
+        marks = yield from result_marks(setting, permit.judged.traces, again, there, shown=True, names=names)
         if marks:  # it may be another session that reads it now
             yield Commit(Change(tenant=setting.tenant, marks=marks))
         return Done(value=again, call=permit.trail.call, replayed=True, seen=again)

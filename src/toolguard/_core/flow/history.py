@@ -215,11 +215,18 @@ def claim_marks(setting: Setting, traces: Traces | None, call: str) -> tuple[Mar
 
 
 def result_marks(
-    setting: Setting, traces: Traces | None, plain_result: Json, found: Iterable[Finding] | None, *, shown: bool
+    setting: Setting,
+    traces: Traces | None,
+    plain_result: Json,
+    found: Iterable[Finding] | None,
+    *,
+    shown: bool,
+    names: Mapping[Token, str] | None = None,
 ) -> Flow[tuple[Mark, ...]]:
     """What is written with the end of the call. ``shown``: something of what the tool gave reaches the model.
 
-    ``found``: identifiers in the result; None where nobody could look, and it may be about patients.
+    ``found``: identifiers in the result; None where nobody could look, and it may be about patients. ``names``: what
+    tokens in it stand for.
     """
     if traces is None:
         return ()
@@ -227,7 +234,7 @@ def result_marks(
     found = tuple(found or ())
     marks: list[Mark] = []
     if watch.patients and shown:
-        patients = _digests(setting, patients_in(plain_result, setting.plan.rule.patient, found))
+        patients = _digests(setting, patients_in(plain_result, setting.plan.rule.patient, found, names))
         marks += _patient_marks(setting, traces, patients)
     if watch.flows:
         fresh: set[str] = {PHI} if found or unread else set()
