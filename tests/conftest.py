@@ -21,6 +21,7 @@ SLOW = (
     "attacks/test_gates_proposals.py",  # a register of thousands
     "attacks/test_gates_rest.py",  # every route in every wrong way
     "attacks/test_gates_service.py",  # services that answer wrongly
+    "attacks/test_policy_",  # hundreds of attempts, each on a guard of its own
     "benchmarks/",  # the arithmetic of the benchmarks
     "browser/",  # a real browser
     "channels/test_applet.py",  # a real browser
