@@ -22,8 +22,9 @@ def chromium() -> str:
     return npm.program("chromium", "chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Closed with its module: while it is open, no test that is asynchronous can run."""
     with sync_playwright() as playwright:
         sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium's own does not work for root
         browser = playwright.chromium.launch(executable_path=chromium(), args=sandbox)
