@@ -37,9 +37,7 @@ def shown(running: Running, call: str, *more: str, exits: int = 0) -> str:
     if not key.exists():
         write_key(key, running.ward.ring.oldest)
     url = running.ward.store_url
-    config.write_text(
-        f'[guard]\npolicy = "p.yaml"\n[store]\nurl = "{url}"\n[keys]\nfile = "{key.name}"\n', "utf-8"
-    )
+    config.write_text(f'[guard]\npolicy = "p.yaml"\n[store]\nurl = "{url}"\n[keys]\nfile = "{key.name}"\n', "utf-8")
     done = CliRunner().invoke(audit, ["show", call, "--config", str(config), *more], env={"COLUMNS": "200"})
     assert done.exit_code == exits, done.output
     return done.output

@@ -61,7 +61,6 @@ class ProviderSettings(BaseModel):
     name: str = ""
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
     """What a token that holds says."""

@@ -138,7 +138,11 @@ class Annotations:
     def said(self) -> tuple[str, ...]:
         """``("destructive=true", "trusted=true")``: what is said, as words."""
         told = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return tuple(f"{name}={str(value).lower()}" for name, value in told if value is not None and (name, value) != ("trusted", False))
+        return tuple(
+            f"{name}={str(value).lower()}"
+            for name, value in told
+            if value is not None and (name, value) != ("trusted", False)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -321,7 +321,9 @@ class Policy:
         drifted = bool(named) and len(fitting) < len(named)
         merged = merge(fitting, self.defaults.results)
         if drifted:
-            merged = untrusted(merged)  # it is denied; and where shadow mode lets it run, it is still trusted with nothing
+            merged = untrusted(
+                merged
+            )  # it is denied; and where shadow mode lets it run, it is still trusted with nothing
         rules = tuple(r for r in self.rules if r.concerns(tool))
         default = Handling.DEFAULT if merged.trusted_for else self.defaults.args
         if drifted:
