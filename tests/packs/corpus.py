@@ -55,7 +55,7 @@ def cases(pack: str) -> tuple[Case, ...]:
 
 
 def _cases(pack: str, file: CaseFile) -> Iterator[Case]:
-    tools = {t.name: t for t in file.model.tools}
+    tools = {t.name: t.tool() for t in file.model.tools}
     for case in file.model.cases:
         call = case.call(tools, file.model.given)
         full = judge_of(pack, identifies=True).judge(call)
