@@ -149,8 +149,9 @@ class Plan:
         elif isinstance(value, list | tuple):
             if "shell" in kinds and value and all(isinstance(v, str) for v in value):
                 _by_kind("shell", shlex.join(value), found)
-                for item in value if not self.program else ():
-                    if isinstance(item, str) and any(c.isspace() for c in item.strip()):
+                for at, item in enumerate(value):
+                    words = item.split() if isinstance(item, str) else []
+                    if len(words) > 1 and (not self.program or at == 0 or words[0] == self.program[0]):
                         _by_kind("shell", item, found)  # a list of whole commands
                 return
             if {"recipient", "money"}.intersection(kinds):

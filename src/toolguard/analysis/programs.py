@@ -6,12 +6,14 @@ shell would read it, whether or not the caller wrote the name again.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from toolguard.analysis.language import read_name
 from toolguard.analysis.lexicon import VERBS
 from toolguard.analysis.shell_cli import CLOUD_CLIS
 from toolguard.analysis.shell_programs import INTERPRETERS, KNOWN, SHELLS
+from toolguard.analysis.shell_wrappers import WRAPPERS
 from toolguard.analysis.words import bag, split_words
 
 __all__ = ["ARGUMENTS", "command_lines", "program_of"]
@@ -38,12 +40,18 @@ def program_of(name: str) -> tuple[str, ...]:
 
 def command_lines(program: tuple[str, ...], text: str) -> tuple[str, ...]:
     """The command lines that ``text`` may be the rest of. All of them count."""
-    given = text.split(None, 1)[0].rsplit("/", 1)[-1].lower() if text.strip() else ""
+    first = _PARTED.split(text.strip(), maxsplit=1)[0]
+    given = first.rsplit("/", 1)[-1].lower()
     if given == program[0] or (program[0] in SHELLS and not text.lstrip().startswith("-")):
         return (text,)
     line = " ".join((*program, text))
-    return (line, text) if given in _EVERY else (line,)
+    if "/" in first:  # a sub-command in the clothes of a path
+        return (line, text, " ".join((*program, text.strip().replace(first, given, 1))))
+    return (line, text) if given in _EVERY or given in WRAPPERS or not _BARE.fullmatch(first) else (line,)
 
 
+_PARTED = re.compile(r"\s+|\$\{?IFS\}?")
+_BARE = re.compile(r"[A-Za-z0-9][\w.:-]*|-.*|")
+"""A word that can be nothing but a sub-command or an option: no path, no variable, no quotes."""
 _EVERY = KNOWN | SHELLS | INTERPRETERS.keys() | CLOUD_CLIS
 _PROGRAMS = _EVERY - VERBS - _WORDS

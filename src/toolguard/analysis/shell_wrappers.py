@@ -10,7 +10,7 @@ from toolguard.analysis.notes import CODE, DESTRUCTIVE, EXFILTRATION, HIGH, MEDI
 from toolguard.analysis.shell_parse import Word
 from toolguard.analysis.words import bag
 
-__all__ = ["REMOTE", "Layers", "unwrap"]
+__all__ = ["REMOTE", "WRAPPERS", "Layers", "unwrap"]
 
 _SOURCE = "args.shell"
 _MAX_LAYERS = 12
@@ -74,6 +74,8 @@ _WRAPPERS: dict[str, frozenset[str]] = {
     }.items()
 }
 # Wrappers whose own first positional words are not the command.
+WRAPPERS = frozenset(_WRAPPERS)
+"""Programs that only start another."""
 _SKIP = {"timeout": 1, "flock": 1, "chroot": 1, "taskset": 1, "chrt": 1, "faketime": 1}
 _ONLY_WITH = dict.fromkeys(("op", "uv", "poetry", "pipenv", "pipx", "hatch", "pdm", "rye"), "run") | {"bundle": "exec"}
 _FETCHES = frozenset(("npx", "bunx", "uvx", "pipx"))
