@@ -21,8 +21,6 @@ GAPS = {
     ("fhir", "the fifty-first patient of a day", "arguments "): _PATIENTS,
     ("fhir", "the fifty-first patient of a day", "tool "): _ANOTHER,
     ("agents", "a page that a text names", "arguments as JSON"): _TRACED,
-    ("agents", "a page that a text names", "url: escaped path"): _TRACED,
-    ("agents", "a page that a text names", "url: a fragment"): _TRACED,
 }
 """What is known to come out milder: pack, case, beginning of the mutation → why. It must stay true to stay here."""
 
