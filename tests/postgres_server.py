@@ -110,12 +110,16 @@ class Server:
                 return
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """End it (SIGINT: at once, in order; SIGKILL: as in a crash), and wait until it is gone."""
+        """End it (SIGINT: at once, in order; SIGKILL: as in a crash), and wait until it is gone.
+
+        In order, its own file says so: where another worker started it, its process stays as a zombie until then.
+        """
         if self.pid is None:
             return
         os.kill(self.pid, how)
+        running = self.folder / "data" / "postmaster.pid"
         until = time.monotonic() + 20
-        while time.monotonic() < until and _alive(self.pid):
+        while time.monotonic() < until and _alive(self.pid) and (how is signal.SIGKILL or running.exists()):
             time.sleep(0.01)
         self.pid = None
 
