@@ -108,6 +108,8 @@ def create_app(
         for channel in connected:
             with contextlib.suppress(Exception):
                 await run_in_threadpool(channel.stop)
+        for provider in providers:
+            provider.close()
 
     app = FastAPI(
         title="toolguard approvals",

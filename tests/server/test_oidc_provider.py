@@ -20,7 +20,7 @@ from authority.ward import Ward
 from server.visitors import BASE
 from toolguard.channels import Place
 from toolguard_server import create_app
-from toolguard_server.oidc import open_providers
+from toolguard_server.oidc import Provider, open_providers
 
 CALLBACK = f"{BASE}/signin/with/hospital/callback"
 
@@ -62,7 +62,7 @@ def log_in(url: str, who: str) -> str:
 
 
 @pytest.fixture
-def app(ward: Ward, issuer: str) -> Any:
+def providers(ward: Ward, issuer: str) -> Iterator[list[Provider]]:
     def known(text: str) -> str:
         mark = "{issuer: local, tenant: st-marys, subject: ada}"
         return text.replace(mark, f'{mark}, {{issuer: "{issuer}", tenant: st-marys, subject: ada-at-home}}')
@@ -70,10 +70,24 @@ def app(ward: Ward, issuer: str) -> Any:
     ward.write_directory(known)
     place = Place(name="hospital", settings={}, authority=ward.authority, inbox=BASE)
     settings = {"issuer": issuer, "tenant": "st-marys", "client_id": "inbox-client"}
-    providers = open_providers({"hospital": settings}, lambda _: place)
-    for provider in providers:
+    opened = list(open_providers({"hospital": settings}, lambda _: place))
+    for provider in opened:
         provider._now = time.time  # the provider's own clock is the machine's
+    yield opened
+    for provider in opened:
+        provider.close()
+
+
+@pytest.fixture
+def app(ward: Ward, providers: list[Provider]) -> Any:
     return create_app(ward.authority, ward.tokens, ward.directory, providers=providers, url=BASE)
+
+
+async def test_the_service_lets_go_of_its_connections_to_providers_when_it_stops(app, providers):
+    (provider,) = providers
+    async with app.router.lifespan_context(app):
+        assert not provider.client.is_closed
+    assert provider.client.is_closed
 
 
 async def test_a_person_comes_in_through_a_certified_provider(app, issuer):

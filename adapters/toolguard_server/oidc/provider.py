@@ -97,6 +97,10 @@ class Provider:
     def title(self) -> str:
         return self.settings.name or urlsplit(self.settings.issuer).hostname or self.label
 
+    def close(self) -> None:
+        """Let go of the connections (which all providers of one service share)."""
+        self.client.close()
+
     # --- what it publishes
 
     def endpoint(self, name: str) -> str:
