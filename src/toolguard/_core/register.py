@@ -69,6 +69,8 @@ class ActKind(StrEnum):
     REDACTION_PROPOSED = "redaction_proposed"
     REDACTED = "redacted"
     """Kept contents were deleted, with their keys: proposed by one person, confirmed by another."""
+    COMMENT = "comment"
+    """A person said something about a request. It stands in a chain of its own (`toolguard._core.comments`), never here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from toolguard._core.approval import (
 from toolguard._core.approver import Escalation, Stage, StandingLimits
 from toolguard._core.audit import AuditRecord
 from toolguard._core.call import Assurance, CallRef, Person
+from toolguard._core.comments import Comment, Side
 from toolguard._core.policy import ApproverRule
 from toolguard._core.register import BreakGlass, Freeze, Hold, Redaction, StandingApproval
 from toolguard._core.steps import Notice
@@ -40,6 +41,7 @@ __all__ = [
     "Authority",
     "BreakGlass",
     "CallRef",
+    "Comment",
     "Ended",
     "Escalation",
     "Favours",
@@ -55,6 +57,7 @@ __all__ = [
     "Redaction",
     "Review",
     "Service",
+    "Side",
     "Stage",
     "StandingApproval",
     "StandingLimits",

@@ -94,8 +94,8 @@ class Base:
         return "" if self._stamp is None else self._stamp()
 
     def person(self, actor: Human) -> DirectoryPerson | None:
-        """Who this is, at this moment. Nobody is of the tenant that stands for all of them, whatever the directory says."""
-        return None if actor.tenant == ALL else self._directory.person(actor.identity, at=self._store.now())
+        """Who this is, at this moment. Nobody is of a tenant that stands for others, whatever the directory says."""
+        return None if actor.tenant.startswith(ALL) else self._directory.person(actor.identity, at=self._store.now())
 
     def _whois(self, actor: Actor) -> DirectoryPerson | None:
         return self.person(actor) if isinstance(actor, Human) else None

@@ -8,14 +8,16 @@ from collections.abc import Mapping, Sequence
 from toolguard._core.approval import Answer, Approval, Request, State, is_granted
 from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Json
+from toolguard._core.comments import Comment
 from toolguard._core.records import approval_body
-from toolguard._core.register import Act, Redaction
+from toolguard._core.register import Act, ActKind, Redaction
 from toolguard.authority.access import Human
 
 __all__ = [
     "OUTCOMES",
     "acted",
     "by",
+    "commented",
     "redacted",
     "refused",
     "resolved",
@@ -134,6 +136,22 @@ def acted(act: Act, request: Request | None, *, span_id: str) -> Draft:
     body["toolguard.approval.id"] = request.id
     body["toolguard.approval.requested_at"] = request.created
     return _draft(Kind.ACT_RECORDED, request, at=act.at, started=act.at, span_id=span_id, body=body)
+
+
+def commented(comment: Comment, request: Request, *, span_id: str) -> Draft:
+    """`Kind.ACT_RECORDED` of a comment: whose, and its place and digest among the tenant's comments, where its words are."""
+    body: dict[str, Json] = {
+        "toolguard.act.id": comment.id,
+        "toolguard.act.kind": ActKind.COMMENT.value,
+        "toolguard.act.hash": comment.digest,
+        "toolguard.comment.number": comment.n,
+        "toolguard.comment.side": comment.side.value,
+        "toolguard.approver.id": comment.person,
+        "toolguard.tenant": request.tenant,
+        "toolguard.approval.id": request.id,
+        "toolguard.approval.requested_at": request.created,
+    }
+    return _draft(Kind.ACT_RECORDED, request, at=comment.at, started=comment.at, span_id=span_id, body=body)
 
 
 def reviewed(act: Act, *, kind: str, call: str, by: Mapping[str, Json], span_id: str) -> Draft:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from toolguard._core.approval import Approval, State
 from toolguard._core.audit import CONTENT_ID, AuditRecord, Kind, Outcome, whole
 from toolguard._core.call import quoted
+from toolguard._core.comments import comments_of
 from toolguard._core.stored import Stored, stored_record
 
 __all__ = ["ACT_ID", "APPROVAL_ID", "OUTCOME", "TENANT", "Facts", "Story", "TellsOfAct", "TellsOfReview"]
@@ -105,12 +106,12 @@ class TellsOfAct:
     @classmethod
     def of(cls, record: AuditRecord) -> TellsOfAct | None:
         body = record.draft.body
-        n = whole(body.get("toolguard.act.number"))
+        n, tenant = whole(body.get("toolguard.act.number")), str(body.get(TENANT))
+        if n is None and (n := whole(body.get("toolguard.comment.number"))) is not None:
+            tenant = comments_of(tenant)  # they have a chain of their own
         if record.draft.kind is not Kind.ACT_RECORDED or n is None:
             return None
-        return cls(
-            id=str(body.get(ACT_ID)), tenant=str(body.get(TENANT)), n=n, hash=str(body.get("toolguard.act.hash"))
-        )
+        return cls(id=str(body.get(ACT_ID)), tenant=tenant, n=n, hash=str(body.get("toolguard.act.hash")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

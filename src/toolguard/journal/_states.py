@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from toolguard._core.approval import Approval, Grant
+from toolguard._core.comments import comments_of
 from toolguard._core.register import ALL, ActKind, act_of
 from toolguard.errors import TamperedError
 from toolguard.journal._facts import APPROVAL_ID, Facts, Story, TellsOfAct, TellsOfReview
@@ -73,7 +74,8 @@ def act_faults(store: Store, facts: Facts) -> Iterator[ActFault]:
     signed: dict[str, Grant] = {}
     reviewed = {review.hash for review in facts.reviews}
     strangers: set[tuple[str, int, str]] = set()
-    for tenant in sorted({ALL, *facts.tenants, *(tenant for tenant, _ in told)}):
+    chains = {name for tenant in facts.tenants for name in (tenant, comments_of(tenant))}
+    for tenant in sorted({ALL, *chains, *(tenant for tenant, _ in told)}):
         n = 0
         while page := store.acts(tenant, n):
             for n, grant in enumerate(page, start=n + 1):  # noqa: B020 - goes on where the page before ended

@@ -237,6 +237,15 @@ def _not_run(r: AuditRecord) -> _Told:
 
 def _act(r: AuditRecord) -> _Told:
     kind = words(_say(r, "toolguard.act.kind"))
+    if kind == "comment":
+        facts = (
+            ("Digest of what was said", "toolguard.act.hash"),
+            ("Number among comments", "toolguard.comment.number"),
+        )
+        side = {"asking": ", on the asking side", "approver": ", an approver"}.get(
+            _say(r, "toolguard.comment.side"), ""
+        )
+        return "", f"{_say(r, 'toolguard.approver.id')} commented", f"its words stay with the service{side}", facts
     facts = (("Act", "toolguard.act.id"), ("Its hash in the register", "toolguard.act.hash"))
     return "warn", f"Act: {kind}", f"by {_say(r, 'toolguard.approver.id')}, signed by the approval service", facts
 

@@ -43,7 +43,7 @@ def touches(change: Change) -> set[object]:
     if change.use is not None:
         found.add(("use", change.tenant, change.use.act))
     if change.act is not None:
-        found.add(("register", change.tenant))
+        found.add(("register", change.act.tenant))
     if change.notify is not None and change.notify.key:
         found.add(("announced", change.tenant, change.notify.key))
     found.update(_limited(change))
@@ -102,7 +102,7 @@ def _locks(changes: Sequence[Change]) -> dict[tuple[str, ...], bool]:
             wanted["cap", change.tenant, cap.by, cap.value] = True
         for limit in change.limits:
             wanted["marks", change.tenant, limit.ask.subject, limit.ask.kind] = True
-    wanted.update({("register", change.tenant): True for change in changes if change.act is not None})
+    wanted.update({("register", change.act.tenant): True for change in changes if change.act is not None})
     return wanted
 
 
@@ -177,7 +177,8 @@ class Known:
                 self._ends[call].append((kind, body))
 
     async def _read_register(self, db: asyncpg.Connection, changes: Sequence[Change]) -> None:
-        tenants = {change.tenant for change in changes if change.claim is not None or change.act is not None}
+        tenants = {change.tenant for change in changes if change.claim is not None}
+        tenants |= {change.act.tenant for change in changes if change.act is not None}
         if tenants:
             self._acts = dict(await db.fetch(_pg_sql.HEADS_OF_ACTS, [*tenants, ALL]))
         uses = [(change.tenant, change.use.act) for change in changes if change.use is not None]

@@ -8,6 +8,8 @@ from dataclasses import fields
 from toolguard._core.approval import TRANSITIONS, Approval, State, is_expired, is_granted
 from toolguard._core.audit import COMMITMENT, CONTENT_ID, Kind, Outcome
 from toolguard._core.history import Limit
+from toolguard._core.call import Json
+from toolguard._core.comments import COMMENTS, comments_of
 from toolguard._core.register import ALL, Act, ActKind, Heads
 from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Settle, Standing, Update, Use
 from toolguard.errors import ConflictError, HistoryLimitError, LimitError, RegisterMovedError, StoreError
@@ -42,9 +44,10 @@ def check_shape(change: Change) -> None:
         raise StoreError("a change creates a request of another tenant; nothing was written")
     update, claim = change.update, change.claim
     check_contents(change)
-    if change.tenant == ALL and change.act is None:
-        raise StoreError(f"no tenant is called {ALL!r}; nothing was written")
-    if change.act is not None and change.act.tenant != change.tenant:
+    check_pruning(change)
+    if change.tenant.startswith(COMMENTS) or (change.tenant == ALL and change.act is None):
+        raise StoreError(f"no tenant is called {ALL!r}, or begins like the comments of one; nothing was written")
+    if change.act is not None and change.act.tenant != _chain(change.act, change.tenant):
         raise StoreError("a change adds an act to another tenant's register; nothing was written")
     if change.use is not None and claim is None:
         raise StoreError("a standing approval is used by a claim, and this change makes none; nothing was written")
@@ -86,6 +89,11 @@ def _starts(update: Update) -> bool:
 
 
 def _same_call(update: Update, claim: Claim) -> bool:
+def _chain(act: Act, tenant: str) -> str:
+    """Where an act belongs: comments stand apart from the register that guards claim under."""
+    return comments_of(tenant) if act.kind is ActKind.COMMENT else tenant
+
+
     request = update.approval.request
     return (request.ref, request.call_digest) == (claim.ref, claim.call_digest)
 

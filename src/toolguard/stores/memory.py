@@ -133,7 +133,7 @@ class MemoryStore:
             for cap in change.caps if create is not None else ():
                 check_cap(self._asked(change.tenant, cap), cap)
             if change.act is not None:
-                check_act(len(self._acts.get(change.tenant, ())), change.act)
+                check_act(len(self._acts.get(change.act.tenant, ())), change.act)
             if claim is not None:
                 check_heads(self._heads(change.tenant), change.heads)
                 if change.use is not None:
@@ -172,7 +172,7 @@ class MemoryStore:
                 row, asked = self._ledger[change.tenant, settle.ref]
                 self._ledger[change.tenant, settle.ref] = (replace(row, standing=standing, result=settle.result), asked)
             if change.act is not None:
-                self._acts.setdefault(change.tenant, []).append(change.act.grant)
+                self._acts.setdefault(change.act.tenant, []).append(change.act.grant)
             if change.use is not None:
                 used = (change.tenant, change.use.act)
                 self._uses[used] = self._uses.get(used, 0) + 1

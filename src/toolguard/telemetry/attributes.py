@@ -122,6 +122,8 @@ toolguard.act.id | evaluate act review redact | an act of the approval service; 
 toolguard.act.kind | act | freeze, standing, break_glass, … | freeze
 toolguard.act.number | act | its place in the tenant's register | 7
 toolguard.act.hash | act review redact | digest of what was signed | 77aa…
+toolguard.comment.number | act | the comment's place among the tenant's comments; its words stay there | 12
+toolguard.comment.side | act | where its author stood: asking, approver, other | asking
 toolguard.review.kind | review | what was looked at | call
 toolguard.review.subject | review | its id | 9f2c…
 toolguard.review.finding | review | what was found, a code | in_order

@@ -11,6 +11,7 @@ import pytest
 from toolguard._core.approval import Approval, State, move
 from toolguard._core.audit import Kind
 from toolguard._core.call import CallRef
+from toolguard._core.comments import comments_of
 from toolguard._core.register import ALL, ActKind, Heads
 from toolguard._core.steps import Announce, Cap, Change, Claim, Notice, Standing, Use
 from toolguard.errors import ConflictError, LimitError, NotFoundError, RegisterMovedError, StoreError
@@ -95,6 +96,26 @@ class RegisterContract:
             with pytest.raises(StoreError):
                 store.commit(change)
         assert all_of(store) == before
+
+    def test_comments_have_a_chain_of_their_own_that_holds_up_no_claim(self, store: Store) -> None:
+        approved = self.approved(store)
+        chain, before = comments_of("north"), Heads()
+        first = an_act(ActKind.COMMENT, tenant=chain)
+        store.commit(Change(tenant="north", act=first, records=(a_draft(Kind.ACT_RECORDED, call=""),)))
+        with pytest.raises(ConflictError):
+            store.commit(Change(tenant="north", act=first))
+        store.commit(Change(tenant="north", act=an_act(ActKind.COMMENT, n=2, prev=first.hash, tenant=chain)))
+        assert [len(store.acts(t)) for t in (chain, "north", ALL)] == [2, 0, 0]
+        store.commit(claimed(approved, now=store.now(), heads=before))
+        after = all_of(store)
+        for change in (
+            Change(tenant="north", act=an_act(ActKind.COMMENT)),  # a comment in the register
+            Change(tenant="north", act=an_act(ActKind.FREEZE, n=3, tenant=chain)),  # an act among comments
+            Change(tenant="south", act=an_act(ActKind.COMMENT, n=3, tenant=chain)),  # another tenant's
+        ):
+            with pytest.raises(StoreError):
+                store.commit(change)
+        assert all_of(store) == after
 
     def test_an_act_and_a_change_of_state_happen_together_or_not_at_all(self, store: Store) -> None:
         approved = self.approved(store)

@@ -78,6 +78,14 @@ GRANT INSERT ON toolguard.verdicts, toolguard.acts TO toolguard_service;
 GRANT UPDATE (holder, until, attempts), DELETE ON toolguard.outbox TO toolguard_service;
 GRANT INSERT, UPDATE, DELETE ON toolguard.leases TO toolguard_service;
 
+-- a tenant's comments are a chain beside its register: whoever sees the one sees the other
+DROP POLICY IF EXISTS comments ON toolguard.acts;
+CREATE POLICY comments ON toolguard.acts FOR SELECT
+    USING (starts_with(tenant, '*comments/') AND substr(tenant, 11) = ANY ((SELECT toolguard.tenants())::text[]));
+DROP POLICY IF EXISTS comments_adds ON toolguard.acts;
+CREATE POLICY comments_adds ON toolguard.acts FOR INSERT
+    WITH CHECK (starts_with(tenant, '*comments/') AND substr(tenant, 11) = ANY ((SELECT toolguard.tenants())::text[]));
+
 -- what two persons redact is deleted by the service alone
 GRANT DELETE ON toolguard.contents TO toolguard_service;
 
