@@ -42,6 +42,7 @@ __all__ = [
     "NoticeChannel",
     "Origin",
     "Pointing",
+    "Prunable",
     "ReferenceReader",
     "Sealer",
     "SessionKey",
@@ -371,6 +372,15 @@ class Store(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Prunable(Protocol):
+    """A `Store` that records can be taken out of (`Prune`), because it says who still has to see them."""
+
+    def delivered(self) -> Mapping[str, Mapping[str, int]]:
+        """Every sink that ever delivered something: sink → log id → number up to which it did (0: nothing yet)."""
+        ...
 
 
 # --- people -------------------------------------------------------------------------------------------

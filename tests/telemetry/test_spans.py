@@ -58,6 +58,7 @@ def test_a_call_that_waited_and_ran_is_shown_by_these_spans() -> None:
         (Kind.AUDIT_CHECKPOINT, "toolguard.audit.checkpoint"),
         (Kind.AUDIT_REVIEW, "toolguard.audit.review"),
         (Kind.AUDIT_ARCHIVED, "toolguard.audit.archive"),
+        (Kind.AUDIT_PRUNED, "toolguard.audit.prune"),
         (Kind.CONTENT_OPENED, "toolguard.audit.open"),
         (Kind.CONTENT_REDACTED, "toolguard.audit.redact"),
         (Kind.SPAN_PARKED, "toolguard.span.parked"),

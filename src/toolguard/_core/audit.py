@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from toolguard._core.call import Json, canonical_text, flat_text, number_text, quoted
+from toolguard._core.frozen import made_fast
 
 __all__ = [
     "COMMITMENT",
@@ -62,6 +63,7 @@ class Kind(StrEnum):
     AUDIT_CHECKPOINT = "audit.checkpoint"
     AUDIT_REVIEW = "audit.review"
     AUDIT_ARCHIVED = "audit.archived"
+    AUDIT_PRUNED = "audit.pruned"
     CONTENT_OPENED = "audit.opened"
     CONTENT_REDACTED = "audit.redacted"
     SPAN_PARKED = "span.parked"
@@ -101,6 +103,7 @@ class Kept:
     body: bytes = field(repr=False)
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A record before it has its place in a log.
@@ -130,6 +133,7 @@ class Draft:
     """What goes into the side table in the record's own transaction."""
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
     """A draft at its place in a log. ``prev`` is the hash of the record before, ``hash`` its own.

@@ -39,6 +39,7 @@ __all__ = [
     "Now",
     "Origin",
     "Ran",
+    "Prune",
     "Reach",
     "ReadLedger",
     "ReadRegister",
@@ -172,13 +173,28 @@ class Announce:
 class Change:
     """One transaction. All of it is durable when the commit returns, or none of it happened.
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prune:
+    """Take a log's records up to number ``upto`` out of the store, at most ``most`` of them, the first ones first.
+
+    It loses with RegisterMovedError where a tenant's register has not the length ``acts`` says: a legal hold may have come.
+    A log's newest record always stays.
+    """
+
+    log_id: str
+    upto: int
+    most: int = 2000
+    acts: Mapping[str, int] = field(default_factory=dict)
+
+
     ``create`` puts its reference into the ledger as ASKED (a reference that is already there loses) and
     makes an outbox row; it loses with LimitError where one of ``caps`` is reached. ``announce`` is the id of an
     approval whose state channels should show; ``notify`` says more than its state. A claim is made under the
     registers as far as ``heads``: where the store has more acts, it loses with RegisterMovedError. ``use`` counts one
     use, and loses where none is left. ``act`` is the next entry of its tenant's register. ``marks`` are what its records
     leave for later calls; it loses with HistoryLimitError where, with what it adds, one of ``limits`` is passed. ``shred``
-    are kept contents that its act, a redaction of exactly these, deletes.
+    are kept contents that its act, a redaction of exactly these, deletes. ``prune`` takes records out that stand in
+    segments; it is told of by a record of pruning, in this change or before it.
     """
 
     tenant: str
@@ -200,6 +216,7 @@ class Change:
 
 # --- steps --------------------------------------------------------------------------------------------
 
+    prune: Prune | None = None
 
 @dataclass(frozen=True, slots=True)
 class Now:

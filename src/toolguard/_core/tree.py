@@ -59,6 +59,20 @@ class Frontier:
             node = _node(peak, node)
         return node.hex()
 
+    @property
+    def peaks(self) -> tuple[str, ...]:
+        """The roots of its full subtrees, largest first."""
+        return tuple(peak.hex() for peak in self._peaks)
+
+    @classmethod
+    def of(cls, size: int, peaks: Iterable[str]) -> Frontier:
+        """The tree of ``size`` leaves with these `peaks`. Raises ValueError where there are not as many as it has."""
+        made = cls()
+        made.size, made._peaks = size, [bytes.fromhex(peak) for peak in peaks]
+        if size < 0 or len(made._peaks) != size.bit_count() or any(len(peak) != 32 for peak in made._peaks):
+            raise ValueError(f"these are not the peaks of a tree of {size} leaves")
+        return made
+
     def copy(self) -> Frontier:
         """The same tree, to grow apart."""
         other = Frontier()

@@ -125,6 +125,7 @@ class Known:
     _verdicts: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     _ledger: dict[tuple[str, str], Row] = field(default_factory=dict)
     _ends: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    _gone: set[str] = field(default_factory=set)
     _uses: dict[tuple[str, str], int] = field(default_factory=dict)
     _acts: dict[str, int] = field(default_factory=dict)
     _announced: set[tuple[str, str]] = field(default_factory=set)
@@ -175,10 +176,12 @@ class Known:
             kinds = [Kind.CALL_EXECUTING.value, Kind.APPROVAL_RESOLVED.value]
             for call, kind, body in await db.fetch(_pg_sql.ENDS, list(calls), kinds):
                 self._ends[call].append((kind, body))
+            self._gone = {row[0] for row in await db.fetch(_pg_sql.GONE, list(calls))}
 
     async def _read_register(self, db: asyncpg.Connection, changes: Sequence[Change]) -> None:
         tenants = {change.tenant for change in changes if change.claim is not None}
         tenants |= {change.act.tenant for change in changes if change.act is not None}
+        tenants |= {tenant for change in changes if change.prune is not None for tenant in change.prune.acts}
         if tenants:
             self._acts = dict(await db.fetch(_pg_sql.HEADS_OF_ACTS, [*tenants, ALL]))
         uses = [(change.tenant, change.use.act) for change in changes if change.use is not None]
@@ -229,6 +232,14 @@ class Known:
         """(kind, body) of records that say how the calls this change begins went before."""
         for call in executing(change):
             yield from self._ends[call]
+
+    def are_gone(self, change: Change) -> bool:
+        """Whether records of a call this change begins were taken out of the journal."""
+        return not executing(change).isdisjoint(self._gone)
+
+    def acts(self, tenant: str) -> int:
+        """How long a tenant's register is."""
+        return self._acts.get(tenant, 0)
 
     def heads(self, tenant: str) -> Heads:
         return Heads(tenant=self._acts.get(tenant, 0), all=self._acts.get(ALL, 0))

@@ -22,6 +22,8 @@ from toolguard.stores._rules import (
     check_heads,
     check_limit,
     check_not_ended,
+    check_not_pruned,
+    check_registers,
     check_settle,
     check_update,
     check_use,
@@ -47,6 +49,7 @@ IN_ORDER = (
     _pg_sql.KEEP,
     _pg_sql.SHRED,
     _pg_sql.MOVE_HEAD,
+    _pg_sql.PRUNE,
 )
 """Statements in the order they are carried out. Rows of one that others may insert too are sorted, against deadlocks."""
 
@@ -89,6 +92,10 @@ class Plan:
             self._announce(change.announce, Notice.STATE)
         if change.notify is not None:
             self._notify(change.notify)
+        if change.prune is not None:
+            prune = change.prune
+            check_registers({tenant: self._known.acts(tenant) for tenant in prune.acts}, prune)
+            self.writes[_pg_sql.PRUNE].append((prune.log_id, prune.upto, prune.most))
         return self._append(change.records) if change.records else ()
 
     # --- approvals
@@ -160,6 +167,7 @@ class Plan:
         if claim.asked:  # state rows can be set back by whoever writes to the database; the journal still tells
             for kind, body in self._known.ends(self._change):
                 check_not_ended(kind, body)
+            check_not_pruned(is_asked=not self._known.are_gone(self._change), is_pruned=True)
 
     def _settle(self, settle: Settle) -> None:
         row, asked = ledger_row(self._stands(settle.ref))

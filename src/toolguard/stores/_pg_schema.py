@@ -32,6 +32,7 @@ _FACTS = _NO_FACTS.replace(
     CASE WHEN pg_has_role(current_user, (SELECT nspowner FROM pg_namespace WHERE nspname = 'toolguard'), 'USAGE')
         THEN 'owner: it may do everything, so nothing holds it back; see toolguard store roles --print'
     WHEN has_column_privilege('toolguard.approvals', 'grant_payload', 'UPDATE') THEN 'service'
+    WHEN has_table_privilege('toolguard.records', 'DELETE') THEN 'keeper'
     WHEN has_table_privilege('toolguard.records', 'INSERT') THEN 'guard'
     WHEN has_table_privilege('toolguard.records', 'SELECT') THEN 'auditor' ELSE 'nothing' END AS may,
     array_to_string(toolguard.tenants(), ' ') AS tenants FROM pg_stat_ssl""",

@@ -72,6 +72,12 @@ ASKED_BY_RUN = _MINE + "a.run = cap.value) " + _WANTED
 ASKED_BY_PERSON = _MINE + "a.requester = cap.value) " + _WANTED
 ENDS = "SELECT call, kind, body FROM records WHERE call = ANY ($1::text[]) AND call <> '' AND kind = ANY ($2::text[])"
 
+GONE = (  # calls of which a journal that records were taken out of does not tell that they were asked
+    "SELECT c.call FROM unnest($1::text[]) AS c (call) "
+    "WHERE EXISTS (SELECT FROM records WHERE kind = 'audit.pruned' AND call = '') AND NOT EXISTS (SELECT FROM records r "
+    "WHERE r.call = c.call AND r.call <> '' AND r.kind = 'approval.requested')"
+)
+
 CREATE = _dollars(_sql.CREATE)
 UPDATE = (
     "UPDATE approvals SET state = $1, version = $2, deadline = $3, grant_expires = $4, lease_until = $5, outcome = $6, "
@@ -132,6 +138,11 @@ HASHES = _dollars(_sql.HASHES)
 OPERATIONS = _dollars(_sql.OPERATIONS)
 FIRST_LOG = _sql.FIRST_LOG
 NEXT_LOG = _dollars(_sql.NEXT_LOG)
+PRUNE = (  # the first ones first, and never the newest; the schema asks for the record of pruning
+    "DELETE FROM records WHERE log_id = $1 AND seq <= (SELECT max(seq) FROM (SELECT seq FROM records WHERE log_id = $1 "
+    "AND seq <= $2 AND seq < (SELECT seq FROM logs WHERE log_id = $1) ORDER BY seq LIMIT $3) gone)"
+)
+DELIVERED = "SELECT sink, log_id, seq FROM delivered()"
 CURSOR = "SELECT log_id, seq FROM cursors WHERE sink = $1 AND owner = session_user"
 ADVANCE = (
     "INSERT INTO cursors (sink, log_id, seq) VALUES ($1, $2, $3) "

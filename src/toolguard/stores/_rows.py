@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from toolguard._core.approval import Approval, Grant, Request, State, Verdict
@@ -19,6 +19,7 @@ __all__ = [
     "announcement_of",
     "approval_of",
     "blob",
+    "by_sink",
     "create_row",
     "kept_of",
     "kept_rows",
@@ -126,6 +127,14 @@ def announcement_of(row: Row) -> Announcement:
     except ValueError:
         raise StoreError("an announcement cannot be read: the store was edited; see the audit trail") from None
     return Announcement(row=row[0], tenant=row[1], approval=row[2], notice=notice, attempts=row[4])
+
+
+def by_sink(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
+    """Rows of sink, log and number: sink → log → how far it was delivered."""
+    found: dict[str, dict[str, int]] = {}
+    for sink, log_id, seq in rows:
+        found.setdefault(sink, {})[log_id] = seq
+    return found
 
 
 def blob(value: object) -> bytes:

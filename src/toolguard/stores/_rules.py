@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
 from toolguard._core.approval import TRANSITIONS, Approval, State, is_expired, is_granted
 from toolguard._core.audit import COMMITMENT, CONTENT_ID, Kind, Outcome
-from toolguard._core.history import Limit
 from toolguard._core.call import Json
 from toolguard._core.comments import COMMENTS, comments_of
+from toolguard._core.history import Limit
+from toolguard._core.pruning import begin_of
 from toolguard._core.register import ALL, Act, ActKind, Heads
-from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Settle, Standing, Update, Use
+from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Prune, Settle, Standing, Update, Use
 from toolguard.errors import ConflictError, HistoryLimitError, LimitError, RegisterMovedError, StoreError
 
 __all__ = [
@@ -21,6 +23,9 @@ __all__ = [
     "check_heads",
     "check_limit",
     "check_not_ended",
+    "check_not_pruned",
+    "check_prune",
+    "check_registers",
     "check_settle",
     "check_shape",
     "check_update",
@@ -84,16 +89,16 @@ def check_contents(change: Change) -> None:
         raise StoreError("contents are deleted by a redaction of exactly these alone; nothing was written")
 
 
-def _starts(update: Update) -> bool:
-    return update.approval.state is State.EXECUTING and update.from_state is not State.EXECUTING
-
-
-def _same_call(update: Update, claim: Claim) -> bool:
 def _chain(act: Act, tenant: str) -> str:
     """Where an act belongs: comments stand apart from the register that guards claim under."""
     return comments_of(tenant) if act.kind is ActKind.COMMENT else tenant
 
 
+def _starts(update: Update) -> bool:
+    return update.approval.state is State.EXECUTING and update.from_state is not State.EXECUTING
+
+
+def _same_call(update: Update, claim: Claim) -> bool:
     request = update.approval.request
     return (request.ref, request.call_digest) == (claim.ref, claim.call_digest)
 
@@ -147,6 +152,38 @@ def check_not_ended(kind: str, body: str) -> None:
         outcome = None
     if kind != Kind.APPROVAL_RESOLVED or outcome not in (Outcome.APPROVED, Outcome.BREAK_GLASS):
         raise ConflictError("the journal says that this call ran already or was refused; it must not run")
+
+
+def check_not_pruned(is_asked: bool, is_pruned: bool) -> None:
+    """Raises ConflictError where records were taken out of this journal, and it does not tell that the call was asked.
+
+    What may still run is never taken out; so where a row says that a call whose records are gone may, it was set back.
+    """
+    if is_pruned and not is_asked:
+        raise ConflictError(
+            "the journal does not tell that this call was asked: its records are in segments; it must not run"
+        )
+
+
+def check_pruning(change: Change) -> None:
+    """Records are taken out by a change that does nothing else, and only such a change says that any were. Raises StoreError."""
+    told = [draft for draft in change.records if draft.kind is Kind.AUDIT_PRUNED]
+    others = any(getattr(change, name) for name in _STATE if name != "prune")
+    if (change.prune is not None and (others or change.tenant)) or (told and change.prune is None):
+        raise StoreError("records are taken out by a change of its own, which says so; nothing was written")
+
+
+def check_registers(stored: Mapping[str, int], prune: Prune) -> None:
+    """Raises RegisterMovedError if a register is not as long as it was when holds were looked for."""
+    if stored != prune.acts:
+        raise RegisterMovedError("a register of acts has moved on since holds were looked for; nothing was taken out")
+
+
+def check_prune(prune: Prune, bodies: Iterable[Mapping[str, Json]]) -> None:
+    """``bodies`` are of records of pruning. Raises StoreError unless one of them tells of what ``prune`` takes out."""
+    begins = (begin_of(body) for body in bodies)
+    if not any(b is not None and b.log_id == prune.log_id and b.last >= prune.upto for b in begins):
+        raise StoreError("no record of pruning tells of what is to be taken out; nothing was taken out")
 
 
 def check_settle(row: LedgerRow | None, settle: Settle) -> Standing:

@@ -226,6 +226,10 @@ ADD_VERDICT = "INSERT INTO verdicts (approval, n, tenant, answer, person, at, ve
 
 # the index leaves out what is of no call: a query has to say so, or every record is read
 ENDS = "SELECT kind, body FROM records WHERE call = ? AND call <> '' AND kind IN (?, ?)"
+GONE = (  # taken out of a journal, and of this call it is not told that it was asked
+    "SELECT EXISTS (SELECT 1 FROM records WHERE kind = 'audit.pruned' AND call = ''), "
+    "EXISTS (SELECT 1 FROM records WHERE call = ? AND call <> '' AND kind = 'approval.requested')"
+)
 LEDGER = "SELECT call_digest, standing, result, asked FROM ledger WHERE tenant = ? AND ref = ?"
 SET_LEDGER = (
     "INSERT INTO ledger (tenant, ref, call_digest, standing, asked, changed) VALUES (?, ?, ?, ?, ?, ?) "
@@ -288,6 +292,11 @@ HASHES = "SELECT seq, hash FROM records WHERE log_id = ? AND seq > ? ORDER BY se
 OPERATIONS = (
     _RECORD + "WHERE call = '' AND kind = ? AND (log_id, seq) > (?, ?) AND seq > 0 ORDER BY log_id, seq LIMIT ?"
 )  # no reader goes below the first number: nothing that verify does not go through is ever shown
+PRUNED = "SELECT body FROM records WHERE call = '' AND kind = 'audit.pruned'"
+PRUNE = (  # the first ones first, and never the newest
+    "DELETE FROM records WHERE log_id = ?1 AND seq <= (SELECT max(seq) FROM (SELECT seq FROM records WHERE log_id = ?1 "
+    "AND seq <= ?2 AND seq < (SELECT seq FROM logs WHERE log_id = ?1) ORDER BY seq LIMIT ?3))"
+)
 FIRST_LOG = "SELECT min(log_id) FROM records"
 NEXT_LOG = "SELECT min(log_id) FROM records WHERE log_id > ?"
 KEEP = "INSERT INTO contents (tenant, id, key, body) VALUES (?, ?, ?, ?)"
@@ -295,6 +304,10 @@ CONTENTS = "SELECT id, key, body FROM contents WHERE tenant = ? AND id IN (SELEC
 CONTENT_IDS = "SELECT id FROM contents WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?"
 SHRED = "DELETE FROM contents WHERE tenant = ? AND id = ?"
 CURSOR = "SELECT log_id, seq FROM cursors WHERE sink = ?"
+DELIVERED = (
+    "SELECT s.sink, l.log_id, coalesce(c.seq, 0) FROM (SELECT DISTINCT sink FROM cursors) s JOIN logs l "
+    "LEFT JOIN cursors c ON c.sink = s.sink AND c.log_id = l.log_id"
+)
 ADVANCE = (
     "INSERT INTO cursors (sink, log_id, seq) VALUES (?, ?, ?) "
     "ON CONFLICT (sink, log_id) DO UPDATE SET seq = max(seq, excluded.seq)"

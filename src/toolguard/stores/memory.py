@@ -16,7 +16,7 @@ from toolguard._core.audit import GENESIS, AuditRecord, Kept, Kind, seal
 from toolguard._core.call import CallRef
 from toolguard._core.history import Ask, Mark
 from toolguard._core.register import ALL, Heads
-from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Notice, Standing
+from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Notice, Prune, Standing
 from toolguard._core.stored import Stored
 from toolguard._core.vault import Namespace, Need, Token, canonical_form
 from toolguard.errors import ConflictError, NotFoundError, StoreError
@@ -29,6 +29,8 @@ from toolguard.stores._rules import (
     check_claim,
     check_heads,
     check_limit,
+    check_prune,
+    check_registers,
     check_settle,
     check_shape,
     check_update,
@@ -74,6 +76,9 @@ class MemoryStore:
         self._epoch = _log.new_id()
         self._log_id = _log.new_id()
         self._records: list[AuditRecord] = []
+        self._opening: AuditRecord | None = None
+        self._taken = 0
+        """How many of the first records were taken out."""
         self._contents: dict[tuple[str, str], Kept] = {}
         self._approvals: dict[str, Approval] = {}
         self._by_ref: dict[tuple[str, CallRef], str] = {}
@@ -155,6 +160,10 @@ class MemoryStore:
             fresh = [draft.kept for draft in change.records if draft.kept is not None]
             if any((kept.tenant, kept.id) in self._contents for kept in fresh):
                 raise ConflictError("this content is kept already; nothing was written")
+            if change.prune is not None:
+                prune = change.prune
+                check_registers({tenant: len(self._acts.get(tenant, ())) for tenant in prune.acts}, prune)
+                check_prune(prune, (d.body for d in (*change.records, *(r.draft for r in self._records))))
             records = self._seal(change, now)
 
             if update is not None:
@@ -186,8 +195,17 @@ class MemoryStore:
             self._contents.update({(kept.tenant, kept.id): kept for kept in fresh})
             for content in change.shred:
                 self._contents.pop((change.tenant, content), None)
+            self._opening = self._opening or next(iter(records), None)
             self._records += records
+            if change.prune is not None:
+                self._prune(change.prune)
             return records[len(records) - len(change.records) :]
+
+    def _prune(self, prune: Prune) -> None:
+        if prune.log_id == self._log_id:
+            count = max(0, min(prune.upto - self._taken, prune.most, len(self._records) - 1))
+            self._records = self._records[count:]
+            self._taken += count
 
     def _settling(self, tenant: str, ref: CallRef, claim: Claim | None) -> LedgerRow | None:
         if claim is not None and claim.ref == ref:
@@ -383,7 +401,7 @@ class MemoryStore:
         if log_id is not None and log_id != self._log_id:
             return iter(())
         with self._lock:
-            found = self._records[max(0, after) :]
+            found = self._records[max(0, after - self._taken) :]
         if call is not None:
             found = [r for r in found if r.draft.call == call]
         return iter(found if limit is None else found[:limit])
@@ -411,7 +429,7 @@ class MemoryStore:
         with self._lock:
             if not self._records:
                 return ()
-            first, last = self._records[0], self._records[-1]
+            first, last = self._opening or self._records[0], self._records[-1]
             opened = first.draft.at
             place = LogHead(
                 log_id=self._log_id, opened=opened, first=first.hash, seq=last.seq, hash=last.hash, number=1
@@ -422,6 +440,11 @@ class MemoryStore:
         self._check_process()
         with self._lock:
             return dict(self._cursors.get(sink, {}))
+
+    def delivered(self) -> Mapping[str, Mapping[str, int]]:
+        self._check_process()
+        with self._lock:
+            return {sink: {log: seen.get(log, 0) for log in self.logs()} for sink, seen in self._cursors.items()}
 
     def advance(self, sink: str, log_id: str, seq: int) -> None:
         self._check_process()

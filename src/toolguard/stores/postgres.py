@@ -30,7 +30,7 @@ from toolguard.stores._pg_listen import Listener
 from toolguard.stores._pg_pool import Pool
 from toolguard.stores._pg_time import DatabaseTime
 from toolguard.stores._pg_url import parse
-from toolguard.stores._rows import announcement_of, approval_of, kept_of, ledger_row, record_of
+from toolguard.stores._rows import announcement_of, approval_of, by_sink, kept_of, ledger_row, record_of
 from toolguard.stores._rules import check_shape
 from toolguard.stores._schema import Schema
 
@@ -394,6 +394,9 @@ class PostgresStore:
 
     def cursor(self, sink: str) -> Mapping[str, int]:
         return dict(self._read(lambda db: db.fetch(_pg_sql.CURSOR, sink)))
+
+    def delivered(self) -> Mapping[str, Mapping[str, int]]:
+        return by_sink(self._read(lambda db: db.fetch(_pg_sql.DELIVERED)))
 
     def advance(self, sink: str, log_id: str, seq: int) -> None:
         self._alone(lambda db: db.execute(_pg_sql.ADVANCE, sink, log_id, seq))

@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from toolguard._core.approval import Approval, Grant, State
-from toolguard._core.audit import AuditRecord, Kept, Kind
+from toolguard._core.audit import AuditRecord, Draft, Kept, Kind
 from toolguard._core.call import CallRef
 from toolguard._core.history import Ask, Limit, Mark
 from toolguard._core.register import ALL, Act, Heads
-from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Notice, Settle, Standing, Update, Use
+from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Notice, Prune, Settle, Standing, Update, Use
 from toolguard._core.stored import Stored
 from toolguard._core.vault import Need, Token
 from toolguard.errors import ConflictError, NotFoundError, StoreError
@@ -29,6 +29,7 @@ from toolguard.stores._rows import (
     announcement_of,
     approval_of,
     blob,
+    by_sink,
     create_row,
     kept_of,
     ledger_row,
@@ -42,6 +43,9 @@ from toolguard.stores._rules import (
     check_heads,
     check_limit,
     check_not_ended,
+    check_not_pruned,
+    check_prune,
+    check_registers,
     check_settle,
     check_shape,
     check_update,
@@ -230,6 +234,8 @@ class SqliteStore:
             if key and db.execute(_sql.ANNOUNCE_ONCE, (tenant, key)).rowcount != 1:
                 raise ConflictError("this was announced already; nothing was written")
             self._announce(db, tenant, change.notify.approval, change.notify.notice)
+        if change.prune is not None:
+            self._prune(db, change.prune, change.records)
         return journal.add(change.records) if change.records else ()
 
     def _update(self, db: sqlite3.Connection, now: float, tenant: str, update: Update) -> None:
@@ -283,6 +289,13 @@ class SqliteStore:
             kinds = (Kind.CALL_EXECUTING.value, Kind.APPROVAL_RESOLVED.value)
             for kind, body in db.execute(_sql.ENDS, (call, *kinds)):
                 check_not_ended(kind, body)
+            is_pruned, is_asked = db.execute(_sql.GONE, (call,)).fetchone()
+            check_not_pruned(bool(is_asked), bool(is_pruned))
+
+    def _prune(self, db: sqlite3.Connection, prune: Prune, drafts: Sequence[Draft]) -> None:
+        check_registers({tenant: self._head(db, tenant) for tenant in prune.acts}, prune)
+        check_prune(prune, (*(d.body for d in drafts), *(json.loads(body) for (body,) in db.execute(_sql.PRUNED))))
+        db.execute(_sql.PRUNE, (prune.log_id, prune.upto, prune.most))
 
     def _stand(
         self, db: sqlite3.Connection, now: float, tenant: str, ref: CallRef, digest: str, to: Standing, *, asked: bool
@@ -495,6 +508,10 @@ class SqliteStore:
     def cursor(self, sink: str) -> Mapping[str, int]:
         with self._reading() as db:
             return dict(db.execute(_sql.CURSOR, (sink,)).fetchall())
+
+    def delivered(self) -> Mapping[str, Mapping[str, int]]:
+        with self._reading() as db:
+            return by_sink(db.execute(_sql.DELIVERED))
 
     def advance(self, sink: str, log_id: str, seq: int) -> None:
         self._commits.submit(lambda db, _: db.execute(_sql.ADVANCE, (sink, log_id, seq)).rowcount)

@@ -43,6 +43,7 @@ _NAMES: Mapping[Kind, str] = {
     Kind.AUDIT_CHECKPOINT: "toolguard.audit.checkpoint",
     Kind.AUDIT_REVIEW: "toolguard.audit.review",
     Kind.AUDIT_ARCHIVED: "toolguard.audit.archive",
+    Kind.AUDIT_PRUNED: "toolguard.audit.prune",
     Kind.CONTENT_OPENED: "toolguard.audit.open",
     Kind.CONTENT_REDACTED: "toolguard.audit.redact",
     Kind.SPAN_PARKED: "toolguard.span.parked",
