@@ -21,7 +21,8 @@ except ImportError as fault:
     ) from None
 
 from toolguard_langchain.middleware import GuardMiddleware
+from toolguard_langchain.models import guard_model
 from toolguard_langchain.place import GraphSuspended, Mode
 from toolguard_langchain.tools import guard_tools
 
-__all__ = ["GraphSuspended", "GuardMiddleware", "Mode", "guard_tools"]
+__all__ = ["GraphSuspended", "GuardMiddleware", "Mode", "guard_model", "guard_tools"]

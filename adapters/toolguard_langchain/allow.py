@@ -76,7 +76,7 @@ def part_word(kind: object) -> str | None:
 def refusal_of(kind: object, word: str | None) -> DeniedError:
     """Why a part of type ``kind`` stops the request."""
     named = kind if isinstance(kind, str) and _SAFE.fullmatch(kind) else "unknown"
-    mend = f"or allow it by name with GuardMiddleware(..., allow={{{word!r}}})" if word else "no name allows it"
+    mend = f"or allow it by name with allow={{{word!r}}}" if word else "no name allows it"
     return DeniedError(
         f"a message holds a part of type {named!r}, which nobody can look into for identifiers, so nothing was sent to "
         f"the model; remove the part, {mend}",

@@ -8,21 +8,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, TracePolicy, omit_payload
-from langchain_core.callbacks import FileCallbackHandler
 from langchain_core.messages import AnyMessage, BaseMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tools import BaseTool
-from langchain_core.tracers import ConsoleCallbackHandler, LangChainTracer
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 
-from toolguard import BoundTool, CallRef, DeniedError, Guard, Origin, Session, Tool
+from toolguard import BoundTool, CallRef, Guard, Origin, Session, Tool
 from toolguard.errors import ToolguardError, UnknownToolError
-from toolguard_langchain.allow import check_allow, tool_word
+from toolguard_langchain.allow import check_allow
 from toolguard_langchain.attempt import binding_of, refusal_message
 from toolguard_langchain.messages import Opened
 from toolguard_langchain.place import Mode, SessionSource, check_mode, pinned, place, session_for
+from toolguard_langchain.sending import check_sending
 from toolguard_langchain.tools import guard_tool
 
 __all__ = ["GuardMiddleware"]
@@ -31,10 +30,6 @@ _UNKNOWN = Tool.describe(
     "toolguard.unknown", source="toolguard", description="A tool nobody has; the model made it up."
 )
 ToolResult = ToolMessage | Command[Any]
-_TRACERS = (LangChainTracer, ConsoleCallbackHandler, FileCallbackHandler)
-_CORE_TRACERS = "langchain_core.tracers."
-_OWN_RUN = tuple(f"langchain_core.tracers.{name}" for name in ("event_stream", "log_stream", "root_listeners"))
-"""Handlers that give the application the events of its own run (``astream_events``); they write nothing anywhere."""
 
 
 class GuardMiddleware(AgentMiddleware):
@@ -110,22 +105,9 @@ class GuardMiddleware(AgentMiddleware):
 
     def _check(self, request: ModelRequest[Any], config: RunnableConfig | None) -> None:
         """Ways past the mask are closed unless they were allowed by name."""
-        if "history" not in self._allow and (
-            {"previous_response_id", "conversation"} & request.model_settings.keys()
-            or getattr(request.model, "use_previous_response_id", False)
-        ):
-            raise _closed("history kept at the provider bypasses masking", "history")
-        for tool in request.tools:
-            if isinstance(tool, dict):
-                kind = _kind_of(tool)
-                word = tool_word(kind)
-                if kind not in ("function", "custom") and word not in self._allow:
-                    raise _closed(f"a tool of type {kind!r} runs at the provider, where no guard stands", word)
-        if "tracers" not in self._allow:
-            handlers = getattr((config or {}).get("callbacks"), "handlers", None) or ()
-            for each in handlers:
-                if _is_tracer(each):
-                    raise _closed(f"the tracer {type(each).__name__!r} writes the graph's raw state down", "tracers")
+        check_sending(
+            request.model, request.model_settings, request.tools, config, self._allow, where="GuardMiddleware"
+        )
 
     # --- the tools -------------------------------------------------------------------------------------
 
@@ -194,29 +176,6 @@ class GuardMiddleware(AgentMiddleware):
 
     def _unknown(self, request: ToolCallRequest, fault: ToolguardError) -> ToolMessage:
         return refusal_message(fault, request.tool_call["id"], request.tool_call["name"])
-
-
-def _kind_of(tool: dict[str, Any]) -> str:
-    """The type of a tool given as a dict. Without one it is a function if it has a name, else what its one key says."""
-    if "type" in tool:
-        return str(tool["type"])
-    return "function" if "name" in tool else str(next(iter(tool), "unknown"))
-
-
-def _is_tracer(handler: object) -> bool:
-    """Whether a handler is known to write down what it hears, of which the graph's raw state is part."""
-    module = type(handler).__module__
-    if module.startswith(_OWN_RUN):
-        return False
-    return isinstance(handler, _TRACERS) or module.split(".")[0] == "langsmith" or module.startswith(_CORE_TRACERS)
-
-
-def _closed(what: str, name: str | None) -> DeniedError:
-    mend = f", or allow it by name with GuardMiddleware(..., allow={{{name!r}}})" if name else "; no name allows it"
-    return DeniedError(
-        f"{what}, so nothing was sent to the model; leave it out{mend}",
-        code="unmaskable",
-    )
 
 
 def _masked(request: ModelRequest[Any], opened: Opened) -> ModelRequest[Any]:

@@ -16,7 +16,7 @@ FACE = {
         Finding Guard IdentityError Origin Permit Person ResultShape Risk RiskClass RiskLevel Session Suspended Tool
         ToolIdentity ToolguardError acredential credential current_call current_session from_function
     """,
-    "toolguard_langchain": "GraphSuspended GuardMiddleware Mode guard_tools",
+    "toolguard_langchain": "GraphSuspended GuardMiddleware Mode guard_model guard_tools",
     "toolguard_openai": """
         CallReport CustomTool PendingCall RunResult SuspendedRun ToolBox areveal_stream guard_client reveal_stream
     """,

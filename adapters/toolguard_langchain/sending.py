@@ -1,0 +1,85 @@
+"""Ways past the mask, looked for before anything is sent to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from langchain_core.callbacks import FileCallbackHandler
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tracers import ConsoleCallbackHandler, LangChainTracer
+
+from toolguard import DeniedError
+from toolguard_langchain.allow import tool_word
+
+__all__ = ["check_sending"]
+
+_TRACERS = (LangChainTracer, ConsoleCallbackHandler, FileCallbackHandler)
+_CORE_TRACERS = "langchain_core.tracers."
+_OWN_RUN = tuple(f"langchain_core.tracers.{name}" for name in ("event_stream", "log_stream", "root_listeners"))
+"""Handlers that give the application the events of its own run (``astream_events``); they write nothing anywhere."""
+_DESCRIBED = frozenset({"function", "custom", "function_declarations", "toolSpec"})
+"""How providers' formats call a tool that the application runs."""
+_HISTORY = frozenset({"previous_response_id", "conversation"})
+_HOSTED_SETTINGS: Mapping[str, str] = {"mcp_servers": "mcp", "web_search_options": "web_search"}
+"""Settings that make something run at the provider, without a tool that says so."""
+
+
+def check_sending(
+    model: object,
+    settings: Mapping[str, Any],
+    tools: Iterable[object],
+    config: RunnableConfig | None,
+    allow: frozenset[str],
+    *,
+    where: str,
+) -> None:
+    """Raises DeniedError where history, tools or tracers would bypass masking and ``allow`` does not name them.
+
+    Args:
+        model: the model that is asked.
+        settings: what it is called with.
+        tools: the tools it is offered.
+        config: the run's config, whose callbacks are looked at.
+        allow: words of `toolguard_langchain.allow`.
+        where: where words are given, for the message.
+    """
+    own = getattr(model, "model_kwargs", None)
+    given = {*settings, *(own if isinstance(own, Mapping) else ())}
+    if "history" not in allow and (_HISTORY & given or getattr(model, "use_previous_response_id", False)):
+        raise _closed("history kept at the provider bypasses masking", "history", where)
+    for name, word in _HOSTED_SETTINGS.items():
+        if name in given and word not in allow:
+            raise _closed(f"the setting {name!r} makes tools run at the provider, where no guard stands", word, where)
+    for tool in tools:
+        for kind in _kinds_of(tool):
+            word_of = tool_word(kind)
+            if kind not in _DESCRIBED and word_of not in allow:
+                raise _closed(f"a tool of type {kind!r} runs at the provider, where no guard stands", word_of, where)
+    if "tracers" not in allow:
+        callbacks: Any = (config or {}).get("callbacks")
+        for each in getattr(callbacks, "handlers", callbacks) or ():
+            if _is_tracer(each):
+                raise _closed(f"the tracer {type(each).__name__!r} writes the graph's raw state down", "tracers", where)
+
+
+def _kinds_of(tool: object) -> tuple[str, ...]:
+    """The types of a tool given as a dict. Without one it is a function if it has a name, else what its keys say."""
+    if not isinstance(tool, dict):
+        return ()
+    if "type" in tool:
+        return (str(tool["type"]),)
+    return ("function",) if "name" in tool else tuple(map(str, tool)) or ("unknown",)
+
+
+def _is_tracer(handler: object) -> bool:
+    """Whether a handler is known to write down what it hears, of which the graph's raw state is part."""
+    module = type(handler).__module__
+    if module.startswith(_OWN_RUN):
+        return False
+    return isinstance(handler, _TRACERS) or module.split(".")[0] == "langsmith" or module.startswith(_CORE_TRACERS)
+
+
+def _closed(what: str, name: str | None, where: str) -> DeniedError:
+    mend = f", or allow it by name with {where}(..., allow={{{name!r}}})" if name else "; no name allows it"
+    return DeniedError(f"{what}, so nothing was sent to the model; leave it out{mend}", code="unmaskable")
