@@ -20,6 +20,7 @@ from toolguard._core.approval import Approval, State
 from toolguard._core.audit import AuditRecord
 from toolguard._core.call import Json
 from toolguard._core.flow import Flow
+from toolguard._core.frozen import made_fast
 from toolguard._core.mask import checked
 from toolguard.credentials import Keychain, scrub_error
 from toolguard.directory import closure
@@ -55,6 +56,7 @@ T = TypeVar("T")
 log = logging.getLogger("toolguard.drive")
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hands:
     """Everything one call's steps reach for.

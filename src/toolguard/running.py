@@ -9,12 +9,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from toolguard._core.frozen import made_fast
 from toolguard.credentials import Credential, Keychain
 from toolguard.errors import ContentError, CredentialError
 
 __all__ = ["CurrentCall", "acredential", "credential", "current", "current_call"]
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentCall:
     """What a running tool may know of its call. ``idempotency_key`` is the same however often it is tried."""

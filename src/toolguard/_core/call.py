@@ -18,8 +18,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum, StrEnum
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, TypeAlias
 
+from toolguard._core.frozen import made_fast
 from toolguard.errors import BadArgumentsError, IdentityError
 
 __all__ = [
@@ -188,6 +191,7 @@ class Tool:
         return cls(identity=identity, description=description, schema=schema, annotations=annotations)
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRef:
     """Which call this is: the run, the provider's call id and the position in the message."""
@@ -202,6 +206,7 @@ class CallRef:
         return f"{len(self.run)}:{self.run}/{len(self.call_id)}:{self.call_id}/{self.ordinal}"
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
     """Arguments frozen once. ``data`` is the JSON view that is judged, ``canonical`` the bytes that are bound."""
@@ -235,8 +240,36 @@ def canonical_text(value: dict[str, Json]) -> str:
 
 
 def flat_text(value: dict[str, Json]) -> str:
-    """`canonical_text` where the standard encoder writes it letter by letter the same; else ``""``."""
-    return _encode_flat(value) if _is_flat(value) else ""
+    """`canonical_text` where the standard encoder writes it letter by letter the same; else ``""``.
+
+    Of objects that have the same keys in the same order, as records do, the keys are sorted and written once.
+    """
+    layout = _layout(tuple(value))
+    if layout is None:
+        return ""
+    values, frame = layout
+    texts = [quoted(item) if type(item) is str else _plain_text(item) for item in values(value)]
+    return frame.format(*texts) if all(texts) else ""
+
+
+def _plain_text(item: Json) -> str:
+    """A value as the standard encoder and RFC 8785 alike write it; ``""`` where they may differ."""
+    kind = type(item)
+    if kind is list:
+        return f"[{','.join(map(quoted, item))}]" if set(map(type, item)) <= {str} else ""
+    if kind is int:
+        return repr(item) if -_BIG < item < _BIG else ""
+    return "null" if item is None else "true" if item is True else "false" if item is False else ""
+
+
+@lru_cache(maxsize=256)
+def _layout(keys: tuple[Any, ...]) -> tuple[Callable[[Any], tuple[Any, ...]], str] | None:
+    """What takes the values of an object with these keys in order, and the text around them; None if it is not flat."""
+    if not 1 < len(keys) < 100 or not all(type(key) is str and key.isascii() and key[:1] != "$" for key in keys):
+        return None
+    order = sorted(keys)
+    named = (quoted(key).replace("{", "{{").replace("}", "}}") for key in order)
+    return itemgetter(*order), "{{" + ",".join(f"{name}:{{}}" for name in named) + "}}"
 
 
 def _write(value: Any, depth: int, out: list[str]) -> Json:

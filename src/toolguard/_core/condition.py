@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from toolguard._core.call import Caller, Json, Tool
+from toolguard._core.frozen import made_fast
 from toolguard._core.history import UNREAD, History
 from toolguard._core.mask import Finding
 from toolguard._core.provenance import UNTRACED, Provenance
@@ -27,6 +28,7 @@ class ConditionError(Exception):
         self.code = code
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything a decision may depend on. All of it concerns the arguments the tool would really get.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from toolguard._core.call import Json
+from toolguard._core.frozen import made_fast
 from toolguard._core.vault import RESERVED
 from toolguard.errors import DetectionError
 
@@ -35,6 +36,7 @@ Path: TypeAlias = tuple[str | int, ...]
 """Keys and indices from the root to a leaf; ``()`` is the root itself."""
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One identifier, found in one leaf.
@@ -57,6 +59,7 @@ class Finding:
     key: bool = False
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
     """A scalar of a JSON value as text; ``kind`` is ``str``, ``number`` or ``key``."""

@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 from toolguard._core.approver import ApproverRule
 from toolguard._core.call import Tool
 from toolguard._core.condition import Condition, ConditionError, Facts
+from toolguard._core.frozen import made_fast
 from toolguard._core.history import NO_HISTORY, History, Near, Past, Patients, Watch
 from toolguard._core.masking import UNSAID, Masking
 from toolguard._core.risk import Risk, RiskLevel
@@ -214,6 +215,7 @@ class ToolPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@made_fast
 class Fired:
     """A rule that matched, with what it asked for. ``error`` is a code if it could not be evaluated."""
 
@@ -227,6 +229,7 @@ class Fired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@made_fast
 class Obligations:
     """What an allow requires."""
 
@@ -240,6 +243,7 @@ class Obligations:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@made_fast
 class Decision:
     """The machine's answer, with everything that led to it. Holds no argument value.
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from toolguard._core.frozen import made_fast
 from toolguard._core.mask import Path
 from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel
 
@@ -49,6 +50,7 @@ class Aim(StrEnum):
     """What it says: a title, a city; or an address that a longer text carries. It decides nothing by itself."""
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aimed:
     """A value of a call that is looked up. ``name``: its argument as the tool's schema spells it; empty if none names it.
@@ -62,6 +64,7 @@ class Aimed:
     carried: bool = False
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traced:
     """A value with where it came from.
@@ -92,6 +95,7 @@ class Traced:
         return self.came in (CameFrom.USER, CameFrom.SYSTEM, CameFrom.LINKED)
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
     """Where the deciding values of one call came from. Holds no value.

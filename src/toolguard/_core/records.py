@@ -15,6 +15,7 @@ from functools import lru_cache
 from toolguard._core.approval import Approval, Request
 from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Annotations, Caller, CallRef, Json, Tool, ToolIdentity, canonical, keyed_digest
+from toolguard._core.frozen import made_fast
 from toolguard._core.history import History
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Decision
@@ -130,6 +131,7 @@ def counts(types: Iterable[str]) -> list[str]:
     return [f"{name}:{n}" for name, n in sorted(Counter(types).items())]
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trail:
     """One call's records. ``span_id`` is its evaluate span; the others hang from it."""

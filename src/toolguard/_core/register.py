@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from toolguard._core.approval import Grant, StandingTerms, Vary
 from toolguard._core.call import Json, Person, canonical
+from toolguard._core.frozen import made_fast
 from toolguard._core.risk import RiskLevel
 from toolguard._core.spelling import plain
 from toolguard.errors import TamperedError
@@ -458,6 +459,7 @@ _FOLDS = {
 }
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heads:
     """How far the two registers that concern a call have been read."""

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from toolguard._core.frozen import made_fast
+from toolguard.shown import Shown
+
 __all__ = ["Evidence", "Risk", "RiskClass", "RiskLevel", "combine"]
 
 
@@ -41,6 +44,7 @@ class RiskLevel(IntEnum):
         return cls[label.upper()]
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """One observation that raises a call's risk.
@@ -59,6 +63,7 @@ class Evidence:
     text: str
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Risk:
     """The class and level of a call: the most severe evidence, all of it kept for the explanation."""

@@ -11,6 +11,7 @@ from toolguard._core.approval import Approval, Grant, Request, State
 from toolguard._core.approver import ApproverRule
 from toolguard._core.audit import Draft, Kind
 from toolguard._core.call import Caller, CallRef, Json
+from toolguard._core.frozen import made_fast
 from toolguard._core.history import Ask, Limit, Mark
 from toolguard._core.register import Act, Heads
 from toolguard._core.vault import Need, Token
@@ -78,6 +79,7 @@ class Origin(StrEnum):
 # --- one transaction ----------------------------------------------------------------------------------
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
     """A compare-and-set: written only over exactly this version and state.
@@ -114,6 +116,7 @@ class Claim:
     asked: bool
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settle:
     """The end of an execution; ``result`` is the sealed, masked result where it can be kept, else ``b""``."""
@@ -123,6 +126,7 @@ class Settle:
     result: bytes = b""
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
     """What the ledger says of one call reference."""
@@ -228,6 +232,7 @@ class NewId:
     """→ str, 32 hex digits."""
 
 
+@made_fast
 @dataclass(frozen=True, slots=True)
 class Inspect:
     """→ tuple[Finding, ...], not overlapping."""
@@ -237,6 +242,7 @@ class Inspect:
     schema: Mapping[str, Json] | None = None
 
 
+@made_fast
 @dataclass(frozen=True, slots=True)
 class Allocate:
     """→ Mapping[Need, Token]."""
@@ -244,6 +250,7 @@ class Allocate:
     needs: tuple[Need, ...]
 
 
+@made_fast
 @dataclass(frozen=True, slots=True)
 class Reveal:
     """→ Mapping[Token, str]; tokens this session never issued are left out."""
@@ -251,6 +258,7 @@ class Reveal:
     tokens: frozenset[Token]
 
 
+@made_fast
 @dataclass(frozen=True, slots=True)
 class Validate:
     """→ the objects the tool would get, after its own schema validated and coerced ``data``."""
@@ -258,6 +266,7 @@ class Validate:
     data: Json = field(repr=False)
 
 
+@made_fast
 @dataclass(frozen=True, slots=True)
 class Analyse:
     """→ tuple[Risk, tuple[Evidence, ...]]: the call's risk, and what the arguments alone contributed."""
@@ -332,6 +341,7 @@ class Recent:
     since: float
 
 
+@made_fast
 @dataclass(frozen=True, slots=True)
 class ReadRegister:
     """→ Registers, as last read; with ``fresh`` as the store has them now. Raises StoreError where they do not hold."""
@@ -381,6 +391,7 @@ class Await:
     approval_id: str
 
 
+@made_fast
 @dataclass(frozen=True, slots=True)
 class Commit:
     """→ tuple[AuditRecord, ...]; raises ConflictError (nothing written) or StoreError."""
@@ -422,6 +433,7 @@ class Reach:
     note: Callable[[Kind, str, str, str, float, str], Draft] = field(repr=False)
 
 
+@made_fast
 @dataclass(frozen=True, slots=True)
 class Ran:
     """What invoking the tool gave: a value, or the exception it raised.
@@ -434,6 +446,7 @@ class Ran:
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
 
+@made_fast
 @dataclass(frozen=True, slots=True)
 class Invoke:
     """→ Ran. Cancellation and interrupts are thrown into the flow instead."""

@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from toolguard._core import surrogate
 from toolguard._core.call import Json
+from toolguard._core.frozen import made_fast
 
 __all__ = [
     "LITERAL",
@@ -48,6 +49,7 @@ class Namespace(StrEnum):
     MODEL = "M"
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """One placeholder. ``variant`` 0 is the first spelling seen, 1 is ``b``, 2 is ``c``, …"""
@@ -76,6 +78,7 @@ def _variant(letters: str) -> int:
     return number
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
     """An identifier that needs a token: its type, exact text and namespace."""
@@ -85,6 +88,7 @@ class Need:
     namespace: Namespace = Namespace.PROTECTED
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSpan:
     """A token-shaped piece of text, half-open range."""

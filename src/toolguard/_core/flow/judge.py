@@ -15,6 +15,7 @@ from toolguard._core.flow.history import remember
 from toolguard._core.flow.masking import token_findings, tokenise
 from toolguard._core.flow.setting import Flow, Judged, Setting
 from toolguard._core.flow.typed import as_numbers, with_surrogates, with_tokens
+from toolguard._core.frozen import made_fast
 from toolguard._core.mask import Finding, Path, leaves, restore_numbers, subtract
 from toolguard._core.policy import Handling, ToolPlan, decide
 from toolguard._core.provenance import UNTRACED, Provenance, provenance_evidence
@@ -49,6 +50,7 @@ def judge(setting: Setting, raw: object) -> Flow[Judged]:
     )
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Taken:
     """The call as the model wrote it. ``seen``: every identifier found; ``masked``: how many became tokens.

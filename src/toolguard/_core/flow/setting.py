@@ -11,6 +11,7 @@ from toolguard._core.approval import Approval
 from toolguard._core.audit import Draft, Outcome
 from toolguard._core.call import Arguments, CallRef, Json, Tool
 from toolguard._core.condition import Facts
+from toolguard._core.frozen import made_fast
 from toolguard._core.history import Ask, Before, By
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Decision, Policy, ToolPlan
@@ -59,6 +60,7 @@ class ResultShape:
     schema: Mapping[str, Json] | None = None
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """Everything that is fixed for one call before it begins.
@@ -127,6 +129,7 @@ class Traces:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
+@made_fast
     """What the tool would get, and the machine's answer to exactly that."""
 
     decision: Decision
@@ -163,6 +166,7 @@ class Basis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
+@made_fast
     """A call that may run once: these arguments, now. ``pending`` are records that go down with the claim."""
 
     trail: Trail
@@ -184,6 +188,7 @@ class Permit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
+@made_fast
     """A finished call. ``value`` is masked; ``replayed`` says it came from the ledger and the tool did not run."""
 
     value: Any = field(repr=False)
