@@ -7,6 +7,8 @@ names that people configured (tools, rules, groups, files) are shown with ``!r``
 
 from __future__ import annotations
 
+from toolguard.shown import Shown
+
 __all__ = [
     "ApprovalError",
     "BadArgumentsError",
@@ -31,6 +33,7 @@ __all__ = [
     "RegisterMovedError",
     "ReplayError",
     "ResultWithheldError",
+    "ServiceError",
     "StoreError",
     "Suspended",
     "TamperedError",
@@ -63,7 +66,7 @@ class MissingExtraError(ConfigError, ImportError):
     code = "missing_extra"
 
 
-class PolicyError(ConfigError):
+class PolicyError(Shown, ConfigError):
     """A policy file cannot be loaded. ``problems`` holds one entry per fault, each with its position."""
 
     code = "policy"
@@ -139,6 +142,13 @@ class StoreError(ToolguardError):
     """The store cannot be read or written (locked, full, gone); nothing was decided."""
 
     code = "store"
+
+
+class ServiceError(StoreError):
+    """The approval service cannot be reached, or what answered is not it; nothing ran."""
+
+    code = "service"
+    model_text = "Approvals cannot be asked for right now, so this call did not run. Do not retry it; tell the user."
 
 
 class ConflictError(StoreError):
@@ -267,7 +277,7 @@ class ResultWithheldError(ToolguardError):
         self.call_id = call_id
 
 
-class Suspended(ToolguardError):  # noqa: N818 - a pause is not a failure, and the word is the product's
+class Suspended(Shown, ToolguardError):  # noqa: N818 - a pause is not a failure, and the word is the product's
     """The call waits for a person. Nothing ran; the same call may be made again once it is decided.
 
     Attributes:

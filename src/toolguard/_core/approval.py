@@ -13,6 +13,7 @@ from enum import IntEnum, StrEnum
 from toolguard._core.approver import ApproverRule
 from toolguard._core.call import Assurance, CallRef, Json, Person, canonical, keyed_digest
 from toolguard.errors import ConflictError
+from toolguard.shown import Shown
 
 __all__ = [
     "TRANSITIONS",
@@ -195,7 +196,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
+class Approval(Shown):
     """A request and where it stands. ``version`` counts changes; every change is a compare-and-set on it."""
 
     request: Request

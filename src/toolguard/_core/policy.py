@@ -26,6 +26,7 @@ from toolguard._core.toolrule import (
     untrusted,
 )
 from toolguard._core.window import Moment, TimeWindow, moment
+from toolguard.shown import Shown
 
 __all__ = [
     "ApproverRule",
@@ -214,8 +215,8 @@ class ToolPlan:
         return self.default
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 @made_fast
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fired:
     """A rule that matched, with what it asked for. ``error`` is a code if it could not be evaluated."""
 
@@ -228,8 +229,8 @@ class Fired:
     controls: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 @made_fast
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Obligations:
     """What an allow requires."""
 
@@ -242,9 +243,9 @@ class Obligations:
     """``full``: what led to the decision is recorded, too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 @made_fast
-class Decision:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision(Shown):
     """The machine's answer, with everything that led to it. Holds no argument value.
 
     Attributes:
@@ -296,7 +297,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(Shown):
     """A loaded policy. ``sha256`` is over the bytes it was loaded from."""
 
     id: str

@@ -65,7 +65,7 @@ class Evidence:
 
 @made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Risk:
+class Risk(Shown):
     """The class and level of a call: the most severe evidence, all of it kept for the explanation."""
 
     risk_class: RiskClass

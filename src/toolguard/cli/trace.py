@@ -21,7 +21,7 @@ from toolguard.population import LAST_MOMENT
 from toolguard.ports import Store
 from toolguard.stores import open_store
 
-__all__ = ["app", "clock_time", "inert", "outcome_text", "render_trace", "said"]
+__all__ = ["app", "clock_time", "inert", "line_of", "outcome_text", "render_trace", "said", "story_of"]
 
 _STYLES = {
     "allowed": "green",
@@ -55,7 +55,7 @@ def app(
     try:
         opened = open_store(store if store is not None else load_config(config).store_url, read_only=True)
         try:
-            records = _story(opened, call)
+            records = story_of(opened, call)
         finally:
             opened.close()
         if not records:
@@ -69,7 +69,7 @@ def app(
         Console(highlight=False, soft_wrap=True).print(render_trace(records))
 
 
-def _story(store: Store, named: str) -> list[AuditRecord]:
+def story_of(store: Store, named: str) -> list[AuditRecord]:
     """Everything about one call; or about every call of a run or a trace."""
     if found := list(store.records(call=named)):
         return in_time(found)
@@ -131,12 +131,13 @@ def _add_call(tree: Tree, call: str, story: list[AuditRecord], *, dated: bool) -
         Text.assemble((tool or "call", "bold cyan"), "  ", outcome_text(last), "  ", (inert(call[:12]), "dim"))
     )
     for record in story:
-        line = _line(record)
+        line = line_of(record)
         if line is not None:
             node.add(Text.assemble((clock_time(record.draft.at, date=dated), "dim"), "  ", line))
 
 
-def _line(record: AuditRecord) -> Text | None:
+def line_of(record: AuditRecord) -> Text | None:
+    """What one record says, in one line; None for those that another one tells."""
     draft = record.draft
     match draft.kind:
         case Kind.CALL_EXECUTING:

@@ -7,20 +7,21 @@ import os
 import threading
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 from toolguard._core.call import Assurance, Caller, Person, Tool
 from toolguard._core.policy import Policy
 from toolguard._core.steps import Change
 from toolguard.bound import BoundTool, from_function
-from toolguard.config import PART_NAMES, Parts, assemble, load_parts
+from toolguard.config import PART_NAMES, Parts, Sinks, assemble, load_parts
 from toolguard.config.policies import Loaded, loaded_marks, loaded_record, refused_record
 from toolguard.errors import ConfigError, IdentityError, UnknownToolError
 from toolguard.guard.known import Force, Known
 from toolguard.guard.session import Session, entered_session
 from toolguard.guard.watch import PolicyWatch
 from toolguard.policyfile import check_against
-from toolguard.ports import SessionKey
+from toolguard.ports import SessionKey, Sink
 from toolguard.register import RegisterReader
 from toolguard.said import Said
 
@@ -218,6 +219,12 @@ class Guard:
         return Caller(
             person=person, agent=agent, tenant=person.tenant, roles=frozenset(roles), assurance=Assurance.VERIFIED
         )
+
+    def add_sink(self, sink: Sink) -> None:
+        """Tell ``sink``, too, of what is recorded from now on."""
+        with self._reloading:
+            before = self.parts.sink
+            self.parts = replace(self.parts, sink=sink if before is None else Sinks((before, sink)))
 
     def close(self) -> None:
         """Flush and release everything. Safe to call twice."""

@@ -23,6 +23,7 @@ from toolguard._core.flow import mask_value as mask_flow
 from toolguard._core.flow import reveal_text as reveal_flow
 from toolguard._core.flow.forget import OPEN_STATES
 from toolguard._core.flow.forget import invalidate_open as forget_flow
+from toolguard._core.flow.marked import MarkedText, mask_marked
 from toolguard._core.flow.masking import Meanings
 from toolguard._core.flow.reveal import disclose as disclose_flow
 from toolguard._core.flow.setting import DEFAULT_PAUSES
@@ -352,6 +353,14 @@ class Session:
         masked = drive.run(mask_flow(value, came, schema, self.guard.parts.policy.masking), hands)
         return self._told(masked, came)
 
+    def marked(self, text: str, *, origin: Origin | str = Origin.USER) -> MarkedText:
+        """``text`` masked as by `mask`, with every place where something was replaced: its kind, score and finder."""
+        hands = self._hands(_NOTHING, self.guard.know(_REVEAL))
+        came = _origin(origin)
+        marked = drive.run(mask_marked(text, came, self.guard.parts.policy.masking), hands)
+        self._told(marked.text, came)
+        return marked
+
     async def amask(
         self, value: Json, *, origin: Origin | str = Origin.USER, schema: Mapping[str, Json] | None = None
     ) -> Json:
@@ -484,6 +493,7 @@ class Session:
             utc_offset=parts.utc_offset(),
             agent_reason=reason,
             confirms=parts.confirm is not None or not parts.confirm_critical,
+            remote=parts.remote,
             session_facts={"id": self.id, "run": self.run, "calls": self._calls},
             lineage=self._lineage,
             replays=replays,

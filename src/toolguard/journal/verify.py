@@ -24,6 +24,7 @@ from toolguard.journal._parts import Workers, read_parts
 from toolguard.journal._states import ActFault, StateFault, act_faults, all_approvals, state_faults
 from toolguard.journal.anchors import AnchorCopy
 from toolguard.ports import CheckpointVerifier, GrantVerifier, LogHead, Store
+from toolguard.shown import Shown
 
 __all__ = ["ActFault", "AnchorReport", "ContentFault", "LogReport", "StateFault", "VerifyReport", "verify"]
 
@@ -51,7 +52,7 @@ class LogReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyReport:
+class VerifyReport(Shown):
     """What `verify` found. ``running`` counts executions without an end, by call id (see `recover`).
 
     Attributes:

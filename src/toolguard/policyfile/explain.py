@@ -14,8 +14,9 @@ from toolguard._core.call import Json
 from toolguard._core.policy import ApproverRule, Decision, Effect, Handling, Policy, Rule
 from toolguard.errors import DeniedError, Suspended
 from toolguard.policyfile.cel import CelCondition
+from toolguard.shown import Shown
 
-__all__ = ["Explanation", "RuleNote", "explain"]
+__all__ = ["Explanation", "RuleNote", "approver_text", "explain", "obligations_text"]
 
 _ERRORS = {
     "missing_argument": "an argument it reads is missing",
@@ -61,7 +62,7 @@ class RuleNote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Shown):
     """A decision in words.
 
     Attributes:
@@ -135,7 +136,7 @@ def explain(decision: Decision, policy: Policy, *, masked: Json = None) -> Expla
     )
     values = dict(_values(notes, masked))
     evidence = tuple(dict.fromkeys(e.text for e in decision.risk.evidence))
-    approvers = tuple(_approver_text(rule) for rule in decision.approver_rules)
+    approvers = tuple(approver_text(rule) for rule in decision.approver_rules)
     return Explanation(
         effect=decision.effect.label,
         would=decision.would.label,
@@ -147,7 +148,7 @@ def explain(decision: Decision, policy: Policy, *, masked: Json = None) -> Expla
         rules=notes,
         evidence=evidence,
         approvers=approvers,
-        obligations=tuple(_obligations(decision)),
+        obligations=tuple(obligations_text(decision)),
         values=values,
         auditor="\n".join(_auditor(decision, notes, evidence, approvers, values)),
         approver="\n".join(_approver(decision, evidence)),
@@ -187,7 +188,7 @@ def _at(value: Json, steps: list[str]) -> Iterator[Json]:
         yield from _at(value[int(step)], rest)
 
 
-def _obligations(decision: Decision) -> Iterator[str]:
+def obligations_text(decision: Decision) -> Iterator[str]:
     """What a call that runs is bound to; nothing for one that is denied."""
     bound = decision.obligations
     if decision.effect is Effect.DENY:
@@ -204,7 +205,8 @@ def _obligations(decision: Decision) -> Iterator[str]:
         yield f"A result with more than {bound.max_results} items in a list is withheld."
 
 
-def _approver_text(rule: ApproverRule) -> str:
+def approver_text(rule: ApproverRule) -> str:
+    """Who must approve, how many of them and within what time."""
     stages = [(rule.approvers, rule.quorum), *((stage.approvers, stage.quorum) for stage in rule.then)]
     said = ", then ".join(f"{'one' if count == 1 else count} of {', '.join(who)}" for who, count in stages)
     return f"{rule.name}: {said} within {_time(rule.expires)}"
@@ -246,7 +248,7 @@ def _auditor(
         if note.reads:
             yield f"  It reads {', '.join(note.reads)}."
     yield from (f"Approval by {text}." for text in approvers)
-    yield from _obligations(decision)
+    yield from obligations_text(decision)
     yield from (f"Value of {path}, masked: {value!r}." for path, value in values.items())
 
 

@@ -24,6 +24,7 @@ from toolguard.policytools.lint_rules import matches_wherever
 from toolguard.policytools.matching import restricts, same_match
 from toolguard.policytools.recorded import Recorded, Unusable
 from toolguard.policytools.truth import relation
+from toolguard.shown import Shown
 
 __all__ = ["Replay", "Replayed", "Report", "replay_all"]
 
@@ -267,7 +268,7 @@ def _findings(types: Iterable[str]) -> tuple[Finding, ...]:
 
 
 @dataclass(slots=True, kw_only=True)
-class Report:
+class Report(Shown):
     """What a replay came to. ``changes`` counts calls by (recorded effect, effect now)."""
 
     same: int = 0

@@ -21,6 +21,7 @@ from toolguard.errors import DetectionError
 
 __all__ = [
     "Meanings",
+    "apart",
     "mask",
     "mask_scalar",
     "mask_value",
@@ -54,7 +55,7 @@ def mask(
     What a detector takes for an identifier is one, also where it is shaped like a token. ``own`` is for `tokenise`.
     """
     findings = cast("tuple[Finding, ...]", (yield Inspect(value, origin, schema)))
-    findings, put = yield from _apart(value, origin, findings, keep_tokens)
+    findings, put = yield from apart(value, origin, findings, keep_tokens)
     namespace = Namespace.MODEL if origin is Origin.MODEL else Namespace.PROTECTED
     masked = yield from tokenise(value, put, namespace, own, schema=schema, masking=masking)
     return masked, findings
@@ -64,7 +65,7 @@ def mask_window(machine: StreamMask, window: Window, origin: Origin, masking: Ma
     """What leaves a stream of text now, masked. What was given out before helps to find what comes, and stays."""
     text = window.text
     findings = cast("tuple[Finding, ...]", (yield Inspect(text, origin)))
-    _, put = yield from _apart(text, origin, findings, True)
+    _, put = yield from apart(text, origin, findings, True)
     fixed = [(f.start, f.end) for f in (*put, *(f for f, _ in token_findings(text)))]
     start, end = machine.give(window, fixed, final=final)
     mine = tuple(
@@ -87,7 +88,7 @@ def mask_scalar(scalar: Scalar, origin: Origin, masking: Masking) -> Flow[Json]:
     return next(iter(masked.values()))
 
 
-def _apart(
+def apart(
     value: Json, origin: Origin, findings: tuple[Finding, ...], keep_tokens: bool
 ) -> Flow[tuple[tuple[Finding, ...], tuple[Finding, ...]]]:
     """(identifiers, what to replace): tokens that are ours stay, token-shaped text that is not is replaced, too."""

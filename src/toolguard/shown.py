@@ -1,0 +1,24 @@
+"""Objects that notebooks show as a page, and IPython as a few lines. How, `toolguard.display` knows: above everything else."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__all__ = ["Shown"]
+
+
+class Shown:
+    """Asks `toolguard.display` once somebody looks, so that what is shown need not know how."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return str(_view(self).html)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(_view(self).text)
+
+
+def _view(shown: object) -> Any:
+    return importlib.import_module("toolguard.display").view(shown)
