@@ -39,8 +39,8 @@ __all__ = [
     "Notice",
     "Now",
     "Origin",
-    "Ran",
     "Prune",
+    "Ran",
     "Reach",
     "ReadLedger",
     "ReadRegister",
@@ -174,10 +174,6 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One transaction. All of it is durable when the commit returns, or none of it happened.
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Prune:
     """Take a log's records up to number ``upto`` out of the store, at most ``most`` of them, the first ones first.
 
@@ -190,6 +186,10 @@ class Prune:
     most: int = 2000
     acts: Mapping[str, int] = field(default_factory=dict)
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One transaction. All of it is durable when the commit returns, or none of it happened.
 
     ``create`` puts its reference into the ledger as ASKED (a reference that is already there loses) and
     makes an outbox row; it loses with LimitError where one of ``caps`` is reached. ``announce`` is the id of an
@@ -216,11 +216,11 @@ class Prune:
     marks: tuple[Mark, ...] = ()
     limits: tuple[Limit, ...] = ()
     shred: tuple[str, ...] = ()
+    prune: Prune | None = None
 
 
 # --- steps --------------------------------------------------------------------------------------------
 
-    prune: Prune | None = None
 
 @dataclass(frozen=True, slots=True)
 class Now:

@@ -84,6 +84,8 @@ class Setting:
     replays: bool = False
     confirms: bool = True
     """Whether the approval service can be asked about a critical call, or need not be."""
+    remote: bool = False
+    """Whether approvals stand at a service elsewhere: confirming one is then claiming it there, and no yes but its own counts."""
     pauses: tuple[type[BaseException], ...] = DEFAULT_PAUSES
     utc_offset: float = 0.0
     agent_reason: str = field(default="", repr=False)
@@ -127,9 +129,9 @@ class Traces:
     asks: tuple[tuple[object, tuple[Ask, ...]], ...] = ()
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-@made_fast
     """What the tool would get, and the machine's answer to exactly that."""
 
     decision: Decision
@@ -164,9 +166,9 @@ class Basis:
     reason_code: str
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
-@made_fast
     """A call that may run once: these arguments, now. ``pending`` are records that go down with the claim."""
 
     trail: Trail
@@ -186,9 +188,9 @@ class Permit:
         return self.judged.entered
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-@made_fast
     """A finished call. ``value`` is masked; ``replayed`` says it came from the ledger and the tool did not run."""
 
     value: Any = field(repr=False)
