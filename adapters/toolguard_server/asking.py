@@ -15,6 +15,7 @@ from toolguard.authority import (
     CallRef,
     Ended,
     Escalation,
+    Grant,
     Person,
     Request,
     Stage,
@@ -22,7 +23,17 @@ from toolguard.authority import (
 )
 from toolguard_server.shapes import ApprovalShape, utc
 
-__all__ = ["AskBody", "ClaimBody", "ClaimedShape", "HeldShape", "OutcomeBody", "claimed", "grant_of"]
+__all__ = [
+    "AskBody",
+    "ClaimBody",
+    "ClaimedShape",
+    "HeldShape",
+    "OutcomeBody",
+    "RegisterShape",
+    "claimed",
+    "grant_of",
+    "signed_shape",
+]
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Text = Annotated[str, Field(max_length=4096)]
@@ -220,10 +231,11 @@ class AskBody(_Body):
 
 
 class ClaimBody(_Body):
-    """What is about to run, and the seconds it may take."""
+    """What is about to run, and the seconds it may take. ``nonce`` (random) comes back in the signed receipt."""
 
     call_digest: Digest
     lease: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 300.0
+    nonce: Annotated[str, Field(pattern=r"^([0-9a-f]{32})?$")] = ""
 
 
 class OutcomeBody(_Body):
@@ -243,6 +255,16 @@ class GrantShape(BaseModel):
     key_id: str
 
 
+class RegisterShape(BaseModel):
+    """Acts of the tenant's register, and of that of all tenants, as the service signed them. ``receipt`` says, signed with
+    your nonce, where both end: ask again until you are there.
+    """
+
+    acts: list[GrantShape]
+    all_acts: list[GrantShape]
+    receipt: GrantShape
+
+
 class HeldShape(ApprovalShape):
     """An approval as its guard sees it: with what was signed, once something was."""
 
@@ -250,7 +272,9 @@ class HeldShape(ApprovalShape):
 
 
 class ClaimedShape(BaseModel):
-    """The one execution is the guard's, until ``lease_until``. ``grant`` is what it was approved by."""
+    """The one execution is the guard's, until ``lease_until``. ``grant`` is what it was approved by; ``receipt``, signed
+    with your nonce, that this was said now and to you.
+    """
 
     id: str
     version: int
@@ -258,12 +282,15 @@ class ClaimedShape(BaseModel):
     call_digest: str
     lease_until: str
     grant: GrantShape
+    receipt: GrantShape
 
 
 def grant_of(approval: Approval) -> GrantShape | None:
-    signed = approval.grant
-    if signed is None:
-        return None
+    return None if approval.grant is None else signed_shape(approval.grant)
+
+
+def signed_shape(signed: Grant) -> GrantShape:
+    """Signed bytes as the API gives them."""
     return GrantShape(
         payload=base64.b64encode(signed.payload).decode(),
         signature=base64.b64encode(signed.signature).decode(),
@@ -271,7 +298,7 @@ def grant_of(approval: Approval) -> GrantShape | None:
     )
 
 
-def claimed(approval: Approval) -> ClaimedShape:
+def claimed(approval: Approval, receipt: Grant) -> ClaimedShape:
     """A claim as its guard is told of it."""
     grant, until = grant_of(approval), approval.lease_until
     assert grant is not None  # noqa: S101 - narrows the type; what is not signed is not claimed
@@ -283,4 +310,5 @@ def claimed(approval: Approval) -> ClaimedShape:
         call_digest=approval.request.call_digest,
         lease_until=utc(until),
         grant=grant,
+        receipt=signed_shape(receipt),
     )

@@ -10,7 +10,17 @@ from fastapi.responses import JSONResponse
 
 from toolguard.authority import Approval, Authority, CallRef
 from toolguard.authority.confirm import Confirming
-from toolguard_server.asking import AskBody, ClaimBody, ClaimedShape, HeldShape, OutcomeBody, claimed, grant_of
+from toolguard_server.asking import (
+    AskBody,
+    ClaimBody,
+    ClaimedShape,
+    HeldShape,
+    OutcomeBody,
+    RegisterShape,
+    claimed,
+    grant_of,
+    signed_shape,
+)
 from toolguard_server.credentials import Credentials
 from toolguard_server.problems import Problem, more
 from toolguard_server.shapes import describe
@@ -19,6 +29,7 @@ __all__ = ["remote_routes"]
 
 Id = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="32 hex digits")]
 Name = Annotated[str, Query(min_length=1, max_length=256)]
+Place = Annotated[int, Query(ge=0, le=2**53, description="the number of the last act you have")]
 IfMatch = Annotated[str | None, Header(description="the ETag you checked", max_length=64)]
 
 
@@ -84,7 +95,8 @@ def remote_routes(
             confirm=None if confirming is None else lambda: confirming.confirm(actor, approval_id, body.call_digest),
         )
         return JSONResponse(
-            claimed(after).model_dump(), headers={"ETag": f'"{after.version}"', "Cache-Control": "no-store"}
+            claimed(after, authority.claim_receipt(after, body.nonce)).model_dump(),
+            headers={"ETag": f'"{after.version}"', "Cache-Control": "no-store"},
         )
 
     @api.post(
@@ -105,5 +117,25 @@ def remote_routes(
                 withheld=body.withheld,
             )
         )
+
+    @api.get(
+        "/register",
+        response_model=RegisterShape,
+        responses=more(s409="it does not hold together"),
+        summary="What was frozen, revoked and let stand since (a guard's service token only)",
+    )
+    def register(
+        request: Request,
+        nonce: Annotated[str, Query(pattern=r"^[0-9a-f]{32}$", description="random; it comes back signed")],
+        after: Place = 0,
+        all_after: Place = 0,
+    ) -> JSONResponse:
+        page = authority.register_page(credentials.actor(request), after=after, all_after=all_after, nonce=nonce)
+        shape = RegisterShape(
+            acts=[signed_shape(act) for act in page.acts],
+            all_acts=[signed_shape(act) for act in page.all_acts],
+            receipt=signed_shape(page.receipt),
+        )
+        return JSONResponse(shape.model_dump(), headers={"Cache-Control": "no-store"})
 
     return api

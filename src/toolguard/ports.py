@@ -33,6 +33,7 @@ __all__ = [
     "DetectorSession",
     "Directory",
     "DirectoryPerson",
+    "Distant",
     "GrantVerifier",
     "Ids",
     "Lease",
@@ -380,6 +381,15 @@ class Prunable(Protocol):
 
     def delivered(self) -> Mapping[str, Mapping[str, int]]:
         """Every sink that ever delivered something: sink → log id → number up to which it did (0: nothing yet)."""
+        ...
+
+
+@runtime_checkable
+class Distant(Protocol):
+    """A store whose register of acts is fetched from elsewhere."""
+
+    def check_current(self) -> None:
+        """Raises StoreError where what is known here of the register is older than it may be."""
         ...
 
 

@@ -6,7 +6,7 @@ import threading
 
 from toolguard._core.register import ALL, Act, Register, Registers, act_of
 from toolguard.errors import InvalidatedError, TamperedError
-from toolguard.ports import GrantVerifier, Store
+from toolguard.ports import Distant, GrantVerifier, Store
 
 __all__ = ["ALL", "RegisterReader"]
 
@@ -22,6 +22,7 @@ class RegisterReader:
     def __init__(self, store: Store, verifier: GrantVerifier, tenant: str) -> None:
         self._store = store
         self._verifier = verifier
+        self._distant = store if isinstance(store, Distant) else None
         self._lock = threading.Lock()
         self._known = Registers.empty(tenant)
         self._read = False
@@ -31,7 +32,10 @@ class RegisterReader:
 
         Raises:
             TamperedError: an entry is not signed by a pinned key, does not follow the one before, or was taken away.
+            StoreError: the register is kept elsewhere, and what is known of it is too old.
         """
+        if self._distant is not None:
+            self._distant.check_current()
         if self._read and not fresh:
             return self._known
         with self._lock:

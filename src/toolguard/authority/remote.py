@@ -6,13 +6,17 @@ runs out and whether a yes still holds is worked out here, by the store's time a
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 
-from toolguard._core.approval import Approval, Request, State, is_expired, is_granted, move
+from toolguard._core.approval import Approval, Grant, Request, State, is_expired, is_granted, move
 from toolguard._core.audit import AuditRecord, Kind, Outcome
 from toolguard._core.call import CallRef
+from toolguard._core.receipt import ClaimReceipt, RegisterReceipt, receipt_payload
+from toolguard._core.register import ALL
 from toolguard._core.risk import RiskLevel
 from toolguard._core.steps import Cap, Change, Claim, Settle, Update
 from toolguard._core.verdicts import tally
@@ -22,7 +26,10 @@ from toolguard.authority.base import ATTEMPTS, contended
 from toolguard.authority.ending import Ending
 from toolguard.errors import ApprovalError, ConflictError, LimitError, NotFoundError, RegisterMovedError
 
-__all__ = ["CLOCK_S", "LEASE_S", "LONGEST_S", "Ended", "Remote"]
+__all__ = ["ACTS", "CLOCK_S", "LEASE_S", "LONGEST_S", "Ended", "RegisterPage", "Remote"]
+
+ACTS = 200
+"""Acts of a register that are given out at once, at most."""
 
 CLOCK_S = 30.0
 """Seconds a remote guard's clock may be off; one that is off by more is refused, as its expiries would mislead."""
@@ -49,6 +56,15 @@ _KINDS = {
     Ended.FAILED: (Kind.CALL_FAILED, Outcome.FAILED, "error"),
     Ended.INDETERMINATE: (Kind.CALL_INDETERMINATE, Outcome.INDETERMINATE, "ok"),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterPage:
+    """Acts a guard has not seen yet, of its tenant and of all tenants, oldest first, and where both registers end (signed)."""
+
+    acts: tuple[Grant, ...]
+    all_acts: tuple[Grant, ...]
+    receipt: Grant
 
 
 class Remote(Ending):
@@ -201,6 +217,51 @@ class Remote(Ending):
                 raise ApprovalError("the journal says that this call ran or may not run", code="tampered") from None
             return running
         raise contended()
+
+    def claim_receipt(self, approval: Approval, nonce: str) -> Grant:
+        """Signed: this very claim was given out. ``approval`` as `claim` gave it; ``nonce`` is the guard's own."""
+        request, grant, until = approval.request, approval.grant, approval.lease_until
+        assert grant is not None  # noqa: S101 - narrows the type; what is not signed is not claimed
+        assert until is not None  # noqa: S101 - as above
+        return self._signer.sign(
+            receipt_payload(
+                ClaimReceipt(
+                    nonce=nonce,
+                    tenant=request.tenant,
+                    request=request.id,
+                    call_digest=request.call_digest,
+                    grant=hashlib.sha256(grant.payload).hexdigest(),
+                    at=approval.changed,
+                    lease_until=until,
+                )
+            )
+        )
+
+    def register_page(self, actor: Actor, *, after: int, all_after: int, nonce: str) -> RegisterPage:
+        """What was added to the registers that concern a guard since the acts it has, and where they end now.
+
+        Raises:
+            ApprovalError: ``not_a_service``, or ``tampered``.
+        """
+        service = _service(actor)
+        registers = self._registers(service.tenant)
+        receipt = RegisterReceipt(
+            nonce=nonce,
+            tenant=service.tenant,
+            n=registers.tenant.n,
+            last=registers.tenant.last,
+            all_n=registers.all.n,
+            all_last=registers.all.last,
+            at=self._store.now(),
+        )
+        return RegisterPage(
+            acts=self._acts_up_to(service.tenant, after, registers.tenant.n),
+            all_acts=self._acts_up_to(ALL, all_after, registers.all.n),
+            receipt=self._signer.sign(receipt_payload(receipt)),
+        )
+
+    def _acts_up_to(self, tenant: str, after: int, end: int) -> tuple[Grant, ...]:
+        return tuple(self._store.acts(tenant, after, min(ACTS, end - after))) if after < end else ()
 
     def _holds(self, approval: Approval) -> bool:
         """Whether the service signed what stands in the row, and the journal knows of nothing else."""

@@ -90,6 +90,10 @@ class ServiceSection(_Section):
 
     ``witness`` and ``reveal_key`` are the service's own as well. With ``token`` (``env:NAME`` or a file) a guard asks the
     service before it claims a critical call; ``confirm = "never"`` accepts critical calls without asking.
+
+    With ``remote`` the guard has no access to the service's store: it asks, claims and reports over HTTPS (``ca``: a PEM file
+    of the authorities that count), and its own store holds the rest. What the service freezes holds here ``freeze_within``
+    seconds later at most; a service that is not heard of for that long stops every call.
     """
 
     url: str = "http://127.0.0.1:8790"
@@ -98,6 +102,9 @@ class ServiceSection(_Section):
     reveal_key: str | None = None
     token: str | None = None
     confirm: Literal["critical", "never"] = "critical"
+    remote: bool = False
+    ca: str | None = None
+    freeze_within: Annotated[float, Field(ge=1, le=3600)] = 5.0
 
 
 class TelemetrySection(_Section):

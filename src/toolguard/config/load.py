@@ -12,6 +12,7 @@ from toolguard.config.audit import keeper_of
 from toolguard.config.file import Config, load_config
 from toolguard.config.parts import PART_NAMES, Parts, assemble
 from toolguard.config.policies import DEVELOPMENT
+from toolguard.config.service import remote_store, service_token
 from toolguard.config.spans import shown
 from toolguard.confirm import ServiceConfirmer
 from toolguard.credentials import open_providers
@@ -35,13 +36,19 @@ def load_parts(path: str | os.PathLike[str], **given: Any) -> Parts:
     config = load_config(path)
     clock = given.pop("clock", None) or SystemClock()
     store = given.pop("store", None)
-    if store is not None:
-        return _described(config, store, clock, given)
-    opened = open_store(config.store_url, clock=clock)
+    opened = store is None
+    if store is None:
+        store = open_store(config.store_url, clock=clock)
     try:
-        return _described(config, opened, clock, given)
+        if not config.service.remote:
+            return _described(config, store, clock, given)
+        store = served = remote_store(config, store, clock)
+        parts = _described(config, served, clock, {**given, "remote": True, "confirm": served.claim})
+        served.begin()
+        return parts
     except BaseException:
-        opened.close()
+        if opened:
+            store.close()
         raise
 
 
@@ -97,21 +104,8 @@ def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]
 
 
 def _confirmer(config: Config) -> Callable[[Approval], None] | None:
-    wanted = config.service.token
-    if wanted is None:
-        return None
-    if wanted.startswith("env:"):
-        token = os.environ.get(wanted[4:], "")
-    else:
-        try:
-            token = config.at(wanted.removeprefix("file:")).read_text("utf-8")
-        except OSError as fault:
-            raise ConfigError(
-                f"the service token {wanted!r} cannot be read ({fault.strerror}); see [service]"
-            ) from None
-    if not token.strip():
-        raise ConfigError(f"the service token {wanted!r} is empty; 'toolguard people token' makes one for a service")
-    return ServiceConfirmer(config.service.url, token.strip())
+    token = service_token(config)
+    return None if token is None else ServiceConfirmer(config.service.url, token)
 
 
 def revealer_of(config: Config) -> Callable[[str], Sealer] | None:

@@ -82,6 +82,8 @@ class Parts:
     """Asks the approval service before a critical call is claimed."""
     confirm_critical: bool = True
     """Whether critical calls need that; False accepts them without."""
+    remote: bool = False
+    """Whether approvals stand at a service elsewhere (``store`` knows it), and ``confirm`` claims them there."""
     revealer: Callable[[str], Sealer] | None = None
     retention: Retention | None = None
     content: bool = False
@@ -141,6 +143,7 @@ def assemble(
     references: Mapping[str, str | ReferenceReader] | Contents | None = None,
     confirm: Callable[[Approval], None] | None = None,
     confirm_critical: bool = True,
+    remote: bool = False,
     revealer: Callable[[str], Sealer] | None = None,
     keep_tokens: float | None = None,
     signers: PolicyVerifier | Mapping[str, str | Sequence[str]] | None = None,
@@ -211,6 +214,7 @@ def assemble(
         verify_token=_no_tokens if tokens is None else _verifier(tokens),
         confirm=confirm,
         confirm_critical=confirm_critical,
+        remote=remote,
         revealer=revealer,
         retention=None if keep_tokens is None else Retention(opened, keys.sealer, clock, keep_tokens),
         content=content,

@@ -62,7 +62,12 @@ def may_break(risk: Risk) -> bool:
 
 
 def basis(setting: Setting, judged: Judged) -> Flow[Basis | None]:
-    """What already lets this call run, if anything does. The claim looks again."""
+    """What already lets this call run, if anything does. The claim looks again.
+
+    Nothing does for a remote guard: uses are counted where the approvals are.
+    """
+    if setting.remote:
+        return None
     registers: Registers = yield ReadRegister(fresh=True)
     if not registers.tenant.standing and not registers.tenant.glass:
         return None
