@@ -12,7 +12,9 @@ ROOT = Path(__file__).parent
 SLOW = (
     "adapters/langchain/test_tool_kinds.py",  # every kind of tool by every way in
     "adapters/openai/test_approvals.py",  # processes, and every way to wait
-    "adapters/openai/test_clients.py",  # every endpoint of the client
+    "adapters/openai/test_azure.py",  # clients of another kind
+    "adapters/openai/test_clients.py",  # every way of the client to send
+    "adapters/openai/test_endpoints.py",  # every endpoint of the client
     "adapters/openai/test_runs.py",  # whole runs, by every way
     "analysis/test_adversarial.py",  # hundreds of hostile texts
     "attacks/test_arguments.py",  # megabytes of hostile input

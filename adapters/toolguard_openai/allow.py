@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from toolguard.errors import ConfigError, DeniedError
 
-__all__ = ["Allowed", "hosted_kind"]
+__all__ = ["Allowed", "hosted_kind", "refused_socket"]
 
 _PARTS = {
     "images": "an image cannot be read for identifiers",
@@ -39,6 +39,14 @@ def hosted_kind(type: str) -> str:
     """The one name for every version of a hosted tool (``web_search_preview`` → ``web_search``)."""
     match = _KIND.fullmatch(type)
     return match["kind"] if match else type
+
+
+def refused_socket(what: str) -> DeniedError:
+    return DeniedError(
+        f"{what} speaks over a socket, where nothing that is said can be masked or judged; it was not opened, "
+        "use a client of its own for it",
+        code="unguarded_endpoint",
+    )
 
 
 class Allowed:
@@ -92,10 +100,11 @@ class Allowed:
                 code="unguarded_field",
             )
 
-    def require_endpoint(self, method: str, path: str) -> None:
-        if not any(path == n or path.startswith(f"{n}/") for n in self.names if n.startswith("/")):
+    def require_endpoint(self, method: str, path: str, *, plain: bool) -> None:
+        """Raises DeniedError unless the path is allowed by name; one that is not ``plain`` never is."""
+        if not plain or not any(path == n or path.startswith(f"{n}/") for n in self.names if n.startswith("/")):
             raise DeniedError(
-                f"the request was not sent: {method.upper()} to this endpoint is not guarded (only chat completions and "
-                "Responses are); use a client of its own, or pass allow={'/path'} to guard_client to send its text masked",
+                f"the request was not sent: {method.upper()} to this endpoint is not guarded (docs/openai.md lists those that "
+                "are); use a client of its own, or pass allow={'/path'} to guard_client to send its text masked",
                 code="unguarded_endpoint",
             )

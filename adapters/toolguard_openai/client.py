@@ -8,22 +8,21 @@ from typing import Any, Self, TypeVar, cast
 
 from openai import AsyncOpenAI, NotGiven, Omit, OpenAI
 from openai._models import FinalRequestOptions  # the hook's own type; the SDK offers no public name for it
+from openai.resources.beta import AsyncBeta, Beta
 
 from toolguard import Guard, Origin, Session, current_session
 from toolguard.errors import ConfigError, DeniedError, IdentityError
-from toolguard_openai.allow import Allowed
-from toolguard_openai.chat import read_chat
+from toolguard_openai.allow import Allowed, refused_socket
+from toolguard_openai.endpoints import endpoint_of, is_plain_path
 from toolguard_openai.hosted import ajudge_tools, judge_tools
-from toolguard_openai.requests import Request
-from toolguard_openai.responses import read_responses
+from toolguard_openai.incoming import Incoming, rebuilt
+from toolguard_openai.outside import check_outside
+from toolguard_openai.requests import Request, add_fields
 from toolguard_openai.texts import plain
 
 __all__ = ["Guarding", "guard_client", "guarding_of", "with_session"]
 
 C = TypeVar("C", bound=OpenAI | AsyncOpenAI)
-
-_READERS = {"/chat/completions": read_chat, "/responses": read_responses, "/responses/input_tokens": read_responses}
-_OWN_HEADERS = ("x-stainless-", "openai-", "authorization", "api-key", "accept", "content-type", "idempotency-key")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,8 @@ def guard_client(client: C, *, guard: Guard, session: Session | None = None, all
     """A client like ``client`` whose requests are masked before they are sent; ``client`` itself stays as it is.
 
     Chat completions and Responses are read whole: messages, instructions, tool calls, tool results, tool
-    definitions. What cannot be read is refused unless ``allow`` names it (see `toolguard_openai.allow.Allowed`).
+    definitions. What cannot be read is refused unless ``allow`` names it (see `toolguard_openai.allow.Allowed`),
+    and so is every endpoint that `toolguard_openai.endpoints.ENDPOINTS` does not know.
 
     Args:
         client: OpenAI, AsyncOpenAI, AzureOpenAI, AsyncAzureOpenAI or a subclass whose ``copy`` works.
@@ -109,7 +109,21 @@ def _attach(client: C, guarding: Guarding) -> C:
 
 def _put_guard(client: C, guarding: Guarding) -> C:
     vars(client)["_toolguard"] = guarding
+    for name in ("realtime", "live"):  # before the SDK's own, which are made when they are asked for
+        vars(client)[name] = _Closed(name)
     return client
+
+
+class _Closed:
+    """In the place of a resource that opens sockets of its own."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise refused_socket(self._name)
 
 
 _classes: dict[type, type] = {}
@@ -127,17 +141,27 @@ class _Guarded(OpenAI):
 
     _toolguard: Guarding | None = None
 
+    @property
+    def beta(self) -> Beta:
+        return _with_closed(super().beta)
+
     def _prepare_options(self, options: FinalRequestOptions) -> FinalRequestOptions:
         session, request = _take(self._toolguard, options)
         request.texts.mask(session)
-        _check_outside(session, options)
+        check_outside(session, self, options)
         judge_tools(session, request)
         return super()._prepare_options(_put(options, request))
 
+    def _process_response(self, *, options: FinalRequestOptions, response: Any, **rest: Any) -> Any:
+        if _comes_in(options):
+            guarding = _guarding(self._toolguard)
+            came = Incoming(response.read(), guarding.allowed)
+            response = rebuilt(response, came.mask(guarding.current()))
+        return super()._process_response(options=options, response=response, **rest)
+
     def copy(self, **changes: Any) -> Self:
         copied = super().copy(**changes)
-        copied._toolguard = self._toolguard
-        return copied
+        return copied if self._toolguard is None else _put_guard(copied, self._toolguard)
 
     with_options = copy
 
@@ -147,46 +171,92 @@ class _AsyncGuarded(AsyncOpenAI):
 
     _toolguard: Guarding | None = None
 
+    @property
+    def beta(self) -> AsyncBeta:
+        return _with_closed(super().beta)
+
     async def _prepare_options(self, options: FinalRequestOptions) -> FinalRequestOptions:
         session, request = _take(self._toolguard, options)
         await request.texts.amask(session)
-        _check_outside(session, options)
+        check_outside(session, self, options)
         await ajudge_tools(session, request)
         return await super()._prepare_options(_put(options, request))
 
+    async def _process_response(self, *, options: FinalRequestOptions, response: Any, **rest: Any) -> Any:
+        if _comes_in(options):
+            guarding = _guarding(self._toolguard)
+            came = Incoming(await response.aread(), guarding.allowed)
+            response = rebuilt(response, await came.amask(guarding.current()))
+        return await super()._process_response(options=options, response=response, **rest)
+
     def copy(self, **changes: Any) -> Self:
         copied = super().copy(**changes)
-        copied._toolguard = self._toolguard
-        return copied
+        return copied if self._toolguard is None else _put_guard(copied, self._toolguard)
 
     with_options = copy
 
 
-def _take(guarding: Guarding | None, options: FinalRequestOptions) -> tuple[Session, Request]:
-    """The session a request belongs to, and its body taken apart."""
+B = TypeVar("B", Beta, AsyncBeta)
+
+
+def _with_closed(beta: B) -> B:
+    vars(beta)["realtime"] = _Closed("beta.realtime")
+    return beta
+
+
+def _guarding(guarding: Guarding | None) -> Guarding:
     if guarding is None:
         raise ConfigError("this client lost its guard; make it with guard_client, not by its class")
+    return guarding
+
+
+def _comes_in(options: FinalRequestOptions) -> bool:
+    row = endpoint_of(options.method, options.url)
+    return row is not None and row.comes_in
+
+
+def _take(found: Guarding | None, options: FinalRequestOptions) -> tuple[Session, Request]:
+    """The session a request belongs to, and its body taken apart."""
+    guarding = _guarding(found)
     session, allowed = guarding.current(), guarding.allowed
-    body = _body(options)
-    read = _READERS.get(options.url) if options.method.lower() == "post" else None
-    if read is None:
-        allowed.require_endpoint(options.method, options.url)
-        request = Request({"body": body}, allowed)
+    if options.url.startswith(("ws:", "wss:")):
+        raise refused_socket("this resource")
+    row = endpoint_of(options.method, options.url)
+    if row is None:
+        allowed.require_endpoint(options.method, options.url, plain=is_plain_path(options.url))
+        if options.files or options.content is not None or isinstance(options.json_data, bytes | bytearray):
+            allowed.require("files")
+        request = Request({"body": _body(options)}, allowed)
         request.texts.add(Origin.USER, request.body, "body")
         return session, request
+    if row.word:
+        allowed.require(row.word)
+    if row.comes_in and dict(options.params).get("stream"):
+        raise DeniedError(
+            "the request was not sent: what the provider kept cannot be masked while it streams; leave stream out",
+            code="unguarded_part",
+        )
+    body = _body(options)
+    if row.read is None and body is None:
+        return session, Request({}, allowed)
     if options.files or options.content is not None or not isinstance(body, dict):
         raise DeniedError(
             "the request was not sent: its body is not JSON, so it cannot be masked", code="unguarded_part"
         )
     request = Request(body, allowed)
     try:
-        read(request)
+        (row.read or _no_fields)(request)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise DeniedError(
             "the request was not sent: it does not have the shape of this endpoint, so it cannot be masked",
             code="unguarded_part",
         ) from None
     return session, request
+
+
+def _no_fields(request: Request) -> None:
+    """An endpoint that takes no body: each field needs its name allowed."""
+    add_fields(request, frozenset())
 
 
 def _body(options: FinalRequestOptions) -> Any:
@@ -207,19 +277,7 @@ def _put(options: FinalRequestOptions, request: Request) -> FinalRequestOptions:
     if options.json_data is None and options.extra_json is None:
         return options
     if not isinstance(options.json_data, bytes | bytearray):
-        whole = options.url not in _READERS or options.method.lower() != "post"
+        whole = endpoint_of(options.method, options.url) is None
         options.json_data = request.body["body"] if whole else request.body
     options.extra_json = None
     return options
-
-
-def _check_outside(session: Session, options: FinalRequestOptions) -> None:
-    """Headers and query parameters a caller added hold no identifier: they cannot carry tokens."""
-    headers = options.headers if not isinstance(options.headers, NotGiven) else {}
-    given = {k: v for k, v in headers.items() if isinstance(v, str) and not k.lower().startswith(_OWN_HEADERS)}
-    outside = {"headers": given, "query": plain(dict(options.params))}
-    if (given or options.params) and session.mask(outside, origin=Origin.SYSTEM) != outside:
-        raise DeniedError(
-            "the request was not sent: an extra header or query parameter holds an identifier; leave it out",
-            code="unguarded_part",
-        )

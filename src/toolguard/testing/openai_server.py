@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,11 @@ from toolguard.testing.openai_wire import Reply, Use, events_of, fail, reply_bod
 
 __all__ = ["ModelRequest", "OpenAIServer", "Reply", "Script", "Use", "fail", "in_turn", "say", "use"]
 
-_APIS = {"/v1/chat/completions": "chat", "/v1/responses": "responses"}
+_APIS = (
+    (re.compile(r"/v1/chat/completions|/openai/(?:deployments/[\w.-]+|v1)/chat/completions"), "chat"),
+    (re.compile(r"/v1/responses|/openai/(?:v1/)?responses"), "responses"),
+)
+"""Paths of both APIs, as the provider's own client asks for them and as Azure's does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +99,24 @@ class OpenAIServer:
         chunk: characters per streamed delta, small so that whatever can be cut in two is.
         max_requests: after so many every request is answered 429.
         max_bytes: a larger request body is answered 413 and not read.
+        other: from a request to any other path to what is answered, as JSON; None is answered 404.
     """
 
-    def __init__(self, script: Script, *, chunk: int = 3, max_requests: int = 1000, max_bytes: int = 8_000_000) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        chunk: int = 3,
+        max_requests: int = 1000,
+        max_bytes: int = 8_000_000,
+        other: Callable[[ModelRequest], Mapping[str, Any] | None] | None = None,
+    ) -> None:
         self.requests: list[ModelRequest] = []
         self._script = script
         self._chunk = chunk
         self._max_requests = max_requests
         self._max_bytes = max_bytes
+        self._other = other
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -152,11 +167,14 @@ class OpenAIServer:
                 number=next(self._numbers),
                 method=method,
                 path=path,
-                api=_APIS.get(path, "") if method == "POST" else "",
+                api=next((api for shape, api in _APIS if shape.fullmatch(path)), "") if method == "POST" else "",
                 raw=text,
                 body=body if isinstance(body, dict) else {},
             )
             self.requests.append(request)
+            answer = self._other(request) if self._other is not None and not request.api else None
+            if answer is not None:
+                return request, Reply(body=answer)
             if not request.api:
                 return request, fail(404, "this test server speaks chat completions and Responses only")
             if not isinstance(body, dict):
@@ -183,6 +201,8 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
                 self._json(
                     reply.status, {"error": {"message": reply.text, "type": "test", "code": None, "param": None}}
                 )
+            elif reply.body is not None:
+                self._json(200, reply.body)
             elif request.body.get("stream"):
                 self._stream(events_of(request.api, request.body, reply, request.number, server._chunk))
             else:
@@ -204,10 +224,13 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Type", "text/event-stream")
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            for event in events:
-                data = event.encode()
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
-            self.wfile.write(b"0\r\n\r\n")
+            try:
+                for event in events:
+                    data = event.encode()
+                    self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+                self.wfile.write(b"0\r\n\r\n")
+            except ConnectionError:  # the client has heard enough
+                self.close_connection = True
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing: a request line is nobody's business."""

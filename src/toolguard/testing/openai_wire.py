@@ -21,12 +21,14 @@ _USED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What the model says. ``items`` are further Responses output items, put first, exactly as given."""
+    """What the model says. ``items`` are further Responses output items, put first, exactly as given; ``body`` is answered
+    as it is, instead of everything else."""
 
     text: str = ""
     calls: tuple[Use, ...] = ()
     items: tuple[Mapping[str, Any], ...] = ()
     status: int = 200
+    body: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,8 +160,8 @@ class Ward:
     def guard(self, **parts: Any) -> Guard:
         return self.desk.guard(loaded(self.folder), **{"detector": DETECTOR, **parts})
 
-    def server(self, script: Script) -> OpenAIServer:
-        server = OpenAIServer(script).start()
+    def server(self, script: Script, **given: Any) -> OpenAIServer:
+        server = OpenAIServer(script, **given).start()
         self.servers.append(server)
         return server
 

@@ -1,0 +1,58 @@
+"""What a caller adds beside the body: headers and query parameters. They cannot carry tokens, so they hold no identifier."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from openai import NotGiven
+from openai._models import FinalRequestOptions  # the hook's own type; the SDK offers no public name for it
+
+from toolguard import Origin, Session
+from toolguard.errors import DeniedError
+from toolguard_openai.texts import plain
+
+__all__ = ["check_outside"]
+
+_OWN = frozenset(
+    {"accept", "api-key", "authorization", "content-type", "openai-organization", "openai-project", "user-agent"}
+)
+_WORD = re.compile(r"(?!.*[0-9]{5})[A-Za-z0-9_.=,;-]{0,64}")
+"""What the SDK's own helpers write into ``x-stainless-…`` and ``openai-beta``."""
+
+
+def check_outside(session: Session, client: Any, options: FinalRequestOptions) -> None:
+    """Headers and query parameters of this request, and those that the client adds to every one.
+
+    Raises:
+        DeniedError: one of them holds an identifier.
+    """
+    headers = {
+        **_asked(client, "_custom_headers"),
+        **({} if isinstance(options.headers, NotGiven) else options.headers),
+    }
+    given = {k: v for k, v in headers.items() if isinstance(v, str) and not _is_own(k.lower(), v)}
+    query = {**_asked(client, "_custom_query"), **dict(options.params)}
+    outside = {"headers": given, "query": plain({k: v for k, v in query.items() if not _is_absent(v)})}
+    key = options.idempotency_key or ""
+    if key and not key.startswith("stainless-python-retry-"):
+        outside["idempotency-key"] = key
+    if (given or query or len(outside) > 2) and session.mask(outside, origin=Origin.SYSTEM) != outside:
+        raise DeniedError(
+            "the request was not sent: a header or query parameter holds an identifier; leave it out",
+            code="unguarded_part",
+        )
+
+
+def _asked(client: Any, name: str) -> dict[str, Any]:
+    return dict(getattr(client, name, None) or {})
+
+
+def _is_absent(value: Any) -> bool:
+    return type(value).__name__ in ("NotGiven", "Omit")
+
+
+def _is_own(name: str, value: str) -> bool:
+    if name in _OWN:
+        return True
+    return name.startswith(("x-stainless-", "openai-")) and _WORD.fullmatch(value) is not None
