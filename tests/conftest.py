@@ -19,6 +19,7 @@ SLOW = (
     "analysis/test_adversarial.py",  # hundreds of hostile texts
     "attacks/test_arguments.py",  # megabytes of hostile input
     "attacks/test_audit_",  # a store or a pack per attack
+    "attacks/test_comments.py",  # an app for every test
     "attacks/test_database.py",  # a database per edit
     "attacks/test_faults.py",  # a fault at every step in turn
     "attacks/test_gates_glass.py",  # every gate of broken glass
@@ -63,6 +64,7 @@ SLOW = (
     "server/test_act_commands.py",  # the service as a process
     "server/test_acts.py",  # an app for every test
     "server/test_checkpoints.py",  # the service as a process
+    "server/test_comments.py",  # an app for every test, and waits for changes
     "server/test_confirming.py",  # the service as a process
     "server/test_inbox",  # an app for every test
     "server/test_limits.py",  # an app for every test

@@ -213,17 +213,23 @@ def act_routes(authority: Authority, credentials: Credentials, shown: Show) -> A
         return [_freeze(f) for f in authority.freezes(credentials.person(request))]
 
     @api.post(
-        "/freezes", response_model=FreezeShape, status_code=201, summary="Freeze an agent, your tenant or everyone"
+        "/freezes",
+        response_model=FreezeShape,
+        status_code=201,
+        summary="Freeze an agent, your tenant or everyone (second factor, if you have one)",
     )
     def freeze(request: Request, body: FreezeBody) -> FreezeShape:
-        actor = credentials.person(request)
+        actor = credentials.person_once_more(request)
         return _freeze(authority.freeze(actor, agent=body.agent, everyone=body.everyone, reason=body.reason))
 
     @api.post(
-        "/freezes/{freeze_id}/lift", status_code=204, responses=more(s409="lifted already"), summary="Lift a freeze"
+        "/freezes/{freeze_id}/lift",
+        status_code=204,
+        responses=more(s409="lifted already"),
+        summary="Lift a freeze (second factor, if you have one)",
     )
     def unfreeze(request: Request, freeze_id: Id, body: ReasonBody) -> None:
-        authority.unfreeze(credentials.person(request), freeze_id, reason=body.reason)
+        authority.unfreeze(credentials.person_once_more(request), freeze_id, reason=body.reason)
 
     @api.get("/standing", response_model=list[StandingShape], summary="Standing approvals in force")
     def standings(request: Request) -> list[StandingShape]:

@@ -76,7 +76,8 @@ def create_app(
         for p in providers
         if p.settings.client_id
     ]
-    inbox = Inbox(authority, credentials, https=https, sign_ins=ways)
+    streams = Streams(authority, closing)
+    inbox = Inbox(authority, credentials, https=https, sign_ins=ways, streams=streams, key_of=visits.key)
 
     def chores() -> None:
         if chore is not None:
@@ -123,7 +124,6 @@ def create_app(
     _say_auth(app)
     install(app, inbox.problem)
     app.state.closing = closing
-    streams = Streams(authority, closing)
     app.include_router(router(authority, credentials, confirming, closing, streams, visits.key))
     app.include_router(inbox.routes())
     mounted = {path: channel for channel in channels if isinstance(channel, Mounted) for path in channel.paths}

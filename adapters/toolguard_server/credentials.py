@@ -9,7 +9,7 @@ from fastapi import Request
 
 from toolguard.authority import Actor, Assured, Authority, Human, Service
 from toolguard.directory import Audience, FileDirectory, SecondFactors, TokenEntry, TokenFile
-from toolguard.errors import IdentityError
+from toolguard.errors import ApprovalError, IdentityError
 from toolguard_server.oidc import Provider
 from toolguard_server.oidc.provider import issuer_of
 from toolguard_server.problems import Problem
@@ -82,10 +82,17 @@ class Credentials:
 
     def person(self, request: Request) -> Human:
         """A person, by their own bearer token; a service is refused."""
+        return self.stepped_up(self._a_person(request), request.headers.get("toolguard-step-up", ""))
+
+    def person_once_more(self, request: Request) -> Human:
+        """See `person` and `once_more`."""
+        return self.once_more(self._a_person(request), request.headers.get("toolguard-step-up", ""))
+
+    def _a_person(self, request: Request) -> Human:
         actor = self.actor(request)
         if isinstance(actor, Service):
             raise Problem("not_a_person", "a service token cannot decide; only a person's own token can")
-        return self.stepped_up(actor, request.headers.get("toolguard-step-up", ""))
+        return actor
 
     def stepped_up(self, actor: Human, code: str) -> Human:
         """``actor``, more surely known if they gave a one-time code.
@@ -100,6 +107,24 @@ class Credentials:
             raise IdentityError("this service knows no second factors; set [directory] second_factors")
         self._factors.verify(person.id, code)
         return replace(actor, assured=Assured.STEPPED_UP, auth=f"{actor.auth}+totp")
+
+    def once_more(self, actor: Human, code: str) -> Human:
+        """`stepped_up`, where the person has a second factor at all: then without a code it is refused.
+
+        Raises:
+            ApprovalError: ``step_up_required``.
+            IdentityError: as `stepped_up`.
+        """
+        if not code.strip() and self.has_factor(actor):
+            raise ApprovalError(
+                "this needs your second factor: give the code your authenticator app shows now", code="step_up_required"
+            )
+        return self.stepped_up(actor, code)
+
+    def has_factor(self, actor: Human) -> bool:
+        """Whether the person has enrolled a second factor."""
+        person = self._authority.person(actor)
+        return self._factors is not None and person is not None and self._factors.has(person.id)
 
     def called(self, tenant: str, person: str) -> str:
         """Somebody's name in the directory; their id where it has nobody of that id there."""

@@ -65,6 +65,7 @@ STATUS: dict[str, int] = {
     "evidence_required": 422,
     "purpose_required": 422,
     "finding_invalid": 422,
+    "comment_invalid": 422,
     "scope_invalid": 422,
     "too_many_contents": 422,
     "decided": 409,
@@ -85,6 +86,7 @@ STATUS: dict[str, int] = {
     "invalid": 422,
     "precondition_required": 428,
     "request_cap": 429,
+    "comment_cap": 429,
     "too_many": 429,
     "internal": 500,
     "unavailable": 503,
@@ -93,6 +95,8 @@ STATUS: dict[str, int] = {
 
 TITLES: dict[str, str] = {
     "bad_request": "The request cannot be understood",
+    "comment_invalid": "This comment cannot be kept",
+    "comment_cap": "Too many comments",
     "identity": "Not signed in",
     "wrong_audience": "This token is for something else",
     "self_approval": "Who asked cannot decide",

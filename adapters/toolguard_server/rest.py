@@ -16,6 +16,7 @@ from toolguard.authority import Actor, Answer, Approval, Authority, State
 from toolguard.authority.confirm import Confirming
 from toolguard_server.acts import act_routes
 from toolguard_server.closing import Closing
+from toolguard_server.comments import comment_routes
 from toolguard_server.credentials import Credentials
 from toolguard_server.problems import REFUSALS, Problem, more
 from toolguard_server.remote import remote_routes
@@ -138,7 +139,7 @@ def router(
         response_class=StreamingResponse,
         responses={
             **more(s429="too many streams"),
-            200: {"description": "server-sent events `approval`", "content": {"text/event-stream": {}}},
+            200: {"description": "server-sent events `approval` and `comment`", "content": {"text/event-stream": {}}},
         },
         summary="Changes of approvals you may see, as they happen (server-sent events)",
     )
@@ -209,6 +210,7 @@ def router(
         after = confirming.confirm(actor, approval_id, body.call_digest)
         return {"id": after.id, "state": after.state.value}
 
+    comment_routes(api, authority, credentials, _exactly)
     api.include_router(act_routes(authority, credentials, shown))
     return api
 

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 from starlette.concurrency import run_in_threadpool
 
-from toolguard.authority import Actor, Approval, Authority
+from toolguard.authority import Actor, Approval, Authority, Human
+from toolguard.errors import ApprovalError, NotFoundError
 from toolguard_server.closing import Closing
 from toolguard_server.problems import Problem, note
 from toolguard_server.shapes import standing
@@ -32,6 +33,8 @@ _OVERLAP = 2.0
 class _Listener:
     def __init__(self) -> None:
         self.news: dict[str, Approval] = {}
+        self.talk: dict[str, tuple[int, float]] = {}
+        """Approval → how many comments it has, and when the newest was made."""
         self.told = asyncio.Event()
 
 
@@ -46,6 +49,8 @@ class Streams:
         self._every, self._beat, self._most = every, beat, most
         self._listeners: dict[str, set[_Listener]] = {}
         self._seen: dict[str, Mapping[str, Approval]] = {}
+        self._said: dict[str, int] = {}
+        """Tenant → how many comments were seen."""
         self._whose: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
         self.looks = 0
@@ -69,6 +74,10 @@ class Streams:
             with self._closing.waking(listener.told.set):
                 first = await run_in_threadpool(self._look, actor.tenant)
                 self._seen.setdefault(actor.tenant, first)
+                if actor.tenant not in self._said:
+                    await self._hear(actor.tenant)
+                if since is not None:
+                    listener.talk |= await run_in_threadpool(self._talk_since, actor.tenant, since - _OVERLAP)
                 for each in first.values():
                     known = listener.news.get(each.id)  # what came meanwhile is newer
                     if known is None and (_is_open(each) if since is None else _at(each) >= since - _OVERLAP):
@@ -85,6 +94,7 @@ class Streams:
             if not listeners:
                 self._listeners.pop(actor.tenant, None)
                 self._seen.pop(actor.tenant, None)
+                self._said.pop(actor.tenant, None)
 
     async def _events(self, actor: Actor, listener: _Listener, holds: Callable[[], object]) -> AsyncIterator[str]:
         loop = asyncio.get_running_loop()
@@ -94,7 +104,8 @@ class Streams:
             news, listener.news = listener.news, {}
             if len(news) > _BEHIND:
                 return
-            for text in await run_in_threadpool(self._shown, actor, news):
+            talk, listener.talk = listener.talk, {}
+            for text in await run_in_threadpool(self._shown, actor, news, talk):
                 yield text
             if loop.time() >= due:
                 try:
@@ -106,10 +117,38 @@ class Streams:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(listener.told.wait(), max(0.0, due - loop.time()))
 
-    def _shown(self, actor: Actor, news: Mapping[str, Approval]) -> list[str]:
+    def _shown(self, actor: Actor, news: Mapping[str, Approval], talk: Mapping[str, tuple[int, float]]) -> list[str]:
         now = self._authority.now()
         ordered = sorted(news.values(), key=lambda a: (_at(a), a.id))
-        return [_event(a, now) for a in ordered if self._authority.sees(actor, a)]
+        told = [_event(a, now) for a in ordered if self._authority.sees(actor, a)]
+        if isinstance(actor, Human):  # programs hear nothing of what people say to each other
+            ids = sorted(talk, key=lambda each: talk[each][1])
+            told += [_comment_event(each, *talk[each]) for each in ids if self._may_hear(actor, each)]
+        return told
+
+    def _may_hear(self, actor: Human, approval: str) -> bool:
+        try:
+            self._authority.get(actor, approval)
+        except NotFoundError:
+            return False
+        return True
+
+    async def _hear(self, tenant: str) -> Mapping[str, tuple[int, float]]:
+        """What was said in a tenant since this was last asked."""
+        before = self._said.get(tenant)
+        try:
+            count, said = await run_in_threadpool(self._authority.commented, tenant, before)
+        except ApprovalError:  # comments that do not hold together are told where they are read
+            return {}
+        self._said[tenant] = count
+        return said
+
+    def _talk_since(self, tenant: str, since: float) -> Mapping[str, tuple[int, float]]:
+        try:
+            found: Mapping[str, tuple[int, float]] = self._authority.commented(tenant, since=since)[1]
+        except ApprovalError:  # as above
+            return {}
+        return found
 
     def _look(self, tenant: str) -> Mapping[str, Approval]:
         self.looks += 1
@@ -125,6 +164,7 @@ class Streams:
             for tenant, listeners in list(self._listeners.items()):
                 try:
                     found = await run_in_threadpool(self._look, tenant)
+                    said = await self._hear(tenant)
                 except Exception as error:  # noqa: BLE001 - a store that is down now is looked at again
                     note(error)
                     continue
@@ -133,8 +173,9 @@ class Streams:
                     continue  # whoever listened left
                 self._seen[tenant] = found
                 moved = {i: a for i, a in found.items() if i not in before or before[i].version != a.version}
-                for listener in list(listeners) if moved else ():
+                for listener in list(listeners) if moved or said else ():
                     listener.news |= moved
+                    listener.talk |= said
                     listener.told.set()
             await asyncio.sleep(self._every)
 
@@ -154,3 +195,8 @@ def _event(approval: Approval, now: float) -> str:
         "version": approval.version,
     }
     return f"event: approval\nid: {_at(approval):.6f}\ndata: {json.dumps(data)}\n\n"
+
+
+def _comment_event(approval: str, count: int, at: float) -> str:
+    data = {"id": approval, "comments": count}
+    return f"event: comment\nid: {at:.6f}\ndata: {json.dumps(data)}\n\n"

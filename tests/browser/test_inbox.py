@@ -166,3 +166,97 @@ def test_what_has_to_be_seen_is_revealed_on_record_before_a_yes(visit: Visit, wa
         page.get_by_role("button", name="Approve once").click()
         expect(page.get_by_role("status")).to_contain_text("Approved")
     assert ward.read(approval.id).verdicts[0].seen_decisive_digest
+
+
+WORDS = "Which discharge is this for? The address is outside our domain."
+REPLY = "Mr. Keller's transfer to the Elisabeth clinic, ward 7. They asked for the letter by mail this morning."
+
+
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
+def test_people_talk_about_a_request(visit: Visit, ward: Ward, size: str, scheme: str) -> None:
+    approval = ward.ask()
+    ward.authority.comment(human("ada"), approval.id, WORDS)
+    ward.authority.comment(human("ruiz"), approval.id, REPLY)
+    with visit("grace", size=size, scheme=scheme) as page:
+        page.goto("/inbox")
+        row = page.locator(f'a.row[href="/inbox/{approval.id}"]')
+        expect(row.locator(".talked")).to_contain_text("2")
+        screenshot(page, f"list-comments-{size}-{scheme}")
+        row.click()
+        page.get_by_label("Ask, or note something").fill("Thank you.\n\nI know that clinic.")
+        page.get_by_role("button", name="Comment").click()
+        expect(page.get_by_role("log")).to_contain_text("I know that clinic.")
+        accessible(page)
+        screenshot(page, f"comments-{size}-{scheme}")
+    assert ward.read(approval.id) == approval
+    assert [c.person for c in ward.authority.comments(human("ada"), approval.id)] == ["ada", "ruiz", "grace"]
+
+
+def test_comments_without_javascript(visit: Visit, ward: Ward) -> None:
+    approval = ward.ask()
+    with visit("ruiz", javascript=False) as page:
+        page.goto(f"/inbox/{approval.id}")
+        page.get_by_label("Answer, or add").fill("it is for ward 7")
+        page.get_by_role("button", name="Comment").click()
+        expect(page.get_by_role("log")).to_contain_text("it is for ward 7")
+    assert len(ward.authority.comments(human("ada"), approval.id)) == 1
+
+
+def test_what_others_say_and_decide_arrives_by_itself_and_leaves_what_is_typed(
+    visit: Visit, ward: Ward, running: Running
+) -> None:
+    approval = ward.ask()
+    with visit("ada") as page:
+        page.goto(f"/inbox/{approval.id}")
+        page.wait_for_function("document.documentElement.dataset.live === 'on'")
+        page.get_by_label("Ask, or note something").fill("half a senten")
+        page.get_by_label("Reason").fill("I was about to")
+        page.evaluate("window.stayed = true")
+        ward.authority.comment(human("ruiz"), approval.id, "it is urgent")
+        expect(page.get_by_role("log")).to_contain_text("it is urgent", timeout=3_500)  # a look would take 4 s
+        assert page.get_by_label("Reason").input_value() == "I was about to"
+        ward.decide(human("grace"), approval, Answer.DENY)
+        expect(page.get_by_role("status")).to_contain_text("Denied", timeout=3_500)
+        expect(page.locator(".answer")).to_contain_text("nothing left to decide")
+        assert page.get_by_role("button", name="Approve once").count() == 0
+        assert page.get_by_label("Ask, or note something").input_value() == "half a senten"
+        assert page.evaluate("window.stayed")
+        accessible(page)
+
+
+def test_a_new_request_arrives_in_the_list_at_once(visit: Visit, ward: Ward) -> None:
+    with visit("ada") as page:
+        page.wait_for_function("document.documentElement.dataset.live === 'on'")
+        expect(page.locator(".page-head .live-dot")).to_be_visible()
+        approval = ward.ask()
+        expect(page.locator(f'a.row[href="/inbox/{approval.id}"]')).to_be_visible(timeout=3_500)
+
+
+def test_without_a_stream_the_page_looks_by_itself(visit: Visit, ward: Ward) -> None:
+    approval = ward.ask()
+    with visit("ada", refused=503) as page:
+        page.route("**/inbox/stream", lambda route: route.fulfill(status=503, body=""))
+        page.goto(f"/inbox/{approval.id}")
+        ward.authority.comment(human("ruiz"), approval.id, "found by looking")
+        expect(page.get_by_role("log")).to_contain_text("found by looking", timeout=9_000)
+        assert page.evaluate("document.documentElement.dataset.live") is None
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_comments_are_text(visit: Visit, ward: Ward, text: str) -> None:
+    approval = ward.ask()
+    ward.authority.comment(human("ruiz"), approval.id, f"a {text} z")
+    ward.authority.comment(human("grace"), approval.id, "the one after it")
+    with visit("ada", size="phone") as page:
+        page.goto(f"/inbox/{approval.id}")
+        assert page.evaluate("window.pwned") is None
+        assert page.locator("main img, main script, main iframe").count() == 0
+        assert page.locator("main form").evaluate_all("all => all.every(f => f.action.startsWith(location.origin))")
+        assert page.locator("main a").evaluate_all("all => all.every(a => a.href.startsWith(location.origin))")
+        assert page.locator("#talk a, #talk b, #talk button").count() == 0
+        assert page.get_by_role("button", name="Approve once").count() == 1
+        assert not {"\u202e", "\u200b", "\u2066"} & set(page.inner_text("#talk"))
+        assert page.locator("#talk li").first.bounding_box()["height"] < 500
+        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["phone"]["width"]
+        accessible(page)
+        screenshot(page, f"hostile-comment-{HOSTILE.index(text)}")

@@ -10,7 +10,10 @@ from toolguard.errors import TamperedError
 SAID = {"approval": "r1", "text": "which patient is this?", "side": "asking"}
 
 
-def said(body=SAID, *, kind=ActKind.COMMENT, tenant=comments_of("t"), **more):
+CHAIN = comments_of("t")
+
+
+def said(body=SAID, *, kind=ActKind.COMMENT, tenant=CHAIN, **more):
     return act(kind, body, tenant=tenant, **more)
 
 

@@ -92,6 +92,7 @@ class Duties(Pages):
             tenant=me.tenant,
             may_freeze=bool(duties & {"freeze", "freeze_all"}),
             may_freeze_all="freeze_all" in duties,
+            has_factor=self._credentials.has_factor(me),
             names=self._called(me.tenant, {f.person for f in freezes}),
             **_said(said),
         )
@@ -103,13 +104,13 @@ class Duties(Pages):
                 raise Problem("invalid", "say what to freeze: one agent by its name, or all of them without a name")
             self._authority.freeze(me, agent=agent or None, everyone=whom == "everyone", reason=_reason(form))
 
-        return await self._done(request, act, "/freezes", self._freezes, "new")
+        return await self._done(request, act, "/freezes", self._freezes, "new", once_more=True)
 
     async def unfreeze(self, request: Request, act_id: Id) -> Response:
         def act(me: Human, form: dict[str, str]) -> None:
             self._authority.unfreeze(me, act_id, reason=_reason(form))
 
-        return await self._done(request, act, "/freezes", self._freezes, act_id)
+        return await self._done(request, act, "/freezes", self._freezes, act_id, once_more=True)
 
     # --- how a page is shown, and a form carried out
 
@@ -117,14 +118,27 @@ class Duties(Pages):
         me = self._visitor(request)
         return RedirectResponse("/signin", status_code=303) if me is None else page(me)
 
-    async def _done(self, request: Request, act: Act, back: str, page: Callable[..., Response], where: str) -> Response:
-        """Do what a form asks for; a refusal is shown on the page it came from, with what was typed ``where`` it was."""
+    async def _done(
+        self,
+        request: Request,
+        act: Act,
+        back: str,
+        page: Callable[..., Response],
+        where: str,
+        *,
+        once_more: bool = False,
+    ) -> Response:
+        """Do what a form asks for; a refusal is shown on the page it came from, with what was typed ``where`` it was.
+
+        ``once_more``: whoever has a second factor has to give a code of it.
+        """
         form = await fields_of(request)
+        sure = self._credentials.once_more if once_more else self._credentials.stepped_up
 
         def carry_out() -> Response:
             me = self._actor(request)
             try:
-                act(self._credentials.stepped_up(me, form.get("code", "")), form)
+                act(sure(me, form.get("code", "")), form)
             except (ApprovalError, ConflictError, NotFoundError, IdentityError, Problem) as error:
                 code = _code(error)
                 return page(

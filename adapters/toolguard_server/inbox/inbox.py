@@ -12,11 +12,12 @@ from toolguard_server.inbox.deciding import Deciding
 from toolguard_server.inbox.duties import Duties
 from toolguard_server.inbox.history import History
 from toolguard_server.inbox.signing import SigningIn
+from toolguard_server.inbox.talking import Talking
 
 __all__ = ["Inbox"]
 
 
-class Inbox(SigningIn, Deciding, History, Duties):
+class Inbox(SigningIn, Deciding, Talking, History, Duties):
     """The pages. ``https`` says how visitors reach them: it decides the cookie's name and flags."""
 
     def routes(self) -> APIRouter:
@@ -27,6 +28,7 @@ class Inbox(SigningIn, Deciding, History, Duties):
             "/signin/with/{label}": self.begin,
             "/signin/with/{label}/callback": self.come_back,
             "/inbox": self.list_page,
+            "/inbox/stream": self.stream,
             "/inbox/{approval_id}": self.detail_page,
             "/history": self.history_page,
             "/standing": self.standing_page,
@@ -39,6 +41,7 @@ class Inbox(SigningIn, Deciding, History, Duties):
             "/signin": self.sign_in,
             "/signout": self.sign_out,
             "/inbox/{approval_id}": self.decide,
+            "/inbox/{approval_id}/comments": self.comment,
             "/inbox/{approval_id}/reveal": self.reveal,
             "/inbox/{approval_id}/break-glass": self.break_glass,
             "/inbox/{approval_id}/resolve": self.resolve,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
-from toolguard.authority import Approval, Freeze, Human, Revealed, State
+from toolguard.authority import Approval, Comment, Freeze, Human, Revealed, State
 from toolguard.channels import HINTS
 from toolguard.errors import ApprovalError
 from toolguard_server.inbox.difference import lines_of
@@ -37,6 +38,7 @@ class Looking(Pages):
             more=waiting.cursor is not None,
             recent=recent[:_RECENT],
             names=self._names([*waiting.approvals, *recent]),
+            counts=self._authority.comment_counts(me, [*waiting.approvals, *recent[:_RECENT]]),
             frozen=self._frozen(me),
         )
 
@@ -52,19 +54,42 @@ class Looking(Pages):
             return RedirectResponse("/signin", status_code=303)
         approval = self._authority.get(me, approval_id)
         if part == "live":
-            return self._page("live.html", me=me, approval=approval)
+            return self._page("live.html", me=me, approval=approval, **self._talk(me, approval))
         return self._detail(me, approval)
 
+    def _talk(self, me: Human, approval: Approval) -> dict[str, Any]:
+        """What was said about it; None where that does not hold together. Nothing else waits for that."""
+        comments: tuple[Comment, ...] | None
+        try:
+            comments = self._authority.comments(me, approval.id)
+        except ApprovalError:
+            comments = None
+        return {
+            "comments": comments,
+            "authors": self._called(me.tenant, {c.person for c in comments or ()}),
+            "may_comment": comments is not None and self._authority.may_comment(me, approval),
+        }
+
     def _detail(
-        self, me: Human, approval: Approval, *, code: str = "", typed: str = "", revealed: Revealed | None = None
+        self,
+        me: Human,
+        approval: Approval,
+        *,
+        code: str = "",
+        status: int = 0,
+        typed: str = "",
+        remark: str = "",
+        said: str = "",
+        revealed: Revealed | None = None,
     ) -> Response:
+        """``code`` says why an answer was refused, ``remark`` why a comment was; with what was ``typed`` and ``said``."""
         can_decide = self._authority.can_decide(me, approval)
         asks = self._authority.asks(me, approval)
         past = self._authority.past(me, approval)
         shown = [approval, *past.recent, *([past.last.approval] if past.last is not None else [])]
         return self._page(
             "detail.html",
-            status=STATUS.get(code, 422) if code else 200,
+            status=status or (STATUS.get(code, 422) if code else 200),
             me=me,
             here="/inbox",
             approval=approval,
@@ -81,4 +106,7 @@ class Looking(Pages):
             past=past,
             lines=lines_of(approval, past.last),
             short_of=self._authority.short_of(approval),
+            remark=remark,
+            said=said,
+            **self._talk(me, approval),
         )

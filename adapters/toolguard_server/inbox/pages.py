@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +19,7 @@ from toolguard_server.inert import as_text, inert, one_line, rows, sentence
 from toolguard_server.oidc import SignIn
 from toolguard_server.problems import Problem
 from toolguard_server.shapes import standing, utc
+from toolguard_server.stream import Streams
 
 __all__ = ["Id", "Pages", "fields_of", "is_number"]
 
@@ -36,8 +37,18 @@ class Pages:
     """See `toolguard_server.inbox.Inbox`."""
 
     def __init__(
-        self, authority: Authority, credentials: Credentials, *, https: bool, sign_ins: Sequence[SignIn] = ()
+        self,
+        authority: Authority,
+        credentials: Credentials,
+        *,
+        https: bool,
+        sign_ins: Sequence[SignIn] = (),
+        streams: Streams,
+        key_of: Callable[[str], str],
     ) -> None:
+        """``key_of`` stands for a credential."""
+        self._streams = streams
+        self._key_of = key_of
         self._sign_ins = {each.provider.label: each for each in sign_ins}
         self._authority = authority
         self._credentials = credentials

@@ -28,9 +28,9 @@ function countDown() {
 setInterval(countDown, 1000);
 
 // Where the focus was in what is replaced, it stays on the same link.
-function replaceLive(live, next) {
-  const focused = live.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-  live.replaceWith(next);
+function replaceWith(old, next) {
+  const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  old.replaceWith(next);
   if (focused) {
     for (const link of next.querySelectorAll("a")) {
       if (link.getAttribute("href") === focused) {
@@ -41,38 +41,100 @@ function replaceLive(live, next) {
   }
 }
 
+// The page at an address as it is now; null where the service is away, or nobody is signed in any more.
+async function pageAt(address) {
+  try {
+    const reply = await fetch(address, { headers: { Accept: "text/html" } });
+    if (reply.redirected) location.assign(address.split("?")[0]);
+    if (!reply.ok || reply.redirected) return null;
+    return new DOMParser().parseFromString(await reply.text(), "text/html");
+  } catch {
+    return null; // the page stays, and the next try may find it again
+  }
+}
+
+const plain = (node) => node.innerHTML.replace(/(<span data-expires="[^"]*">)[^<]*/g, "$1");
+
+// What may have changed is fetched and put in its place; what somebody is typing stays.
 async function refresh() {
   const live = document.getElementById("live");
-  if (!live || !live.dataset.refresh) return;
-  if (!document.hidden) {
-    try {
-      const reply = await fetch(location.pathname + (live.dataset.part || ""), { headers: { Accept: "text/html" } });
-      if (reply.ok && !reply.redirected) {
-        const page = new DOMParser().parseFromString(await reply.text(), "text/html");
-        const next = page.getElementById("live");
-        const strip = (node) => node.innerHTML.replace(/(<span data-expires="[^"]*">)[^<]*/g, "$1");
-        if (next && strip(next) !== strip(live)) {
-          const ended = next.className !== live.className;
-          replaceLive(live, next);
-          document.title = page.title;
-          const news = document.getElementById("news");
-          const told = page.getElementById("news");
-          if (news && told && news.textContent !== told.textContent) news.textContent = told.textContent;
-          countDown();
-          // A form for a request that has moved on must not be sent: show the page as it is now.
-          if (ended && document.querySelector(".answer form")) location.reload();
-        }
-      } else if (reply.redirected) {
-        location.reload();
-      }
-    } catch {
-      // The service is away; the page stays, and the next try may find it again.
-    }
+  if (!live || !live.dataset.refresh || document.hidden) return;
+  const address = live.dataset.page || location.pathname;
+  const page = await pageAt(address + (live.dataset.part || ""));
+  const next = page && page.getElementById("live");
+  if (!next) return;
+  const talk = document.getElementById("talk");
+  const said = page.getElementById("talk");
+  if (talk && said && plain(said) !== plain(talk)) talk.replaceChildren(...said.childNodes);
+  if (plain(next) === plain(live)) return;
+  const ended = next.className !== live.className;
+  replaceWith(live, next);
+  document.title = page.title;
+  const news = document.getElementById("news");
+  const told = page.getElementById("news");
+  if (news && told && news.textContent !== told.textContent) news.textContent = told.textContent;
+  countDown();
+  // A form for a request that has moved on must not be sent: what can be answered now takes its place.
+  const answer = document.querySelector(".answer");
+  if (ended && answer) {
+    const whole = await pageAt(address);
+    const now = whole && whole.querySelector(".answer");
+    if (now) replaceWith(answer, now);
+    else answer.querySelectorAll("button").forEach((button) => (button.disabled = true));
   }
-  setTimeout(refresh, 4000);
 }
-setTimeout(refresh, 4000);
-document.addEventListener("visibilitychange", () => document.hidden || countDown());
+
+// The service tells of changes as they happen; every hint is only a reason to look. Without hints the page looks often,
+// with them now and then, as one may get lost. While it is hidden a page listens to nothing.
+let source = null;
+let due = 0;
+
+function look(after) {
+  clearTimeout(due);
+  due = setTimeout(async () => {
+    await refresh();
+    look(document.documentElement.dataset.live ? 30000 : 4000);
+  }, after);
+}
+
+function deaf() {
+  delete document.documentElement.dataset.live;
+}
+
+function listen() {
+  const live = document.getElementById("live");
+  if (source || !window.EventSource || !live || !live.dataset.refresh || document.hidden) return;
+  const only = (live.dataset.page || "").split("/")[2]; // a request's own page looks only when that one changes
+  source = new EventSource("/inbox/stream");
+  const hint = (event) => {
+    if (!only || JSON.parse(event.data).id === only) look(80);
+  };
+  source.onopen = () => {
+    document.documentElement.dataset.live = "on";
+    look(80);
+  };
+  source.onerror = () => {
+    deaf();
+    if (source && source.readyState === 2) source = null; // refused: the page goes on looking by itself
+    look(4000);
+  };
+  source.addEventListener("approval", hint);
+  source.addEventListener("comment", hint);
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    if (source) source.close();
+    source = null;
+    deaf();
+  } else {
+    countDown();
+    look(0);
+    listen();
+  }
+});
+look(4000);
+listen();
 
 // Arrow keys go from card to card while one has the focus. No key decides anything.
 document.addEventListener("keydown", (event) => {

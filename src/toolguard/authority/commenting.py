@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -134,15 +135,18 @@ class Commenting(Reading):
                 return {}
             return {a.id: len(talk.places[a.id]) for a in approvals if a.id in talk.places}
 
-    def commented(self, tenant: str, after: int | None) -> tuple[int, Mapping[str, tuple[int, float]]]:
-        """For who tells of changes: how many comments a tenant has, and which approvals got some ``after`` that number.
+    def commented(
+        self, tenant: str, after: int | None = None, *, since: float = math.inf
+    ) -> tuple[int, Mapping[str, tuple[int, float]]]:
+        """For who tells of changes: how many comments a tenant has, and which approvals got some.
 
-        Approval id → (how many comments it has, when the newest was made). None: no earlier number; only count.
+        Approval id → (how many comments it has, when the newest was made), of those that got one ``after`` that many, or
+        ``since`` (UTC seconds).
         """
         talk = self._talk(tenant)
         with talk.lock:
             self._read_talk(talk)
-            fresh = [each for each in talk.newest if after is not None and each[0] > after]
+            fresh = [each for each in talk.newest if (after is not None and each[0] > after) or each[3] >= since]
             return talk.n, {approval: (len(talk.places[approval]), at) for _, approval, _, at in fresh}
 
     # --- how it is done

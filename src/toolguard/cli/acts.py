@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from toolguard.authority import visible
 from toolguard.cli._service import (
     CONFIG,
     ConfigOption,
@@ -31,6 +32,8 @@ standing_app = typer.Typer(no_args_is_help=True)
 def register(app: typer.Typer) -> None:
     """Add the commands to ``toolguard approvals``."""
     for name, command in (
+        ("comment", comment),
+        ("comments", comments),
         ("reveal", reveal),
         ("propose", propose),
         ("revoke", revoke),
@@ -41,6 +44,42 @@ def register(app: typer.Typer) -> None:
         ("stats", stats),
     ):
         app.command(name)(command)
+
+
+def comment(
+    approval: IdArgument,
+    text: Annotated[str, typer.Option(prompt=True, help="What you say; kept. Name no patients.")],
+    url: UrlOption = None,
+    config: ConfigOption = CONFIG,
+    token_file: TokenOption = None,
+) -> None:
+    """Say something about a request that is open, to its approvers and to who asked. It decides nothing."""
+    with service_of(url, config, token_file) as service:
+        found = service.find(approval)
+        made = service.post(f"/v1/approvals/{found['id']}/comments", {"text": text})
+    typer.echo(f"kept as: {visible(made['text'])}")
+
+
+def comments(
+    approval: IdArgument,
+    url: UrlOption = None,
+    config: ConfigOption = CONFIG,
+    token_file: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what people said about a request, oldest first."""
+    with service_of(url, config, token_file) as service:
+        found = service.find(approval)
+        said = service.list(f"/v1/approvals/{found['id']}/comments")
+    if as_json:
+        typer.echo(json.dumps(said, indent=2))
+        return
+    if not said:
+        typer.echo("nobody has commented")
+    for each in said:
+        side = {"asking": "asking side", "approver": "approver"}.get(each["side"], "")
+        typer.echo(f"{visible(each['name'])}{f' ({side})' if side else ''}, {visible(each['at'])}")
+        typer.echo("\n".join(f"  {visible(line)}" for line in each["text"].split("\n")))
 
 
 def reveal(

@@ -20,6 +20,7 @@ from toolguard.cli._service import (
     USAGE,
     ConfigOption,
     JsonOption,
+    StepUpOption,
     TokenOption,
     UrlOption,
     safe,
@@ -36,26 +37,32 @@ ReasonOption = Annotated[str, typer.Option(prompt=True, help="Why; kept. Name no
 def agent(
     name: Annotated[str, typer.Argument(help="The agent, as its sessions name it.")],
     reason: ReasonOption,
+    code: StepUpOption = "",
     url: UrlOption = None,
     config: ConfigOption = CONFIG,
     token_file: TokenOption = None,
 ) -> None:
     """Freeze one agent of your tenant."""
-    _freeze({"agent": name, "reason": reason}, url, config, token_file)
+    _freeze({"agent": name, "reason": reason}, code, url, config, token_file)
 
 
 @app.command("tenant")
 def tenant(
-    reason: ReasonOption, url: UrlOption = None, config: ConfigOption = CONFIG, token_file: TokenOption = None
+    reason: ReasonOption,
+    code: StepUpOption = "",
+    url: UrlOption = None,
+    config: ConfigOption = CONFIG,
+    token_file: TokenOption = None,
 ) -> None:
     """Freeze every agent of your tenant."""
-    _freeze({"agent": None, "reason": reason}, url, config, token_file)
+    _freeze({"agent": None, "reason": reason}, code, url, config, token_file)
 
 
 @app.command("everyone")
 def everyone(
     reason: ReasonOption,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+    code: StepUpOption = "",
     url: UrlOption = None,
     config: ConfigOption = CONFIG,
     token_file: TokenOption = None,
@@ -64,12 +71,12 @@ def everyone(
     if not yes and not typer.confirm("Stop every guarded call of every tenant?", err=True):
         typer.echo("nothing was frozen", err=True)
         raise typer.Exit(USAGE)
-    _freeze({"agent": None, "everyone": True, "reason": reason}, url, config, token_file)
+    _freeze({"agent": None, "everyone": True, "reason": reason}, code, url, config, token_file)
 
 
-def _freeze(body: dict[str, object], url: str | None, config: ConfigOption, token_file: TokenOption) -> None:
+def _freeze(body: dict[str, object], code: str, url: str | None, config: ConfigOption, token_file: TokenOption) -> None:
     with service_of(url, config, token_file) as service:
-        made = service.post("/v1/freezes", body)
+        made = service.post("/v1/freezes", body, code=code)
     typer.echo(f"frozen: {made['id']}; a second person lifts it with 'toolguard freeze lift {made['id']}'")
 
 
@@ -98,11 +105,12 @@ def list_freezes(
 def lift(
     freeze: Annotated[str, typer.Argument(help="The id 'list' shows.")],
     reason: ReasonOption,
+    code: StepUpOption = "",
     url: UrlOption = None,
     config: ConfigOption = CONFIG,
     token_file: TokenOption = None,
 ) -> None:
     """Lift a freeze, as someone else than whoever froze."""
     with service_of(url, config, token_file) as service:
-        service.post(f"/v1/freezes/{freeze}/lift", {"reason": reason})
+        service.post(f"/v1/freezes/{freeze}/lift", {"reason": reason}, code=code)
     typer.echo("lifted; calls that were void stay void, and agents may make new ones")
