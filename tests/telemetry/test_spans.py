@@ -143,6 +143,13 @@ def test_any_body_fits_into_attributes(value: object, shown: object) -> None:
     encode_spans([own])
 
 
+def test_times_stand_as_people_read_them() -> None:
+    own = spans(changed(life()[1], **{"toolguard.approval.expires_at": 1795355547.437316, "other": 1795355547.5}))[0]
+    attributes = own.attributes or {}
+    assert attributes["toolguard.approval.expires_at"] == "2026-11-22T13:52:27.437Z"
+    assert attributes["other"] == 1795355547.5
+
+
 def test_guardrail_spans_say_their_part() -> None:
     policy, phi = spans(life()[1])[1:]
     assert {k for k in policy.attributes or {} if "phi" in k} == set()

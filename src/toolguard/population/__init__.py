@@ -5,7 +5,7 @@ Everything here is counted from records. Nothing is assumed: where there is no r
 
 from __future__ import annotations
 
-from toolguard.population._body import LAST_MOMENT, iso
+from toolguard._core.moment import LAST_MOMENT, iso
 from toolguard.population.calls import Answered, Call, Question
 from toolguard.population.controls import FRAMEWORKS, Control, Evidence, Matrix, Row, matrix_of
 from toolguard.population.evidence import EIGHTEEN, eighteen

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 
 from toolguard._core.audit import whole
 from toolguard._core.call import Json
 
-__all__ = ["LAST_MOMENT", "count_of", "decimal", "iso", "texts", "word"]
-
-
-LAST_MOMENT = 253402300799.0
-"""The end of the year 9999: a time that somebody wrote beyond it is shown as this one."""
+__all__ = ["count_of", "decimal", "texts", "word"]
 
 
 def word(body: Mapping[str, Json], key: str) -> str:
@@ -36,11 +31,3 @@ def decimal(body: Mapping[str, Json], key: str) -> float | None:
 def count_of(body: Mapping[str, Json], key: str) -> int:
     """A count, 0 where there is none."""
     return whole(body.get(key)) or 0
-
-
-def iso(at: float | None) -> str:
-    """UTC seconds as ``2026-11-22T10:22:29.123Z``, ``""`` for None."""
-    if at is None:
-        return ""
-    moment = dt.datetime.fromtimestamp(min(max(at, 0.0), LAST_MOMENT), dt.UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

@@ -1,16 +1,17 @@
 """The records of a period, log by log: the one place evidence reads the journal through.
 
 A log that reaches into the period is given as one unbroken run of records, with the leaf hashes before and after it, so
-that what is shown can be proved against checkpoints that were signed later. Whatever keeps old records elsewhere
-(archived segments) is added here, and every page, pack and table sees it.
+that what is shown can be proved against checkpoints that were signed later. Records that were taken out of the store come from
+segments, where the store is given together with them (`toolguard.journal.joined`); else it is said what is not shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from toolguard._core.audit import AuditRecord, Kind
+from toolguard._core.pruning import Begin, begins
 from toolguard._core.stored import COLUMNS
 from toolguard.journal import in_time
 from toolguard.population._body import word
@@ -29,7 +30,8 @@ class LogPart:
         number: its place in the registry of logs, from 1.
         opened, first: when it was opened (UTC seconds), and its first record's hash.
         prev: the hash of the record before ``records`` (64 zeros: none).
-        before: leaf hashes of the records before ``records``.
+        begin: where the log begins, if its first records were taken out of the store and are in no segments at hand.
+        before: leaf hashes of the records before ``records``, from ``begin`` on.
         records: from the first record of the period to the last, whatever stands between.
         after: leaf hashes of the records after ``records``, as far as the log goes.
         ahead, behind: the records right before and right after ``records``, which show where they were cut.
@@ -45,11 +47,17 @@ class LogPart:
     after: tuple[str, ...]
     ahead: AuditRecord | None = None
     behind: AuditRecord | None = None
+    begin: Begin | None = None
+
+    @property
+    def base(self) -> int:
+        """How many records come before ``before``."""
+        return self.begin.last if self.begin is not None else 0
 
     @property
     def start(self) -> int:
-        """How many records come before."""
-        return len(self.before)
+        """How many records come before ``records``."""
+        return self.base + len(self.before)
 
     @property
     def end(self) -> int:
@@ -58,7 +66,7 @@ class LogPart:
 
     @property
     def leaves(self) -> tuple[str, ...]:
-        """Every leaf hash of the log, as far as it was read."""
+        """The leaf hashes of the log after `base`, as far as it was read."""
         return (*self.before, *(record.hash for record in self.records), *self.after)
 
 
@@ -68,7 +76,9 @@ class Period:
 
     ``registry`` are the logs opened before ``until``, oldest first; ``heads`` every log there is; ``missing`` those of the
     registry with no record at all. ``loads`` are records of policies loaded before ``until``. ``notes`` are signed
-    checkpoints, whenever they were made: one that was made after the period may vouch for it.
+    checkpoints, whenever they were made: one that was made after the period may vouch for it. ``unseen`` are logs whose first
+    records may be of the period, and were taken out of the store: they are in segments that were not given. ``pruned``: the
+    same of any time.
     """
 
     epoch: str
@@ -79,6 +89,8 @@ class Period:
     missing: tuple[str, ...] = ()
     loads: tuple[AuditRecord, ...] = ()
     notes: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+    pruned: tuple[str, ...] = ()
 
     @property
     def registry(self) -> tuple[LogHead, ...]:
@@ -100,15 +112,24 @@ def read_period(store: Store, *, since: float, until: float) -> Period:
         StoreError: the store cannot be read.
     """
     heads = tuple(store.heads())
-    logs, missing = [], []
+    begins = begins_of(store)
+    logs, missing, unseen, pruned = [], [], [], []
     for number, head in enumerate(heads, start=1):
         if head.opened >= until:
             continue
-        reaches = _reaches(store, head.log_id, since, until)
+        begin = begins.get(head.log_id)
+        if begin is not None and any(isinstance(row[1], int) and row[1] > 1 for row in store.stored(head.log_id, 0, 1)):
+            pruned.append(head.log_id)
+            if begin.newest >= since:
+                unseen.append(head.log_id)
+        else:
+            begin = None
+        start = begin.last if begin is not None else 0
+        reaches = _reaches(store, head.log_id, start, since, until)
         if reaches is None:
             missing.append(head.log_id)
         elif reaches:
-            part = _part(store.records(log_id=head.log_id), head, number, since, until)
+            part = _part(store.records(log_id=head.log_id, after=start), head, number, since, until, begin)
             if part is not None:
                 logs.append(part)
     checkpoints = store.operations(Kind.AUDIT_CHECKPOINT)
@@ -121,12 +142,19 @@ def read_period(store: Store, *, since: float, until: float) -> Period:
         missing=tuple(missing),
         loads=tuple(r for r in store.operations(Kind.POLICY_LOADED) if r.draft.at < until),
         notes=tuple(note for r in checkpoints if (note := word(r.draft.body, NOTE))),
+        unseen=tuple(unseen),
+        pruned=tuple(pruned),
     )
 
 
-def _reaches(store: Store, log_id: str, since: float, until: float) -> bool | None:
+def begins_of(store: Store) -> Mapping[str, Begin]:
+    """Where logs begin by the journal's word; whether that is signed, `verify` says."""
+    return begins(store.operations(Kind.AUDIT_PRUNED))
+
+
+def _reaches(store: Store, log_id: str, after: int, since: float, until: float) -> bool | None:
     """Whether a log has a record of the period; None if it has none at all. Only their times are looked at."""
-    after, found = 0, None
+    found = None
     while page := store.stored(log_id, after, _ROWS):
         found = False
         if any(isinstance(row[_AT], float) and since <= row[_AT] < until for row in page):
@@ -139,7 +167,9 @@ _AT = COLUMNS.index("at")
 _ROWS = 4000
 
 
-def _part(records: Iterable[AuditRecord], head: LogHead, number: int, since: float, until: float) -> LogPart | None:
+def _part(
+    records: Iterable[AuditRecord], head: LogHead, number: int, since: float, until: float, begin: Begin | None
+) -> LogPart | None:
     before: list[str] = []
     shown: list[AuditRecord] = []
     waiting: list[AuditRecord] = []
@@ -168,4 +198,5 @@ def _part(records: Iterable[AuditRecord], head: LogHead, number: int, since: flo
         after=tuple(record.hash for record in waiting),
         ahead=ahead,
         behind=waiting[0] if waiting else None,
+        begin=begin,
     )

@@ -88,7 +88,7 @@ toolguard.policy.packs | policy | packs and their versions | ["hipaa@1"]
 toolguard.policy.signed | policy | whether somebody signed it | true
 toolguard.policy.signer | policy | the key that did | ed25519:7a…
 toolguard.policy.author | policy | who answers for it | privacy@general.example
-toolguard.policy.signed_at | policy | when (UTC seconds) | 1795341600
+toolguard.policy.signed_at | policy | when (UTC) | 2026-11-22T10:00:00.000Z
 toolguard.policy.replaces | policy | digest of the one before | 1f0e…
 toolguard.policy.file_sha256 | policy | digest of a file that was not put into force | 8d21…
 toolguard.args.hmac | evaluate execute approval | keyed digest of the arguments | v1:a7…
@@ -108,10 +108,10 @@ toolguard.execution.span_id | execute | (in the journal) the span its end will h
 toolguard.result.withheld | execute | the tool ran, and its result was shown to nobody | true
 toolguard.approval.id | approval execute not_run credential act | the approval | a81f…
 toolguard.approval.channel | approval review redact | where it is asked, or how the answer came | inbox
-toolguard.approval.requested_at | approval execute not_run credential act | when it was asked (UTC seconds) | 1795341600.5
-toolguard.approval.expires_at | approval | when the question ends | 1795345200.5
-toolguard.approval.grant_expires_at | approval | until when the yes can be used | 1795342500.5
-toolguard.approval.decided_at | decision wait | when it was answered or ended | 1795341660.5
+toolguard.approval.requested_at | approval execute not_run credential act | when it was asked (UTC) | 2026-11-22T10:00:00.500Z
+toolguard.approval.expires_at | approval | when the question ends | 2026-11-22T11:00:00.500Z
+toolguard.approval.grant_expires_at | approval | until when the yes can be used | 2026-11-22T10:15:00.500Z
+toolguard.approval.decided_at | decision wait | when it was answered or ended | 2026-11-22T10:01:00.500Z
 toolguard.approval.wait_s | decision wait | seconds from the question | 60.0
 toolguard.approval.refusals | decision | how often this person was refused | 2
 toolguard.approver.id | approval act review redact | who, as the directory's person | chen
@@ -161,7 +161,7 @@ toolguard.prune.last | prune | of the last of them: the log begins after it | 10
 toolguard.prune.root | prune | the root of the log's tree up to that | f00d…
 toolguard.prune.hash | prune | the hash of the last of them | 77aa…
 toolguard.prune.peaks | prune | the tree up to that, to grow from | ["f00d…"]
-toolguard.prune.newest_at | prune | the latest time of a record that was taken out, so far | 1790000000.25
+toolguard.prune.newest_at | prune | the latest time of a record that was taken out, so far | 2026-09-21T14:13:20.250Z
 toolguard.prune.segment | prune | digest of the segment that holds the last of them | 3c9a…
 toolguard.prune.by | prune | who had it done, as they named themselves | rita
 toolguard.prune.note | prune | a signed checkpoint that says so | toolguard/8f…

@@ -13,6 +13,7 @@ from opentelemetry.util.types import AttributeValue
 
 from toolguard._core.audit import AuditRecord, Draft, Kind, Outcome
 from toolguard._core.call import Json, canonical
+from toolguard._core.moment import iso
 from toolguard.telemetry import names
 
 __all__ = ["DETACH_AFTER", "SCOPE", "spans_of"]
@@ -90,7 +91,7 @@ def spans_of(record: AuditRecord, resource: Resource, *, drafts: bool = False) -
     if name is None:
         return ()
     context, parent, links = _place(record)
-    attributes = {key: value for key, item in draft.body.items() if (value := _attribute(item)) is not None}
+    attributes = {key: value for key, item in draft.body.items() if (value := _attribute(key, item)) is not None}
     attributes |= draft.aside
     audit: dict[str, AttributeValue] = {names.LOG_ID: record.log_id, names.SEQ: record.seq, names.HASH: record.hash}
     own = _span(
@@ -238,8 +239,11 @@ def _status(draft: Draft) -> Status:
     return Status(StatusCode.ERROR if fault else StatusCode.UNSET)
 
 
-def _attribute(value: Json) -> AttributeValue | None:
-    """A body's value as an attribute: scalars, lists of one scalar type; anything else as canonical JSON."""
+def _attribute(key: str, value: Json) -> AttributeValue | None:
+    """A body's value as an attribute: scalars, times as people read them (``…_at``), lists of one scalar type; anything
+    else as canonical JSON."""
+    if key.endswith("_at") and isinstance(value, int | float) and not isinstance(value, bool):
+        return iso(value)
     if value is None or isinstance(value, str | bool | float):
         return value
     if isinstance(value, int):
