@@ -40,6 +40,7 @@ tools:
   "closed_*": {}
   "send_*": {trusted_for: [PERSON, MRN]}
   "drop_*": {}
+  write_todos: {trusted_for: [PERSON, MRN], prose: [todos]}
 rules:
   - {id: never-drop, because: "Nothing is dropped.", effect: deny, match: {tool: "drop_*"}}
   - {id: ask-first, because: "What leaves is looked at.", effect: require_approval, match: {tool: "send_*"}}
