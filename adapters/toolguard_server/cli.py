@@ -25,6 +25,7 @@ from toolguard.config import (
     RandomIds,
     Sinks,
     SystemClock,
+    ageing_of,
     default_detector,
     keeper_of,
     load_config,
@@ -156,6 +157,9 @@ def _assemble(
     keeper = keeper_of(settings, store, who="service")
     if keeper is not None:
         running.callback(keeper.close)
+    ageing = ageing_of(settings, store)
+    if ageing is not None:
+        running.callback(ageing.close)
     authority = Authority(
         store,
         directory,

@@ -20,8 +20,10 @@ _WORDS = {
     "unregistered": "the registry of logs does not know it",
     "checkpoint": "up to record {seq} it is not what a signed checkpoint in the journal says",
     "anchor": "up to record {seq} it is not what an anchor outside the store says",
+    "begin": "its records before {seq} are gone, and no signed record of pruning says so",
+    "pruned": "it begins after record {seq}: what is older stands in segments, which were not looked at",
     "split": "two signed checkpoints say different things of its first {seq} records",
-    "signature": "the checkpoint in record {seq} was signed by no pinned audit key",
+    "signature": "what record {seq} says is signed (a checkpoint, where a log begins) no pinned audit key signed",
 }
 
 

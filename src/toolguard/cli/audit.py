@@ -16,14 +16,16 @@ from rich.text import Text
 
 from toolguard import journal
 from toolguard._core.audit import CONTENT_ID, AuditRecord
-from toolguard.cli.evidence import Html, export, review, sample, write_call
+from toolguard.cli.evidence import Html, Segments, export, review, sample, write_call
 from toolguard.cli.kept import content_line, opened_contents, redacted_contents, shown_text
-from toolguard.cli.proof import anchor, archive, verify
+from toolguard.cli.proof import anchor, verify
 from toolguard.cli.reconcile import reconcile
 from toolguard.cli.redact import holds_app, redact
+from toolguard.cli.segments import archive, prune
 from toolguard.cli.trace import clock_time, inert, outcome_text, render_trace, said
-from toolguard.config import load_config
-from toolguard.errors import StoreError, ToolguardError
+from toolguard.config import Config, load_config, segments_of
+from toolguard.errors import ConfigError, StoreError, ToolguardError
+from toolguard.population import read_period
 from toolguard.ports import Store
 from toolguard.stores import open_store
 
@@ -41,17 +43,24 @@ _CONFIG = Path("toolguard.toml")
 
 
 @contextmanager
-def _opened(url: str | None, config: Path) -> Iterator[Store]:
-    """The store, for looking only. Whatever is wrong with the input ends in exit code 3."""
+def _opened(url: str | None, config: Path, segments: Path | None = None) -> Iterator[Store]:
+    """The store, for looking only, with its segments. Whatever is wrong with the input ends in exit code 3."""
     try:
-        store = open_store(url if url is not None else load_config(config).store_url, read_only=True)
+        settings = load_config(config) if url is None else None
+        store = open_store(url or _url(settings), read_only=True)
         try:
-            yield store
+            yield journal.joined(store, segments if segments is not None else segments_of(settings))
         finally:
             store.close()
     except ToolguardError as error:
         typer.echo(f"toolguard: {error}", err=True)
         raise typer.Exit(3) from None
+
+
+def _url(settings: Config | None) -> str:
+    if settings is None:
+        raise ConfigError("--store is empty; name a store")
+    return settings.store_url
 
 
 def _console() -> Console:
@@ -61,6 +70,7 @@ def _console() -> Console:
 app.command("verify")(verify)
 app.command("anchor")(anchor)
 app.command("archive")(archive)
+app.command("prune")(prune)
 app.command("export")(export)
 app.command("sample")(sample)
 app.command("review")(review)
@@ -130,6 +140,7 @@ def show(
     call: Annotated[str, typer.Argument(help="A call id, or its beginning (at least 6 characters).")],
     store: StoreOption = None,
     config: ConfigOption = _CONFIG,
+    segments: Segments = None,
     html: Html = None,
     content: Annotated[
         bool,
@@ -138,10 +149,10 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show everything that happened to one call."""
-    with _opened(store, config) as opened:
+    with _opened(store, config, segments) as opened:
         records = journal.timeline(opened, _whole_id(opened, call))
         if not records:
-            raise StoreError("the store has no record of this call; give at least 6 characters of its id, from 'tail'")
+            raise StoreError(f"the store has no record of this call; {_where(opened)}")
         if html is not None:
             write_call(opened, records, html)
             return
@@ -167,6 +178,17 @@ def show(
                 )
             )
             console.print(table)
+
+
+def _where(store: Store) -> str:
+    """Where else to look."""
+    pruned = read_period(store, since=0.0, until=store.now() + 1.0).pruned
+    if pruned:
+        return (
+            f"the first records of {len(pruned)} logs were taken out of it: name the folder of their segments with --segments, "
+            "or set [audit] segments"
+        )
+    return "give at least 6 characters of its id, from 'tail'"
 
 
 def _content_data(record: AuditRecord, texts: Mapping[str, str]) -> dict[str, Any]:

@@ -21,9 +21,9 @@ from toolguard.cli._moment import moment
 from toolguard.cli._service import CONFIG as SERVICE_CONFIG
 from toolguard.cli._service import StepUpOption, TokenOption, UrlOption, service_of
 from toolguard.cli._show import ConfigOption, StoreOption, unusable_input
-from toolguard.config import Config, anchor_copies, load_config
+from toolguard.config import Config, anchor_copies, load_config, segments_of
 from toolguard.errors import ConfigError, EvidenceError
-from toolguard.journal import read_anchor
+from toolguard.journal import joined, read_anchor
 from toolguard.keys import NoteSigner, PublicKey
 from toolguard.population import Exceptional, Population, draw, iso, rank, read_period
 from toolguard.ports import Store
@@ -38,6 +38,7 @@ __all__ = [
     "AsJson",
     "From",
     "Html",
+    "Segments",
     "To",
     "export",
     "opened",
@@ -61,6 +62,12 @@ To = Annotated[
     typer.Option("--to", parser=moment, metavar="TIME", help="Its end, not included; now by default."),
 ]
 Html = Annotated[Path | None, typer.Option("--html", help="Write the page to this file instead.")]
+Segments = Annotated[
+    Path | None,
+    typer.Option(
+        "--segments", help="The folder with the segments of records that were taken out of the store; else of --config."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
@@ -69,21 +76,32 @@ def settings_of(store: str | None, config: Path) -> Config | None:
     return load_config(config) if store is None or config.exists() else None
 
 
-def population_of(store: Store, since: float, until: float | None) -> Population:
-    """The population of a period of this store."""
+def population_of(store: Store, since: float, until: float | None, *, whole: bool = True) -> Population:
+    """The population of a period of this store.
+
+    Raises:
+        EvidenceError: the period ends before it begins; or, where it has to be ``whole``, some of it is in segments that were
+            not given.
+    """
     end = store.now() if until is None else until
     if not since < end:
         raise EvidenceError("the period ends before it begins; give --from a time before --to")
-    return Population(read_period(store, since=since, until=end))
+    period = read_period(store, since=since, until=end)
+    if period.unseen and whole:
+        raise EvidenceError(
+            f"records of this period were taken out of the store ({len(period.unseen)} logs); they stand in segments: name "
+            "their folder with --segments, or set [audit] segments"
+        )
+    return Population(period)
 
 
-def opened(store: str | None, settings: Config | None) -> Store:
-    """The store, for looking only. Raises ConfigError or StoreError."""
+def opened(store: str | None, settings: Config | None, segments: Path | None = None) -> Store:
+    """The store with its segments, for looking only. Raises ConfigError or StoreError."""
     if store is None and settings is not None:
         store = settings.store_url
     if store is None:
         raise ConfigError("name the store with --store, or a configuration with --config")
-    return open_store(store, read_only=True)
+    return joined(open_store(store, read_only=True), segments if segments is not None else segments_of(settings))
 
 
 def export(
@@ -101,6 +119,7 @@ def export(
         list[Path] | None, typer.Option("--anchor", help="An anchor's file; else those of --config.")
     ] = None,
     by: Annotated[str, typer.Option("--by", help="Who asks for it, as they want to be named.")] = "",
+    segments: Segments = None,
     as_json: AsJson = False,
 ) -> None:
     """Write an evidence pack: a signed zip with everything about a period, and the file that verifies it.
@@ -118,7 +137,7 @@ def export(
         settings = settings_of(store, config)
         signer = _signer(key, settings)
         sampling = None if sample_seed is None else Sampling(seed=sample_seed, n=sample_n)
-        source = opened(store, settings)
+        source = opened(store, settings, segments)
         try:
             pack = build_pack(
                 population_of(source, since, until),
@@ -205,6 +224,7 @@ def sample(
     until: To = None,
     store: StoreOption = None,
     config: ConfigOption = CONFIG,
+    segments: Segments = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw calls out of a period, so that anybody with the seed draws the same ones.
@@ -214,7 +234,7 @@ def sample(
     from toolguard.report import plain
 
     with unusable_input():
-        source = opened(store, settings_of(store, config))
+        source = opened(store, settings_of(store, config), segments)
         try:
             population = population_of(source, since, until)
             calls = draw(population.calls, seed=seed, n=n)
@@ -249,6 +269,7 @@ def review(
         float | None, typer.Option("--from", parser=moment, metavar="TIME", help="List only what happened since.")
     ] = None,
     store: StoreOption = None,
+    segments: Segments = None,
     config: ConfigOption = SERVICE_CONFIG,
     url: UrlOption = None,
     token_file: TokenOption = None,
@@ -272,9 +293,10 @@ def review(
     from toolguard.report import awaiting_table
 
     with unusable_input():
-        source = opened(store, settings_of(store, config))
+        source = opened(store, settings_of(store, config), segments)
         try:
-            waiting = population_of(source, since or 0.0, source.now() + 1.0).awaiting
+            population = population_of(source, since or 0.0, source.now() + 1.0, whole=False)
+            waiting, unseen = population.awaiting, population.period.unseen
         finally:
             source.close()
     if as_json:
@@ -283,7 +305,13 @@ def review(
         Console(highlight=False, soft_wrap=True).print(awaiting_table(waiting))
     else:
         typer.echo("nothing waits for a review")
-    raise typer.Exit(INCOMPLETE if waiting else 0)
+    if unseen:
+        typer.echo(
+            f"the first records of {len(unseen)} logs were taken out of the store and not looked at; name their folder with "
+            "--segments",
+            err=True,
+        )
+    raise typer.Exit(INCOMPLETE if waiting or unseen else 0)
 
 
 def _waiting(e: Exceptional) -> dict[str, Any]:

@@ -20,15 +20,14 @@ from rich.text import Text
 from toolguard import journal
 from toolguard._core.checkpoint import Checkpoint
 from toolguard.cli._faults import told
-from toolguard.cli._moment import moment
 from toolguard.cli.trace import inert
-from toolguard.config import Config, anchor_copies, audit_verifier, checkpointer_of, load_config
+from toolguard.config import Config, anchor_copies, audit_verifier, checkpointer_of, load_config, segments_of
 from toolguard.errors import ConfigError, TamperedError, ToolguardError
 from toolguard.keys import NoteVerifier, PinnedVerifier, PublicKey
 from toolguard.ports import Store
 from toolguard.stores import open_store
 
-__all__ = ["anchor", "archive", "verify"]
+__all__ = ["anchor", "verify"]
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="Store URL, e.g. sqlite:///toolguard.db; else the one of --config.")
@@ -72,7 +71,8 @@ def verify(
         typer.Option("--since", help="A file of checkpoints up to which all was verified before: only newer is read."),
     ] = None,
     segments: Annotated[
-        Path | None, typer.Option("--segments", help="A folder of archived segments, held against all of it, too.")
+        Path | None,
+        typer.Option("--segments", help="The folder of archived segments, read with the store; else that of --config."),
     ] = None,
     jobs: Annotated[
         int, typer.Option("--jobs", min=0, help="Processes that read a long journal; 0: as many as there are cores.")
@@ -81,16 +81,18 @@ def verify(
 ) -> None:
     """Check every record, every log, every checkpoint and every approval's state, and hold them against the anchors.
 
-    Exit codes: 0 all holds together, 1 something was changed, 2 something is missing (a log, an anchor), 3 the store
-    cannot be read.
+    Exit codes: 0 all holds together, 1 something was changed, 2 something is missing (a log, an anchor, the segments of
+    records that were taken out of the store), 3 the store cannot be read.
     """
     with _said_plainly():
         settings = load_config(config) if store is None else None
         verifier = _verifier(key, settings)
         service = None if settings is None or not settings.keys.trusted else PinnedVerifier(settings.keys.trusted)
         copies = _copies(anchor, settings)
-        opener = partial(open_store, store if store is not None else _settings(settings).store_url, read_only=True)
-        opened = opener()
+        folder = segments if segments is not None else segments_of(settings)
+        url = store if store is not None else _settings(settings).store_url
+        opener = partial(_read_with, url, folder)
+        opened = open_store(url, read_only=True)
         try:
             with _progress(quiet=as_json) as told, _workers(opener, opened, jobs) as workers:
                 report = journal.verify(
@@ -102,8 +104,9 @@ def verify(
                     since=() if since is None else _checkpoints(since, verifier),
                     progress=told,
                     workers=workers,
+                    segments=folder,
                 )
-            archived = None if segments is None else journal.hold_segments(opened, segments, verifier=verifier)
+            archived = None if folder is None else journal.hold_segments(opened, folder, verifier=verifier)
         finally:
             opened.close()
     if as_json:
@@ -121,43 +124,6 @@ def verify(
             _print_segments(archived)
     codes = {report.exit_code, archived.exit_code if archived is not None else 0}
     raise typer.Exit(1 if 1 in codes else max(codes))
-
-
-def archive(
-    before: Annotated[
-        float, typer.Option("--before", parser=moment, metavar="TIME", help="Records before this, UTC: 2026-01-01.")
-    ],
-    to: Annotated[Path, typer.Option("--to", help="The folder that keeps segments; it has to be there.")],
-    config: ConfigOption = _CONFIG,
-    key: KeyOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Write closed parts of every log to files, each up to a signed checkpoint. Nothing is taken out of the store.
-
-    Exit codes: 0 done, 1 a log is other than its checkpoint says, 3 it cannot be done.
-    """
-    with _said_plainly():
-        settings = load_config(config)
-        verifier = _verifier(key, settings)
-        if verifier is None:
-            raise ConfigError("segments end at signed checkpoints; give --key, or set [audit] trusted")
-        notes = [note for copy in anchor_copies(settings) for note in copy.notes]
-        opened = open_store(settings.store_url)
-        try:
-            made = journal.archive(opened, to, before=before, verifier=verifier, notes=notes)
-        except TamperedError as error:
-            typer.echo(f"tampered: {error}", err=True)
-            raise typer.Exit(1) from None
-        finally:
-            opened.close()
-    if as_json:
-        said = [{"name": s.name, "log": s.log_id, "first": s.first, "last": s.last, "sha256": s.sha256} for s in made]
-        typer.echo(json.dumps(said, indent=2))
-    elif made:
-        for segment in made:
-            typer.echo(f"{segment.name}  {segment.last - segment.first + 1} records  {segment.sha256}")
-    else:
-        typer.echo("nothing to do: no checkpoint closes a part that is not archived yet")
 
 
 def anchor(
@@ -204,6 +170,10 @@ _MOST_WHOLE = 30
 """Logs that hold together and are shown; every process has one, and those with faults are all shown."""
 
 # --- input
+
+
+def _read_with(url: str, segments: Path | None) -> Store:
+    return journal.joined(open_store(url, read_only=True), segments, lenient=True)
 
 
 def _settings(settings: Config | None) -> Config:
@@ -283,6 +253,7 @@ def _report_data(report: journal.VerifyReport) -> dict[str, Any]:
         "tampered": report.tampered,
         "incomplete": report.incomplete,
         "records": report.records,
+        "unseen": report.unseen,
         "approvals": report.approvals,
         "running": list(report.running),
         "logs": [
@@ -290,6 +261,7 @@ def _report_data(report: journal.VerifyReport) -> dict[str, Any]:
                 "log_id": log.log_id,
                 "records": log.records,
                 "after": log.after,
+                "pruned": log.pruned,
                 "faults": [{"seq": fault.seq, "code": fault.code} for fault in log.faults],
             }
             for log in report.logs
@@ -362,6 +334,12 @@ def _print_limits(console: Console, report: journal.VerifyReport, stamps: int) -
         )
     if not report.checkpoints:
         console.print("no checkpoint was made: set [audit] signing_key, and an anchor elsewhere", markup=False)
+    if report.unseen:
+        console.print(
+            f"{report.unseen} earlier records were taken out of the store and stand in segments, which were not looked at, nor "
+            "the approvals and acts they speak of; name the folder with --segments, or set [audit] segments",
+            markup=False,
+        )
     if any(log.after for log in report.logs):
         console.print("what is older than --since was held against its root only, not read")
 
@@ -403,10 +381,10 @@ _ACT_FAULTS = {
     "uses": "it let more calls run than the store counts",
 }
 _SEGMENT_FAULTS = {
-    "edited": "it is other than its checkpoint, the segment before it or the journal says",
+    "edited": "it is other than its checkpoint, its name, the segment before it or the journal says",
     "differs": "the store has other records in their place",
     "signature": "its checkpoint is not signed by a pinned key",
-    "missing": "it, or one before it, is not there",
+    "missing": "it, or one before it, is not there; records that were taken out of the store may be in none",
     "stranger": "it is another store's",
 }
 _CONTENT_FAULTS = {

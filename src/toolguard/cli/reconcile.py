@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.text import Text
 
 from toolguard.cli.trace import clock_time, inert
-from toolguard.config import load_config
-from toolguard.errors import ConfigError, ToolguardError
+from toolguard.config import load_config, segments_of
+from toolguard.errors import ConfigError, EvidenceError, ToolguardError
+from toolguard.journal import joined
 from toolguard.journal.outside import read_effects, reconcile_effects
+from toolguard.population import read_period
 from toolguard.ports import Store
 from toolguard.stores import open_store
 from toolguard.telemetry import JaegerQuery, SpanReport, header_values, reconcile_spans
@@ -53,6 +55,12 @@ def reconcile(
     within: Annotated[float, typer.Option(min=0, help="Seconds between an execution and its effect.")] = 5.0,
     since: Annotated[str | None, typer.Option(help="Only records from this moment on (ISO 8601, UTC).")] = None,
     until: Annotated[str | None, typer.Option(help="Only records before this moment.")] = None,
+    segments: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder with the segments of records that were taken out of the store; else of --config."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
     """Hold the journal against Jaeger (--jaeger), or against a log of effects that others keep (--log).
@@ -62,9 +70,19 @@ def reconcile(
     try:
         if (jaeger is None) == (log is None):
             raise ConfigError("name what to hold the journal against: --jaeger URL or --log FILE")
-        opened = open_store(store if store is not None else load_config(config).store_url, read_only=True)
+        settings = None
+        if store is None:
+            settings = load_config(config)
+            store = settings.store_url
+        opened = open_store(store, read_only=True)
         try:
+            opened = joined(opened, segments if segments is not None else segments_of(settings))
             times = (_moment(since, 0.0), _moment(until, float("inf")))
+            if unseen := read_period(opened, since=times[0], until=opened.now() + 1.0).unseen:
+                raise EvidenceError(
+                    f"records of this time were taken out of the store ({len(unseen)} logs); they stand in segments: name their "
+                    "folder with --segments, or give --since a later time"
+                )
             if jaeger is not None:
                 code = _against_jaeger(opened, jaeger, service, header or [], grace, times, as_json=as_json)
             else:

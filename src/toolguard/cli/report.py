@@ -17,6 +17,7 @@ from toolguard.cli.evidence import (
     AsJson,
     From,
     Html,
+    Segments,
     To,
     opened,
     population_of,
@@ -45,6 +46,7 @@ def app(
     html: Html = None,
     store: StoreOption = None,
     config: ConfigOption = CONFIG,
+    segments: Segments = None,
     as_json: AsJson = False,
 ) -> None:
     """Show which evidence the records of a period hold for the controls of a framework. Never whether they are met.
@@ -54,7 +56,7 @@ def app(
     """
     with unusable_input():
         settings = settings_of(store, config)
-        source = opened(store, settings)
+        source = opened(store, settings, segments)
         try:
             population = population_of(source, since, until)
             report = journal.verify(

@@ -1,6 +1,14 @@
 """Configuration: from ``toolguard.toml``, or from arguments, to the parts a guard works with."""
 
-from toolguard.config.audit import anchor_copies, audit_verifier, checkpointer_of, keeper_of
+from toolguard.config.audit import (
+    ageing_of,
+    anchor_copies,
+    audit_verifier,
+    checkpointer_of,
+    keeper_of,
+    prune_store,
+    segments_of,
+)
 from toolguard.config.defaults import (
     ANALYSES,
     NoDirectory,
@@ -26,6 +34,7 @@ __all__ = [
     "Shown",
     "Sinks",
     "SystemClock",
+    "ageing_of",
     "anchor_copies",
     "assemble",
     "audit_verifier",
@@ -34,6 +43,8 @@ __all__ = [
     "keeper_of",
     "load_config",
     "load_parts",
+    "prune_store",
     "revealer_of",
+    "segments_of",
     "shown",
 ]

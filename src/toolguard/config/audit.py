@@ -4,14 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from toolguard.config.file import Config
 from toolguard.errors import ConfigError
-from toolguard.journal import AnchorCopy, Checkpointer, FileAnchor, Keeper, read_anchor
-from toolguard.keys import NoteSigner, NoteVerifier, PublicKey, Purpose, read_keys
+from toolguard.journal import (
+    Ageing,
+    AnchorCopy,
+    Checkpointer,
+    FileAnchor,
+    Keeper,
+    PruneReport,
+    archive,
+    prune,
+    read_anchor,
+)
+from toolguard.keys import NoteSigner, NoteVerifier, PinnedVerifier, PublicKey, Purpose, read_keys
 from toolguard.ports import Store
 
-__all__ = ["anchor_copies", "audit_verifier", "checkpointer_of", "keeper_of"]
+__all__ = [
+    "ageing_of",
+    "anchor_copies",
+    "audit_verifier",
+    "checkpointer_of",
+    "keeper_of",
+    "prune_store",
+    "segments_of",
+]
 
 
 def _reference(config: Config, name: str) -> str | Path:
@@ -62,3 +81,56 @@ def keeper_of(config: Config, store: Store, *, who: str) -> Keeper | None:
         return None
     made = checkpointer_of(config, store)
     return None if made is None else Keeper(made)
+
+
+def segments_of(config: Config | None) -> Path | None:
+    """The folder that keeps segments; None where none is configured."""
+    return None if config is None or config.audit.segments is None else config.at(config.audit.segments)
+
+
+def prune_store(config: Config, store: Store, folder: Path, *, before: float, **said: Any) -> PruneReport:
+    """`toolguard.journal.prune` with the keys and anchors of the configuration.
+
+    Raises:
+        ConfigError: it names no audit key, or none is pinned.
+    """
+    section = config.audit
+    verifier = audit_verifier(config)
+    if section.signing_key is None or verifier is None:
+        raise ConfigError(
+            "where a log begins is signed with the audit key: set [audit] signing_key and trusted; 'toolguard keys audit' "
+            "makes one"
+        )
+    signer = NoteSigner(read_keys(_reference(config, section.signing_key), purpose=Purpose.AUDIT)[-1])
+    if signer.public_key.line not in section.trusted:
+        raise ConfigError(
+            "the audit key's public line is not in [audit] trusted, so nobody would believe where logs begin"
+        )
+    service = PinnedVerifier(config.keys.trusted) if config.keys.trusted else None
+    anchors = [] if said.get("dry_run") else [FileAnchor(config.at(path)) for path in section.anchors]
+    return prune(
+        store, folder, before=before, signer=signer, verifier=verifier, anchors=anchors, service=service, **said
+    )
+
+
+def ageing_of(config: Config, store: Store) -> Ageing | None:
+    """The thread that archives and takes out what is older than ``[audit] keep_for``; None where that is not set.
+
+    Raises:
+        ConfigError: it is set without what it needs.
+    """
+    keep, folder, verifier = config.audit.keep_seconds, segments_of(config), audit_verifier(config)
+    if keep is None:
+        return None
+    if folder is None or verifier is None or config.audit.signing_key is None:
+        raise ConfigError(
+            "[audit] keep_for needs segments, signing_key and trusted: what leaves the store is kept elsewhere"
+        )
+
+    def work() -> None:
+        before = store.now() - keep
+        notes = [note for copy in anchor_copies(config) for note in copy.notes]
+        archive(store, folder, before=before, verifier=verifier, notes=notes)
+        prune_store(config, store, folder, before=before, by="toolguard serve")
+
+    return Ageing(work)

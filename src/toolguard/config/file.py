@@ -132,6 +132,9 @@ class AuditSection(_Section):
     where none runs. ``trusted`` pins the public audit keys. ``anchors`` are files elsewhere that keep every checkpoint;
     a log that grew gets one every ``every`` seconds, and every 1000 records. With ``keep = "masked"`` guards keep masked
     arguments and results beside their records, sealed.
+
+    ``segments`` is the folder that keeps what was archived, and ``keep_for`` how long records stay in the store besides.
+    ``keep_segments`` is how long segments have to be kept; nothing here ever deletes one.
     """
 
     signing_key: str | None = None
@@ -140,6 +143,14 @@ class AuditSection(_Section):
     anchors: tuple[str, ...] = ()
     every: Seconds = 60.0
     keep: Literal["none", "masked"] = "none"
+    segments: str | None = None
+    keep_for: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}d$")] | None = None
+    keep_segments: Annotated[str, Field(pattern=r"^[1-9][0-9]?y$")] = "6y"
+
+    @property
+    def keep_seconds(self) -> float | None:
+        """``keep_for`` in seconds."""
+        return None if self.keep_for is None else int(self.keep_for[:-1]) * 86400.0
 
 
 class ReferencesSection(_Section):

@@ -10,40 +10,81 @@ from typing import Any
 
 from toolguard._core.audit import AuditRecord, payload
 from toolguard._core.checkpoint import Checkpoint, Note, log_of
-from toolguard._core.tree import EMPTY, consistency_proof, root
+from toolguard._core.tree import EMPTY, Frontier, root
 from toolguard.population import LogPart, Period
 
 __all__ = ["LogProof", "RegistryProof", "Tree", "log_proofs", "registry_proof"]
 
 
 class Tree:
-    """All levels of a Merkle tree (RFC 6962), so that each proof costs as many look-ups as the tree is high."""
+    """All levels of a Merkle tree (RFC 6962), so that each proof costs as many look-ups as the tree is high.
 
-    def __init__(self, leaves: Sequence[str]) -> None:
-        level = [bytes.fromhex(leaf) for leaf in leaves]
-        self._levels = [level]
-        while len(level) > 1:
+    Args:
+        leaves: hashes, from the one after ``start``'s last leaf on.
+        start: the tree of leaves that are not at hand; of those there are no proofs.
+    """
+
+    def __init__(self, leaves: Sequence[str], start: Frontier | None = None) -> None:
+        base = start.size if start is not None else 0
+        peaks = list(map(bytes.fromhex, start.peaks)) if start is not None else []
+        self.size = base + len(leaves)
+        self._levels: list[tuple[int, list[bytes]]] = []
+        """Of each level the first node's place, and the nodes from there on."""
+        level, count = [bytes.fromhex(leaf) for leaf in leaves], self.size
+        while True:
+            if base & 1:
+                level = [peaks.pop(), *level]
+                base -= 1
+            self._levels.append((base, level))
+            if count <= 1:
+                break
             pairs = [hashlib.sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
             level = [*pairs, level[-1]] if len(level) % 2 else pairs
-            self._levels.append(level)
-
-    @property
-    def size(self) -> int:
-        return len(self._levels[0])
+            base, count = base >> 1, (count + 1) >> 1
 
     @property
     def root(self) -> str:
-        return self._levels[-1][0].hex() if self.size else EMPTY
+        return self._levels[-1][1][0].hex() if self.size else EMPTY
 
     def inclusion(self, index: int) -> list[str]:
         """The hashes that lead from the leaf at ``index`` (from 0) to the root, lowest first."""
         proof = []
-        for level in self._levels[:-1]:
+        for base, level in self._levels[:-1]:
             other = index ^ 1
-            if other < len(level):
-                proof.append(level[other].hex())
+            if other - base < len(level):
+                proof.append(level[other - base].hex())
             index >>= 1
         return proof
+
+    def consistency(self, first: int) -> list[str]:
+        """What shows the tree of the ``first`` leaves to be the beginning of this one (0 < ``first``, none before ``start``)."""
+        proof: list[str] = []
+        low, high, whole = 0, self.size, True
+        while first != high:
+            middle = low + _split(high - low)
+            if first <= middle:
+                proof.append(self._root_of(middle, high).hex())
+                high = middle
+            else:
+                proof.append(self._root_of(low, middle).hex())
+                low, whole = middle, False
+        if not whole:
+            proof.append(self._root_of(low, high).hex())
+        return proof[::-1] if first != self.size else []
+
+    def _root_of(self, low: int, high: int) -> bytes:
+        """The root over the leaves from place ``low`` to before ``high``."""
+        level = (high - low - 1).bit_length()
+        if high - low == 1 << level and not low & (high - low - 1):
+            base, nodes = self._levels[level]
+            return nodes[(low >> level) - base]
+        middle = low + _split(high - low)
+        return hashlib.sha256(b"\x01" + self._root_of(low, middle) + self._root_of(middle, high)).digest()
+
+
+def _split(size: int) -> int:
+    """The largest power of two below ``size``."""
+    return 1 << (size - 1).bit_length() - 1
 
 
 @dataclass(frozen=True)
@@ -71,7 +112,12 @@ class LogProof:
 
     @cached_property
     def tree(self) -> Tree:
-        return Tree(self.part.leaves[: self.size])
+        return self._tree(self.size)
+
+    def _tree(self, size: int) -> Tree:
+        """The log's tree as it was at ``size``."""
+        part = self.part
+        return Tree(part.leaves[: size - part.base], part.begin.tree if part.begin is not None else None)
 
     def inclusion(self, record: AuditRecord) -> dict[str, Any]:
         """Where the record stands in the tree of this log, and the proof of it."""
@@ -96,7 +142,7 @@ class LogProof:
             "first": part.first,
             "start": part.start,
             "prev": part.prev,
-            "peaks": _peaks(part.before),
+            "peaks": _peaks(part),
             "end": part.end,
             "after": list(part.after[: self.size - part.end]),
             "size": self.size,
@@ -111,15 +157,14 @@ class LogProof:
         sizes = sorted({size for size, _ in self.notes})
         if len(sizes) < 2:
             return None
-        leaves = self.part.leaves
         first, last = sizes[0], sizes[-1]
         return {
             "log": self.part.log_id,
             "first": first,
-            "first_root": root(leaves[:first]),
+            "first_root": self._tree(first).root,
             "second": last,
-            "second_root": root(leaves[:last]),
-            "proof": list(consistency_proof(leaves[:last], first)),
+            "second_root": self._tree(last).root,
+            "proof": self._tree(last).consistency(first),
         }
 
 
@@ -148,7 +193,11 @@ def log_proofs(
             part=part,
             origin=f"{origin}{part.log_id}",
             notes=_within(
-                said.get(part.log_id, {}), part.start, part.end, len(part.leaves), outside.get(part.log_id, {})
+                said.get(part.log_id, {}),
+                part.start,
+                part.end,
+                part.base + len(part.leaves),
+                outside.get(part.log_id, {}),
             ),
         )
         for part in period.logs
@@ -192,7 +241,7 @@ def _by_log(notes: Iterable[str], epoch: str) -> dict[str, dict[int, str]]:
             of, log_id = log_of(checkpoint.origin)
         except ValueError:
             continue
-        if of == epoch:
+        if of == epoch and not checkpoint.extensions:  # what says that records were taken out vouches for nothing new
             found.setdefault(log_id, {}).setdefault(checkpoint.size, text)
     return found
 
@@ -204,11 +253,8 @@ def _text(record: AuditRecord | None) -> str | None:
     return payload(record.draft, log_id=record.log_id, seq=record.seq, prev=record.prev).decode()
 
 
-def _peaks(leaves: Sequence[str]) -> list[str]:
-    """The roots of the full subtrees a tree of these leaves is made of, largest first."""
-    peaks, at, size = [], 0, len(leaves)
-    while at < size:
-        step = 1 << ((size - at).bit_length() - 1)
-        peaks.append(Tree(leaves[at : at + step]).root)
-        at += step
-    return peaks
+def _peaks(part: LogPart) -> list[str]:
+    """The roots of the full subtrees that the tree before a part is made of, largest first."""
+    tree = part.begin.tree if part.begin is not None else Frontier()
+    tree.extend(part.before)
+    return list(tree.peaks)

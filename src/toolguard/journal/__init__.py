@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from toolguard.journal._parts import Workers
+from toolguard.journal.ageing import Ageing
 from toolguard.journal.anchors import AnchorCopy, FileAnchor, read_anchor
 from toolguard.journal.checkpoints import Checkpointer, Keeper
+from toolguard.journal.held import SegmentFault, SegmentReport, hold_segments
+from toolguard.journal.joined import joined
 from toolguard.journal.outcome import telling
+from toolguard.journal.pruning import Pruned, PruneReport, prune
 from toolguard.journal.recover import Recovered, close_overdue, recover
-from toolguard.journal.segments import Segment, SegmentFault, SegmentReport, archive, hold_segments
+from toolguard.journal.segments import Segment, archive
 from toolguard.journal.timeline import in_time, since, tail, timeline
 from toolguard.journal.verify import ActFault, AnchorReport, ContentFault, LogReport, StateFault, VerifyReport, verify
 
 __all__ = [
     "ActFault",
+    "Ageing",
     "AnchorCopy",
     "AnchorReport",
     "Checkpointer",
@@ -20,6 +25,8 @@ __all__ = [
     "FileAnchor",
     "Keeper",
     "LogReport",
+    "PruneReport",
+    "Pruned",
     "Recovered",
     "Segment",
     "SegmentFault",
@@ -31,6 +38,8 @@ __all__ = [
     "close_overdue",
     "hold_segments",
     "in_time",
+    "joined",
+    "prune",
     "read_anchor",
     "recover",
     "since",

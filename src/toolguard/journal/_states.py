@@ -51,10 +51,14 @@ def all_approvals(store: Store, tenant: str) -> Iterator[Approval]:
 
 
 def state_faults(
-    store: Store, facts: Facts, approvals: dict[str, Approval], *, whole: bool = True
+    store: Store, facts: Facts, approvals: dict[str, Approval], *, whole: bool = True, torn: bool = False
 ) -> Iterator[StateFault]:
-    """Approvals that the journal contradicts; with ``whole``, also those it says nothing of."""
+    """Approvals that the journal contradicts; with ``whole``, also those it says nothing of. ``torn``: the beginnings of some
+    were taken out of the store, so that what is told of those says nothing.
+    """
     for approval_id, story in facts.stories.items():
+        if torn and not story.requested:
+            continue
         approval = approvals.get(approval_id)
         if approval is None:
             if story.requested and store.get(story.tenant, approval_id) is None:
@@ -66,8 +70,10 @@ def state_faults(
             yield StateFault(approval=approval_id, code=code)
 
 
-def act_faults(store: Store, facts: Facts) -> Iterator[ActFault]:
-    """The register read after the journal: it holds all the journal tells of, and more only while it grows."""
+def act_faults(store: Store, facts: Facts, *, whole: bool = True) -> Iterator[ActFault]:
+    """The register read after the journal: it holds all the journal tells of, and more only while it grows. Where the journal
+    is not ``whole``, it may tell of more.
+    """
     told: dict[tuple[str, int], list[TellsOfAct]] = {}
     for act in sorted(facts.acts, key=lambda act: (act.tenant, act.n, act.id, act.hash)):
         told.setdefault((act.tenant, act.n), []).append(act)
@@ -90,7 +96,7 @@ def act_faults(store: Store, facts: Facts) -> Iterator[ActFault]:
     for review in sorted(facts.reviews, key=lambda review: (review.act, review.subject, review.person)):
         if not _is_signed(review, signed.get(review.hash)):
             yield ActFault(act=review.act, code="unsigned")
-    if strangers:  # made while the journal was read, or slipped in
+    if strangers and whole:  # made while the journal was read, or slipped in
         tells = (TellsOfAct.of(record) for record in store.records())
         strangers -= {(act.tenant, act.n, act.hash) for act in tells if act is not None}
         yield from (ActFault(act=f"{tenant}/{n}", code="unrecorded") for tenant, n, _ in sorted(strangers))

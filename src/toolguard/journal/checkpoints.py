@@ -21,6 +21,7 @@ from toolguard._core.checkpoint import Checkpoint, Note, log_of, log_origin, reg
 from toolguard._core.steps import Change
 from toolguard._core.tree import Frontier, root
 from toolguard.errors import StoreError, TamperedError
+from toolguard.journal._begins import begins_in
 from toolguard.journal._claims import ANCHORED, NOTE, REGISTRY
 from toolguard.journal._pages import hash_pages
 from toolguard.ports import Anchor, CheckpointSigner, CheckpointVerifier, LogHead, Store
@@ -231,7 +232,7 @@ class Checkpointer:
         """The checkpoint at ``size``, where the record with ``hash_`` stands. Raises TamperedError."""
         seen = self._seen.setdefault(log_id, _Seen())
         last = seen.checkpoint
-        tree = seen.tree.copy() if seen.tree is not None else Frontier()
+        tree = seen.tree.copy() if seen.tree is not None else self._beginning(log_id)
         newest = ""
         if last is not None and tree.size < last.size:
             newest = self._grow(tree, log_id, last.size)
@@ -243,6 +244,11 @@ class Checkpointer:
         return self._made(
             log_id, Checkpoint(origin=log_origin(self._store.epoch, log_id), size=size, root=tree.root), tree
         )
+
+    def _beginning(self, log_id: str) -> Frontier:
+        """The tree of what was taken out of a log, as a pinned key signed it; an empty one where nothing was."""
+        begin = begins_in(self._store, self._verifier).of.get(log_id)
+        return Frontier() if begin is None else begin.tree
 
     def _grow(self, tree: Frontier, log_id: str, size: int) -> str:
         """Extend ``tree`` as far as ``size``, or as the log goes; its last new hash."""

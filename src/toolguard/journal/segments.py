@@ -13,29 +13,35 @@ import json
 import os
 import secrets
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from toolguard._core.audit import GENESIS, Draft, Kind, payload
-from toolguard._core.checkpoint import Checkpoint, Note, log_of
+from toolguard._core.checkpoint import log_of
+from toolguard._core.pruning import Begin
 from toolguard._core.steps import Change
 from toolguard._core.stored import ChainCheck, stored_record
 from toolguard._core.tree import Frontier
 from toolguard.errors import StoreError, TamperedError
+from toolguard.journal._begins import begins_in, opened_note
 from toolguard.journal._claims import NOTE
 from toolguard.journal._pages import pages
+from toolguard.journal._segment import SEGMENT_FORMAT, header_of, name_of, names_in
 from toolguard.ports import CheckpointVerifier, Store
 
-__all__ = ["SEGMENT_FORMAT", "Segment", "SegmentFault", "SegmentReport", "archive", "hold_segments"]
+__all__ = ["SEGMENT_FORMAT", "Segment", "archive"]
 
-SEGMENT_FORMAT = "toolguard.audit.segment/v1"
-_SUFFIX = ".seg.gz"
+_MOST = 50_000
+"""Records from which on a segment ends at the next checkpoint, so that none is too large to be read at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """Records ``first`` to ``last`` of a log. ``root`` is of the log's whole tree up to ``last``."""
+    """Records ``first`` to ``last`` of a log. ``root`` is of the log's whole tree up to ``last``; ``until`` the latest time one of
+    them has (UTC seconds): how long the file has to be kept is counted from there.
+    """
 
     log_id: str
     first: int
@@ -43,71 +49,82 @@ class Segment:
     root: str
     sha256: str
     name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentFault:
-    """What is wrong with a segment (its file's name), or with a log's (the log's id).
-
-    Codes: ``edited`` (it is other than its checkpoint, its neighbours or the journal say, or cannot be read),
-    ``differs`` (the store has another record in the place of one), ``signature`` (no pinned key signed its checkpoint),
-    ``missing`` (one before it, or one that the journal says was written, is not there), ``stranger`` (another store's).
-    """
-
-    name: str
-    code: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentReport:
-    """What `hold_segments` found: how many segments and records, and every fault."""
-
-    segments: int = 0
-    records: int = 0
-    faults: tuple[SegmentFault, ...] = ()
-
-    @property
-    def exit_code(self) -> int:
-        """0 ok, 1 tampered, 2 incomplete: nothing there is incomplete, too."""
-        if any(fault.code != "missing" for fault in self.faults):
-            return 1
-        return 2 if self.faults or not self.segments else 0
+    until: float
 
 
 def archive(
-    store: Store, folder: Path, *, before: float, verifier: CheckpointVerifier, notes: Iterable[str] = ()
+    store: Store,
+    folder: Path,
+    *,
+    before: float,
+    verifier: CheckpointVerifier,
+    notes: Iterable[str] = (),
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    most: int = _MOST,
 ) -> tuple[Segment, ...]:
     """Write what each log holds of the time before ``before`` (UTC seconds), up to its last signed checkpoint of that time.
 
     Goes on after the segments that stand in ``folder``. Each file is read again before the journal says that it was
-    written. Nothing is taken out of the store. ``notes`` are checkpoints that stand elsewhere, in anchors.
+    written. Nothing is taken out of the store.
+
+    Args:
+        notes: checkpoints that stand elsewhere, in anchors.
+        dry_run: only say what would be written.
+        progress: told (records read, records there) now and then.
+        most: records from which on a segment ends at the next checkpoint.
 
     Raises:
-        TamperedError: a log is other than its checkpoint says: nothing is written of it.
-        StoreError: a file cannot be written, or the folder's segments are damaged.
+        TamperedError: a log is other than its checkpoint says: nothing more is written of it.
+        StoreError: a file cannot be written, or the folder's segments are damaged, or not all there.
     """
     if not folder.is_dir():
         raise StoreError(f"there is no folder {str(folder)!r} to keep segments in; mount or make it")
-    there = _there(folder)
+    there = _there(folder, store.epoch)
     signed = _notes(store, verifier, notes)
+    begins = begins_in(store, verifier).of
     made: list[Segment] = []
-    for head in store.heads():
-        last = max((s.last for s in there.values() if s.log_id == head.log_id), default=0)
-        segment = _written(store, folder, head.log_id, last, before, signed.get(head.log_id, {}))
-        if segment is not None:
-            store.commit(Change(tenant="", records=(_told(segment, store.now()),)))
+    heads = store.heads()
+    done = 0
+    for head in heads:
+        begin = begins.get(head.log_id)
+        last = there.get(head.log_id, 0)
+        if begin is not None and last < begin.last:
+            raise StoreError(
+                f"segments of log {head.log_id!r} up to its record {begin.last} are not in {str(folder)!r}, and its records "
+                "are no longer in the store; name the folder that holds them"
+            )
+        for header, data in _parts(store, head.log_id, last, before, signed.get(head.log_id, {}), begin, most):
+            segment = _segment(header, data)
+            if not dry_run:
+                _put(folder / segment.name, data)
+                store.commit(Change(tenant="", records=(_told(segment, store.now()),)))
             made.append(segment)
+            if progress is not None:
+                progress(done + segment.last, max(done + segment.last, sum(h.seq for h in heads)))
+        done += head.seq
     return tuple(made)
 
 
-def _written(
-    store: Store, folder: Path, log_id: str, done: int, before: float, notes: Mapping[int, tuple[str, str]]
-) -> Segment | None:
-    """The next segment of a log, on disk; None where no checkpoint closes one."""
-    tree, chain, lines = Frontier(), ChainCheck(log_id), list[bytes]()
-    found: tuple[int, str, str, int] | None = None  # size, root, note, lines
-    prev = GENESIS
-    for page in pages(store, log_id, 0):
+Said = Mapping[str, str | int | float]
+
+
+def _parts(
+    store: Store,
+    log_id: str,
+    done: int,
+    before: float,
+    notes: Mapping[int, tuple[str, str]],
+    begin: Begin | None,
+    most: int,
+) -> Iterator[tuple[Said, bytes]]:
+    """The next segments of a log: each one's header and bytes. The last one ends at the last checkpoint there is."""
+    start, prev = (begin.last, begin.hash) if begin is not None else (0, GENESIS)
+    tree = begin.tree if begin is not None else Frontier()
+    chain, lines, times = ChainCheck(log_id, after=start, prev=prev), list[bytes](), list[float]()
+    end: Said | None = None
+    count, first_prev = 0, prev
+    for page in pages(store, log_id, start):
         chain.page(page)
         if chain.faults:
             raise TamperedError(f"log {log_id!r} does not hold together; run 'toolguard audit verify'")
@@ -116,40 +133,79 @@ def _written(
                 break
             tree.extend((record.hash,))
             if record.seq == done:
-                prev = record.hash
+                first_prev = record.hash
             elif record.seq > done:
                 lines.append(payload(record.draft, log_id=log_id, seq=record.seq, prev=record.prev) + b"\n")
-            if record.seq in notes:
-                root, note = notes[record.seq]
-                if root != tree.root:
-                    raise TamperedError(
-                        f"log {log_id!r} is other than its checkpoint at {record.seq} says; run 'toolguard audit verify'"
-                    )
-                if record.seq > done:
-                    found = (record.seq, root, note, len(lines))
+                times.append(record.draft.at)
+            if record.seq not in notes:
+                continue
+            root, note = notes[record.seq]
+            if root != tree.root:
+                raise TamperedError(
+                    f"log {log_id!r} is other than its checkpoint at {record.seq} says; run 'toolguard audit verify'"
+                )
+            if record.seq <= done:
+                continue
+            end, count = {"last": record.seq, "root": root, "note": note}, len(lines)
+            if count >= most:
+                yield _made(store.epoch, log_id, first_prev, end, lines, times)
+                done, first_prev, lines, times, end = record.seq, record.hash, [], [], None
         else:
             continue
         break
-    if found is None:
-        return None
-    last, root, note, count = found
-    header = {
+    if end is not None:
+        yield _made(store.epoch, log_id, first_prev, end, lines[:count], times[:count])
+
+
+def _made(epoch: str, log_id: str, prev: str, end: Said, lines: list[bytes], times: list[float]) -> tuple[Said, bytes]:
+    header: Said = {
         "format": SEGMENT_FORMAT,
-        "epoch": store.epoch,
+        "epoch": epoch,
         "log": log_id,
-        "first": done + 1,
-        "last": last,
+        "first": int(end["last"]) - len(lines) + 1,
         "prev": prev,
-        "root": root,
-        "note": note,
+        "since": min(times),
+        "until": max(times),
+        **end,
     }
-    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode() + b"\n" + b"".join(lines[:count])
-    data = gzip.compress(text, mtime=0)
-    path = folder / f"{log_id}-{done + 1:012d}-{last:012d}{_SUFFIX}"
-    _put(path, data)
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode() + b"\n" + b"".join(lines)
+    return header, gzip.compress(text, mtime=0)
+
+
+def _segment(header: Said, data: bytes) -> Segment:
+    log_id, first, last = str(header["log"]), int(header["first"]), int(header["last"])
     return Segment(
-        log_id=log_id, first=done + 1, last=last, root=root, sha256=hashlib.sha256(data).hexdigest(), name=path.name
+        log_id=log_id,
+        first=first,
+        last=last,
+        root=str(header["root"]),
+        sha256=hashlib.sha256(data).hexdigest(),
+        name=name_of(log_id, first, last),
+        until=float(header["until"]),
     )
+
+
+def _there(folder: Path, epoch: str) -> dict[str, int]:
+    """Log id → the last record in a folder's segments. Raises StoreError where one cannot be read."""
+    found: dict[str, int] = {}
+    for name in names_in(folder):
+        said = header_of(folder / name)
+        if said is None or name != name_of(said.log_id, said.first, said.last) or not _is_whole(folder / name):
+            raise StoreError(f"the segment {name!r} cannot be read; run 'toolguard audit verify --segments'")
+        if said.epoch == epoch:
+            found[said.log_id] = max(found.get(said.log_id, 0), said.last)
+    return found
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file unpacks to its end: its checksum stands there."""
+    try:
+        with gzip.open(path) as file:
+            while file.read(1 << 20):
+                pass
+    except (OSError, EOFError, ValueError, zlib.error):
+        return False
+    return True
 
 
 def _put(path: Path, data: bytes) -> None:
@@ -164,8 +220,24 @@ def _put(path: Path, data: bytes) -> None:
         if part.read_bytes() != data:
             raise StoreError(f"the segment {path.name!r} is not what was written; look at the disk")
         part.replace(path)
+        _sync(path.parent)
     except OSError as error:
-        raise StoreError(f"the segment {path.name!r} cannot be written ({type(error).__name__})") from None
+        with suppress(OSError):
+            part.unlink()
+        raise StoreError(
+            f"the segment {path.name!r} cannot be written ({type(error).__name__}); free space or mount another folder: "
+            "nothing was taken out of the store"
+        ) from None
+
+
+def _sync(folder: Path) -> None:
+    """The folder's entry is on disk, too, where the system can say so."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _told(segment: Segment, now: float) -> Draft:
@@ -189,142 +261,13 @@ def _notes(store: Store, verifier: CheckpointVerifier, others: Iterable[str]) ->
     found: dict[str, dict[int, tuple[str, str]]] = {}
     mine = (str(record.draft.body.get(NOTE, "")) for record in store.operations(Kind.AUDIT_CHECKPOINT))
     for text in (*others, *mine):
-        checkpoint = _checkpoint(text, verifier)
-        if checkpoint is None:
+        checkpoint = opened_note(text, verifier)
+        if checkpoint is None or checkpoint.extensions:
             continue  # verify says so; here it just closes no segment
-        epoch, log_id = log_of(checkpoint.origin)
+        try:
+            epoch, log_id = log_of(checkpoint.origin)
+        except ValueError:
+            continue
         if epoch == store.epoch and log_id:
             found.setdefault(log_id, {})[checkpoint.size] = (checkpoint.root, text)
     return found
-
-
-# --- reading
-
-
-@dataclass(slots=True)
-class _Read:
-    """A segment as it was read. ``leaves`` are the hashes its lines have."""
-
-    log_id: str
-    epoch: str
-    first: int
-    last: int
-    root: str
-    note: str
-    sha256: str
-    prev: str
-    leaves: list[str] = field(repr=False)
-
-
-def _there(folder: Path) -> dict[str, _Read]:
-    """The segments of a folder. Raises StoreError where one cannot be read."""
-    found: dict[str, _Read] = {}
-    for path in sorted(folder.glob(f"*{_SUFFIX}")):
-        read = _read(path)
-        if read is None:
-            raise StoreError(f"the segment {path.name!r} cannot be read; run 'toolguard audit verify --segments'")
-        found[path.name] = read
-    return found
-
-
-def _read(path: Path) -> _Read | None:
-    """A segment whose lines are chained as it says; None where it is none, or was edited so that they are not."""
-    try:
-        data = path.read_bytes()
-        head, *lines = gzip.decompress(data).split(b"\n")[:-1]
-        said = json.loads(head)
-        read = _Read(
-            log_id=str(said["log"]),
-            epoch=str(said["epoch"]),
-            first=int(said["first"]),
-            last=int(said["last"]),
-            root=str(said["root"]),
-            note=str(said["note"]),
-            sha256=hashlib.sha256(data).hexdigest(),
-            prev=str(said["prev"]),
-            leaves=[hashlib.sha256(b"\x00" + line).hexdigest() for line in lines],
-        )
-        prev, number = read.prev, read.first
-        for line, leaf in zip(lines, read.leaves, strict=True):
-            record = json.loads(line)
-            if (record["log"], record["seq"], record["prev"]) != (read.log_id, number, prev):
-                return None
-            prev, number = leaf, number + 1
-        return read if said["format"] == SEGMENT_FORMAT and number == read.last + 1 else None
-    except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, RecursionError):
-        return None
-
-
-def hold_segments(store: Store | None, folder: Path, *, verifier: CheckpointVerifier | None) -> SegmentReport:
-    """A folder's segments against their checkpoints, each other, the store, and what the journal says was written.
-
-    Without a store they are held against checkpoints and each other alone: a log's last segment is not missed then.
-    """
-    faults: list[SegmentFault] = []
-    logs: dict[str, list[tuple[str, _Read]]] = {}
-    names = sorted(path.name for path in folder.glob(f"*{_SUFFIX}")) if folder.is_dir() else []
-    for name in names:
-        read = _read(folder / name)
-        if read is None:
-            faults.append(SegmentFault(name=name, code="edited"))
-        elif store is not None and read.epoch != store.epoch:
-            faults.append(SegmentFault(name=name, code="stranger"))
-        else:
-            logs.setdefault(read.log_id, []).append((name, read))
-    records = 0
-    for parts in logs.values():
-        parts.sort(key=lambda part: part[1].first)
-        records += sum(len(read.leaves) for _, read in parts)
-        faults += _log_faults(store, parts, verifier)
-    if store is not None:
-        faults += _untold(store, {read.sha256: name for parts in logs.values() for name, read in parts}, set(names))
-    return SegmentReport(segments=len(names), records=records, faults=tuple(dict.fromkeys(faults)))
-
-
-def _log_faults(
-    store: Store | None, parts: Sequence[tuple[str, _Read]], verifier: CheckpointVerifier | None
-) -> Iterator[SegmentFault]:
-    tree, prev, whole = Frontier(), GENESIS, True
-    for name, read in parts:
-        if read.first != tree.size + 1 and whole:
-            yield SegmentFault(name=name, code="missing")
-            whole = False  # roots cannot be computed beyond a gap; the store still can be asked
-        if whole:
-            tree.extend(read.leaves)
-            if tree.root != read.root or read.prev != prev:
-                yield SegmentFault(name=name, code="edited")
-        prev = read.leaves[-1]
-        checkpoint = _checkpoint(read.note, verifier)
-        if checkpoint is None:
-            yield SegmentFault(name=name, code="signature")
-        elif (log_of(checkpoint.origin), checkpoint.size, checkpoint.root) != (
-            (read.epoch, read.log_id),
-            read.last,
-            read.root,
-        ):
-            yield SegmentFault(name=name, code="edited")
-        mine = dict(enumerate(read.leaves, start=read.first))
-        if store is not None and any(
-            mine.get(seq, hash_) != hash_ for seq, hash_ in store.hashes(read.log_id, read.first - 1, len(mine))
-        ):
-            yield SegmentFault(name=name, code="differs")
-
-
-def _checkpoint(note: str, verifier: CheckpointVerifier | None) -> Checkpoint | None:
-    try:
-        found = Checkpoint.parse(Note.parse(note).body) if verifier is None else verifier.checkpoint(note)
-        log_of(found.origin)
-    except (TamperedError, ValueError):
-        return None
-    return found
-
-
-def _untold(store: Store, held: Mapping[str, str], names: set[str]) -> Iterator[SegmentFault]:
-    """What the journal says of segments that is not so: one that is gone, or has other bytes."""
-    for record in store.operations(Kind.AUDIT_ARCHIVED):
-        body = record.draft.body
-        log_id, first, last = (body.get(f"toolguard.archive.{name}") for name in ("log_id", "first", "last"))
-        if body.get("toolguard.archive.sha256") in held or not isinstance(first, int) or not isinstance(last, int):
-            continue
-        name = f"{log_id}-{first:012d}-{last:012d}{_SUFFIX}"
-        yield SegmentFault(name=name, code="edited" if name in names else "missing")

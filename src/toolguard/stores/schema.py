@@ -10,7 +10,7 @@ from toolguard.errors import ConfigError, MissingExtraError
 from toolguard.stores import open_store
 from toolguard.stores._schema import Schema
 
-__all__ = ["Schema", "migrate_store", "roles_sql", "schema_of"]
+__all__ = ["Schema", "compact_store", "migrate_store", "roles_sql", "schema_of"]
 
 
 def schema_of(url: str) -> Schema:
@@ -47,6 +47,24 @@ def migrate_store(url: str) -> Schema:
         raise ConfigError("only stores in SQLite and PostgreSQL have a schema; name one of those")
     with closing(open_store(url)):
         return schema_of(url)
+
+
+def compact_store(url: str) -> None:
+    """Give the space of what was deleted back to the disk: a SQLite file is written anew, which takes as much room again.
+
+    Raises:
+        ConfigError: the store is not in SQLite; PostgreSQL does that itself (VACUUM), within its tables.
+        StoreError: it cannot be done, e.g. because somebody writes.
+    """
+    if not url.startswith("sqlite:///"):
+        raise ConfigError("only a store in SQLite is compacted from here; in PostgreSQL run VACUUM as its owner")
+    from toolguard.stores._connect import connect, translated
+
+    path = unquote(url.removeprefix("sqlite:///"))
+    with translated(path), closing(connect(path, busy_timeout=15.0)) as db:
+        db.set_authorizer(None)  # VACUUM copies through tables of its own
+        db.execute("VACUUM")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def roles_sql() -> str:
