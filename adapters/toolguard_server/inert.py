@@ -14,20 +14,24 @@ from toolguard.authority import hides, shown, visible
 __all__ = ["as_text", "inert", "one_line", "rows", "sentence"]
 
 _TOKEN = re.compile(r"<[A-Z][A-Z0-9_]*_\d+(?:_\d+)?>")
+_TYPE = re.compile(r"<[A-Z][A-Z0-9_]{1,40}>")
 
 
-def inert(text: object) -> Markup:
-    """For HTML. Line ends stay; every other hidden character is shown as ``\\uXXXX``."""
+def inert(text: object, *, types: bool = False) -> Markup:
+    """For HTML. Line ends stay; every other hidden character is shown as ``\\uXXXX``. Tokens are marked; with ``types``
+    also what stands for an identifier in what people wrote, such as ``<PERSON>``.
+    """
+    masked = _TYPE if types else _TOKEN
     parts: list[Markup] = []
     plain = ""
     for char in str(text):
         if char != "\n" and hides(char):
-            parts.append(_with_tokens(plain))
+            parts.append(_with_tokens(plain, masked))
             parts.append(Markup('<span class="hidden-char" title="hidden character">{}</span>').format(shown(char)))
             plain = ""
         else:
             plain += char
-    parts.append(_with_tokens(plain))
+    parts.append(_with_tokens(plain, masked))
     return Markup("").join(parts)
 
 
@@ -36,9 +40,9 @@ def one_line(text: object) -> Markup:
     return inert(visible(str(text)))
 
 
-def _with_tokens(text: str) -> Markup:
+def _with_tokens(text: str, masked: re.Pattern[str]) -> Markup:
     out, at = Markup(""), 0
-    for found in _TOKEN.finditer(text):
+    for found in masked.finditer(text):
         out += escape(text[at : found.start()])
         out += Markup('<span class="token" title="masked identifier">{}</span>').format(found.group())
         at = found.end()

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from starlette.concurrency import run_in_threadpool
 
 from toolguard.authority import Actor, Approval, Authority, Human
-from toolguard.errors import ApprovalError, NotFoundError
+from toolguard.errors import ApprovalError, NotFoundError, StoreError
 from toolguard_server.closing import Closing
 from toolguard_server.problems import Problem, note
 from toolguard_server.shapes import standing
@@ -138,7 +138,7 @@ class Streams:
         before = self._said.get(tenant)
         try:
             count, said = await run_in_threadpool(self._authority.commented, tenant, before)
-        except ApprovalError:  # comments that do not hold together are told where they are read
+        except (ApprovalError, StoreError):  # comments that do not hold together are told where they are read
             return {}
         self._said[tenant] = count
         return said
@@ -146,7 +146,7 @@ class Streams:
     def _talk_since(self, tenant: str, since: float) -> Mapping[str, tuple[int, float]]:
         try:
             found: Mapping[str, tuple[int, float]] = self._authority.commented(tenant, since=since)[1]
-        except ApprovalError:  # as above
+        except (ApprovalError, StoreError):  # as above
             return {}
         return found
 

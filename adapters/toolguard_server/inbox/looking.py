@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from toolguard.authority import Approval, Comment, Freeze, Human, Revealed, State
 from toolguard.channels import HINTS
-from toolguard.errors import ApprovalError
+from toolguard.errors import ApprovalError, StoreError
 from toolguard_server.inbox.difference import lines_of
 from toolguard_server.inbox.pages import Id, Pages
 from toolguard_server.problems import STATUS
@@ -62,7 +62,7 @@ class Looking(Pages):
         comments: tuple[Comment, ...] | None
         try:
             comments = self._authority.comments(me, approval.id)
-        except ApprovalError:
+        except (ApprovalError, StoreError):
             comments = None
         return {
             "comments": comments,

@@ -19,7 +19,7 @@ from toolguard.authority.access import Actor, Human, may_answer, may_see
 from toolguard.authority.base import ATTEMPTS, contended
 from toolguard.authority.reading import Reading
 from toolguard.authority.reason import WITHHELD
-from toolguard.errors import ApprovalError, ConflictError, InvalidatedError, TamperedError
+from toolguard.errors import ApprovalError, ConflictError, InvalidatedError, StoreError, TamperedError
 from toolguard.ports import DirectoryPerson, GrantVerifier, Store
 
 __all__ = ["MOST_BY_ONE", "MOST_OF_ONE", "Commenting"]
@@ -131,7 +131,7 @@ class Commenting(Reading):
         with talk.lock:
             try:
                 self._read_talk(talk)
-            except ApprovalError:  # what does not hold together is told where comments are read
+            except (ApprovalError, StoreError):  # what cannot be read, or believed, is told where comments are shown
                 return {}
             return {a.id: len(talk.places[a.id]) for a in approvals if a.id in talk.places}
 
