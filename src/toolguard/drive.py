@@ -89,11 +89,13 @@ class Hands:
 
     def quick(self, step: s.Step) -> Any:
         """Carry out a step that does not wait for a person and does not run the tool."""
-        match step:
+        match step:  # the frequent ones first
             case s.Now():
                 return self.clock.now()
             case s.NewId():
                 return self.ids.new()
+            case s.ReadRegister(fresh):
+                return self.register.read(fresh=fresh)
             case s.Commit(change):
                 records = self.store.commit(keep_contents(change, self.sealer))
                 self._tell(records)
@@ -122,8 +124,6 @@ class Hands:
                 return self.store.find(self.session.tenant, ref)
             case s.Recent(person, tool, since):
                 return self.store.recent(self.session.tenant, person, tool, since)
-            case s.ReadRegister(fresh):
-                return self.register.read(fresh=fresh)
             case s.Recall(asks):
                 return self.store.tally(self.session.tenant, asks)
             case s.Locate(references):

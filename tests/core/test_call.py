@@ -1,7 +1,9 @@
 """Canonical form and digests: one exact call, written one way."""
 
+import copy
 import dataclasses
 import datetime as dt
+import hmac
 import json
 import uuid
 from decimal import Decimal
@@ -11,7 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolguard._core.call import Caller, CallRef, Person, Tool, args_digest, call_digest, canonical, freeze
+from toolguard._core.call import (
+    Caller,
+    CallRef,
+    Person,
+    Tool,
+    args_digest,
+    call_digest,
+    canonical,
+    canonical_text,
+    flat_text,
+    freeze,
+    keyed_digest,
+)
 from toolguard.errors import BadArgumentsError, IdentityError
 
 KEY = b"k" * 32
@@ -190,3 +204,73 @@ def test_a_person_is_not_a_string():
     with pytest.raises(IdentityError):
         Caller(person="ana", agent="a", tenant="t")  # type: ignore[arg-type]  # the mistake this is about
     assert Person(issuer="i", tenant="t", subject="s").ref == "i|t|s"
+
+
+# --- the last look at what is really passed -------------------------------------------------------------
+
+
+@given(JSON, JSON)
+def test_arguments_hold_a_value_if_and_only_if_it_freezes_to_the_same_bytes(value, other):
+    frozen = freeze(value)
+    assert frozen.holds(value)
+    assert frozen.holds(copy.deepcopy(value))
+    assert frozen.holds(other) == (freeze(other).canonical == frozen.canonical)
+
+
+class _Word(str):
+    """A text of a class of its own."""
+
+
+@pytest.mark.parametrize(
+    ("judged", "passed", "holds"),
+    [
+        ({"a": 1}, {"a": True}, False),
+        ({"a": 1}, {"a": 1.0}, True),  # both are written 1
+        ({"a": 0}, {"a": False}, False),
+        ({"a": 0.0}, {"a": -0.0}, True),
+        ({"a": "1"}, {"a": 1}, False),
+        ({"a": None}, {"a": False}, False),
+        ({"a": None}, {}, False),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
+        ({"a": [1, 2]}, {"a": (1, 2)}, True),
+        ({"a": [1, 2]}, {"a": [2, 1]}, False),
+        ({"a": [1, 2]}, {"a": [1, 2, 3]}, False),
+        ({"a": "x"}, {_Word("a"): _Word("x")}, True),
+        ({"a": Decimal("1.0")}, {"a": "1.0"}, False),  # its view is the same text
+        ({"a": "1.0"}, {"a": Decimal("1.0")}, False),
+        ({"a": {1, 2}}, {"a": [1, 2]}, False),
+        ({"a": dt.date(2026, 1, 2)}, {"a": "2026-01-02"}, False),
+        ({"a": 2**60}, {"a": 2**60}, True),
+        ({"a": 2**60}, {"a": str(2**60)}, False),
+        ({"$a": "x"}, {"$$a": "x"}, False),
+    ],
+)
+def test_only_what_is_written_the_same_is_what_was_judged(judged, passed, holds):
+    assert freeze(judged).holds(passed) is holds
+
+
+@pytest.mark.parametrize("passed", [{"a": object()}, {"a": float("nan")}, {1: 2}])
+def test_what_cannot_be_written_is_refused_and_not_taken_for_what_was_judged(passed):
+    with pytest.raises(BadArgumentsError):
+        freeze({"a": 1}).holds(passed)
+
+
+@pytest.mark.parametrize("key", [b"", b"k", b"k" * 64, b"k" * 65, b"k" * 200])
+def test_a_keyed_digest_is_hmac_sha256_of_framed_parts(key):
+    expected = hmac.digest(key, b"3:one,3:two,0:,", "sha256").hex()
+    assert keyed_digest(key, "one", b"two", b"") == keyed_digest(key, "one", b"two", b"") == f"v1:{expected}"
+
+
+def test_records_are_written_the_same_with_and_without_their_layout():
+    body = {"b": "x{}%s", "a": ["y", '"'], "n": 3, "t": True, "f": False, "z": None, "{k}": "ü"}
+    assert flat_text(body) == canonical(body).decode()
+    for odd in (
+        {"a": 1.5, "b": ""},
+        {"a": {}, "b": ""},
+        {"$a": 1, "b": 2},
+        {"ü": 1, "b": 2},
+        {"a": 2**60, "b": 1},
+        {"a": [1], "b": 1},
+    ):
+        assert flat_text(odd) == ""
+        assert canonical_text(odd) == canonical(odd).decode()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import datetime as _dt
 import hashlib
-import hmac
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -213,6 +212,27 @@ class Arguments:
 
     data: Json = field(repr=False)
     canonical: bytes = field(repr=False)
+    plain: bool = False
+    """Whether nothing but JSON's own types was frozen, so that equal ``data`` of these types is written the same."""
+
+    def holds(self, value: object) -> bool:
+        """Whether ``value`` is, now, exactly what was frozen. Raises what `freeze` raises."""
+        return (self.plain and _same(value, self.data)) or freeze(value).canonical == self.canonical
+
+
+def _same(value: Any, data: Json) -> bool:
+    """Whether two values of JSON's own types are the same, types and all; what is not of these types is not."""
+    kind = type(value)
+    if kind is not type(data):
+        return False
+    if kind is str or kind is int or kind is bool or kind is float or value is None:
+        return bool(value == data)
+    if kind is dict and len(value) == len(data):
+        for key, item in value.items():
+            if type(key) is not str or key not in data or not _same(item, data[key]):
+                return False
+        return True
+    return kind is list and len(value) == len(data) and all(map(_same, value, data))
 
 
 def freeze(value: object) -> Arguments:
@@ -221,10 +241,10 @@ def freeze(value: object) -> Arguments:
     Raises:
         BadArgumentsError: the value cannot be written down exactly.
     """
-    out: list[str] = []
+    out = _Pieces()
     data = _write(value, 0, out)
     try:
-        return Arguments(data=data, canonical="".join(out).encode())
+        return Arguments(data=data, canonical="".join(out).encode(), plain=out.plain)
     except UnicodeEncodeError:
         raise BadArgumentsError("arguments hold text that is not valid Unicode; the call did not run") from None
 
@@ -272,7 +292,16 @@ def _layout(keys: tuple[Any, ...]) -> tuple[Callable[[Any], tuple[Any, ...]], st
     return itemgetter(*order), "{{" + ",".join(f"{name}:{{}}" for name in named) + "}}"
 
 
-def _write(value: Any, depth: int, out: list[str]) -> Json:
+class _Pieces(list[str]):
+    """Text as it is written. ``plain``: nothing beyond JSON's own types was met."""
+
+    __slots__ = ("plain",)
+
+    def __init__(self) -> None:
+        self.plain = True
+
+
+def _write(value: Any, depth: int, out: _Pieces) -> Json:
     """Put the canonical text of ``value``; return its JSON view (a copy)."""
     kind = type(value)
     if kind is str:
@@ -295,6 +324,7 @@ def _write(value: Any, depth: int, out: list[str]) -> Json:
     if kind is float:
         out.append(number_text(value))
         return value
+    out.plain = False
     return _special(value, depth, out)
 
 
@@ -305,7 +335,7 @@ def _long(value: int) -> str:
         raise BadArgumentsError("arguments hold an integer of too many digits; the call did not run") from None
 
 
-def _write_array(value: Iterable[Any], depth: int, out: list[str]) -> Json:
+def _write_array(value: Iterable[Any], depth: int, out: _Pieces) -> Json:
     data: list[Json] = []
     mark = "["
     for item in value:
@@ -353,7 +383,7 @@ def _is_flat(value: dict[Any, Any]) -> bool:
     return True
 
 
-def _write_object(value: Mapping[Any, Any], depth: int, out: list[str]) -> Json:
+def _write_object(value: Mapping[Any, Any], depth: int, out: _Pieces) -> Json:
     if type(value) is dict and len(value) >= _FLAT_FROM and _is_flat(value):
         out.append(_encode_flat(value))
         return {key: item.copy() if type(item) is list else item for key, item in sorted(value.items())}
@@ -415,7 +445,7 @@ def _ecma(value: float) -> str:
     return f"{sign}{text}e{'+' if power >= 0 else '-'}{abs(power)}"
 
 
-def _special(value: Any, depth: int, out: list[str]) -> Json:
+def _special(value: Any, depth: int, out: _Pieces) -> Json:
     """Types beyond JSON. Exact, or refused."""
     if isinstance(value, Enum):
         return _write(value.value, depth, out)
@@ -450,7 +480,7 @@ def _special(value: Any, depth: int, out: list[str]) -> Json:
     return _object(value, depth, out)
 
 
-def _object(value: Any, depth: int, out: list[str]) -> Json:
+def _object(value: Any, depth: int, out: _Pieces) -> Json:
     kind = type(value)
     if kind.__module__ == "uuid" and kind.__name__ == "UUID":
         return _tag("uuid", str(value), out)
@@ -482,7 +512,17 @@ def _parts(*parts: bytes) -> bytes:
 
 def keyed_digest(key: bytes, purpose: str, *parts: bytes) -> str:
     """``v1:`` + HMAC-SHA256 (hex) over netstring-framed ``parts``, separated by ``purpose``."""
-    return f"{_DIGEST_VERSION}:{hmac.digest(key, _parts(purpose.encode(), *parts), 'sha256').hex()}"
+    inner, outer = (half.copy() for half in _halves(key))
+    inner.update(_parts(purpose.encode(), *parts))
+    outer.update(inner.digest())
+    return f"{_DIGEST_VERSION}:{outer.hexdigest()}"
+
+
+@lru_cache(maxsize=64)
+def _halves(key: bytes) -> tuple[Any, Any]:
+    """HMAC-SHA256 (RFC 2104) of ``key`` as far as the key alone goes: two hashes, each with its block of it."""
+    block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
+    return hashlib.sha256(bytes(b ^ 0x36 for b in block)), hashlib.sha256(bytes(b ^ 0x5C for b in block))
 
 
 def args_digest(key: bytes, *, tenant: str, tool: ToolIdentity, arguments: Arguments, target: str = "") -> str:

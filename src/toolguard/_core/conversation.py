@@ -217,7 +217,7 @@ class Conversation:
             self._links.add(self._records.popleft(), _stream)
 
     def _traced(self, aimed: Aimed, value: Json) -> Traced | None:
-        texts = _carried(value) if aimed.carried else tuple(_parts(aimed.aim, value))
+        texts = _carried(value) if aimed.carried else _parts(aimed.aim, value)
         if aimed.carried and not texts:
             return None
         parts = [self._part(aimed, text) for text in texts]
@@ -234,7 +234,7 @@ class Conversation:
         stream = _stream(text)
         beside = _field_words(aimed.path)
         for speaker, voice in self._voices.items():
-            if self._said(voice, aimed.aim, text, stream, beside):
+            if voice.atoms and self._said(voice, aimed.aim, text, stream, beside):
                 return speaker, False
         listed = self._links.holds(stream)
         if listed and (
@@ -311,16 +311,14 @@ def _texts(value: Json, *, keys: bool) -> Iterator[str]:
         yield repr(value)
 
 
-def _parts(aim: Aim, value: Json) -> Iterator[str]:
+def _parts(aim: Aim, value: Json) -> tuple[str, ...]:
     """What has to be looked up: each address of a list of addresses, else the whole value."""
     text = value[:_MAX_VALUE] if isinstance(value, str) else "" if value is None else repr(value)
-    if aim is Aim.PLACE and "@" in text and "://" not in text:
-        pieces = [p for p in re.split(r"[,;\n]", text) if p.strip()]
-        for piece in pieces:
-            box = _MAILBOX.fullmatch(piece)
-            yield box[1] if box else piece.strip()
-        return
-    yield text
+    if aim is not Aim.PLACE or "@" not in text or "://" in text:
+        return (text,)
+    pieces = [p for p in re.split(r"[,;\n]", text) if p.strip()]
+    boxes = [_MAILBOX.fullmatch(piece) for piece in pieces]
+    return tuple(box[1] if box else piece.strip() for box, piece in zip(boxes, pieces, strict=True))
 
 
 def _carried(value: Json) -> tuple[str, ...]:

@@ -441,6 +441,8 @@ def _obligations(plan: ToolPlan, matched: list[tuple[Rule, Fired]], default: Eff
             results = Handling.MASK
             if not rule.args and rule.results is None:
                 args["*"] = Handling.MASK
+    if not matched:
+        return Obligations(args=args, results=results)
     rules = [rule for rule, _ in matched]
     return Obligations(
         args=args,

@@ -162,7 +162,7 @@ def provenance_evidence(provenance: Provenance, risk: Risk) -> tuple[Evidence, .
     is done to matters where that is hard to undo. And a call of which nobody said anything, but that repeats what
     stands in a text, may be the text's idea.
     """
-    if not provenance.traced:
+    if not any(map(provenance.foreign, provenance.traced)):
         return ()
     if risk.risk_class is RiskClass.READ:
         return _of_reading(provenance)

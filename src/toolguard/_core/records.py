@@ -128,7 +128,8 @@ _ORIGIN = {
 
 def counts(types: Iterable[str]) -> list[str]:
     """``["MRN:1", "PERSON:2"]``: types and counts, the only thing said of identifiers."""
-    return [f"{name}:{n}" for name, n in sorted(Counter(types).items())]
+    found = list(types)
+    return [f"{name}:{n}" for name, n in sorted(Counter(found).items())] if found else []
 
 
 @made_fast

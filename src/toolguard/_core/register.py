@@ -494,6 +494,8 @@ class Registers:
 
     def frozen(self, agent: str) -> Freeze | None:
         """The freeze that holds ``agent``, if one does; spelling the name another way frees nobody."""
+        if not (self.all.freezes or self.tenant.freezes):
+            return None
         name = plain(agent)
         for register in (self.all, self.tenant):
             for freeze in register.freezes.values():

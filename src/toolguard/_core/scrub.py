@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import quote, quote_plus, unquote
 
 from toolguard._core.call import Json
@@ -23,10 +23,10 @@ _LINE = 16
 """Characters from which on a line of a secret of several lines is looked for by itself."""
 
 
-def scrub(value: Json, secrets: Iterable[str]) -> Json:
+def scrub(value: Json, secrets: Collection[str]) -> Json:
     """``value`` without any of ``secrets``, in texts, keys and numbers."""
-    wanted = Scrubber(secrets)
-    return wanted.out_of(value) if wanted.forms else value
+    wanted = Scrubber(secrets) if secrets else None
+    return wanted.out_of(value) if wanted is not None and wanted.forms else value
 
 
 def scrub_text(text: str, secrets: Iterable[str]) -> str:

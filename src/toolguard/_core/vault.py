@@ -28,6 +28,7 @@ __all__ = [
     "TokenSpan",
     "canonical_form",
     "has_token",
+    "may_hold_token",
     "release",
     "token_spans",
     "tokens_in",
@@ -169,6 +170,11 @@ def _surrogates(text: str) -> list[TokenSpan]:
         TokenSpan(start=f.start, end=f.end, token=Token(type=f.form.value, index=f.number))
         for f in surrogate.find(text)
     ]
+
+
+def may_hold_token(text: str) -> bool:
+    """A fast and safe no: False only if nothing in ``text`` reads as a token."""
+    return _HINT.search(text) is not None or surrogate.hints(text)
 
 
 def has_token(canonical: bytes) -> bool:

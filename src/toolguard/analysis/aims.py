@@ -57,7 +57,8 @@ class Aims:
         """The deciding values of one call. ``decisive``: arguments (dotted) the policy says decide it."""
         if not isinstance(data, Mapping) or not data:
             return ()
-        found = list(self._below(data, (), None, 0))
+        found: list[Aimed] = []
+        self._below(data, (), None, 0, found)
         met = {a.path for a in found}
         for dotted in decisive:
             path: Path = tuple(dotted.split("."))
@@ -77,23 +78,23 @@ class Aims:
         if isinstance(data, str | int | float) and not isinstance(data, bool) and data != "":
             yield Aimed(path=path, aim=Aim.THING, name=".".join(map(str, path)))
 
-    def _below(self, value: Json, path: Path, aim: Aim | None, depth: int) -> Iterator[Aimed]:
+    def _below(self, value: Json, path: Path, aim: Aim | None, depth: int, found: list[Aimed]) -> None:
+        kind = type(value)
         if depth > _MAX_DEPTH:
             return
-        if isinstance(value, Mapping):
+        if kind is str or isinstance(value, str):
+            if value.strip():
+                found += self._scalar(value, path, aim)
+        elif kind is dict or isinstance(value, Mapping):
             for key, item in value.items():
                 own = self.known[key] if key in self.known else _aim_of_name(str(key))
-                yield from self._below(
-                    item, (*path, key), own if own is not None or key in self.known else aim, depth + 1
-                )
-        elif isinstance(value, list | tuple):
+                own = own if own is not None or key in self.known else aim
+                self._below(item, (*path, key), own, depth + 1, found)
+        elif kind is list or isinstance(value, list | tuple):
             for index, item in enumerate(value):
-                yield from self._below(item, (*path, index), aim, depth + 1)
-        elif isinstance(value, str):
-            if value.strip():
-                yield from self._scalar(value, path, aim)
-        elif isinstance(value, int | float) and not isinstance(value, bool) and aim is not None:
-            yield from self._scalar(value, path, aim)
+                self._below(item, (*path, index), aim, depth + 1, found)
+        elif aim is not None and isinstance(value, int | float) and kind is not bool:
+            found += self._scalar(value, path, aim)
 
     def _scalar(self, value: str | float, path: Path, aim: Aim | None) -> Iterator[Aimed]:
         top = str(path[0])

@@ -76,10 +76,21 @@ class Plan:
     tops: Mapping[str, frozenset[str]]
     reads: bool
     program: tuple[str, ...] = ()
+    free: frozenset[str] = field(init=False, repr=False)
+    """Sources of the tool's own evidence that text in its arguments could do anything."""
+    alone: Risk = field(init=False, repr=False)
+    """What the tool alone shows, all of it."""
+
+    def __post_init__(self) -> None:
+        found = (e.source for e in self.static.evidence if e.risk_class is CODE and e.source.startswith("schema."))
+        object.__setattr__(self, "free", frozenset(found))
+        object.__setattr__(self, "alone", risk_of(self.static.evidence, self.static))
 
     def judge(self, data: Json) -> tuple[Risk, tuple[Evidence, ...]]:
         """The risk of one call, and what its arguments alone contributed, in one pass."""
         own = self.evidence(data)
+        if not own and not self.free:
+            return self.alone, own
         return risk_of(self._united(data, own), self.static), own
 
     def pointers(self, data: Json) -> tuple[str, ...]:
@@ -118,8 +129,7 @@ class Plan:
                 self._value(value, kinds, found, 0)
 
     def _united(self, data: Json, own: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-        static = self.static.evidence
-        free = {e.source for e in static if e.risk_class is CODE and e.source.startswith("schema.")}
+        static, free = self.static.evidence, self.free
         if not free:
             return (*static, *own)
         answered = {e.source.replace("args.", "schema.", 1) for e in own}

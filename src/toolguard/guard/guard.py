@@ -8,6 +8,7 @@ import threading
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Self
 
 from toolguard._core.call import Assurance, Caller, Person, Tool
@@ -30,6 +31,7 @@ __all__ = ["Guard"]
 log = logging.getLogger("toolguard.guard")
 
 
+@lru_cache(maxsize=1024)
 def _folded(name: str) -> str:
     """Tool names that a policy's patterns cannot tell apart, or a reader, are one name."""
     return unicodedata.normalize("NFKC", name).casefold()

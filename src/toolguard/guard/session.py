@@ -33,6 +33,7 @@ from toolguard._core.records import Scope, label
 from toolguard._core.steps import Change, Origin
 from toolguard._core.vault import Token
 from toolguard.bound import BoundTool
+from toolguard.config import Parts
 from toolguard.drive import Hands
 from toolguard.errors import ConfigError, IdentityError, InvalidatedError
 from toolguard.guard.known import Known
@@ -132,6 +133,7 @@ class Session:
         self._scope = self._scope_in(self._trace)
         self._calls = 0
         self._numbers = itertools.count(1)
+        self._last_hands: tuple[BoundTool, Known, Parts, Hands] | None = None
         self._week = 0 if parts.retention is None else parts.retention.used(self._key)
         if id is not None or run is not None:
             self._recall()
@@ -510,7 +512,17 @@ class Session:
             self._renew()
         if parts.retention is not None and parts.clock.now() // WEEK != self._week:
             self._week = parts.retention.used(self._key)
-        return Hands(
+        last = self._last_hands
+        if (
+            last is not None
+            and last[0] is bound
+            and last[1] is known
+            and last[2] is parts
+            and last[3].detector is self._detector
+            and last[3].wait == self.wait
+        ):
+            return last[3]
+        hands = Hands(
             store=parts.store,
             clock=parts.clock,
             ids=parts.ids,
@@ -530,6 +542,8 @@ class Session:
             contents=parts.contents,
             wait=self.wait,
         )
+        self._last_hands = (bound, known, parts, hands)
+        return hands
 
     def _count(self) -> None:
         """One more call in this session and process; what a policy reads as ``session.calls``."""

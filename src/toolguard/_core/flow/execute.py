@@ -192,7 +192,7 @@ def _too_many(setting: Setting, permit: Permit) -> DeniedError:
 def _is_judged(judged: Judged, passed: object) -> bool:
     """Whether ``passed`` is, now, exactly what was judged."""
     try:
-        return freeze(passed).canonical == judged.arguments.canonical
+        return judged.arguments.holds(passed)
     except Exception:  # noqa: BLE001 - objects that cannot be read are not the ones that were
         return False
 

@@ -16,7 +16,7 @@ from toolguard._core.steps import Allocate, Inspect, Now, Origin, Reveal
 from toolguard._core.stream import Scalar, StreamMask, Window
 from toolguard._core.surrogate import Form
 from toolguard._core.typed import FREE, Room, room_at, room_like
-from toolguard._core.vault import LITERAL, SLOTS, Namespace, Need, Token, canonical_form, token_spans
+from toolguard._core.vault import LITERAL, SLOTS, Namespace, Need, Token, canonical_form, may_hold_token, token_spans
 from toolguard.errors import DetectionError
 
 __all__ = [
@@ -112,6 +112,8 @@ def _is_blank(token: Token) -> bool:
 
 def token_findings(value: Json) -> list[tuple[Finding, Token]]:
     """Everything in ``value`` that reads as a token or a surrogate, as findings of type LITERAL."""
+    if type(value) is str and not may_hold_token(value):
+        return []
     return [
         (
             Finding(
