@@ -220,6 +220,8 @@ def test_arguments_hold_a_value_if_and_only_if_it_freezes_to_the_same_bytes(valu
 class _Word(str):
     """A text of a class of its own."""
 
+    __slots__ = ()
+
 
 @pytest.mark.parametrize(
     ("judged", "passed", "holds"),
