@@ -127,7 +127,7 @@ class _Looking:
             if seq < log.first:
                 continue  # an earlier pruning was interrupted here
             if at >= self._before:
-                log.stop(seq - 1, Held(code="newer"))
+                log.stop(seq - 2, Held(code="newer"))  # the one before stays: it shows where what is newer begins
             if call:
                 self._learn(row)
             if seq <= log.last:

@@ -132,6 +132,8 @@ def read_period(store: Store, *, since: float, until: float) -> Period:
             part = _part(store.records(log_id=head.log_id, after=start), head, number, since, until, begin)
             if part is not None:
                 logs.append(part)
+                if part.base and not part.before and head.log_id not in unseen:
+                    unseen.append(head.log_id)  # nothing at hand shows what stood right before
     checkpoints = store.operations(Kind.AUDIT_CHECKPOINT)
     return Period(
         epoch=store.epoch,

@@ -49,8 +49,8 @@ def backlog(store: Store, sink: str) -> Backlog:
     for head in store.heads():
         at = done.get(head.log_id, 0)
         if at < head.seq:
-            waiting += head.seq - at
             for record in store.records(log_id=head.log_id, after=at, limit=1):
+                waiting += head.seq - record.seq + 1  # what was taken out of the store waits no longer
                 oldest = record.draft.at if oldest is None else min(oldest, record.draft.at)
     return Backlog(records=waiting, age=0.0 if oldest is None else max(0.0, store.now() - oldest))
 
@@ -186,6 +186,13 @@ class Delivery:
             records = list(self._store.records(log_id=head.log_id, after=at, limit=self._batch))
             if not records or not self._leads(head.log_id):
                 break
+            if records[0].seq > at + 1:
+                _log.warning(
+                    "records %d to %d of log %s are no longer in the store and were not delivered; they stand in segments",
+                    at + 1,
+                    records[0].seq - 1,
+                    head.log_id,
+                )
             wait = self._deliver(records, until)
             if wait is not None:
                 return wait
