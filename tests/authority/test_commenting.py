@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from authority.ward import DETECTOR, Ward, human, refused
 from toolguard._core.audit import Kind
 from toolguard._core.comments import comments_of
 from toolguard._core.register import act_of
+from toolguard._core.steps import Change
 from toolguard.authority import Actor, Answer, Authority, Service, Side, State
 from toolguard.authority.commenting import MOST_AN_HOUR, MOST_BY_ONE, MOST_OF_ONE
 from toolguard.errors import NotFoundError
 from toolguard.journal.verify import verify
+from toolguard.report.call import moments_of
 
 GUARD = Service(name="ward-guard", tenant="st-marys", agents=frozenset({"discharge-assistant"}), auth="token:1")
 
@@ -223,3 +226,32 @@ def test_counts_and_news(ward: Ward) -> None:
     assert ward.authority.commented("st-marys", 2) == (2, {})
     assert ward.authority.commented("st-marys", since=ward.time.at + 1.0) == (2, {})
     assert ward.authority.commented("st-lukes", 0) == (0, {})
+
+
+def test_whoever_commented_had_a_part_and_does_not_review(ward: Ward) -> None:
+    ward.write_directory(lambda text: text.replace('review: ["person:rena"]', 'review: ["person:rena", "person:ada"]'))
+    asked = ward.ask()
+    ward.authority.comment(human("ada"), asked.id, "go on")
+    records = [replace(r.draft, body={**r.draft.body}) for r in ward.store.records(call=asked.request.call)]
+    says = {"finding": "justified", "reason": "looked at it"}
+    lost = replace(records[0], kind=Kind.CALL_INDETERMINATE, body={**records[0].body, "toolguard.tenant": "st-marys"})
+    ward.store.commit(Change(tenant="st-marys", records=(lost,)))
+    with pytest.MonkeyPatch.context() as patch:
+        told = ward.store.records
+        patch.setattr(
+            ward.store, "records", lambda **by: [r for r in told(**by) if r.draft.body.get("toolguard.tenant")]
+        )
+        with refused("self_approval"):
+            ward.authority.sign_review(human("ada"), asked.request.call, **says)
+        assert ward.authority.sign_review(human("rena"), asked.request.call, **says) == "indeterminate"
+
+
+def test_the_report_of_a_call_tells_that_something_was_said(ward: Ward) -> None:
+    asked = ward.ask()
+    comment = ward.authority.comment(human("ruiz"), asked.id, "unmistakable words")
+    moment = moments_of(list(ward.store.records(call=asked.request.call)))[-1]
+    assert (moment.title, moment.text) == (
+        "ruiz commented",
+        "its words stay with the service, on the asking side",
+    )
+    assert comment.digest in [value for _, value in moment.facts]

@@ -13,8 +13,9 @@ import pytest
 from postgres.conftest import Place
 from toolguard._core.approval import Answer, Approval, State, move
 from toolguard._core.audit import COMMITMENT, CONTENT_ID, Draft, Kept, Kind
+from toolguard._core.comments import comments_of
 from toolguard._core.history import Ask, Mark
-from toolguard._core.register import ALL
+from toolguard._core.register import ALL, ActKind
 from toolguard._core.steps import Change, Claim, Settle
 from toolguard._core.vault import Need, Token
 from toolguard.errors import NotFoundError, StoreError
@@ -406,3 +407,30 @@ def test_a_row_goes_back_to_no_earlier_state_even_for_the_owner(place: Place, bu
                 f"UPDATE toolguard.approvals SET state = 'pending', version = version + 1 WHERE state = '{state}'"
             )
         assert refused.value.sqlstate == "TG004"
+
+
+def test_comments_are_seen_and_made_where_their_tenant_is(place: Place) -> None:
+    north, south = comments_of("north"), comments_of("south")
+    opened = {who: place.store(who) for who in ("service", "north_service", "north_guard", "south_guard", "auditor")}
+    first = samples.an_act(ActKind.COMMENT, tenant=north)
+    record = a_draft(Kind.ACT_RECORDED, call="")
+    opened["north_service"].commit(Change(tenant="north", act=first, records=(record,)))
+    opened["service"].commit(Change(tenant="south", act=samples.an_act(ActKind.COMMENT, tenant=south)))
+    second = Change(tenant="north", act=samples.an_act(ActKind.COMMENT, n=2, prev=first.hash, tenant=north))
+    for who, change in (
+        ("north_guard", second),
+        ("auditor", second),
+        ("north_service", Change(tenant="south", act=samples.an_act(ActKind.COMMENT, n=2, tenant=south))),
+    ):
+        with pytest.raises(StoreError):
+            opened[who].commit(change)
+    seen = {who: (len(store.acts(north)), len(store.acts(south))) for who, store in opened.items()}
+    assert seen == {
+        "service": (1, 1),
+        "auditor": (1, 1),
+        "north_service": (1, 0),
+        "north_guard": (1, 0),
+        "south_guard": (0, 1),
+    }
+    for store in opened.values():
+        store.close()

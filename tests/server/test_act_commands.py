@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from authority.ward import human
 from server.process import Running, configure, start, stop, wait_for
-from server.visitors import Visitors, code_for
+from server.visitors import Visitors, code_for, factors_of
 from toolguard._core.approver import ApproverRule, StandingLimits
 from toolguard._core.audit import Kind
-from toolguard.authority import Approval, State
+from toolguard.authority import Answer, Approval, State
 from toolguard.cli.approvals import app as approvals
 from toolguard.cli.audit import app as audit
 from toolguard.cli.freeze import app as freeze
@@ -119,6 +119,34 @@ def test_freezing_and_lifting(running: Running) -> None:
     said(running, "tess", freeze, "lift", id_, "--reason", "looked into it")
     assert "nothing is frozen" in said(running, "tess", freeze, "list")
     said(running, "ada", freeze, "tenant", "--reason", "x", exits=1)
+
+
+def test_who_has_a_second_factor_freezes_with_it(running: Running) -> None:
+    code = code_for(running.ward, "tess")
+    arguments = ("agent", "made-up-agent", "--reason", "odd")
+    assert "step_up_required" in said(running, "tess", freeze, *arguments, exits=1)
+    id_ = said(running, "tess", freeze, *arguments, "--code", code).split("frozen: ")[1][:32]
+    said(running, "sid", freeze, "lift", id_, "--reason", "looked into it")
+    factors_of(running.ward).remove("tess")
+
+
+def test_commenting_and_reading_comments(running: Running) -> None:
+    asked = running.ward.ask()
+    assert "nobody has commented" in said(running, "ada", approvals, "comments", asked.id)
+    out = said(running, "ada", approvals, "comment", asked.id, "--text", f"is it {CLEAR}? \u202e[bold]no[/]")
+    assert CLEAR not in out
+    assert "\\u202E[bold]no[/]" in out
+    said(running, "ruiz", approvals, "comment", asked.id[:12], "--text", "ward 7\n\nsecond line")
+    listed = said(running, "grace", approvals, "comments", asked.id)
+    assert "Ana Ruiz (asking side)" in listed
+    assert "  ward 7\n  \n  second line" in listed
+    assert [c["side"] for c in json.loads(said(running, "ada", approvals, "comments", asked.id, "--json"))] == [
+        "approver",
+        "asking",
+    ]
+    running.ward.decide(human("grace"), asked)
+    running.ward.decide(human("grace"), running.ward.read(asked.id), Answer.DENY)
+    assert "decided" in said(running, "ada", approvals, "comment", asked.id, "--text", "too late", exits=5)
 
 
 def test_statistics(running: Running) -> None:
