@@ -27,6 +27,7 @@ SLOW = (
     "attacks/test_gates_rest.py",  # every route in every wrong way
     "attacks/test_gates_service.py",  # services that answer wrongly
     "attacks/test_gates_standing.py",  # every gate of a standing yes
+    "attacks/test_remote_guard.py",  # a service that answers wrongly in every way
     "attacks/test_policy_",  # hundreds of attempts, each on a guard of its own
     "authority/test_acts.py",  # thousands of clicks
     "benchmarks/",  # the arithmetic of the benchmarks
@@ -61,6 +62,7 @@ SLOW = (
     "race/test_faults.py",  # processes that are killed, disks that are full
     "race/test_race.py",  # processes that race
     "references/test_binding.py",  # large and slow contents
+    "remote/",  # a service and guards over a wire, and as processes
     "server/test_act_commands.py",  # the service as a process
     "server/test_acts.py",  # an app for every test
     "server/test_checkpoints.py",  # the service as a process

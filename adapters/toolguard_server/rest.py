@@ -190,12 +190,17 @@ def router(
     @api.post(
         "/approvals/{approval_id}/withdraw",
         response_model=ApprovalShape,
-        responses=more(s409="already decided"),
+        responses=more(s409="already decided", s412="not what you saw"),
         summary="Take a request back (asking side)",
     )
-    def withdraw(request: Request, approval_id: Id) -> Response:
+    def withdraw(
+        request: Request,
+        approval_id: Id,
+        if_match: Annotated[str | None, Header(description="the ETag you saw, if it has to be that", max_length=64)] = None,
+    ) -> Response:
         actor = credentials.actor(request)
-        return shown(authority.withdraw(actor, approval_id), actor)
+        version = None if if_match is None else _exactly(if_match)
+        return shown(authority.withdraw(actor, approval_id, version=version), actor)
 
     @api.post(
         "/approvals/{approval_id}/confirm",

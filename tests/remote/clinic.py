@@ -30,6 +30,7 @@ POLICY = """\
 apiVersion: toolguard/v1
 kind: ToolPolicy
 metadata: {name: tests, version: 1, owner: privacy@general.example}
+defaults: {by_risk: {critical: require_approval}}
 approvals:
   default: {approvers: ["group:privacy-officers"], quorum: 1, expires: 1h}
 tools:
@@ -54,6 +55,8 @@ class Wire(httpx.AsyncBaseTransport):
         clinic.bodies.append(await request.aread())
         if any(part in path for part in clinic.cut):
             raise httpx.ConnectError("no route to host")
+        for part in [part for part in clinic.before if part in path]:
+            clinic.before.pop(part)()
         response = await self._inner.handle_async_request(request)
         content = await response.aread()
         if any(part in path for part in clinic.lost):
@@ -61,7 +64,8 @@ class Wire(httpx.AsyncBaseTransport):
         for part, lie in clinic.lies:
             if part in path:
                 response = lie(request, response)
-                content = response.content
+                assert isinstance(response.stream, httpx.ByteStream)
+                content = b"".join(response.stream)
         return httpx.Response(response.status_code, headers=response.headers, stream=httpx.ByteStream(content))
 
 
@@ -78,6 +82,7 @@ class Clinic:
         self.cut: set[str] = set()
         self.lost: set[str] = set()
         self.lies: list[tuple[str, Tamper]] = []
+        self.before: dict[str, Callable[[], None]] = {}
         self.heard: list[tuple[str, str]] = []
         self.bodies: list[bytes] = []
         self.ran: list[Any] = []

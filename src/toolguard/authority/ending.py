@@ -20,12 +20,14 @@ __all__ = ["Ending"]
 class Ending(Reading):
     """See `toolguard.authority.Authority`."""
 
-    def withdraw(self, actor: Actor, approval_id: str) -> Approval:
+    def withdraw(self, actor: Actor, approval_id: str, *, version: int | None = None) -> Approval:
         """The asking side takes its request back: a late yes can no longer mislead anyone.
+
+        With ``version``, only while it is at that one: who gives up waiting would not take back a yes that just came.
 
         Raises:
             NotFoundError: none that ``actor`` may see.
-            ApprovalError: ``not_requester`` or ``decided``.
+            ApprovalError: ``not_requester``, ``decided`` or ``stale``.
         """
         for _ in range(ATTEMPTS):
             approval = self.get(actor, approval_id)
@@ -33,6 +35,8 @@ class Ending(Reading):
                 raise ApprovalError("only who asked can withdraw a request; deny it instead", code="not_requester")
             if approval.state not in (State.PENDING, State.APPROVED):
                 raise _decided(approval)
+            if version not in (None, approval.version):
+                raise ApprovalError("this request has changed since you looked; read it again", code="stale")
             now = self._store.now()
             after = move(approval, State.WITHDRAWN, now=now)
             record = trail.resolved(after, reason_code="withdrawn", at=now, span_id=self._span())

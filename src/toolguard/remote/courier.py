@@ -7,6 +7,7 @@ a call whose end does not arrive is indeterminate at the service when its lease 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
@@ -99,9 +100,15 @@ class Courier:
         await asyncio.to_thread(close_overdue, self._store)
 
     async def _round(self) -> None:
-        while rows := await asyncio.to_thread(self._store.take, self._me, _HELD, 50):
-            for row in rows:
-                await self._deliver(row)
+        while rows := await asyncio.to_thread(self._store.take, self._me, _HELD, 20):
+            for n, row in enumerate(rows):
+                try:
+                    await self._deliver(row)
+                except BaseException:  # closing: whoever comes next need not wait until they are free again
+                    for left in rows[n:]:
+                        with contextlib.suppress(StoreError):
+                            self._store.outbox_later(left.row, 0.0)
+                    raise
 
     async def _deliver(self, row: Announcement) -> None:
         approval = await asyncio.to_thread(self._store.get, row.tenant, row.approval)

@@ -43,6 +43,7 @@ log = logging.getLogger("toolguard.remote")
 
 _WAIT = 25.0
 """Seconds one look for an answer may last at the service."""
+_LOOKS = 3
 _OVER = frozenset({State.EXECUTING, State.EXECUTED, State.INDETERMINATE})
 
 
@@ -196,13 +197,19 @@ class RemoteStore(Through):
 
     def _withdraw(self, approval: Approval) -> bool:
         """Whether the service was told. Raises ConflictError where somebody decided meanwhile."""
-        try:
-            reply = self._link.ask("POST", f"/v1/approvals/{approval.id}/withdraw")
-        except ServiceError:
-            return False  # it ends here; the service is told when it can be
-        if reply.status == 409:
-            raise ConflictError("this was decided meanwhile; read it again, nothing was written")
-        return reply.status in (200, 404)
+        for _ in range(_LOOKS):
+            seen = self._seen.get(approval.id)
+            match = {} if seen is None else {"If-Match": f'"{seen}"'}
+            try:
+                reply = self._link.ask("POST", f"/v1/approvals/{approval.id}/withdraw", headers=match)
+            except ServiceError:
+                return False  # it ends here; the service is told when it can be
+            if reply.status not in (409, 412):
+                return reply.status in (200, 404)
+            now = self.get(approval.request.tenant, approval.id)
+            if now is None or now.state is not State.PENDING:  # one yes of two leaves it pending, at another version
+                break
+        raise ConflictError("this was decided meanwhile; read it again, nothing was written")
 
     # --- what became of it
 
@@ -315,7 +322,7 @@ class RemoteStore(Through):
         checked here.
 
         Raises:
-            InvalidatedError, DeniedError: the service does not give it out.
+            InvalidatedError, DeniedError: the service does not give it out. ConflictError: it has, once.
             ServiceError: it cannot be asked, or what answered is not it. The claim may be spent: the call does not run.
         """
         request, grant, nonce = approval.request, approval.grant, secrets.token_hex(16)
@@ -374,11 +381,13 @@ _TEXTS = {
     "request_cap": "Too many approvals were asked for. This call did not run. Stop asking and tell the user.",
     "frozen": "This agent is frozen. The call did not run, and no other will. Stop, and tell the user.",
 }
-_VOID = frozenset({"spent", "stale", "tampered", "not_eligible", "not_found"})
+_VOID = frozenset({"stale", "tampered", "not_eligible", "not_found"})
 
 
 def _not_claimed(request: Request, reply: Reply, url: str) -> ToolguardError:
     """The service does not give the execution out."""
+    if reply.code == "spent":  # another process of this guard may be running it
+        return ConflictError("this call was claimed before; it must not run again")
     if reply.code in _VOID:
         return InvalidatedError(
             f"the approval service does not stand by this approval ({reply.code}); the call did not run",
