@@ -13,6 +13,10 @@ class Shown:
 
     __slots__ = ()
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        cls._repr_pretty_ = Shown._repr_pretty_  # type: ignore[method-assign] # IPython takes a class's own __repr__ before a base's
+
     def _repr_html_(self) -> str:
         return str(_view(self).html)
 

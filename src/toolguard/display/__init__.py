@@ -14,7 +14,7 @@ from toolguard._core.policy import Decision, Policy
 from toolguard._core.risk import Risk
 from toolguard.display.approvals import approval_view, suspended_view
 from toolguard.display.decisions import decision_view, explanation_view, risk_view
-from toolguard.display.guards import approval, cases, lint, scan, trace, verified
+from toolguard.display.guards import approval, cases, check, compare, lint, replay, scan, trace, verified
 from toolguard.display.journals import verify_view
 from toolguard.display.masked import marked_view, seen_view
 from toolguard.display.page import View
@@ -39,6 +39,8 @@ __all__ = [
     "approval_view",
     "cases",
     "cases_view",
+    "check",
+    "compare",
     "decision_view",
     "difference_view",
     "explanation_view",
@@ -47,6 +49,7 @@ __all__ = [
     "lint_view",
     "marked_view",
     "policy_view",
+    "replay",
     "replay_view",
     "risk_view",
     "scan",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping
 
 from markupsafe import Markup
 
 from toolguard._core.approval import Answer, Approval, Verdict, is_expired
+from toolguard._core.call import Json
 from toolguard.channels import CONSEQUENCE, STATE_WORDS, duration
 from toolguard.display.page import View, chip, el, facts, join, page, section, tone_of
 from toolguard.errors import Suspended
@@ -35,7 +38,7 @@ def approval_view(approval: Approval, *, now: float | None = None) -> View:
             if request.decisive
             else None,
         ),
-        section("Arguments, masked", _arguments(request.view)),
+        section("Other arguments, masked" if request.decisive else "Arguments, masked", _arguments(request.view, request.decisive)),
         section(
             "Question",
             facts(
@@ -110,10 +113,16 @@ def suspended_view(paused: Suspended, *, now: float | None = None) -> View:
     return View(html=html, text="\n".join(lines))
 
 
-def _arguments(view: object) -> Markup:
+def _arguments(view: Json, decisive: Mapping[str, str]) -> Markup:
+    """Every argument that is not shown above just as it is."""
     if not isinstance(view, dict):
-        return el("code", repr(view))
-    return facts((name, el("code", value if isinstance(value, str) else repr(value))) for name, value in view.items())
+        return el("code", _said(view))
+    rows = [(name, el("code", _said(value))) for name, value in view.items() if decisive.get(name) != value]
+    return facts(rows) if rows else Markup("")
+
+
+def _said(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _verdict(verdict: Verdict) -> Markup:

@@ -22,7 +22,7 @@ _TITLE = {
 }
 
 
-def _rules(notes: Iterable[RuleNote]) -> Markup:
+def _rules(notes: Iterable[RuleNote], said: str) -> Markup:
     return join(
         el(
             "li",
@@ -32,7 +32,7 @@ def _rules(notes: Iterable[RuleNote]) -> Markup:
             " ",
             chip("shadow", "info") if note.shadow else None,
             el("span", f" line {note.line}", class_="muted") if note.line else None,
-            el("p", note.because),
+            el("p", note.because) if note.because != said else None,
             el("p", f"It could not be evaluated ({note.error}), so it counts as matched.", class_="wrong") if note.error else None,
             el("p", "reads ", *(el("code", path) for path in note.reads), class_="muted") if note.reads else None,
             el("p", f"controls: {', '.join(note.controls)}", class_="muted") if note.controls else None,
@@ -82,7 +82,10 @@ def decision_view(decision: Decision) -> View:
     shadow = decision.effect is not decision.would
     html = page(
         _TITLE[word],
-        section("Rules that matched", el("ul", _rules(notes)) if notes else _lines(["None: the default decided."])),
+        section(
+            "Rules that matched",
+            el("ul", _rules(notes, decision.because)) if notes else _lines(["None: the default decided."]),
+        ),
         section("Evidence of risk", evidence_table(decision.risk.evidence)),
         section("Who must approve", _lines(approver_text(rule) for rule in decision.approver_rules)),
         section("If it runs", _lines(obligations_text(decision))),
@@ -109,7 +112,7 @@ def decision_view(decision: Decision) -> View:
 def explanation_view(told: Explanation) -> View:
     html = page(
         _TITLE[told.effect],
-        section("Rules that matched", el("ul", _rules(told.rules)) if told.rules else _lines(["None: the default decided."])),
+        section("Rules that matched", el("ul", _rules(told.rules, told.approver.split("\n", 1)[0])) if told.rules else _lines(["None: the default decided."])),
         section("Evidence of risk", _lines(told.evidence)),
         section("What the rules read, masked", facts((path, el("code", repr(value))) for path, value in told.values.items()) if told.values else None),
         section("Who must approve", _lines(told.approvers)),

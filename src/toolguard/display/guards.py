@@ -13,7 +13,7 @@ from toolguard._core.policy import Policy
 from toolguard.bound import BoundTool, from_function
 from toolguard.cli.trace import story_of
 from toolguard.display.page import View
-from toolguard.display.policies import cases_view, lint_view
+from toolguard.display.policies import cases_view, difference_view, lint_view
 from toolguard.display.timeline import trace_view
 from toolguard.display.tools import tools_view
 from toolguard.errors import NotFoundError
@@ -21,10 +21,14 @@ from toolguard.guard import Guard, Session
 from toolguard.journal import VerifyReport
 from toolguard.policytools.cases import find_case_files, read_cases, run_files
 from toolguard.policytools.coverage import coverage
+from toolguard.policytools.difference import difference
 from toolguard.policytools.lint import lint as find_remarks
+from toolguard.policytools.reading import load_any
+from toolguard.policytools.recorded import decisions
+from toolguard.policytools.replay import Replay, Report, replay_all
 from toolguard.policytools.scan import inventory
 
-__all__ = ["approval", "cases", "lint", "scan", "trace", "verified"]
+__all__ = ["approval", "cases", "check", "compare", "lint", "replay", "scan", "trace", "verified"]
 
 AnyTool = Tool | BoundTool | Callable[..., Any]
 
@@ -55,6 +59,26 @@ def approval(of: Session, id: str) -> Approval:
 def scan(tools: Iterable[AnyTool], policy: Policy | None = None) -> View:
     """The risk of a tool list; with ``policy`` also what its defaults do to each."""
     return tools_view(inventory(map(_tool, tools), policy))
+
+
+def check(policy: str | PathLike[str]) -> Policy:
+    """A policy file, or ``pack:NAME``, that is in order.
+
+    Raises:
+        PolicyError: it is not; the error shows every fault with its place.
+    """
+    return load_any(fspath(policy))
+
+
+def compare(old: str | PathLike[str], new: str | PathLike[str]) -> View:
+    """What a change of a policy allows, asks and trusts otherwise."""
+    return difference_view(difference(check(old), check(new)))
+
+
+def replay(guard: Guard, new: str | PathLike[str], base: str | PathLike[str] | None = None) -> Report:
+    """Every recorded call judged under another policy. ``base`` is the one that was in force, where it is at hand."""
+    tried = Replay(check(new), base=None if base is None else check(base))
+    return replay_all(decisions(guard.parts.store, 0.0), tried)
 
 
 def lint(policy: str | PathLike[str], tools: Iterable[AnyTool] = ()) -> View:

@@ -21,8 +21,27 @@ _SHOWN = 20_000
 """Characters of one text; a longer one is cut, and says so."""
 
 
+_COLOUR = {
+    name: f"c{number}"
+    for number, names in enumerate(
+        (
+            ("PERSON", "USERNAME"),
+            ("MRN", "FHIR_ID", "ACCOUNT", "HEALTH_PLAN"),
+            ("DATE", "DATE_OF_BIRTH", "AGE"),
+            ("ADDRESS", "LOCATION", "ZIP", "CITY"),
+            ("EMAIL", "URL", "IP_ADDRESS"),
+            ("PHONE", "FAX"),
+            ("ORGANIZATION", "FACILITY", "PROFESSION"),
+            ("SSN", "LICENSE", "SECRET", "API_KEY"),
+        )
+    )
+    for name in names
+}
+"""Kinds that often stand together have different colours; others get one by their name."""
+
+
 def _colour(type: str) -> str:
-    return f"c{zlib.crc32(type.encode()) % _COLOURS}"
+    return _COLOUR.get(type) or f"c{zlib.crc32(type.encode()) % _COLOURS}"
 
 
 def _pieces(text: str, spans: Iterable[MarkedSpan]) -> Iterator[Markup]:

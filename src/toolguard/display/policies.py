@@ -65,7 +65,7 @@ def faults_view(error: PolicyError) -> View:
         "The policy does not load",
         table(
             ("where", "what is wrong, and how to mend it"),
-            ((el("code", f"{p.file}:{p.line}:{p.column}"), join([el("b", f"{p.path}: ") if p.path else None, p.message])) for p in problems),
+            ((el("code", f"{p.file.rpartition('/')[2]}:{p.line}:{p.column}", title=p.file, class_="w"), join([el("b", f"{p.path}: ") if p.path else None, p.message])) for p in problems),
         )
         if problems
         else None,
@@ -81,8 +81,8 @@ def lint_view(remarks: Iterable[Remark]) -> View:
     counts = Counter(r.severity for r in listed)
     rows = (
         (
-            join([chip(r.severity.label), " ", el("code", r.code)]),
-            el("code", f"{r.file.rpartition('/')[2]}:{r.line}:{r.column}", title=r.file),
+            el("span", chip(r.severity.label), " ", el("code", r.code), class_="w"),
+            el("code", f"{r.file.rpartition('/')[2]}:{r.line}:{r.column}", title=r.file, class_="w"),
             join([el("p", r.message), el("p", r.advice, class_="muted")]),
         )
         for r in listed

@@ -83,11 +83,11 @@ def _styled(line: Text) -> Markup:
     return join(parts)
 
 
-_CONSOLE = Console(file=None, force_terminal=False, width=200)
+_CONSOLE = Console(width=200, force_jupyter=False)
 
 
 def _as_text(records: list[AuditRecord]) -> str:
-    console = Console(width=200, highlight=False, soft_wrap=True, color_system=None)
+    console = Console(width=200, highlight=False, soft_wrap=True, color_system=None, force_jupyter=False)
     with console.capture() as capture:
         console.print(render_trace(records))
     return capture.get().rstrip("\n")
