@@ -20,7 +20,7 @@ from toolguard._core.approval import Grant, resolution_payload
 from toolguard._core.audit import Draft, Kind
 from toolguard._core.call import Person
 from toolguard._core.comments import COMMENTS, comments_of
-from toolguard._core.register import ALL, START, ActKind, act_of, act_payload
+from toolguard._core.register import ALL, START, Act, ActKind, act_of, act_payload
 from toolguard._core.steps import Change
 from toolguard.authority import Answer, State
 from toolguard.authority.commenting import MOST_BY_ONE, MOST_OF_ONE
@@ -179,6 +179,23 @@ def test_comments_do_not_hold_up_a_claim_that_was_judged_before(ward: Ward) -> N
     for n in range(5):
         ward.authority.comment(human("ada"), asked.id, f"{n}")
     assert RegisterReader(ward.store, ward.verifier, "st-marys").read().heads == heads
+    assert ward.claim(approved).state is State.EXECUTING
+
+
+def test_a_guard_that_knows_no_comments_runs_what_was_approved(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guard of an earlier version refuses a register with an act it does not know; it is given none."""
+
+    def earlier(grant: Grant) -> Act:
+        if json.loads(grant.payload)["act"] == "comment":
+            raise TamperedError("an act of a later version")
+        return act_of(grant)
+
+    monkeypatch.setattr("toolguard.register.act_of", earlier)
+    asked = ward.ask()
+    ward.authority.comment(human("ada"), asked.id, "before")
+    approved = ward.decide(human("grace"), asked)
+    ward.authority.comment(human("ruiz"), asked.id, "thank you")
+    assert ward.register().n == 0
     assert ward.claim(approved).state is State.EXECUTING
 
 

@@ -58,6 +58,7 @@ const plain = (node) => node.innerHTML.replace(/(<span data-expires="[^"]*">)[^<
 // What may have changed is fetched and put in its place; what somebody is typing stays.
 async function refresh() {
   const live = document.getElementById("live");
+  if (!live || !live.dataset.refresh) hush(); // nothing changes any more
   if (!live || !live.dataset.refresh || document.hidden) return;
   const address = live.dataset.page || location.pathname;
   const page = await pageAt(address + (live.dataset.part || ""));
@@ -101,6 +102,12 @@ function deaf() {
   delete document.documentElement.dataset.live;
 }
 
+function hush() {
+  if (source) source.close();
+  source = null;
+  deaf();
+}
+
 function listen() {
   const live = document.getElementById("live");
   if (source || !window.EventSource || !live || !live.dataset.refresh || document.hidden) return;
@@ -124,9 +131,7 @@ function listen() {
 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
-    if (source) source.close();
-    source = null;
-    deaf();
+    hush();
   } else {
     countDown();
     look(0);
