@@ -158,7 +158,10 @@ def test_what_only_old_records_knew_is_written_down_once_more(tmp_path: Path) ->
     shelf.shelve()
     found = shelf.verify()
     assert not found.tampered
-    sizes = {c.body["toolguard.audit.checkpoint.log_id"] for c in map(lambda r: r.draft, shelf.service.operations(Kind.AUDIT_CHECKPOINT))}
+    sizes = {
+        c.body["toolguard.audit.checkpoint.log_id"]
+        for c in (r.draft for r in shelf.service.operations(Kind.AUDIT_CHECKPOINT))
+    }
     assert set(shelf.rows()) - {shelf.service.logs()[-1]} <= sizes
     assert shelf.exit() == 0
     shelf.close()

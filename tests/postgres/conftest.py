@@ -43,6 +43,7 @@ LOGINS = {
     "service": ("toolguard_service", "*"),
     "north_service": ("toolguard_service", "north"),
     "auditor": ("toolguard_auditor", "*"),
+    "keeper": ("toolguard_keeper", "*"),
     "owner": ("toolguard_owner", None),
 }
 

@@ -11,13 +11,14 @@ from toolguard._core.pruning import Begin
 from toolguard._core.register import Hold, Register, act_of
 from toolguard._core.stored import ChainCheck, Stored, stored_record
 from toolguard.errors import InvalidatedError, TamperedError
-from toolguard.journal._facts import APPROVAL_ID, TENANT
+from toolguard.journal._facts import APPROVAL_ID, TENANT, TellsOfAct
 from toolguard.journal._pages import BEFORE_ALL, pages
 from toolguard.ports import GrantVerifier, Prunable, Store
 
 __all__ = ["Found", "Held", "Movable", "movable"]
 
 _ENDS = frozenset({Kind.CALL_RETURNED.value, Kind.CALL_FAILED.value, Kind.CALL_INDETERMINATE.value})
+_ACT = Kind.ACT_RECORDED.value
 _EXECUTING = Kind.CALL_EXECUTING.value
 _APPROVAL_TEXT = f'"{APPROVAL_ID}":'
 
@@ -97,6 +98,8 @@ class _Looking:
         """Those of what may go."""
         self._tenant = f'"{TENANT}":""'
         """The text that shows the next rows to be of a tenant that was seen."""
+        self._acts: dict[str, int] = {}
+        """How long each tenant's register is at least, by the journal's word."""
         self._kept: dict[str, Held] = {}
         """Calls that stay, and why."""
         self._running: set[str] = set()
@@ -128,6 +131,8 @@ class _Looking:
                 continue  # an earlier pruning was interrupted here
             if at >= self._before:
                 log.stop(seq - 2, Held(code="newer"))  # the one before stays: it shows where what is newer begins
+            if row[4] == _ACT and (told := TellsOfAct.of(stored_record(row))) is not None:
+                self._acts[told.tenant] = max(told.n, self._acts.get(told.tenant, 0))
             if call:
                 self._learn(row)
             if seq <= log.last:
@@ -163,6 +168,8 @@ class _Looking:
         for tenant in sorted(self._tenants):
             register = _register(self._store, tenant, service)
             acts[tenant] = register.n
+            if register.n < self._acts.get(tenant, 0):
+                raise _untold(tenant)
             if register.legal_holds:
                 holds[tenant] = list(register.legal_holds.values())
         for log in self.logs if holds else ():
@@ -233,8 +240,12 @@ def _register(store: Store, tenant: str, service: GrantVerifier | None) -> Regis
                     service.verify(grant)
                 register = register.add(act_of(grant))
     except (TamperedError, InvalidatedError):
-        raise TamperedError(
-            f"the register of tenant {tenant!r} does not hold together, so nobody can say what is under legal hold; "
-            "run 'toolguard audit verify'"
-        ) from None
+        raise _untold(tenant) from None
     return register
+
+
+def _untold(tenant: str) -> TamperedError:
+    return TamperedError(
+        f"the register of tenant {tenant!r} does not hold together, so nobody can say what is under legal hold; "
+        "run 'toolguard audit verify'"
+    )
