@@ -36,13 +36,13 @@ def nobody_named_it() -> str:
     raise AssertionError("no rule allows it")
 
 
-def asked(folder, service):
-    """What a guard of that ``[service]`` asks about a critical call."""
+def asked(folder, service, separation="waived"):
+    """What a guard of that ``[service]`` asks about a critical call; whoever runs the tests is one user."""
     (folder / "policy.yaml").write_text(POLICY)
     (folder / "directory.yaml").write_text(DIRECTORY)
     (folder / "toolguard.toml").write_text(
         '[guard]\npolicy = "policy.yaml"\nenvironment = "development"\nsuspend = "raise"\n[directory]\nfile = "directory.yaml"\n'
-        f'[store]\nurl = "memory:"\n[telemetry]\nspans = "off"\n[service]\n{service}\n'
+        f'[store]\nurl = "memory:"\n[telemetry]\nspans = "off"\n[service]\n{service}\nseparation = "{separation}"\n'
     )
     store = open_store("memory:")
     caller = Caller.of("ana", agent="desk", tenant="general")
@@ -64,6 +64,11 @@ def test_a_critical_call_is_asked_where_the_service_confirms_it(tmp_path):
 
 def test_a_critical_call_is_asked_where_doing_without_is_accepted(tmp_path):
     assert asked(tmp_path, 'confirm = "never"').risk_level == "critical"
+
+
+def test_t3_a_critical_call_is_not_asked_where_the_agent_could_answer_it(tmp_path):
+    with pytest.raises(DeniedError, match="within reach"):
+        asked(tmp_path, 'confirm = "never"', separation="required")
 
 
 def test_what_decides_a_call_is_sealed_for_the_service_that_has_the_reveal_key(tmp_path):

@@ -97,6 +97,8 @@ ODD: list[tuple[str, Kind, dict[str, object]]] = [
     ),
     ("rule_failed", Kind.CALL_DECIDED, {"toolguard.policy.rule.errors": ["cohorts:type"]}),
     ("policy_refused", Kind.POLICY_REFUSED, {}),
+    ("not_apart", Kind.POLICY_LOADED, {"toolguard.guard.separation": "none"}),
+    ("not_apart", Kind.POLICY_LOADED, {"toolguard.guard.separation": "waived"}),
     ("indeterminate", Kind.CALL_INDETERMINATE, {}),
     ("failed", Kind.CALL_FAILED, {}),
     ("withheld", Kind.CALL_RETURNED, {"toolguard.result.withheld": True}),
@@ -127,6 +129,7 @@ PLAIN: list[tuple[Kind, dict[str, object]]] = [
     (Kind.ACT_RECORDED, {"toolguard.act.kind": "proposed"}),
     (Kind.ACT_RECORDED, {"toolguard.act.kind": "unheard of"}),
     (Kind.AUDIT_CHECKPOINT, {}),
+    (Kind.POLICY_LOADED, {"toolguard.guard.separation": "apart"}),
 ]
 
 

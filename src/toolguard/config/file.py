@@ -89,7 +89,9 @@ class ServiceSection(_Section):
     """``[service]``: where the approval service listens, and its signing key, which guards never read.
 
     ``witness`` and ``reveal_key`` are the service's own as well. With ``token`` (``env:NAME`` or a file) a guard asks the
-    service before it claims a critical call; ``confirm = "never"`` accepts critical calls without asking.
+    service before it claims a critical call; ``confirm = "never"`` accepts critical calls without asking. Where this
+    process could do what is the service's alone (read its key, say), critical calls are refused, too, unless
+    ``separation = "waived"`` accepts that.
 
     With ``remote`` the guard has no access to the service's store: it asks, claims and reports over HTTPS (``ca``: a PEM file
     of the authorities that count), and its own store holds the rest. What the service freezes holds here ``freeze_within``
@@ -102,6 +104,7 @@ class ServiceSection(_Section):
     reveal_key: str | None = None
     token: str | None = None
     confirm: Literal["critical", "never"] = "critical"
+    separation: Literal["required", "waived"] = "required"
     remote: bool = False
     ca: str | None = None
     freeze_within: Annotated[float, Field(ge=1, le=3600)] = 5.0

@@ -12,6 +12,7 @@ from toolguard.config.audit import keeper_of
 from toolguard.config.file import Config, load_config
 from toolguard.config.parts import PART_NAMES, Parts, assemble
 from toolguard.config.policies import DEVELOPMENT
+from toolguard.config.separation import separation_of
 from toolguard.config.service import remote_store, service_token
 from toolguard.config.spans import shown
 from toolguard.confirm import ServiceConfirmer
@@ -80,6 +81,7 @@ def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]
             clock=clock,
         ),
         "confirm_critical": config.service.confirm == "critical",
+        "separation": separation_of(config),
         **_telemetry(config, store),
         "content": config.telemetry.content == "masked",
         "keep": config.audit.keep == "masked",

@@ -18,6 +18,7 @@ from toolguard._core.policy import Policy
 from toolguard._core.steps import Change
 from toolguard.config.defaults import NoDirectory, RandomIds, RiskAnalyser, Sinks, default_detector
 from toolguard.config.policies import Loaded, PolicySource, refused_record
+from toolguard.config.separation import Separation
 from toolguard.credentials import check_credentials, open_providers
 from toolguard.detection import Reports
 from toolguard.directory import Audience, FileDirectory, TokenFile
@@ -82,6 +83,8 @@ class Parts:
     """Asks the approval service before a critical call is claimed."""
     confirm_critical: bool = True
     """Whether critical calls need that; False accepts them without."""
+    separation: Separation = "unknown"
+    """Whether agent and approval service are kept apart; critical calls are refused where they are not (``none``)."""
     remote: bool = False
     """Whether approvals stand at a service elsewhere (``store`` knows it), and ``confirm`` claims them there."""
     revealer: Callable[[str], Sealer] | None = None
@@ -143,6 +146,7 @@ def assemble(
     references: Mapping[str, str | ReferenceReader] | Contents | None = None,
     confirm: Callable[[Approval], None] | None = None,
     confirm_critical: bool = True,
+    separation: Separation = "unknown",
     remote: bool = False,
     revealer: Callable[[str], Sealer] | None = None,
     keep_tokens: float | None = None,
@@ -214,6 +218,7 @@ def assemble(
         verify_token=_no_tokens if tokens is None else _verifier(tokens),
         confirm=confirm,
         confirm_critical=confirm_critical,
+        separation=separation,
         remote=remote,
         revealer=revealer,
         retention=None if keep_tokens is None else Retention(opened, keys.sealer, clock, keep_tokens),

@@ -15,6 +15,7 @@ from toolguard._core.audit import Draft, Kind
 from toolguard._core.history import Mark
 from toolguard._core.policy import Policy
 from toolguard.config.defaults import ANALYSES
+from toolguard.config.separation import Separation
 from toolguard.errors import ConfigError, PolicyError, PolicyRefusedError
 from toolguard.keys import PolicyStatement, PolicyVerifier
 from toolguard.policyfile import load_policy, pack_names, read_pack
@@ -192,8 +193,10 @@ def _order(version: str, at: str) -> _Order:
 # --- what is written down ------------------------------------------------------------------------------
 
 
-def loaded_record(loaded: Loaded, clock: Clock, ids: Ids, *, replaces: Policy | None = None) -> Draft:
-    """`Kind.POLICY_LOADED`: which policy is in force from now on, and on whose word."""
+def loaded_record(
+    loaded: Loaded, clock: Clock, ids: Ids, *, separation: Separation = "unknown", replaces: Policy | None = None
+) -> Draft:
+    """`Kind.POLICY_LOADED`: which policy is in force from now on, on whose word, and how far the guard can be trusted."""
     policy, statement = loaded.policy, loaded.statement
     body: dict[str, object] = {
         "toolguard.policy.id": policy.id,
@@ -203,6 +206,7 @@ def loaded_record(loaded: Loaded, clock: Clock, ids: Ids, *, replaces: Policy | 
         "toolguard.policy.rules": len(policy.rules),
         "toolguard.policy.packs": list(policy.packs),
         "toolguard.policy.signed": statement is not None,
+        "toolguard.guard.separation": separation,
     }
     if statement is not None:
         body |= {

@@ -83,7 +83,7 @@ class Guard:
 
     def _record_loaded(self, loaded: Loaded, replaces: Policy | None = None) -> None:
         parts = self.parts
-        record = loaded_record(loaded, parts.clock, parts.ids, replaces=replaces)
+        record = loaded_record(loaded, parts.clock, parts.ids, separation=parts.separation, replaces=replaces)
         parts.emit(parts.store.commit(Change(tenant="", records=(record,), marks=loaded_marks(loaded))))
 
     def reload(self) -> bool:

@@ -495,6 +495,7 @@ class Session:
             utc_offset=parts.utc_offset(),
             agent_reason=reason,
             confirms=parts.confirm is not None or not parts.confirm_critical,
+            apart=parts.separation != "none",
             remote=parts.remote,
             session_facts={"id": self.id, "run": self.run, "calls": self._calls},
             lineage=self._lineage,

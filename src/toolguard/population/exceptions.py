@@ -20,6 +20,7 @@ EXCEPTIONS: Mapping[str, str] = {
     "undecided": "No decision could be reached; the call was denied.",
     "rule_failed": "A rule could not be evaluated; the more severe of its effects held.",
     "policy_refused": "A policy was not put into force.",
+    "not_apart": "A guard began that could do what is the approval service's alone: no separation of duties there.",
     "failed": "The tool ran and raised.",
     "withheld": "The tool ran; its result was not shown.",
     "not_run": "A call that was let through did not run after all.",
@@ -49,6 +50,7 @@ _ACTS = {
 }
 _TAKEN_BACK = {Outcome.REVOKED, Outcome.INVALIDATED, Outcome.SUPERSEDED}
 _UNANSWERED = {Outcome.EXPIRED, Outcome.WITHDRAWN}
+_NOT_APART = frozenset({"none", "waived"})
 _STOPS = frozenset({"deny", "require_approval"})
 
 
@@ -144,6 +146,8 @@ def _code(record: AuditRecord) -> str:
             return "let_through"
         case Kind.CALL_DECIDED if body.get("toolguard.policy.rule.errors"):
             return "rule_failed"
+        case Kind.POLICY_LOADED if word(body, "toolguard.guard.separation") in _NOT_APART:
+            return "not_apart"
         case Kind.POLICY_REFUSED:
             return "policy_refused"
         case Kind.CALL_INDETERMINATE:
@@ -195,6 +199,7 @@ def _reason(record: AuditRecord) -> str:
     body = record.draft.body
     return (
         word(body, "toolguard.decision.reason_code")
+        or word(body, "toolguard.guard.separation")
         or word(body, "toolguard.decision.would")
         or word(body, "toolguard.act.kind")
         or word(body, "error.type")

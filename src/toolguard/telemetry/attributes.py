@@ -82,6 +82,7 @@ toolguard.policy.rule.effects | evaluate | with their effects; where a rule asks
 toolguard.policy.rule.errors | evaluate | rules whose condition failed; likewise | ["late:error"]
 toolguard.policy.controls | evaluate | controls the fired rules put into practice | ["HIPAA 164.312(b)"]
 toolguard.policy.shadow | evaluate | rules that only watch, and what they would do | ["new-rule:deny"]
+toolguard.guard.separation | policy | whether agent and approval service are kept apart (none, waived: they are not) | apart
 toolguard.policy.mode | policy | enforce or shadow | enforce
 toolguard.policy.rules | policy | how many rules | 41
 toolguard.policy.packs | policy | packs and their versions | ["hipaa@1"]

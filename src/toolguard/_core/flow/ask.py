@@ -234,6 +234,11 @@ def _nobody(decision: Decision, requester: Requester | None, setting: Setting) -
             "a critical call is confirmed with the approval service before it runs, and none can be asked "
             "(set [service] token, or confirm = 'never' to do without)"
         )
+    if decision.risk.level is RiskLevel.CRITICAL and not setting.apart:
+        return (
+            "a critical call needs an approval service this process cannot speak for, and its key, witness, tokens or "
+            "directory are within reach (run the service as another user, or accept it: [service] separation = 'waived')"
+        )
     for rule in decision.approver_rules:
         if rule.verified_requester and setting.scope.caller.assurance != "verified":
             return f"approval {rule.name!r} demands a verified requester (open the session with verify_caller)"

@@ -84,6 +84,8 @@ class Setting:
     replays: bool = False
     confirms: bool = True
     """Whether the approval service can be asked about a critical call, or need not be."""
+    apart: bool = True
+    """Whether nobody found that this process could do what is the approval service's alone, or that is accepted."""
     remote: bool = False
     """Whether approvals stand at a service elsewhere: confirming one is then claiming it there, and no yes but its own counts."""
     pauses: tuple[type[BaseException], ...] = DEFAULT_PAUSES
