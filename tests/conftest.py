@@ -15,6 +15,7 @@ SLOW = (
     "adapters/openai/test_azure.py",  # clients of another kind
     "adapters/openai/test_clients.py",  # every way of the client to send
     "adapters/openai/test_endpoints.py",  # every endpoint of the client
+    "adapters/openai/test_native.py",  # every kind of action, by every way
     "adapters/openai/test_runs.py",  # whole runs, by every way
     "analysis/test_adversarial.py",  # hundreds of hostile texts
     "attacks/test_arguments.py",  # megabytes of hostile input

@@ -17,15 +17,19 @@ except ImportError as _fault:
 
 from toolguard_openai.client import guard_client
 from toolguard_openai.entries import CustomTool
+from toolguard_openai.native import ApplyPatchTool, ComputerTool, ShellTool
 from toolguard_openai.results import CallReport, PendingCall, RunResult, SuspendedRun
 from toolguard_openai.reveal import areveal_stream, reveal_stream
 from toolguard_openai.toolbox import ToolBox
 
 __all__ = [
+    "ApplyPatchTool",
     "CallReport",
+    "ComputerTool",
     "CustomTool",
     "PendingCall",
     "RunResult",
+    "ShellTool",
     "SuspendedRun",
     "ToolBox",
     "areveal_stream",

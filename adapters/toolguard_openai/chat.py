@@ -6,7 +6,7 @@ from typing import Any
 
 from toolguard import Origin
 from toolguard.errors import DeniedError
-from toolguard_openai.requests import ORIGINS, Request, add_fields, add_rest, add_tools
+from toolguard_openai.requests import ORIGINS, Request, add_fields, add_own, add_rest, add_tools
 
 __all__ = ["add_message", "read_chat"]
 
@@ -26,7 +26,7 @@ def read_chat(request: Request) -> None:
     if body.get("tools"):
         add_tools(request, body["tools"], nested=True)
     for function in body.get("functions") or ():
-        add_rest(request, Origin.SYSTEM, function, ("name",))
+        add_own(request, function, custom=False)
     if body.get("audio") or "audio" in (body.get("modalities") or ()):
         request.allowed.require("audio")
     if body.get("web_search_options") is not None:

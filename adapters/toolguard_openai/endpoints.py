@@ -14,7 +14,7 @@ from toolguard import Origin
 from toolguard.errors import DeniedError
 from toolguard_openai.chat import read_chat
 from toolguard_openai.requests import Request, add_fields
-from toolguard_openai.responses import add_item, read_responses
+from toolguard_openai.responses import add_approvals, add_item, read_responses
 
 __all__ = ["ENDPOINTS", "Endpoint", "endpoint_of", "is_plain_path"]
 
@@ -44,6 +44,7 @@ def _read_kept(request: Request) -> None:
     """Conversations and stored completions: items and metadata."""
     for item in request.body.get("items") or ():
         add_item(request, item)
+    add_approvals(request, request.body.get("items") or ())
     add_fields(request, frozenset({"items"}))
 
 

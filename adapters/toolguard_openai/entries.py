@@ -16,16 +16,12 @@ from pydantic_core import to_jsonable_python
 
 from toolguard import BoundTool, Effect, Guard, Tool, from_function
 from toolguard.errors import BadArgumentsError, ConfigError
+from toolguard_openai.native import ApplyPatchTool, ComputerTool, NativeTool, ShellTool, bound_of
+from toolguard_openai.requests import CUSTOM
 
 __all__ = ["CustomTool", "Entry", "ToolLike", "entries_of"]
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_INPUT = {
-    "type": "object",
-    "properties": {"input": {"type": "string"}},
-    "required": ["input"],
-    "additionalProperties": False,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +37,19 @@ class CustomTool:
     format: Mapping[str, Any] | None = None
 
 
-ToolLike: TypeAlias = Callable[..., Any] | CustomTool | BoundTool | tuple[Any, Any] | Mapping[Any, Any]
-"""A function, a `CustomTool`, a `BoundTool`, or pairs (one, or a mapping): pydantic model → function that takes
+ToolLike: TypeAlias = Callable[..., Any] | CustomTool | NativeTool | BoundTool | tuple[Any, Any] | Mapping[Any, Any]
+"""A function, a `CustomTool`, a provider tool that is carried out here (`ShellTool`, …), a `BoundTool`, or pairs (one, or a mapping): pydantic model → function that takes
 the model, name → function, name → (JSON Schema, function)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One tool. ``custom`` is what is offered where the tool takes free text; ``awaits``: it is a coroutine function."""
+    """One tool. ``custom`` is what is offered where the tool takes free text, ``native`` the definition of a provider tool
+    that is carried out here; ``awaits``: it is a coroutine function."""
 
     bound: BoundTool
     custom: CustomTool | None = None
+    native: Mapping[str, Any] | None = None
     awaits: bool = False
 
     @property
@@ -59,8 +57,14 @@ class Entry:
         return self.bound.tool.name
 
     def chat(self) -> dict[str, Any]:
-        """The definition for chat completions."""
+        """The definition for chat completions.
+
+        Raises:
+            ConfigError: only Responses knows this tool.
+        """
         tool = self.bound.tool
+        if self.native is not None:
+            raise ConfigError(f"chat completions have no {tool.name!r} tool; use Responses")
         if self.custom is not None:
             return {"type": "custom", "custom": self._custom(self.custom, nested=True)}
         function = {
@@ -74,6 +78,8 @@ class Entry:
     def response(self) -> dict[str, Any]:
         """The definition for Responses."""
         tool = self.bound.tool
+        if self.native is not None:
+            return dict(self.native)
         if self.custom is not None:
             return {"type": "custom", **self._custom(self.custom, nested=False)}
         function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.schema)}
@@ -137,7 +143,8 @@ def _introduce(guard: Guard, entry: Entry) -> None:
 def described(offered: Any) -> list[Tool] | None:
     """What the guard will know a `ToolBox`'s tools as (entry point ``toolguard.tools``); None if it takes none such."""
     pairs = isinstance(offered, Mapping) and offered and all(map(_is_pair, offered.items()))
-    if not pairs and not isinstance(offered, CustomTool) and not (isinstance(offered, tuple) and len(offered) == 2):
+    ours = CustomTool | ShellTool | ApplyPatchTool | ComputerTool
+    if not pairs and not isinstance(offered, ours) and not (isinstance(offered, tuple) and len(offered) == 2):
         return None
     return [entry.bound.tool for entry in _entries(offered)]
 
@@ -154,6 +161,8 @@ def _entries(tool: ToolLike) -> Iterable[Entry]:
         return [_pair(*tool)]
     if isinstance(tool, CustomTool):
         return [_custom(tool)]
+    if isinstance(tool, ShellTool | ApplyPatchTool | ComputerTool):
+        return [_native(tool)]
     if isinstance(tool, BoundTool):
         return [_entry(tool, tool.invoke)]
     if not isinstance(tool, type) and callable(tool):
@@ -229,11 +238,17 @@ def _fit(value: Any, schema: Any) -> Any:
     return value
 
 
+def _native(native: NativeTool) -> Entry:
+    bound, offered = bound_of(native)
+    awaits = inspect.iscoroutinefunction(native.function)
+    return Entry(bound=bound if isinstance(native, ComputerTool) else _as_json(bound), native=offered, awaits=awaits)
+
+
 def _custom(custom: CustomTool) -> Entry:
     function = custom.function
     name = custom.name or getattr(function, "__name__", "")
     description = custom.description or inspect.getdoc(function) or ""
-    tool = Tool.describe(name, source=_source(function), description=description, schema=_INPUT)
+    tool = Tool.describe(name, source=_source(function), description=description, schema=CUSTOM)
 
     def invoke(passed: Mapping[str, Any]) -> Any:
         return function(passed["input"])

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from toolguard.errors import UnknownToolError
-from toolguard_openai.gate import Asked
+from toolguard_openai.gate import Answer, Asked
+from toolguard_openai.native import checks_of, shell_output
 
 __all__ = [
     "CALLS",
@@ -18,6 +19,7 @@ __all__ = [
     "chat_message",
     "next_items",
     "output_item",
+    "output_items",
 ]
 
 CALLS = frozenset(
@@ -55,6 +57,8 @@ def asked_of(item: Mapping[str, Any], ordinal: int, reason: str = "") -> Asked:
         text = item.get("arguments", "")
     elif kind == "custom_tool_call":
         text = item.get("input", "")
+    elif kind == "mcp_approval_request":
+        call_id = item.get("id")
     return Asked(
         kind=kind,
         name=str(name or ""),
@@ -62,42 +66,74 @@ def asked_of(item: Mapping[str, Any], ordinal: int, reason: str = "") -> Asked:
         call_id=str(call_id or ""),
         ordinal=ordinal,
         reason=reason,
+        item={} if kind in ("function_call", "custom_tool_call") else item,
     )
 
 
-def output_item(item: Mapping[str, Any], text: str) -> dict[str, Any]:
+def output_item(item: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
     """The answer to a call, in the form its API takes.
 
     Raises:
         UnknownToolError: this kind of call has no refusal in words.
     """
-    kind, call_id = str(item.get("type", "function")), item.get("call_id")
+    kind, call_id, text = str(item.get("type", "function")), item.get("call_id"), answer.text
     if kind in ("function", "custom"):
         return {"role": "tool", "tool_call_id": item.get("id"), "content": text}
     if kind in ("function_call", "custom_tool_call"):
         return {"type": f"{kind}_output", "call_id": call_id, "output": text}
     if kind == "mcp_approval_request":
-        return {
-            "type": "mcp_approval_response",
-            "approval_request_id": item.get("id"),
-            "approve": False,
-            "reason": text,
-        }
+        said = {"type": "mcp_approval_response", "approval_request_id": item.get("id")}
+        return {**said, "approve": True} if answer.ran else {**said, "approve": False, "reason": text}
     if kind == "shell_call":
-        outcome = {"type": "exit", "exit_code": 126}
+        refused = [{"stdout": "", "stderr": text, "exit_code": 126}]
+        output = shell_output(answer.value if answer.ran else refused)
+        limit = (item.get("action") or {}).get("max_output_length")
         return {
             "type": "shell_call_output",
             "call_id": call_id,
-            "output": [{"stdout": "", "stderr": text, "outcome": outcome}],
+            "output": output,
+            **({} if limit is None else {"max_output_length": limit}),
         }
     if kind == "local_shell_call":
-        return {"type": "local_shell_call_output", "id": call_id, "output": json.dumps({"error": text})}
+        told: Any = shell_output(answer.value) if answer.ran else {"error": text}
+        return {
+            "type": "local_shell_call_output",
+            "id": call_id,
+            "output": json.dumps(told, ensure_ascii=False),
+        }
     if kind == "apply_patch_call":
-        return {"type": "apply_patch_call_output", "call_id": call_id, "status": "failed", "output": text}
+        status = "completed" if answer.ran else "failed"
+        log = "" if answer.ran and answer.value is None else text
+        return {"type": "apply_patch_call_output", "call_id": call_id, "status": status, "output": log}
+    if kind == "computer_call" and answer.ran and isinstance(answer.value, str):
+        return _screen(item, answer.value, [dict(check) for check in checks_of(item)])
     raise UnknownToolError(
         "the model asked for an action that a tool box neither runs nor can refuse in words; it did not run",
         code="unguarded_tool",
     )
+
+
+def output_items(item: Mapping[str, Any], answer: Answer) -> list[dict[str, Any]]:
+    """`output_item` for a whole conversation: what has no refusal in words is answered by an empty screen and a message."""
+    if item.get("type") != "computer_call" or (answer.ran and isinstance(answer.value, str)):
+        return [output_item(item, answer)]
+    said = "These actions ran before; take a new screenshot." if answer.ran else answer.text
+    return [_screen(item, _BLANK, []), {"role": "developer", "content": said}]
+
+
+_BLANK = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEANl9ngAAAAABJRU5ErkJggg=="
+)
+"""One white point."""
+
+
+def _screen(item: Mapping[str, Any], url: str, checks: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "type": "computer_call_output",
+        "call_id": item.get("call_id"),
+        "output": {"type": "computer_screenshot", "image_url": url},
+        **({"acknowledged_safety_checks": checks} if checks else {}),
+    }
 
 
 def chat_message(message: Any) -> dict[str, Any]:

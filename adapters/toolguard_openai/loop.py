@@ -16,8 +16,9 @@ from toolguard_openai.items import (
     calls_in_response,
     chat_message,
     next_items,
-    output_item,
+    output_items,
 )
+from toolguard_openai.native import native_of
 from toolguard_openai.requests import Request
 from toolguard_openai.responses import add_item
 from toolguard_openai.results import CallReport, Conversation, PendingCall, RunResult, SuspendedRun
@@ -70,13 +71,13 @@ def go(session: Session, entries: Mapping[str, Entry], at: Conversation, *, resu
             for ordinal, call in enumerate(calls):
                 asked = asked_of(call, ordinal, words)
                 try:
-                    answer: Answer = yield from _answered(entries, asked, settled)
+                    answer: Answer = yield from _answered(session, entries, asked, settled)
                 except Suspended as pause:
                     pending.append(_waiting(asked, pause))
                     continue
                 if not answer.ran:
                     settled[ordinal] = (answer.text, answer.outcome)
-                outputs.append(output_item(call, answer.text))
+                outputs += output_items(call, answer)
                 now.append(_report(entries, asked, answer))
             if pending:
                 rest = {**body, "messages" if at.api == "chat" else "input": items}
@@ -111,12 +112,12 @@ def go(session: Session, entries: Mapping[str, Entry], at: Conversation, *, resu
 
 
 def _answered(
-    entries: Mapping[str, Entry], asked: Asked, settled: Mapping[int, tuple[str, str]]
+    session: Session, entries: Mapping[str, Entry], asked: Asked, settled: Mapping[int, tuple[str, str]]
 ) -> Generator[Run, Any, Answer]:
     if asked.ordinal in settled:
         text, outcome = settled[asked.ordinal]
         return Answer(text=text, outcome=outcome)
-    bound, raw = prepare(entries, asked)
+    bound, raw = prepare(session.guard, entries, asked)
     answer: Answer = yield Run(bound, raw, asked)
     return answer
 
@@ -154,7 +155,8 @@ def _open_calls(api: str, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return calls_in_chat(items[-1]) if items else []
     last: list[dict[str, Any]] = []
     for item in reversed(items):
-        if item.get("role") in ("user", "system", "developer") or str(item.get("type", "")).endswith("_output"):
+        kind = str(item.get("type", ""))
+        if item.get("role") in ("user", "system", "developer") or kind.endswith(("_output", "_approval_response")):
             break
         last.append(item)
     return calls_in_response(last[::-1])
@@ -172,5 +174,6 @@ def _waiting(asked: Asked, pause: Suspended) -> PendingCall:
 
 
 def _report(entries: Mapping[str, Entry], asked: Asked, answer: Answer) -> CallReport:
-    tool = asked.name if asked.name in entries else ""
+    name = native_of(asked.kind) or asked.name
+    tool = name if name in entries else ""
     return CallReport(tool=tool, call_id=asked.call_id, ordinal=asked.ordinal, outcome=answer.outcome)

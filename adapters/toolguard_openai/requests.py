@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from toolguard import Origin, Tool
 from toolguard.errors import DeniedError
-from toolguard_openai.allow import Allowed
+from toolguard_openai.allow import Allowed, hosted_kind
 from toolguard_openai.texts import Texts
 
-__all__ = ["CONTROL", "ORIGINS", "Request", "add_fields", "add_rest", "add_tools"]
+__all__ = ["CONTROL", "CUSTOM", "ORIGINS", "Request", "add_fields", "add_own", "add_rest", "add_tools"]
+
+CUSTOM = {
+    "type": "object",
+    "properties": {"input": {"type": "string"}},
+    "required": ["input"],
+    "additionalProperties": False,
+}
+"""The schema of a tool that takes free text, as the policy sees it: one argument, ``input``."""
 
 ORIGINS = {
     "user": Origin.USER,
@@ -58,6 +68,18 @@ _PLAIN = frozenset(
 )
 
 
+_WORD = re.compile(r"[\w.:/@+-]{0,200}", re.ASCII)
+
+
+def _is_plain(value: Any) -> bool:
+    """Settings are numbers and single words: nothing that a person would be named in."""
+    if isinstance(value, dict):
+        return all(_WORD.fullmatch(k) and _is_plain(v) for k, v in value.items())
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return not isinstance(value, str) or _WORD.fullmatch(value) is not None
+
+
 class Request:
     """One request body taken apart: its text, and the hosted tools the policy still has to judge."""
 
@@ -66,13 +88,25 @@ class Request:
         self.allowed = allowed
         self.texts = Texts()
         self.hosted: list[tuple[str, Mapping[str, Any]]] = []
+        """Provider tools (kind, definition) that the policy has to allow before the request is sent."""
+        self.local: list[tuple[str, Mapping[str, Any]]] = []
+        """Provider tools whose calls come back to this side: a tool box may gate them."""
         self.offered: list[Tool] = []
+        self.approved: list[tuple[Mapping[str, Any] | None, Mapping[str, Any]]] = []
+        """Answers that let an MCP server's tool run (the request for it, the answer)."""
 
 
 def add_fields(request: Request, handled: frozenset[str]) -> None:
     """Every field that is not ``handled`` by the endpoint itself: masked, passed, or refused."""
     for name, value in request.body.items():
-        if name in handled or name in _PLAIN or value is None:
+        if name in handled or value is None:
+            continue
+        if name in _PLAIN:
+            if not _is_plain(value):
+                raise DeniedError(
+                    f"the request was not sent: the field {name!r} holds text where a setting belongs; leave it out",
+                    code="unguarded_field",
+                )
             continue
         if name in _TEXT:
             request.texts.add(Origin.SYSTEM, request.body, name)
@@ -95,17 +129,49 @@ def add_tools(request: Request, tools: Any, *, nested: bool) -> None:
         kind = tool.get("type") if isinstance(tool, dict) else None
         if kind in ("function", "custom"):
             inner = tool.get(kind) if nested and isinstance(tool.get(kind), dict) else tool
-            _add_own(request, inner, custom=kind == "custom")
+            add_own(request, inner, custom=kind == "custom")
         else:
-            hosted = request.allowed.require_type(str(kind))
-            secret = {"authorization", "headers"}
-            request.hosted.append((hosted, {k: v for k, v in tool.items() if k not in secret}))
-            add_rest(request, Origin.SYSTEM, tool, secret)
+            _add_hosted(request, tool, str(kind))
 
 
-def _add_own(request: Request, tool: dict[str, Any], *, custom: bool) -> None:
+_SECRET = frozenset({"authorization", "headers"})
+
+
+def _add_hosted(request: Request, tool: dict[str, Any], kind: str) -> None:
+    shown = {k: v for k, v in tool.items() if k not in _SECRET}
+    if is_local(tool):
+        request.local.append((hosted_kind(kind), shown))
+    else:
+        request.hosted.append((request.allowed.require_type(kind), shown))
+    if tool.get("tools") is not None:  # a namespace holds tools of its own, and each is judged by itself
+        add_tools(request, tool["tools"], nested=False)
+    add_rest(request, Origin.SYSTEM, tool, (*_SECRET, "tools", *(n for n in _SETTINGS if _is_setting(n, tool.get(n)))))
+
+
+_SETTINGS = ("allowed_tools", "connector_id", "require_approval", "server_label", "server_url", "vector_store_ids")
+"""What a provider tool cannot do without. Masked, it would mean something else."""
+
+
+def _is_setting(name: str, value: Any) -> bool:
+    if name == "server_url" and isinstance(value, str):
+        parts = urlsplit(value)
+        return not (parts.query or parts.fragment or parts.username) and _WORD.fullmatch(value) is not None
+    return _is_plain(value)
+
+
+def is_local(tool: Mapping[str, Any]) -> bool:
+    """Whether what the model does with this provider tool is done on this side."""
+    kind = hosted_kind(str(tool.get("type")))
+    if kind == "shell" and tool.get("type") != "local_shell":
+        environment = tool.get("environment")
+        return isinstance(environment, Mapping) and environment.get("type") == "local"
+    return kind in ("shell", "apply_patch", "computer")
+
+
+def add_own(request: Request, tool: dict[str, Any], *, custom: bool) -> None:
+    """A function or custom tool: what it says it is must be what the guard knows."""
     name, description = tool.get("name"), tool.get("description") or ""
-    if isinstance(name, str) and isinstance(description, str) and not custom:
-        schema = tool.get("parameters") or {}
+    if isinstance(name, str) and isinstance(description, str):
+        schema = CUSTOM if custom else tool.get("parameters") or {}
         request.offered.append(Tool.describe(name, source="", description=description, schema=schema))
     add_rest(request, Origin.SYSTEM, tool, ("name", "strict"))

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from toolguard import Origin
 from toolguard.errors import DeniedError
 from toolguard_openai.requests import ORIGINS, Request, add_fields, add_rest, add_tools
 
-__all__ = ["add_item", "read_responses"]
+__all__ = ["add_approvals", "add_item", "read_responses"]
 
 _HANDLED = frozenset({"input", "instructions", "tools", "prompt", "previous_response_id", "conversation"})
 _PARTS = {"input_image": "images", "input_audio": "audio", "input_file": "files"}
 _TEXTS = frozenset({"input_text", "output_text", "text", "refusal", "summary_text", "reasoning_text"})
+_LOCAL = frozenset(
+    {
+        "apply_patch_call",
+        "apply_patch_call_output",
+        "computer_call",
+        "local_shell_call",
+        "local_shell_call_output",
+        "shell_call",
+        "shell_call_output",
+    }
+)
+"""Calls of provider tools that are carried out on this side, and their answers: plain text."""
 _OPAQUE = frozenset({"reasoning", "compaction", "compaction_summary"})
 
 
@@ -33,6 +46,7 @@ def read_responses(request: Request) -> None:
     else:
         for item in body.get("input") or ():
             add_item(request, item)
+        add_approvals(request, body.get("input") or ())
     if isinstance(body.get("instructions"), str):
         request.texts.add(Origin.SYSTEM, body, "instructions")
     else:
@@ -49,6 +63,8 @@ def add_item(request: Request, item: Any) -> None:
         raise DeniedError("the request was not sent: an input item is not an object", code="unguarded_part")
     kind = item.get("type", "message")
     texts = request.texts
+    if kind != "mcp_list_tools" and item.get("tools") is not None:  # found or added on the way: offers like any other
+        add_tools(request, item["tools"], nested=False)
     if kind == "message":
         _add_message(request, item)
     elif kind == "function_call":
@@ -64,11 +80,43 @@ def add_item(request: Request, item: Any) -> None:
         add_rest(request, Origin.MODEL, item, ("encrypted_content",))
     elif kind == "item_reference":
         request.allowed.require("history")
+    elif kind == "additional_tools":
+        add_rest(request, Origin.SYSTEM, item, ("tools",))
+    elif kind == "computer_call_output":
+        request.allowed.require("images")  # a screenshot
+        add_rest(request, Origin.RESULT, item, ("output",))
+    elif kind in _LOCAL:
+        origin = Origin.RESULT if kind.endswith("_output") else Origin.MODEL
+        if isinstance(item.get("output"), str):
+            texts.add_json(origin, item, "output")
+        add_rest(request, origin, item, ("output",) if isinstance(item.get("output"), str) else ())
+    elif kind.startswith("mcp_"):
+        request.allowed.require("mcp")
+        done = ("arguments", "output", "name", "server_label", "approval_request_id", "approve")
+        origin = Origin.RESULT if kind == "mcp_list_tools" else Origin.MODEL
+        for name, came in (("arguments", Origin.MODEL), ("output", Origin.RESULT)):
+            if item.get(name) is not None:
+                texts.add_json(came, item, name)
+        add_rest(request, origin, item, done)
     else:
         base = kind.removesuffix("_output").removesuffix("_call")
-        request.allowed.require_type("mcp" if base.startswith("mcp_") else base)
+        request.allowed.require_type(base)
         origin = Origin.RESULT if kind.endswith("_output") else Origin.MODEL
-        add_rest(request, origin, item, ("name", "server_label", "approval_request_id", "approve"))
+        add_rest(request, origin, item, ("name", "tools"))
+
+
+def add_approvals(request: Request, items: Iterable[Any]) -> None:
+    """Every answer that lets an MCP server's tool run, with the request it answers."""
+    asked: dict[Any, Mapping[str, Any]] = {}
+    for item in items:
+        if item.get("type") == "mcp_approval_request":
+            if item.get("id") in asked:
+                raise DeniedError(
+                    "the request was not sent: two MCP approval requests have one id", code="unguarded_part"
+                )
+            asked[item.get("id")] = item
+        elif item.get("type") == "mcp_approval_response" and item.get("approve") is not False:
+            request.approved.append((asked.get(item.get("approval_request_id")), item))
 
 
 def _add_message(request: Request, item: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from openai import AsyncOpenAI, OpenAI
 
@@ -16,10 +16,14 @@ from toolguard_openai.entries import Entry, ToolLike, entries_of
 from toolguard_openai.gate import agate, gate, prepare
 from toolguard_openai.items import as_item, asked_of, output_item
 from toolguard_openai.loop import Mask, Model, Run, go
+from toolguard_openai.native import native_of
 from toolguard_openai.requests import Request
 from toolguard_openai.responses import read_responses
 from toolguard_openai.results import Api, Conversation, RunResult, SuspendedRun
 from toolguard_openai.texts import plain
+
+if TYPE_CHECKING:
+    from openai.lib.responses_tool_runner import AsyncResponsesToolRunner, ResponsesToolRunner
 
 __all__ = ["ToolBox"]
 
@@ -35,9 +39,23 @@ class ToolBox:
     A denied call, an unknown tool or broken arguments become a constant text for the model, and the run goes on.
     """
 
-    def __init__(self, *tools: ToolLike, guard: Guard, session: Session | None = None, max_turns: int = 20) -> None:
-        """``session``: whom calls belong to; default: the session the code runs in. ``max_turns``: answers of the model."""
+    def __init__(
+        self,
+        *tools: ToolLike,
+        guard: Guard,
+        session: Session | None = None,
+        max_turns: int = 20,
+        hosted: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        """
+        Args:
+            session: whom calls belong to; default: the session the code runs in.
+            max_turns: answers of the model.
+            hosted: definitions of provider tools that Responses runs are offered besides (``mcp``, ``web_search``, …); the
+                client must allow them, and the policy judges each offer.
+        """
         self._guard = guard
+        self._hosted = [plain(dict(tool)) for tool in hosted]
         self._session = session
         self._max_turns = max_turns
         self._entries: Mapping[str, Entry] = entries_of(guard, tools)
@@ -48,7 +66,7 @@ class ToolBox:
 
     def response_tools(self) -> list[dict[str, Any]]:
         """The definitions for ``client.responses.create(tools=…)``."""
-        return [entry.response() for entry in self._entries.values()]
+        return [*(entry.response() for entry in self._entries.values()), *(dict(tool) for tool in self._hosted)]
 
     # --- one call ------------------------------------------------------------------------------------
 
@@ -67,16 +85,16 @@ class ToolBox:
         """
         item = as_item(call)
         asked = asked_of(item, ordinal, reason)
-        self._check_sync([asked.name])
-        answer = gate(self._current(), *prepare(self._entries, asked), asked, replays=replays)
-        return output_item(item, answer.text)
+        self._check_sync([native_of(asked.kind) or asked.name])
+        answer = gate(self._current(), *prepare(self._guard, self._entries, asked), asked, replays=replays)
+        return output_item(item, answer)
 
     async def aexecute(self, call: Any, *, ordinal: int = 0, reason: str = "", replays: bool = False) -> dict[str, Any]:
         """`execute` on the event loop; tools may be coroutine functions."""
         item = as_item(call)
         asked = asked_of(item, ordinal, reason)
-        answer = await agate(self._current(), *prepare(self._entries, asked), asked, replays=replays)
-        return output_item(item, answer.text)
+        answer = await agate(self._current(), *prepare(self._guard, self._entries, asked), asked, replays=replays)
+        return output_item(item, answer)
 
     # --- a whole run ---------------------------------------------------------------------------------
 
@@ -144,6 +162,24 @@ class ToolBox:
         await request.texts.amask(session)
         return await self._adrive(session, client, at.model_copy(update={"body": request.body}), resumed=True)
 
+    # --- the SDK's own loop --------------------------------------------------------------------------
+
+    def runner(self) -> ResponsesToolRunner:
+        """The SDK's ResponsesToolRunner over these functions; give its ``run`` a client from `guard_client`.
+
+        It cannot hold a pause: a call that needs a person waits where it is, up to the session's ``wait``, whatever the
+        session's ``suspend`` says, and is refused after that.
+        """
+        from toolguard_openai.runner import runner  # here, since it loads a great deal of the SDK
+
+        return runner(self._entries.values(), self._current)
+
+    def async_runner(self) -> AsyncResponsesToolRunner:
+        """`runner` on the event loop."""
+        from toolguard_openai.runner import async_runner
+
+        return async_runner(self._entries.values(), self._current)
+
     # --- inside --------------------------------------------------------------------------------------
 
     def _current(self) -> Session:
@@ -158,12 +194,19 @@ class ToolBox:
             raise ConfigError("this client is not guarded; pass it through guard_client(client, guard=...) first")
         if guarding.guard is not self._guard or guarding.session not in (None, session):
             raise ConfigError("the client is guarded for another guard or session than this tool box; use one for both")
+        self._check_screens(client)
         return session, with_session(client, session)
 
     def _check_sync(self, names: Iterable[str]) -> None:
         for name in names:
             if name in self._entries and self._entries[name].awaits:
                 raise ConfigError(f"tool {name!r} is a coroutine function; use aexecute, arun or arun_responses")
+
+    def _check_screens(self, client: Any) -> None:
+        allowed = _blank(client).allowed
+        for entry in self._entries.values():
+            if entry.native is not None and entry.name == "computer" and "images" not in allowed:
+                raise ConfigError("a computer tool answers with screenshots; pass allow={'images'} to guard_client")
 
     def _check_session(self, session: Session, at: Conversation) -> None:
         if (at.tenant, at.run, at.session) != (session.caller.tenant, session.run, session.id):
