@@ -227,6 +227,8 @@ class RemoteStore(Through):
             ref = own.request.ref
             query = {"run": ref.run, "call_id": ref.call_id, "ordinal": str(ref.ordinal)}
             reply = self._link.ask("GET", "/v1/approvals/by-call", query=query)
+            if reply.code == "not_found" and own.state is State.PENDING:
+                return self._asked_late(own)
             if reply.status != 200:
                 return own
             said = told(reply.data)
@@ -234,6 +236,13 @@ class RemoteStore(Through):
             log.info("an approval could not be looked up: %s", fault)
             return own
         return self._noted(own, said) if said.id == own.id else own
+
+    def _asked_late(self, own: Approval) -> Approval:
+        """This process, or one before it, died between writing a question down and asking it."""
+        reply = self._asked(own.request)
+        if reply.status != 201:
+            self._take_back(own.request, reply.code, tell=False)
+        return self.local.get(own.request.tenant, own.id) or own
 
     def _noted(self, own: Approval, said: Told) -> Approval:
         """The service's word beside the request, on record here. Whether it holds is for whoever is to run the call."""
