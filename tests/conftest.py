@@ -10,6 +10,14 @@ from postgres_server import _kept, database, postgres, store_database  # noqa: F
 
 ROOT = Path(__file__).parent
 SLOW = (
+    "adapters/langchain/test_checkpointers.py",  # databases, and every way to wait in them
+    "adapters/langchain/test_graphs.py",  # graphs of every build
+    "adapters/langchain/test_mcp.py",  # a server as a process
+    "adapters/langchain/test_middlewares.py",  # whole agents beside every middleware
+    "adapters/langchain/test_models.py",  # every way into a model
+    "adapters/langchain/test_older_loops.py",  # whole agents
+    "adapters/langchain/test_standard_tests.py",  # the framework's own tests, for every kind of tool
+    "adapters/langchain/test_streaming.py",  # every kind of stream
     "adapters/langchain/test_tool_kinds.py",  # every kind of tool by every way in
     "adapters/openai/test_approvals.py",  # processes, and every way to wait
     "adapters/openai/test_azure.py",  # clients of another kind

@@ -275,10 +275,17 @@ class Attempt:
         """Whether the call was let through and then never reached its gate."""
         return self.permit is not None and not self.reached
 
-    def refusal(self, fault: ToolguardError) -> ToolMessage:
-        """The tool message that a refusal is to the model; raises it where there is no model, or nobody behind it."""
-        if self.call_id is None or isinstance(fault, IdentityError | ConfigError | Suspended | ToolFault):
+    def refusal(self, fault: ToolguardError) -> ToolMessage | str:
+        """The tool message that a refusal is to the model; raises it where there is no model, or nobody behind it.
+
+        Loops of before ``create_agent`` give no call id; there it is the text alone, if the tool is to answer errors.
+        """
+        if isinstance(fault, IdentityError | ConfigError | Suspended | ToolFault):
             raise fault
+        if self.call_id is None:
+            if not self.tool.handle_tool_error:
+                raise fault
+            return str(refusal_message(fault, None, self.tool.name).content)
         return refusal_message(fault, self.call_id, self.tool.name)
 
 

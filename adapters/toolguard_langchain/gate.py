@@ -28,7 +28,12 @@ def bind(tool: BaseTool, binding: Binding) -> None:
 
 
 def _start(tool: BaseTool, given: Any, kwargs: Mapping[str, Any]) -> Attempt:
-    binding = cast("Binding", binding_of(tool))
+    binding = binding_of(tool)
+    if binding is None:
+        raise UnknownToolError(
+            f"tool {tool.name!r} is of a guarded class and was made without its guard (a configured or reloaded copy?); "
+            "guard it with guard_tools"
+        )
     return Attempt(tool, binding, given, kwargs.get("config"), kwargs.get("tool_call_id"))
 
 

@@ -18,6 +18,7 @@ from toolguard import Annotations, DeniedError, Effect, Guard, Tool
 from toolguard.errors import ConfigError
 from toolguard_langchain.allow import check_allow
 from toolguard_langchain.attempt import Binding, binding_of, face_of, inside
+from toolguard_langchain.faults import forgiving
 from toolguard_langchain.gate import bind
 from toolguard_langchain.place import Mode, SessionSource, check_mode
 
@@ -100,6 +101,8 @@ def guard_tool(
     if seal:
         for name in ("_run", "_arun"):
             copy.__dict__.pop(name, None)
+    if callable(copy.handle_tool_error):
+        copy.handle_tool_error = forgiving(copy.handle_tool_error)
     bind(copy, binding)
     return copy
 

@@ -57,6 +57,13 @@ def make_guard(desk: Desk, **parts: Any) -> Guard:
     return desk.guard(policy, **{"detector": WordDetector(WORDS), **parts})
 
 
+def revealing_guard(desk: Desk, **parts: Any) -> Guard:
+    """One whose policy lets people see answers in clear."""
+    policy = desk.folder / "revealing.yaml"
+    policy.write_text(POLICY.replace("tools:\n", "tools:\n  toolguard.reveal: {risk: low}\n"), "utf-8")
+    return desk.guard(policy, **{"detector": WordDetector(WORDS), **parts})
+
+
 def kinds_of_records(guard: Guard) -> list[str]:
     return [r.draft.kind.value for r in guard.parts.store.records() if r.draft.call]
 
@@ -287,6 +294,7 @@ __all__ = [
     "kinds_of_records",
     "last",
     "make_guard",
+    "revealing_guard",
     "run_tools",
     "says",
     "tool_graph",

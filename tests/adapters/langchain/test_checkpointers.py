@@ -25,7 +25,19 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command
 from typing_extensions import TypedDict
 
-from adapters.langchain.kit import ADA, MRN, Desk, Guard, Script, call, caller, kinds_of_records, make_guard, says
+from adapters.langchain.kit import (
+    ADA,
+    MRN,
+    Desk,
+    Guard,
+    Script,
+    call,
+    caller,
+    kinds_of_records,
+    make_guard,
+    revealing_guard,
+    says,
+)
 from toolguard.errors import InvalidatedError, ReplayError
 from toolguard_langchain import GuardMiddleware, guard_tools
 
@@ -344,13 +356,7 @@ async def test_a_session_in_the_config_leaves_nothing_in_the_checkpoint(
 async def test_the_final_answer_is_shown_in_clear_to_an_authorised_person(
     kept: Kept, office: Desk, stack: AsyncExitStack
 ) -> None:
-    text = office.folder / "policy.yaml"
-    guard = make_guard(office)
-    text.write_text(
-        text.read_text("utf-8").replace('  "drop_*": {}\n', '  "drop_*": {}\n  toolguard.reveal: {risk: low}\n'),
-        "utf-8",
-    )
-    guard = office.guard(text, detector=guard.parts.detector)
+    guard = revealing_guard(office)
     agent = agent_of(guard, await kept.saver(stack, "sync"))
     with guard.session(caller=caller(), run="thread-1") as session:
         asked = waiting(agent.invoke({"messages": [HumanMessage(session.mask(f"Write to {ADA}."))]}, CONFIG))

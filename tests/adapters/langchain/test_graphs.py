@@ -386,8 +386,7 @@ async def test_s2_stores_runtimes_and_writers_are_given_and_never_looked_at(
     second = {"messages": [says(call("plain_recall", {"key": "1"}, "c2"))]}
     parts: list[Any] = []
     if way == "async":
-        async for part in app.astream(second, CONFIG, context=context, stream_mode=["custom", "values"]):
-            parts.append(part)
+        parts += [p async for p in app.astream(second, CONFIG, context=context, stream_mode=["custom", "values"])]
     else:
         parts += app.stream(second, CONFIG, context=context, stream_mode=["custom", "values"])
     assert ("custom", {"reading": "1"}) in parts

@@ -39,7 +39,7 @@ from adapters.langchain.kit import (
     call,
     caller,
     kinds_of_records,
-    make_guard,
+    revealing_guard,
     says,
 )
 from toolguard.errors import ReplayError, UnknownToolError
@@ -430,11 +430,7 @@ def structured(request: ModelRequest) -> Reply:
 async def test_s5_answers_with_a_structure_hold_placeholders_until_they_are_revealed(
     way: str, strategy: Any, desk: Desk
 ) -> None:
-    guard = make_guard(desk)
-    policy = desk.folder / "policy.yaml"
-    revealing = policy.read_text("utf-8").replace('"drop_*": {}\n', '"drop_*": {}\n  toolguard.reveal: {risk: low}\n')
-    policy.write_text(revealing, "utf-8")
-    guard = desk.guard(policy, detector=guard.parts.detector)
+    guard = revealing_guard(desk)
     with OpenAIServer(structured) as server, guard.session(caller=caller()) as session:
         model = ChatOpenAI(base_url=server.base_url, api_key="none", model="any", max_retries=0)  # type: ignore[arg-type]  # a plain text serves
         agent = create_agent(

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
 import pytest
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import ConfigurableField, RunnableLambda
 from langchain_core.tools import BaseTool, StructuredTool, tool
 from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt import InjectedState
@@ -133,6 +133,20 @@ def test_copies_stay_guarded_and_pickles_are_refused(guard: Guard) -> None:
             twin.invoke({"a": 1})
     with pytest.raises((ConfigError, pickle.PicklingError)):
         pickle.dumps(guarded)
+
+
+def test_a_tool_made_anew_of_a_guarded_class_is_refused(guard: Guard, session: Session) -> None:
+    """What `configurable_fields` does at run time: the class has the gate, the new object nobody behind it."""
+    (guarded,) = guard_tools([plain_add], guard=guard)
+    assert isinstance(guarded, StructuredTool)
+    anew = type(guarded)(name="plain_add", description="Add.", func=plain_add.func, args_schema=plain_add.args_schema)  # type: ignore[attr-defined]  # a StructuredTool
+    configured = guarded.configurable_fields(description=ConfigurableField(id="d"))
+    with pytest.raises(UnknownToolError, match="made without its guard"):
+        anew.invoke({"a": 1})
+    with pytest.raises(UnknownToolError, match="made without its guard"):
+        configured.invoke({"a": 1}, {"configurable": {"d": "Add two."}})
+    assert anew.invoke(call("plain_add", {"a": 1})).status == "error"
+    assert kinds_of_records(guard) == []
 
 
 def test_functions_become_tools(guard: Guard, session: Session) -> None:
