@@ -26,10 +26,12 @@ from toolguard.config import (
     Sinks,
     SystemClock,
     ageing_of,
+    audit_verifier,
     default_detector,
     keeper_of,
     load_config,
     revealer_of,
+    segments_of,
     shown,
 )
 from toolguard.directory import FileDirectory, SecondFactors, TokenFile
@@ -152,7 +154,7 @@ def _assemble(
     tokens = TokenFile(settings.at(settings.directory.tokens), now=SystemClock().now)
     tokens.entries()
     verifier = PinnedVerifier(_public(keys))
-    witness = Witness(settings.at(settings.service.witness), store.epoch)
+    witness = Witness(settings.at(settings.service.witness), store.epoch, audit=audit_verifier(settings))
     witness.note(store, (ALL, *directory.tenants()))
     keeper = keeper_of(settings, store, who="service")
     if keeper is not None:
@@ -171,6 +173,7 @@ def _assemble(
         check_store=lambda: witness.check(store),
         sink=sink,
         stamp=None if keeper is None else lambda: keeper.stamp,
+        segments=segments_of(settings),
     )
     return create_app(
         authority,

@@ -11,9 +11,11 @@ import os
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from toolguard._core.audit import Kind
+from toolguard._core.pruning import begin_of
 from toolguard._core.register import act_of
-from toolguard.errors import ConfigError, StoreError
-from toolguard.ports import Store
+from toolguard.errors import ConfigError, StoreError, TamperedError
+from toolguard.ports import CheckpointVerifier, Store
 from toolguard.privatefile import PrivateFile
 
 __all__ = ["Witness"]
@@ -39,9 +41,11 @@ class Witness:
         path: the file; made at the first note. It belongs on another disk than the store, out of reach of whoever
             may write to that.
         store_id: which store it speaks of (the store's ``epoch``).
+        audit: the pinned audit keys. Where they signed that a record was taken out of the store, it is not missed.
     """
 
-    def __init__(self, path: str | os.PathLike[str], store_id: str) -> None:
+    def __init__(self, path: str | os.PathLike[str], store_id: str, *, audit: CheckpointVerifier | None = None) -> None:
+        self._audit = audit
         self._file = PrivateFile(path, what="the witness", otherwise="nothing is confirmed")
         self._store_id = store_id
         self._knows = False
@@ -89,12 +93,26 @@ class Witness:
         heads = {head.log_id: head.seq for head in store.heads()}
         for log_id, (seq, hash_) in memory.logs.items():
             there = next(iter(store.records(log_id=log_id, after=seq - 1, limit=1)), None)
-            if heads.get(log_id, 0) < seq or there is None or there.hash != hash_:
+            if heads.get(log_id, 0) < seq:
+                raise self._set_back()
+            if (there is None or there.hash != hash_) and not self._is_pruned(store, log_id, seq):
                 raise self._set_back()
         for tenant, (n, hash_) in memory.acts.items():
             last = store.acts(tenant, n - 1, 1)
             if not last or act_of(last[0]).hash != hash_:
                 raise self._set_back()
+
+    def _is_pruned(self, store: Store, log_id: str, seq: int) -> bool:
+        """Whether a pinned audit key signed that record ``seq`` was taken out."""
+        for record in store.operations(Kind.AUDIT_PRUNED) if self._audit is not None else ():
+            begin = begin_of(record.draft.body)
+            if begin is not None and begin.log_id == log_id and begin.last >= seq and self._audit is not None:
+                try:
+                    if self._audit.checkpoint(begin.note) == begin.checkpoint(self._store_id):
+                        return True
+                except TamperedError:
+                    continue
+        return False
 
     def _set_back(self) -> StoreError:
         return StoreError(

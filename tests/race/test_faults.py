@@ -319,7 +319,8 @@ def _pad(url: str) -> None:
         "(log_id, seq, prev, hash, kind, at, started, call, trace, span, parent, link, body, tenant) "
         "SELECT 'pad', n, '', '', '', 0, 0, '', '', '', '', '', repeat(md5(n::text), 60), '' "
         "FROM generate_series(1, 8000) n; "
-        "DELETE FROM toolguard.records WHERE log_id = 'pad';",
+        "ALTER TABLE toolguard.records DISABLE TRIGGER USER; DELETE FROM toolguard.records WHERE log_id = 'pad'; "
+        "ALTER TABLE toolguard.records ENABLE TRIGGER USER;",
     )
 
 

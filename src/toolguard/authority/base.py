@@ -7,6 +7,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from toolguard._core.approval import Approval, State, is_expired, is_granted, resolution_payload
 from toolguard._core.audit import Draft, Kind, Outcome
@@ -20,6 +21,7 @@ from toolguard.authority.clicks import Clicks
 from toolguard.authority.reason import masked_reason
 from toolguard.directory import closure
 from toolguard.errors import ApprovalError, ConflictError, InvalidatedError, NotFoundError, TamperedError
+from toolguard.journal import joined
 from toolguard.ports import Detector, Directory, DirectoryPerson, GrantVerifier, Ids, Sealer, Signer, Sink, Store
 from toolguard.register import RegisterReader
 
@@ -52,13 +54,15 @@ class Base:
         check_store: Callable[[], None] | None = None,
         sink: Sink | None = None,
         stamp: Callable[[], str] | None = None,
+        segments: Path | None = None,
     ) -> None:
         """``verifier`` pins the service's own public keys; ``detector`` masks what approvers write.
 
         ``revealer`` gives each tenant's sealer for decisive arguments (``KeyRing.sealer``); without it nothing is
         revealed. ``check_store`` raises StoreError where the store was set back (`Witness.check`): it is asked before
-        anything that lets a call run. ``stamp`` gives the journal's newest (`Checkpointer.stamp`). The time that
-        counts is the store's.
+        anything that lets a call run. ``stamp`` gives the journal's newest (`Checkpointer.stamp`). ``segments`` is the
+        folder with records that were taken out of the store: they can be shown, reviewed and redacted from there. The time
+        that counts is the store's.
         """
         self._store = store
         self._directory = directory
@@ -70,11 +74,17 @@ class Base:
         self._sink = sink
         self._check_store = check_store
         self._stamp = stamp
+        self._segments = segments
         self._worker = ids.new()
         self._readers: dict[str, RegisterReader] = {}
         self._clicks = Clicks()
         self._said: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
+
+    @property
+    def _whole(self) -> Store:
+        """The store for reading, with the segments of what was taken out of it. Raises StoreError where they are not there."""
+        return joined(self._store, self._segments)
 
     # --- who comes
 

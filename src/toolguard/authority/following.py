@@ -58,6 +58,6 @@ class Following(Reading):
                 "the records of a request are for its approvers and for persons with the duty 'review'",
                 code="not_an_approver",
             )
-        records = self._store.records(call=approval.request.call)
+        records = self._whole.records(call=approval.request.call)
         mine = [r for r in records if r.draft.body.get("toolguard.approval.id") == approval.id]
         return tuple(sorted(mine, key=lambda r: r.draft.at))

@@ -178,18 +178,19 @@ class Redacting(Base):
 
     def _looked(self, scope: str, target: str) -> Iterable[AuditRecord]:
         if scope == "call":
-            return self._store.records(call=target)
+            return self._whole.records(call=target)
         if scope == "record":
             log_id, _, seq = target.rpartition(":")
             number = int(seq) if seq.isdecimal() and len(seq) < 19 else 0
-            return self._store.records(log_id=log_id, after=number - 1, limit=1) if number > 0 else ()
+            return self._whole.records(log_id=log_id, after=number - 1, limit=1) if number > 0 else ()
         return self._naming()
 
     def _naming(self) -> Iterator[AuditRecord]:
         """Every record of the journal that names content."""
-        for log_id in self._store.written():
+        store = self._whole
+        for log_id in store.written():
             after = 0
-            while page := self._store.stored(log_id, after, _PAGE):
+            while page := store.stored(log_id, after, _PAGE):
                 yield from (
                     stored_record(row) for row in page if isinstance(row[12], str) and _NAMES_CONTENT in row[12]
                 )

@@ -200,7 +200,7 @@ class Reviewing(Glass):
     # --- what it is of
 
     def _subject(self, actor: Human, subject: str) -> _Subject:
-        records = list(self._store.records(call=subject)) if subject else []
+        records = list(self._whole.records(call=subject)) if subject else []
         if records and all(r.draft.body.get("toolguard.tenant") == actor.tenant for r in records):
             return self._call_subject(actor.tenant, subject, records)
         act = next((a for a in self._acts_of(actor.tenant) if a.id == subject and a.kind in _ACTS), None)

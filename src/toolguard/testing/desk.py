@@ -72,7 +72,7 @@ class Desk:
         self.directory = FileDirectory(self.directory_file)
         self.authority = self.authority_on(self.store)
 
-    def authority_on(self, store: Store) -> Authority:
+    def authority_on(self, store: Store, *, segments: Path | None = None) -> Authority:
         """Another authority with the same key, as a second server would have."""
         return Authority(
             store,
@@ -82,6 +82,7 @@ class Desk:
             verifier=PinnedVerifier(self.trusted),
             detector=NoDetector(),
             revealer=self.reveal_keys.sealer,
+            segments=segments,
         )
 
     def guard(self, policy: Policy | str | os.PathLike[str], **parts: Any) -> Guard:
