@@ -196,7 +196,9 @@ def router(
     def withdraw(
         request: Request,
         approval_id: Id,
-        if_match: Annotated[str | None, Header(description="the ETag you saw, if it has to be that", max_length=64)] = None,
+        if_match: Annotated[
+            str | None, Header(description="the ETag you saw, if it has to be that", max_length=64)
+        ] = None,
     ) -> Response:
         actor = credentials.actor(request)
         version = None if if_match is None else _exactly(if_match)
