@@ -11,7 +11,7 @@ import pytest
 from toolguard._core.audit import Draft, Kind
 from toolguard._core.call import Arguments, CallRef
 from toolguard._core.flow.setting import Judged, Permit, Setting
-from toolguard._core.frozen import made_fast
+from toolguard._core.frozen import changed, made_fast
 from toolguard._core.steps import Change
 
 
@@ -97,3 +97,12 @@ def test_classes_it_would_change_are_refused() -> None:
     for kind in (After, Heir, Loose):
         with pytest.raises(TypeError, match="no plain frozen dataclass"):
             made_fast(kind)
+
+
+def test_changed_gives_what_replace_gives() -> None:
+    change = Change(tenant="t", marks=())
+    assert changed(change, tenant="u", limits=()) == replace(change, tenant="u", limits=())
+    with pytest.raises(TypeError):
+        changed(change, nobody=1)
+    with pytest.raises(TypeError, match="not made fast"):
+        changed(Base(a=1), a=2)

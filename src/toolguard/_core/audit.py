@@ -163,10 +163,12 @@ def payload(draft: Draft, *, log_id: str, seq: int, prev: str, body: str = "") -
     """
     q, number = quoted, number_text
     body = body or canonical_text(dict(draft.body))
+    at = number(draft.at)
+    started = at if draft.started == draft.at else number(draft.started)
     return (
-        f'{{"at":{number(draft.at)},"body":{body},"call":{q(draft.call)},'
+        f'{{"at":{at},"body":{body},"call":{q(draft.call)},'
         f'"kind":{q(draft.kind.value)},"link":{q(draft.link_id)},"log":{q(log_id)},"parent":{q(draft.parent_id)},'
-        f'"prev":{q(prev)},"seq":{seq},"span":{q(draft.span_id)},"started":{number(draft.started)},'
+        f'"prev":{q(prev)},"seq":{seq},"span":{q(draft.span_id)},"started":{started},'
         f'"trace":{q(draft.trace_id)},"v":{FORMAT}}}'
     ).encode()
 

@@ -221,7 +221,7 @@ class Conversation:
         if aimed.carried and not texts:
             return None
         parts = [self._part(aimed, text) for text in texts]
-        came = worst(c for c, _ in parts) or CameFrom.MODEL
+        came = (parts[0][0] if len(parts) == 1 else worst([c for c, _ in parts])) or CameFrom.MODEL
         listed = came is CameFrom.RESULT and all(held for c, held in parts if c is CameFrom.RESULT)
         outside = next(filter(None, map(_outside, texts)), "")
         pointed = outside == "url" and came is CameFrom.RESULT and all(self._pointed(_stream(text)) for text in texts)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, fields
+from operator import attrgetter
 from typing import Any, TypeVar
 
-__all__ = ["made_fast"]
+__all__ = ["changed", "made_fast"]
 
 T = TypeVar("T")
+_READERS: dict[type, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {}
 _write_class: Callable[[object, type], None] = object.__dict__["__class__"].__set__
 
 
@@ -25,11 +27,12 @@ def made_fast(cls: type[T]) -> type[T]:
             when an object is made, it is of a subclass.
     """
     every, parameters = fields(cls), getattr(cls, "__dataclass_params__")  # type: ignore[arg-type] # noqa: B009 - said by `dataclass` alone
-    slots = cls.__dict__.get("__slots__")
+    slots: tuple[str, ...] = cls.__dict__.get("__slots__", ())
     plain = slots == tuple(f.name for f in every) and all(f.init for f in every)
     if not (plain and parameters.frozen) or hasattr(cls, "__post_init__"):
         raise TypeError(f"{cls.__name__!r} is no plain frozen dataclass with slots; make it one")
     blank = type(f"{cls.__name__}Unwritten", cls.__bases__, {"__slots__": slots, "__module__": cls.__module__})
+    _READERS[cls] = slots, _reader(slots)
     known: dict[str, Any] = {"_write_class": _write_class, "_blank": blank, "_own": cls, "_MISSING": MISSING}
     given, written, starred = ["self"], [], False
     for field in every:
@@ -60,3 +63,18 @@ def made_fast(cls: type[T]) -> type[T]:
     init.__module__ = cls.__module__
     setattr(cls, "__init__", init)  # noqa: B010 - an assignment to a method is a fault to mypy
     return cls
+
+
+def _reader(slots: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(slots) > 1:
+        return attrgetter(*slots)
+    return lambda value: tuple(getattr(value, name) for name in slots)
+
+
+def changed(value: T, **changes: Any) -> T:
+    """`dataclasses.replace`, faster for an object made fast. Raises TypeError for any other."""
+    known = _READERS.get(type(value))
+    if known is None:
+        raise TypeError(f"objects of {type(value).__name__!r} are not made fast; use dataclasses.replace")
+    names, read = known
+    return type(value)(**{**dict(zip(names, read(value), strict=True)), **changes})

@@ -354,6 +354,8 @@ def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
             hit = _fire(rule, facts, "" if met else "history_unread")
             if hit is not None:
                 hits.append((rule, hit))
+    if not hits and not near:
+        return _by_default(policy, plan, facts)
     fired = [f for _, f in hits]
     live = [f for f in fired if not f.shadow]
     effect, reason = _default(policy, plan, facts.risk)
@@ -381,6 +383,26 @@ def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
         history=facts.history if facts.history.known else NO_HISTORY,
         near=tuple(dict.fromkeys(limit for limit, _ in near)),
         never=tuple(dict.fromkeys(n for n, e in near if e is Effect.DENY and isinstance(n, Patients))),
+    )
+
+
+def _by_default(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
+    """What `decide` says where no rule speaks."""
+    effect, reason = _default(policy, plan, facts.risk)
+    shadow = policy.mode is Mode.SHADOW and effect > Effect.MASK
+    enforced = Effect.MASK if shadow else effect
+    return Decision(
+        effect=enforced,
+        reason_code="shadow" if shadow else reason,
+        risk=facts.risk,
+        fired=(),
+        obligations=_obligations(plan, [], effect),
+        approver_rules=_approvers(policy, []) if enforced is Effect.REQUIRE_APPROVAL else (),
+        policy_id=policy.id,
+        policy_version=policy.version,
+        policy_sha256=policy.sha256,
+        would=effect,
+        history=facts.history if facts.history.known else NO_HISTORY,
     )
 
 

@@ -103,6 +103,7 @@ class Standing(StrEnum):
     FAILED = "failed"
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """Take the one execution of a call reference.
@@ -187,6 +188,7 @@ class Prune:
     acts: Mapping[str, int] = field(default_factory=dict)
 
 
+@made_fast
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One transaction. All of it is durable when the commit returns, or none of it happened.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Sequence
 
 from toolguard._core.audit import AuditRecord
@@ -28,7 +28,7 @@ class RandomIds:
     """Identifiers from the operating system's randomness."""
 
     def new(self) -> str:
-        return secrets.token_hex(16)
+        return os.urandom(16).hex()
 
 
 ANALYSES = {"sql": sql_facts, "shell": shell_facts, "url": url_facts, "fhir": fhir_facts}

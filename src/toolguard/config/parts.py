@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 
 from toolguard._core.approval import Approval
 from toolguard._core.audit import AuditRecord
@@ -104,7 +104,7 @@ class Parts:
 
     def utc_offset(self) -> float:
         """Seconds to add to UTC for local time, now."""
-        return float(time.localtime().tm_gmtoff)
+        return _utc_offset(int(time.time()), time.tzname)
 
     def emit(self, records: Sequence[AuditRecord]) -> None:
         if self.sink is not None:
@@ -116,6 +116,12 @@ class Parts:
         for provider in self.credentials.values():
             provider.close()
         self.store.close()
+
+
+@lru_cache(maxsize=1)
+def _utc_offset(second: int, zone: tuple[str, str]) -> float:
+    """The offset in this second. The system is not asked again until the next one."""
+    return float(time.localtime(second).tm_gmtoff)
 
 
 def _no_tokens(token: str) -> Person:

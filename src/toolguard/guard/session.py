@@ -133,7 +133,8 @@ class Session:
         self._scope = self._scope_in(self._trace)
         self._calls = 0
         self._numbers = itertools.count(1)
-        self._last_hands: tuple[BoundTool, Known, Parts, Hands] | None = None
+        self._run_label = label(self.run, self._sealer.digest_key)
+        self._last_hands: dict[bool, tuple[BoundTool, Known, Parts, Hands]] = {}
         self._week = 0 if parts.retention is None else parts.retention.used(self._key)
         if id is not None or run is not None:
             self._recall()
@@ -249,7 +250,8 @@ class Session:
     def _kept(self, ref: CallRef) -> CallRef:
         """The reference as it is kept: ids come from outside and may hold anything, so odd ones are digested."""
         key = self._sealer.digest_key
-        run, call_id = label(ref.run, key), label(ref.call_id, key)
+        run = self._run_label if ref.run is self.run else label(ref.run, key)
+        call_id = label(ref.call_id, key)
         return (
             ref if run is ref.run and call_id is ref.call_id else CallRef(run=run, call_id=call_id, ordinal=ref.ordinal)
         )
@@ -513,16 +515,13 @@ class Session:
             self._renew()
         if parts.retention is not None and parts.clock.now() // WEEK != self._week:
             self._week = parts.retention.used(self._key)
-        last = self._last_hands
-        if (
-            last is not None
-            and last[0] is bound
-            and last[1] is known
-            and last[2] is parts
-            and last[3].detector is self._detector
-            and last[3].wait == self.wait
-        ):
-            return last[3]
+        last = self._last_hands.get(bound is _NOTHING)
+        if last is not None and last[0] is bound and last[1] is known and last[2] is parts:
+            hands = last[3]
+            if hands.detector is self._detector and hands.wait == self.wait:
+                if bound is not _NOTHING:  # the second half of a call; nothing of it is kept beyond that
+                    self._last_hands.pop(False, None)
+                return hands
         hands = Hands(
             store=parts.store,
             clock=parts.clock,
@@ -543,7 +542,7 @@ class Session:
             contents=parts.contents,
             wait=self.wait,
         )
-        self._last_hands = (bound, known, parts, hands)
+        self._last_hands[bound is _NOTHING] = (bound, known, parts, hands)
         return hands
 
     def _count(self) -> None:

@@ -168,6 +168,8 @@ def check_not_pruned(is_asked: bool, is_pruned: bool) -> None:
 def check_pruning(change: Change) -> None:
     """Records are taken out by a change that does nothing else, and only such a change says that any were. Raises StoreError."""
     told = [draft for draft in change.records if draft.kind is Kind.AUDIT_PRUNED]
+    if change.prune is None and not told:
+        return
     others = any(getattr(change, name) for name in _STATE if name != "prune")
     if (change.prune is not None and (others or change.tenant)) or (told and change.prune is None):
         raise StoreError("records are taken out by a change of its own, which says so; nothing was written")

@@ -179,7 +179,8 @@ class MemoryStore:
                 self._ledger[change.tenant, claim.ref] = (taken, claim.asked)
             if settle is not None:
                 row, asked = self._ledger[change.tenant, settle.ref]
-                self._ledger[change.tenant, settle.ref] = (replace(row, standing=standing, result=settle.result), asked)
+                ended = LedgerRow(call_digest=row.call_digest, standing=standing, result=settle.result)
+                self._ledger[change.tenant, settle.ref] = (ended, asked)
             if change.act is not None:
                 self._acts.setdefault(change.act.tenant, []).append(change.act.grant)
             if change.use is not None:

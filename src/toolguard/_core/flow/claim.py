@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from toolguard._core.audit import Outcome
 from toolguard._core.flow.ends import check_frozen, invalidate
 from toolguard._core.flow.setting import Flow, Permit, Setting
+from toolguard._core.frozen import changed
 from toolguard._core.register import Registers
 from toolguard._core.risk import RiskLevel
 from toolguard._core.steps import (
@@ -38,7 +37,7 @@ def commit_claim(setting: Setting, permit: Permit, change: Change) -> Flow[None]
         if look == 0:
             yield from _confirm(setting, permit)
         try:
-            yield Commit(replace(change, heads=registers.heads))
+            yield Commit(changed(change, heads=registers.heads))
         except RegisterMovedError:
             continue
         return

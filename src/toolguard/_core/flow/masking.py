@@ -110,9 +110,27 @@ def _is_blank(token: Token) -> bool:
     return token.type in SLOTS and token.index == 0
 
 
+_NUMBERS = "900000000"
+"""What every number begins with that is a surrogate."""
+
+
+def _may_hold_token(value: Json) -> bool:
+    """A fast and safe no: False only if `leaves` of ``value`` hold nothing that reads as a token or a surrogate."""
+    kind = type(value)
+    if kind is str:
+        return may_hold_token(value)
+    if value is None or kind is bool:
+        return False
+    if kind is dict:
+        return any(type(k) is not str or may_hold_token(k) or _may_hold_token(item) for k, item in value.items())
+    if kind is list:
+        return any(map(_may_hold_token, value))
+    return kind not in (int, float) or str(value).startswith(_NUMBERS)
+
+
 def token_findings(value: Json) -> list[tuple[Finding, Token]]:
     """Everything in ``value`` that reads as a token or a surrogate, as findings of type LITERAL."""
-    if type(value) is str and not may_hold_token(value):
+    if not _may_hold_token(value):
         return []
     return [
         (
@@ -128,7 +146,7 @@ def token_findings(value: Json) -> list[tuple[Finding, Token]]:
             span.token,
         )
         for leaf in leaves(value)
-        if leaf.kind != "number" or leaf.text.startswith("900000000")
+        if leaf.kind != "number" or leaf.text.startswith(_NUMBERS)
         for span in token_spans(leaf.text)
     ]
 
