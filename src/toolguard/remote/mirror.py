@@ -90,9 +90,9 @@ class Mirror:
             fault = self._fault
         if isinstance(fault, TamperedError):
             raise fault
+        why = fault or f"it has not answered yet; check that it runs at {self._link.url!r}"
         raise ServiceError(
-            f"the approval service at {self._link.url!r} was not heard of for {self._within:g} s, so what it froze is not "
-            f"known and nothing runs ({fault.code if fault else 'no answer'}); start it, or check [service] url, ca and token"
+            f"the approval service was not heard of for {self._within:g} s, so what it froze is not known and nothing runs: {why}"
         )
 
     def _is_current(self) -> bool:
