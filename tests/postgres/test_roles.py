@@ -376,7 +376,7 @@ def test_a_claim_after_the_databases_own_time_is_refused_to_a_guard_that_reckons
 
 def test_the_roles_can_be_made_again(place: Place) -> None:
     place.owner(roles_sql())
-    assert place.owner("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'toolguard\\_%'")[0][0] == 4
+    assert place.owner("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'toolguard\\_%'")[0][0] == 5
 
 
 def test_a_role_without_rights_is_told_what_to_do(place: Place) -> None:
