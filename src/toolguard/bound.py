@@ -56,25 +56,59 @@ class BoundTool:
         invoke: runs it on what ``validate`` returned; may return an awaitable (`Session.acall`).
         validate: JSON arguments → the objects the tool gets. Whatever it raises, no value is shown.
         shape: how its result becomes JSON and back.
+        awaits: it is a coroutine function, which only `Session.acall` can run.
     """
 
     tool: Tool
     invoke: Callable[[Any], Any]
     validate: Callable[[Json], Any] | None = None
     shape: ResultShape = PLAIN
+    awaits: bool = False
 
 
-@functools.lru_cache(maxsize=4096)
 def from_function(function: Callable[..., Any]) -> BoundTool:
     """A function as a tool; its schema comes from its annotations, through pydantic (lax mode).
 
+    A bound method, a class's instance with ``__call__`` and a `functools.partial` are functions, too; what a partial
+    has filled in is no argument, and nobody can pass it.
+
     Raises:
-        ConfigError: the function takes positional-only, ``*args`` or ``**kwargs`` parameters.
+        ConfigError: the function takes positional-only, ``*args`` or ``**kwargs`` parameters, or a ``self`` that
+            nothing fills in, or it is a generator, whose code runs only when somebody reads it.
     """
-    name = getattr(function, "__name__", "") or type(function).__name__
+    try:
+        return _from_function(function)
+    except TypeError:
+        if _is_hashable(function):
+            raise
+        return _described(function)
+
+
+def _is_hashable(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=4096)
+def _from_function(function: Callable[..., Any]) -> BoundTool:
+    return _described(function)
+
+
+def _described(function: Callable[..., Any]) -> BoundTool:
+    inner, filled = _inner(function)
+    name = getattr(inner, "__name__", "") or type(inner).__name__
     given: dict[str, Any] = {}
     signature = inspect.signature(function, eval_str=True)
+    if _is(function, inspect.isgeneratorfunction) or _is(function, inspect.isasyncgenfunction):
+        raise ConfigError(f"tool {name!r} is a generator, which runs only when it is read; give back a list instead")
     for parameter in signature.parameters.values():
+        if parameter.name in filled:
+            continue
+        if not given and parameter.name in ("self", "cls") and "." in getattr(inner, "__qualname__", ""):
+            raise ConfigError(f"tool {name!r} is a method that belongs to no object; pass it bound, as thing.{name}")
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise ConfigError(
                 f"tool {name!r} has the parameter {parameter.name!r} that cannot be passed by name; "
@@ -84,7 +118,7 @@ def from_function(function: Callable[..., Any]) -> BoundTool:
         given[parameter.name] = (kind, Field() if parameter.default is parameter.empty else parameter.default)
     model = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **given)
     schema = model.model_json_schema()
-    source = f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', name)}"
+    source = f"{getattr(inner, '__module__', '')}:{getattr(inner, '__qualname__', name)}"
 
     def validate(data: Json) -> dict[str, Any]:
         if not isinstance(data, Mapping):
@@ -95,9 +129,25 @@ def from_function(function: Callable[..., Any]) -> BoundTool:
     def invoke(passed: Mapping[str, Any]) -> Any:
         return function(**passed)
 
-    tool = Tool.describe(name, source=source, description=inspect.getdoc(function) or "", schema=schema)
+    tool = Tool.describe(name, source=source, description=inspect.getdoc(inner) or "", schema=schema)
     shape = ResultShape(open=_shown, close=_masked, schema=_result_schema(signature.return_annotation))
-    return BoundTool(tool=tool, invoke=invoke, validate=validate, shape=shape)
+    awaits = _is(function, inspect.iscoroutinefunction)
+    return BoundTool(tool=tool, invoke=invoke, validate=validate, shape=shape, awaits=awaits)
+
+
+def _inner(function: Callable[..., Any]) -> tuple[Callable[..., Any], frozenset[str]]:
+    """What a partial is made of, and the arguments it has filled in by name."""
+    filled: frozenset[str] = frozenset()
+    while isinstance(function, functools.partial):
+        filled |= function.keywords.keys()
+        function = function.func
+    return function, filled
+
+
+def _is(function: Callable[..., Any], kind: Callable[[Any], bool]) -> bool:
+    """Whether a function, or the ``__call__`` of an object, is of a kind of functions."""
+    inner, _ = _inner(function)
+    return kind(inner) or (not inspect.isroutine(inner) and kind(type(inner).__call__))
 
 
 def _result_schema(annotation: Any) -> Mapping[str, Json] | None:

@@ -210,8 +210,11 @@ class Session:
         Raises:
             NotAllowedError, Suspended, BadArgumentsError, DetectionError, StoreError: the tool did not run.
             ToolFailedError, ResultWithheldError: it ran; see there.
+            ConfigError: the tool is a coroutine function.
         """
         bound = self._bound(tool)
+        if bound.awaits:
+            raise ConfigError(f"tool {bound.tool.name!r} is a coroutine function; use session.acall")
         ref = self.ref(call_id, ordinal)
         permit = self.authorise(bound, arguments or {}, ref=ref, reason=reason)
         try:
