@@ -16,6 +16,7 @@ from remote.clinic import Clinic
 from toolguard import Guard
 from toolguard._core.approval import Answer, Approval, Assured, StandingTerms, State
 from toolguard._core.audit import Kind
+from toolguard._core.register import ActKind
 from toolguard.errors import DeniedError, ServiceError, Suspended, ToolguardError
 from toolguard.journal import verify
 from toolguard.stores import open_store
@@ -227,6 +228,22 @@ def test_a_session_that_is_forgotten_takes_its_questions_back(clinic: Clinic) ->
             session.call(clinic.export, {"path": "/out/a"}, call_id="c-1")
         session.forget()
     until(lambda: clinic.waiting().state is State.WITHDRAWN)
+
+
+def test_a_long_register_comes_in_pages(clinic: Clinic) -> None:
+    ward, sid = clinic.ward, human("sid")
+    person = ward.authority.person(sid)
+    assert person is not None
+    for n in range(150):
+        registers = ward.authority._registers("st-marys")
+        body = {"agent": f"agent-{n}", "reason": "x" * 10_000}
+        ward.authority._write_act(ward.authority._act(registers, ActKind.FREEZE, sid, person, body, ward.time()))
+    ward.authority.freeze(sid, agent="discharge-assistant", reason="odd")
+    guard = clinic.guard()
+    with clinic.session(guard) as session, pytest.raises(DeniedError) as caught:
+        session.call(clinic.lookup, {"name": "x"})
+    assert caught.value.code == "frozen"
+    assert [path for _, path in clinic.heard].count("/v1/register") >= 6
 
 
 # --- the service away

@@ -28,8 +28,10 @@ from toolguard.errors import ApprovalError, ConflictError, LimitError, NotFoundE
 
 __all__ = ["ACTS", "CLOCK_S", "LEASE_S", "LONGEST_S", "Ended", "RegisterPage", "Remote"]
 
-ACTS = 200
+ACTS = 100
 """Acts of a register that are given out at once, at most."""
+_PAGE = 256 * 1024
+"""Bytes of acts that are given out at once, though one more act always."""
 
 CLOCK_S = 30.0
 """Seconds a remote guard's clock may be off; one that is off by more is refused, as its expiries would mislead."""
@@ -261,7 +263,16 @@ class Remote(Ending):
         )
 
     def _acts_up_to(self, tenant: str, after: int, end: int) -> tuple[Grant, ...]:
-        return tuple(self._store.acts(tenant, after, min(ACTS, end - after))) if after < end else ()
+        if after >= end:
+            return ()
+        page: list[Grant] = []
+        size = 0
+        for act in self._store.acts(tenant, after, min(ACTS, end - after)):
+            size += len(act.payload)
+            if page and size > _PAGE:  # an act may hold thousands of contents
+                break
+            page.append(act)
+        return tuple(page)
 
     def _holds(self, approval: Approval) -> bool:
         """Whether the service signed what stands in the row, and the journal knows of nothing else."""

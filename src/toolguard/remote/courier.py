@@ -33,7 +33,7 @@ _HELD = 60.0
 """Seconds a message is this process's while it is being delivered."""
 _LONGEST = 60.0
 _SWEEP = 30.0
-_FLUSH = 5.0
+_FLUSH = 3.0
 _BACK = frozenset({State.WITHDRAWN, State.INVALIDATED, State.SUPERSEDED})
 _ENDS = {Kind.CALL_RETURNED, Kind.CALL_FAILED, Kind.CALL_INDETERMINATE}
 _LATER = frozenset({"identity", "wrong_audience", "not_a_service", "too_many", "timeout", "unavailable", "wrong_host"})
@@ -75,7 +75,12 @@ class Courier:
     def flush(self) -> None:
         """Deliver what waits, as far as it goes in a moment. Raises ServiceError."""
         if self._pid == os.getpid():
-            self._link.run(self._round, _FLUSH)
+            self._link.run(self._last_round, _FLUSH)
+
+    async def _last_round(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FLUSH):
+                await self._round()
 
     async def _keep_delivering(self) -> None:
         self._loop, self._called = asyncio.get_running_loop(), asyncio.Event()

@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import ssl
 import threading
 from collections.abc import Callable, Coroutine, Mapping
@@ -31,6 +32,7 @@ __all__ = ["MOST", "Link", "Reply"]
 T = TypeVar("T")
 log = logging.getLogger("toolguard.remote")
 
+_CODE = re.compile(r"[a-z_]{1,40}")
 MOST = 2 * 1024 * 1024
 """Bytes of an answer, at most."""
 _SPARE = 5.0
@@ -239,6 +241,11 @@ def _reply(response: httpx.Response, content: bytes) -> Reply:
     if status < 300:
         return Reply(status=status, data=data)
     code = data.get("code")
-    if not isinstance(code, str) or data.get("type") != f"urn:toolguard:problem:{code}" or data.get("status") != status:
+    if (
+        not isinstance(code, str)
+        or not _CODE.fullmatch(code)
+        or data.get("type") != f"urn:toolguard:problem:{code}"
+        or data.get("status") != status
+    ):
         raise httpx.DecodingError("not a problem of the service")
     return Reply(status=status, code=code)

@@ -143,7 +143,8 @@ class Mirror:
         nonce, asked = secrets.token_hex(16), self._clock.monotonic()
         heads = self.heads
         query = {"nonce": nonce, "after": str(heads.tenant), "all_after": str(heads.all)}
-        reply = await self._link.aask("GET", "/v1/register", query=query)
+        soon = min(self._link.seconds, self._within)
+        reply = await self._link.aask("GET", "/v1/register", query=query, seconds=soon)
         if reply.status != 200:
             raise refusal(reply, self._link.url)
         receipt = self._receipt(reply, nonce)

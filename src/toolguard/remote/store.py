@@ -146,6 +146,7 @@ class RemoteStore(Through):
             self._courier.did_not_run(update.approval, type(fault).__name__)
             raise
         del self._claimed[update.approval.id]
+        self._seen.pop(update.approval.id, None)
         return records
 
     # --- asking
@@ -205,6 +206,7 @@ class RemoteStore(Through):
             except ServiceError:
                 return False  # it ends here; the service is told when it can be
             if reply.status not in (409, 412):
+                self._seen.pop(approval.id, None)
                 return reply.status in (200, 404)
             now = self.get(approval.request.tenant, approval.id)
             if now is None or now.state is not State.PENDING:  # one yes of two leaves it pending, at another version
@@ -259,6 +261,8 @@ class RemoteStore(Through):
             self.local.commit(Change(tenant=own.request.tenant, records=record, update=update))
         except ConflictError:  # another thread was first, or time ran out
             return self.local.get(own.request.tenant, own.id) or own
+        if not is_granted(after.state):
+            self._seen.pop(own.id, None)
         return after
 
     def _resolved(self, own: Approval, outcome: Outcome, why: str) -> tuple[Draft, ...]:
