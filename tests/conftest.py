@@ -82,6 +82,7 @@ SLOW = (
     "server/test_oidc.py",  # an app for every test
     "server/test_oidc_provider.py",  # a provider of its own
     "server/test_process.py",  # the service as a process
+    "server/test_proxies.py",  # the service as a process
     "server/test_redact_commands.py",  # the service as a process
     "server/test_remote.py",  # an app for every test
     "server/test_replicas.py",  # two services and a database

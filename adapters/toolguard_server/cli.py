@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -74,9 +75,10 @@ def serve(
     try:
         settings = load_config(config)
         wanted = urlsplit(settings.service.url)
-        https = tls_cert is not None
+        proxies = _proxies(settings.service.proxies)
+        https = tls_cert is not None or (bool(proxies) and wanted.scheme == "https")
         address = host or wanted.hostname or "127.0.0.1"
-        _check_exposure(address, https=https, key=tls_key)
+        _check_exposure(address, tls=tls_cert is not None, key=tls_key)
         store = open_store(settings.store_url, clock=SystemClock())
     except ToolguardError as error:
         typer.echo(f"error: {error}", err=True)
@@ -91,14 +93,15 @@ def serve(
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(3) from None
         shown = f"[{address}]" if ":" in address else address
-        url = f"{'https' if https else 'http'}://{shown}:{listener.getsockname()[1]}"
+        url = f"{'http' if tls_cert is None else 'https'}://{shown}:{listener.getsockname()[1]}"
         server = _Server(
             uvicorn.Config(
                 app,
                 access_log=False,
                 log_config=None,
                 server_header=False,
-                proxy_headers=False,
+                proxy_headers=bool(proxies),
+                forwarded_allow_ips=proxies,
                 ws="none",
                 lifespan="on",
                 ssl_certfile=tls_cert,
@@ -206,11 +209,25 @@ def _reference(settings: Config, name: str) -> str | Path:
     return name if name.startswith("env:") else settings.at(name.removeprefix("file:"))
 
 
-def _check_exposure(address: str, *, https: bool, key: Path | None) -> None:
+def _proxies(listed: Sequence[str]) -> list[str]:
+    """Whose word counts for where a visitor comes from: named machines, never everybody."""
+    for each in listed:
+        try:
+            wide = ipaddress.ip_network(each).prefixlen == 0
+        except ValueError:
+            raise ConfigError(
+                f"service.proxies: {each!r} is no address and no network; write 10.0.0.5 or 10.0.0.0/24"
+            ) from None
+        if wide:
+            raise ConfigError(f"service.proxies: {each!r} is everybody; name the proxies")
+    return list(listed)
+
+
+def _check_exposure(address: str, *, tls: bool, key: Path | None) -> None:
     """Clear text stays on this machine."""
-    if https and key is None:
+    if tls and key is None:
         raise ConfigError("--tls-cert needs --tls-key; name both or neither")
-    if not https and not _is_loopback(address):
+    if not tls and not _is_loopback(address):
         raise ConfigError(
             f"refusing to listen on {address!r} without TLS: approvals and tokens would travel in clear text; "
             "give --tls-cert and --tls-key, or listen on 127.0.0.1"

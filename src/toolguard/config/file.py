@@ -93,6 +93,9 @@ class ServiceSection(_Section):
     process could do what is the service's alone (read its key, say), critical calls are refused, too, unless
     ``separation = "waived"`` accepts that.
 
+    ``proxies`` are addresses or networks of reverse proxies in front of the service; what anybody else says of where a
+    visitor comes from counts for nothing. With them and an https ``url`` visitors come by TLS.
+
     With ``remote`` the guard has no access to the service's store: it asks, claims and reports over HTTPS (``ca``: a PEM file
     of the authorities that count), and its own store holds the rest. What the service freezes holds here ``freeze_within``
     seconds later at most; a service that is not heard of for that long stops every call.
@@ -105,6 +108,7 @@ class ServiceSection(_Section):
     token: str | None = None
     confirm: Literal["critical", "never"] = "critical"
     separation: Literal["required", "waived"] = "required"
+    proxies: list[str] = []
     remote: bool = False
     ca: str | None = None
     freeze_within: Annotated[float, Field(ge=1, le=3600)] = 5.0
