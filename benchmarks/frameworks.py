@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain.agents import create_agent
-from langchain.agents.middleware import HumanInTheLoopMiddleware, PIIMiddleware
+from langchain.agents.middleware import AgentMiddleware, HumanInTheLoopMiddleware, PIIMiddleware
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -78,6 +78,16 @@ class Case:
 def noop(patient_id: str, limit: int = 10) -> str:
     """Do nothing."""
     return "ok"
+
+
+class Idle(AgentMiddleware):
+    """Stands where the guard stands and does nothing: what LangChain itself takes for a middleware there."""
+
+    def wrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
+        return handler(request)
+
+    def wrap_tool_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
+        return handler(request)
 
 
 class Scripted(BaseChatModel):
@@ -170,6 +180,7 @@ def langchain_cases(folder: Path) -> list[Case]:
     yes = {"decisions": [{"type": "approve"}]}
     made = [
         Case(framework="LangChain", what="bare agent", run=langchain_run([noop], []), bare=True),
+        Case(framework="LangChain", what="a middleware that does nothing", run=langchain_run([noop], [Idle()])),
         Case(framework="LangChain", what="human in the loop", run=langchain_run([noop], [review])),
         Case(framework="LangChain", what="PII x5", masker="5 patterns", run=langchain_run([noop], pii)),
         Case(

@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolguard._core.flow.masking import token_findings
 from toolguard._core.mask import Finding, apply_findings, leaf_text, leaves, merge_findings, restore_numbers, subtract
+from toolguard._core.vault import token_spans
 
 
 def star(finding, text):
@@ -77,3 +79,25 @@ def test_numbers_come_back_as_numbers():
     original = {"mrn": 123, "xs": [1.5, "2"], "name": "7"}
     assert restore_numbers({"mrn": "123", "xs": ["1.5", "2"], "name": "7"}, original) == original
     assert restore_numbers({"mrn": "124", "new": "1"}, original) == {"mrn": "124", "new": "1"}
+
+
+PIECES = st.sampled_from(
+    ["<MRN_1>", "MRN_1", "step_1", "9000-01-02", "m3@masked.example", "240.0.0.1", "plain", "_2x", "90"]
+)
+NUMBERS = st.sampled_from([900000000000001, 90000000000000, 900000000000001.0, 12, -1, True, None])
+SHAPES = st.recursive(
+    PIECES | NUMBERS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(PIECES, inner, max_size=3) | st.tuples(inner),
+    max_leaves=8,
+)
+
+
+@given(SHAPES)
+def test_the_fast_no_overlooks_nothing_that_reads_as_a_token(value):
+    read = [
+        (leaf.path, span.start, span.end)
+        for leaf in leaves(value)
+        if leaf.kind != "number" or leaf.text.startswith("900000000")
+        for span in token_spans(leaf.text)
+    ]
+    assert [(f.path, f.start, f.end) for f, _ in token_findings(value)] == read

@@ -162,16 +162,21 @@ def provenance_evidence(provenance: Provenance, risk: Risk) -> tuple[Evidence, .
     is done to matters where that is hard to undo. And a call of which nobody said anything, but that repeats what
     stands in a text, may be the text's idea.
     """
-    if not any(map(provenance.foreign, provenance.traced)):
+    foreign = [t for t in provenance.traced if provenance.foreign(t)]
+    if not foreign:
         return ()
     if risk.risk_class is RiskClass.READ:
         return _of_reading(provenance)
-    hard = not _HARD_TO_UNDO.isdisjoint({risk.risk_class, *(e.risk_class for e in risk.evidence)})
-    aimed = any(t.aim in (Aim.PLACE, Aim.SECRET, Aim.THING) for t in provenance.traced)
-    texts = [_told(t) for t in provenance.traced if provenance.foreign(t) and _matters(t, hard=hard, aimed=aimed)]
+    hard = not _HARD_TO_UNDO.isdisjoint([risk.risk_class, *[e.risk_class for e in risk.evidence]])
+    texts: list[str] = []
+    if hard or any(t.aim in (Aim.PLACE, Aim.SECRET) for t in foreign):
+        aimed = any(t.aim in (Aim.PLACE, Aim.SECRET, Aim.THING) for t in provenance.traced)
+        texts = [_told(t) for t in foreign if _matters(t, hard=hard, aimed=aimed)]
     if not texts and not any(t.said for t in provenance.traced):
-        repeated = (t for t in provenance.traced if t.came is CameFrom.RESULT and not t.listed)
+        repeated = (t for t in foreign if t.came is CameFrom.RESULT and not t.listed)
         texts = [f"nothing of it was said by the user, and {_told(t)}" for t in repeated if t.aim in _REPEATED]
+    if not texts:
+        return ()
     level = max(risk.level, RiskLevel.HIGH)
     return tuple(
         Evidence(source="provenance", risk_class=risk.risk_class, level=level, text=text)

@@ -244,7 +244,6 @@ class Inspect:
     schema: Mapping[str, Json] | None = None
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Allocate:
     """→ Mapping[Need, Token]."""
@@ -252,7 +251,6 @@ class Allocate:
     needs: tuple[Need, ...]
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Reveal:
     """→ Mapping[Token, str]; tokens this session never issued are left out."""
@@ -260,7 +258,6 @@ class Reveal:
     tokens: frozenset[Token]
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Validate:
     """→ the objects the tool would get, after its own schema validated and coerced ``data``."""
@@ -268,7 +265,6 @@ class Validate:
     data: Json = field(repr=False)
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Analyse:
     """→ tuple[Risk, tuple[Evidence, ...]]: the call's risk, and what the arguments alone contributed."""
@@ -343,7 +339,6 @@ class Recent:
     since: float
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class ReadRegister:
     """→ Registers, as last read; with ``fresh`` as the store has them now. Raises StoreError where they do not hold."""
@@ -393,7 +388,6 @@ class Await:
     approval_id: str
 
 
-@made_fast
 @dataclass(frozen=True, slots=True)
 class Commit:
     """→ tuple[AuditRecord, ...]; raises ConflictError (nothing written) or StoreError."""
