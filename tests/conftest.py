@@ -18,6 +18,7 @@ SLOW = (
     "adapters/langchain/test_older_loops.py",  # whole agents
     "adapters/langchain/test_standard_tests.py",  # the framework's own tests, for every kind of tool
     "adapters/langchain/test_streaming.py",  # every kind of stream
+    "adapters/contract/test_elsewhere.py",  # another process
     "adapters/langchain/test_tool_kinds.py",  # every kind of tool by every way in
     "adapters/openai/test_approvals.py",  # processes, and every way to wait
     "adapters/openai/test_azure.py",  # clients of another kind
@@ -38,6 +39,7 @@ SLOW = (
     "attacks/test_gates_standing.py",  # every gate of a standing yes
     "attacks/test_remote_guard.py",  # a service that answers wrongly in every way
     "attacks/test_policy_",  # hundreds of attempts, each on a guard of its own
+    "audit_keep/test_prun",  # a store and a folder of segments per test
     "authority/test_acts.py",  # thousands of clicks
     "benchmarks/",  # the arithmetic of the benchmarks
     "browser/",  # a real browser
@@ -52,6 +54,7 @@ SLOW = (
     "detection/test_time.py",  # texts of a megabyte
     "detection_tagger/test_training.py",  # trains
     "directory/test_rotas.py",  # thousands of persons
+    "display/",  # the detector, and every view with hostile text
     "docs/",  # starts the command for every line of the documents
     "evidence/test_commands.py",  # a month of calls on disk, and every command over it
     "guard/test_processes.py",  # processes that are killed
@@ -61,6 +64,9 @@ SLOW = (
     "journal/test_proof_command.py",  # the command, many times
     "masking/test_identity.py",  # thousands of made-up texts
     "masking/test_stream.py",  # every way to cut a text
+    "notebooks/test_in_jupyterlab.py",  # a real JupyterLab in a real browser
+    "notebooks/test_notebooks.py",  # kernels and services as processes
+    "notebooks/test_widget.py",  # the service as a process
     "packs/",  # every case of every pack, and what can be made of it
     "policy/test_hostile_files.py",  # megabytes of hostile input
     "policy/test_properties.py",  # thousands of made-up policies

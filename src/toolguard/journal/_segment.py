@@ -102,15 +102,15 @@ def read_segment(path: Path) -> Read | None:
     return Read(header=said, sha256=hashlib.sha256(data).hexdigest(), leaves=leaves)
 
 
-def rows_of(path: Path) -> Sequence[Stored]:
-    """The records of a segment, column by column, as a store would give them.
+def rows_of(path: Path, containing: bytes = b"") -> Sequence[Stored]:
+    """The records of a segment, column by column, as a store would give them; only those with ``containing`` in their bytes.
 
     Raises:
         StoreError: it cannot be read.
     """
     try:
         _, *lines = gzip.decompress(path.read_bytes()).split(b"\n")[:-1]
-        return list(_rows(lines))
+        return list(_rows([line for line in lines if containing in line] if containing else lines))
     except _UNREADABLE:
         raise StoreError(
             f"the segment {path.name!r} cannot be read; run 'toolguard audit verify --segments' and find another copy"

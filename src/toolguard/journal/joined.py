@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from toolguard._core.audit import AuditRecord, Kind
+from toolguard._core.call import quoted
 from toolguard._core.stored import Stored, stored_record
 from toolguard.errors import StoreError
 from toolguard.journal._segment import header_of, names_in, rows_of
@@ -21,7 +22,7 @@ from toolguard.ports import Store
 
 __all__ = ["Joined", "joined"]
 
-_LOADED = 3
+_LOADED = 2
 """Segments kept in memory."""
 _PAGE = 4000
 _KIND, _CALL = 4, 7
@@ -55,16 +56,20 @@ class _Segments:
             yield from rows[after + 1 - first : upto + 1 - first]
             after = last
 
-    def every(self) -> Iterator[Stored]:
+    def of_call(self, call: str) -> Iterator[Stored]:
+        """The records of a call, of every segment."""
+        yield from (row for row in self._some(f',"call":{quoted(call)},'.encode()) if row[_CALL] == call)
+
+    def _some(self, containing: bytes) -> Iterator[Stored]:
         for parts in self._of.values():
             for _, _, path in parts:
-                yield from self._rows(path)
+                yield from self._read(path, containing)
 
     @property
     def operations(self) -> list[Stored]:
         """Records of no call, of every segment."""
         if self._operations is None:
-            self._operations = [row for row in self.every() if row[_CALL] == ""]
+            self._operations = list(self.of_call(""))
         return self._operations
 
     def _rows(self, path: Path) -> Sequence[Stored]:
@@ -76,9 +81,9 @@ class _Segments:
                 self._loaded.popitem(last=False)
         return self._loaded[path]
 
-    def _read(self, path: Path) -> Sequence[Stored]:
+    def _read(self, path: Path, containing: bytes = b"") -> Sequence[Stored]:
         try:
-            return rows_of(path)
+            return rows_of(path, containing)
         except StoreError:
             if self._lenient:
                 return ()
@@ -96,20 +101,25 @@ class Joined:
         return getattr(self.store, name)
 
     def stored(self, log_id: str, after: int = 0, limit: int = 4000) -> Sequence[Stored]:
-        hot = self.store.stored(log_id, after, limit)
+        first = self.store.stored(log_id, after, 1)
         begin = max(after, 0)
-        if hot and (not isinstance(hot[0][1], int) or hot[0][1] <= begin + 1):
-            return hot
-        upto = hot[0][1] - 1 if hot else 2**62
+        if first and (not isinstance(first[0][1], int) or first[0][1] <= begin + 1):
+            hot = self.store.stored(log_id, after, limit)
+            if hot[:1] == first:
+                return hot
+            return self.stored(log_id, after, limit)  # they were taken out this moment
+        upto = first[0][1] - 1 if first else 2**62
         found = list(self._segments.rows(log_id, begin, min(upto, begin + limit)))
-        if found and found[-1][1] == upto:
-            found += hot[: limit - len(found)]
-        return found or hot
+        if not found or (found[-1][1] == upto and len(found) < limit):
+            found += self.store.stored(log_id, upto if found else after, limit - len(found))
+        return found
 
     def hashes(self, log_id: str, after: int = 0, limit: int = 20_000) -> Sequence[tuple[int, str]]:
-        hot = self.store.hashes(log_id, after, limit)
-        if hot and hot[0][0] <= after + 1:
-            return hot
+        first = self.store.hashes(log_id, after, 1)
+        if first and first[0][0] <= after + 1:
+            hot = self.store.hashes(log_id, after, limit)
+            if hot[:1] == first:
+                return hot
         return [(row[1], row[3]) for row in self.stored(log_id, after, limit)]
 
     def records(
@@ -125,8 +135,8 @@ class Joined:
         hot = {(r.log_id, r.seq): r for r in self.store.records(call=call, log_id=log_id, after=after)}
         cold = (
             stored_record(row)
-            for row in (self._segments.every() if call else ())
-            if row[_CALL] == call and (row[0], row[1]) not in hot and row[1] > after and log_id in (None, row[0])
+            for row in (self._segments.of_call(call) if call else ())
+            if (row[0], row[1]) not in hot and row[1] > after and log_id in (None, row[0])
         )
         yield from chain(cold, hot.values())
 
