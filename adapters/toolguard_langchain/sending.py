@@ -7,6 +7,7 @@ from typing import Any
 
 from langchain_core.callbacks import FileCallbackHandler
 from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
 from langchain_core.tracers import ConsoleCallbackHandler, LangChainTracer
 
 from toolguard import DeniedError
@@ -20,6 +21,8 @@ _OWN_RUN = tuple(f"langchain_core.tracers.{name}" for name in ("event_stream", "
 """Handlers that give the application the events of its own run (``astream_events``); they write nothing anywhere."""
 _DESCRIBED = frozenset({"function", "custom", "function_declarations", "toolSpec"})
 """How providers' formats call a tool that the application runs."""
+_RUN_HERE = frozenset({"apply_patch", "bash", "computer", "memory", "shell", "text_editor"})
+"""Tools that a provider describes and the application runs."""
 _HISTORY = frozenset({"previous_response_id", "conversation"})
 _HOSTED_SETTINGS: Mapping[str, str] = {"mcp_servers": "mcp", "web_search_options": "web_search"}
 """Settings that make something run at the provider, without a tool that says so."""
@@ -44,8 +47,9 @@ def check_sending(
         allow: words of `toolguard_langchain.allow`.
         where: where words are given, for the message.
     """
-    own = getattr(model, "model_kwargs", None)
-    given = {*settings, *(own if isinstance(own, Mapping) else ())}
+    given = _names_in(
+        settings, getattr(model, "model_kwargs", None), {"extra_body": getattr(model, "extra_body", None)}
+    )
     if "history" not in allow and (_HISTORY & given or getattr(model, "use_previous_response_id", False)):
         raise _closed("history kept at the provider bypasses masking", "history", where)
     for name, word in _HOSTED_SETTINGS.items():
@@ -63,8 +67,23 @@ def check_sending(
                 raise _closed(f"the tracer {type(each).__name__!r} writes the graph's raw state down", "tracers", where)
 
 
+def _names_in(*given: object) -> set[str]:
+    """The names of all settings, those that clients add to the body as they are included."""
+    found: set[str] = set()
+    for each in given:
+        if isinstance(each, Mapping):
+            found |= {*map(str, each), *_names_in(each.get("extra_body"))}
+    return found
+
+
 def _kinds_of(tool: object) -> tuple[str, ...]:
-    """The types of a tool given as a dict. Without one it is a function if it has a name, else what its keys say."""
+    """The types of a tool given as a dict. Without one it is a function if it has a name, else what its keys say.
+
+    A LangChain tool may carry a provider's description of itself; what such a one does here, it does behind its gate.
+    """
+    if isinstance(tool, BaseTool):
+        told = (tool.extras or {}).get("provider_tool_definition")
+        return tuple(kind for kind in _kinds_of(told) if kind not in _DESCRIBED and tool_word(kind) not in _RUN_HERE)
     if not isinstance(tool, dict):
         return ()
     if "type" in tool:

@@ -240,6 +240,30 @@ def test_t14_tools_that_run_at_the_provider_are_refused_unless_allowed(
     assert len(model.shown) == 1
 
 
+DESCRIBED: list[tuple[str | None, str]] = [
+    (None, "bash_20250124"),
+    ("web_search", "web_search_20250305"),
+    ("mcp", "mcp_toolset"),
+]
+
+
+@pytest.mark.parametrize(("word", "kind"), DESCRIBED)
+def test_t14_a_tool_that_carries_a_providers_description_is_judged_by_it(
+    word: str | None, kind: str, guard: Guard, session: Session
+) -> None:
+    """Such a tool is offered as the provider describes it: one that runs there never comes to its gate here."""
+    offered = plain_find.model_copy(update={"extras": {"provider_tool_definition": {"type": kind, "name": "x"}}})
+    model = Script(lines=[AIMessage("fine")])
+    agent = create_agent(model, [offered], middleware=[GuardMiddleware(guard)])
+    if word is None:
+        agent.invoke({"messages": [HumanMessage("x")]})
+        assert len(model.shown) == 1
+        return
+    with pytest.raises(DeniedError, match=rf"allow=\{{'{word}'\}}"):
+        agent.invoke({"messages": [HumanMessage("x")]})
+    assert model.shown == []
+
+
 def test_tools_described_as_functions_do_not_run_at_the_provider(guard: Guard, session: Session) -> None:
     model = Script(lines=[AIMessage("fine")])
     offered = {"name": "note", "description": "Note.", "input_schema": {"type": "object"}}

@@ -11,13 +11,14 @@ from langchain.tools import InjectedStore, ToolRuntime
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, InjectedToolCallId, tool
+from langgraph.cache.memory import InMemoryCache
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import InjectedState, ToolNode
 from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
-from langgraph.types import Command, Send
+from langgraph.types import CachePolicy, Command, Send
 from typing_extensions import TypedDict
 
 from adapters.langchain.kit import (
@@ -28,10 +29,12 @@ from adapters.langchain.kit import (
     Script,
     Session,
     call,
+    caller,
     everything_recorded,
     kinds_of_records,
     says,
 )
+from toolguard import current_session
 from toolguard_langchain import GuardMiddleware, guard_tools
 
 SENT: list[str] = []
@@ -342,6 +345,41 @@ async def test_s11_entrypoints_and_tasks_wait_and_run_nothing_twice(
     assert done == ["<PERSON_1> has <MRN_1>", "bob has <MRN_1>", "sent to <PERSON_1>"]
     assert sorted(SENT) == sorted([f"find {ADA}", "find bob", f"letter to {ADA}"])
     assert len(runs) == 3
+
+
+@BOTH
+async def test_what_langgraph_caches_is_given_again_past_the_guard(way: str, guard: Guard) -> None:
+    """The hole that the documentation names: a cached node or task does not run, so nobody asks; key it by session."""
+
+    def flow(keyed: bool) -> Any:
+        (find,) = guard_tools([plain_find], guard=guard)
+
+        def key(made: dict[str, Any]) -> str:
+            return f"{current_session().id if keyed else ''} {made}"
+
+        @task(cache_policy=CachePolicy(key_func=key))
+        def look(made: dict[str, Any]) -> Any:
+            return find.invoke(made["args"])
+
+        @task(cache_policy=CachePolicy(key_func=key))
+        async def alook(made: dict[str, Any]) -> Any:
+            return await find.ainvoke(made["args"])
+
+        def run(made: dict[str, Any]) -> Any:
+            return look(made).result()
+
+        async def arun(made: dict[str, Any]) -> Any:
+            return await alook(made)
+
+        return entrypoint(cache=InMemoryCache())(arun if way == "async" else run)
+
+    for keyed, ran in ((False, 1), (True, 2)):
+        app = flow(keyed)
+        SENT.clear()
+        for person in ("ana", "lee"):
+            with guard.session(caller=caller(person), run=f"{person}-{keyed}"):
+                assert await go(app, way, call("plain_find", {"patient": "bob"}), None) == "bob has <MRN_1>"
+        assert len(SENT) == ran
 
 
 # --- what a graph puts into tools, and what tools put into graphs ------------------------------------------------------------

@@ -42,6 +42,9 @@ RAW = [SystemMessage(f"You know {ADA}."), HumanMessage(f"Who is {ADA}, {MRN}?")]
 SHOWN = ["You know <PERSON_1>.", "Who is <PERSON_1>, <MRN_1>?"]
 
 
+BOTH = pytest.mark.parametrize("way", ["sync", "async"])
+
+
 class Answer(BaseModel):
     """An answer."""
 
@@ -267,6 +270,7 @@ SETTINGS: list[tuple[str, dict[str, Any], str]] = [
     ("hosted tools", {"tools": [{"type": "web_search"}]}, "web_search"),
     ("a search by setting", {"web_search_options": {}}, "web_search"),
     ("servers of tools", {"mcp_servers": [{"url": "x"}]}, "mcp"),
+    ("history beside the body", {"extra_body": {"previous_response_id": "r1"}}, "history"),
     ("tools beside functions", {"tools": [{"function_declarations": [], "google_search": {}}]}, "google_search"),
 ]
 
@@ -284,7 +288,12 @@ def test_t14_what_bypasses_the_mask_is_refused_unless_allowed(
 
 
 def test_t14_a_models_own_settings_count_too(guard: Guard, session: Session, provider: ChatOpenAI) -> None:
-    for changed in ({"use_previous_response_id": True}, {"model_kwargs": {"web_search_options": {}}}):
+    for changed in (
+        {"use_previous_response_id": True},
+        {"model_kwargs": {"web_search_options": {}}},
+        {"model_kwargs": {"extra_body": {"conversation": "c1"}}},
+        {"extra_body": {"mcp_servers": []}},
+    ):
         with pytest.raises(DeniedError, match="nothing was sent"):
             guard_model(provider.model_copy(update=changed), guard=guard).invoke("x")
 
@@ -301,6 +310,24 @@ def test_t14_tracers_and_pictures_are_refused_unless_allowed(guard: Guard, sessi
     assert model.shown[0][0].content == picture.content
 
 
+@BOTH
+async def test_s19_a_batch_for_several_persons_is_masked_in_each_ones_own_session(
+    way: str, guard: Guard, provider: ChatOpenAI, server: OpenAIServer
+) -> None:
+    model = guard_model(provider, guard=guard)
+    sessions = [guard.session(caller=caller(who), run=who) for who in ("ana", "lee")]
+    sessions[1].mask(MRN)
+    configs: list[Any] = [{"configurable": {"toolguard_session": each}} for each in sessions]
+    given: list[Any] = [f"{ADA}?", f"{ADA} and {MRN}?"]
+    answers = await model.abatch(given, configs) if way == "async" else model.batch(given, configs)
+    assert len(answers) == 2
+    assert sorted(texts[0] for texts in sent_texts(server)) == ["<PERSON_1> and <MRN_1>?", "<PERSON_1>?"]
+    held = [guard.parts.store.values(each._key, each._sealer).values() for each in sessions]
+    assert [sorted(each) for each in held] == [[ADA], [MRN, ADA]]
+    with pytest.raises(IdentityError):
+        model.batch(given)
+
+
 def kept_in(cache: InMemoryCache) -> str:
     return repr(cache._cache)
 
@@ -313,7 +340,7 @@ def cache() -> Iterator[InMemoryCache]:
     set_llm_cache(None)
 
 
-@pytest.mark.parametrize("way", ["sync", "async"])
+@BOTH
 async def test_s5_caches_of_answers_hold_placeholders_only(
     way: str, cache: InMemoryCache, guard: Guard, session: Session, provider: ChatOpenAI, server: OpenAIServer
 ) -> None:
@@ -373,7 +400,7 @@ def test_s5_a_history_kept_by_the_application_is_masked_on_its_way(
 
 
 @pytest.mark.holds("S3", "S5", adapter="langchain", path="custom graph")
-@pytest.mark.parametrize("way", ["sync", "async"])
+@BOTH
 async def test_s5_a_graph_of_ones_own_with_a_bound_model_and_a_plain_tool_node(
     way: str, guard: Guard, session: Session, provider: ChatOpenAI, server: OpenAIServer
 ) -> None:
