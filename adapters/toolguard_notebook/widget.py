@@ -47,6 +47,7 @@ class ApprovalWidget(anywidget.AnyWidget):
 
 def _shown(card: Card) -> dict[str, Any]:
     mark, word, sentence = STATE_WORDS[card.state.value]
+    decisive = {(row.name, row.text) for row in card.decisive}
     return {
         "state": card.state.value,
         "mark": mark,
@@ -64,7 +65,7 @@ def _shown(card: Card) -> dict[str, Any]:
         "because": card.because,
         "says": card.agent_reason,
         "decisive": [[row.name, row.text + (" (shown in part)" if row.hidden else "")] for row in card.decisive],
-        "rows": [[row.name, row.text] for row in card.rows],
+        "rows": [[row.name, row.text] for row in card.rows if (row.name, row.text) not in decisive],
         "left_out": card.left_out,
         "answers": list(card.answers),
         "expires": card.expires,

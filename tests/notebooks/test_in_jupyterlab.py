@@ -10,12 +10,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from socket import create_server
 
 import httpx
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, sync_playwright
 
 import npm
 from toolguard_notebook import practice
@@ -49,6 +50,12 @@ except NotAllowedError as refused:
 )
 
 
+@dataclass(frozen=True)
+class Lab:
+    url: str
+    home: Path
+
+
 @pytest.fixture(scope="module")
 def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
     with practice(tmp_path_factory.mktemp("ward")) as made:
@@ -57,7 +64,7 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
 
 
 @pytest.fixture(scope="module")
-def lab(ward: Practice, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def lab(ward: Practice, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab on loopback with the notebook in it; → its address with a token."""
     folder = tmp_path_factory.mktemp("lab")
     cells = [
@@ -71,12 +78,12 @@ def lab(ward: Practice, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     with closing(create_server(("127.0.0.1", 0))) as found:
         port = found.getsockname()[1]
     home = tmp_path_factory.mktemp("home")
+    _settings(home, notification='{"fetchNews": "false", "checkForUpdates": false}')
     log = (folder / "lab.log").open("wb")
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"),
             *("--ServerApp.port_retries=0", "--IdentityProvider.token=practice", f"--ServerApp.root_dir={folder}"),
-            "--LabApp.news_url=None",
         ],
         stdout=log,
         stderr=subprocess.STDOUT,
@@ -94,7 +101,7 @@ def lab(ward: Practice, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
                     break
             except httpx.HTTPError:
                 time.sleep(0.3)
-        yield f"{url}/lab/tree/approval.ipynb?token=practice"
+        yield Lab(url=f"{url}/lab/tree/approval.ipynb?token=practice", home=home)
     finally:
         process.terminate()
         process.wait(30)
@@ -115,6 +122,8 @@ def context(request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
         )
         made = browser.new_context(viewport={"width": 1280, "height": 1000}, color_scheme="light")
         yield made
+        for number, page in enumerate(made.pages):
+            _shot(page, f"end-{number}")
         made.close()
         browser.close()
 
@@ -131,10 +140,35 @@ def _link(ward: Practice, who: str) -> str:
     return made.stdout.strip()
 
 
-def _run(page: Page, number: int) -> None:
+def _run(page: Page, number: int) -> Locator:
+    """Run a cell by its keys; → the cell. The kernel may not be there yet: then the keys do nothing, and are pressed again."""
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(number)
-    cell.locator(".cm-content").click()
-    page.keyboard.press("Control+Enter")
+    prompt = cell.locator(".jp-InputPrompt").first
+    for _ in range(40):
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Control+Enter")
+        page.wait_for_timeout(1500)
+        if prompt.inner_text().strip() not in ("[ ]:", "[\u00a0]:"):
+            return cell
+    pytest.fail("the cell does not begin")
+
+
+def _said(cell: Locator, text: str) -> None:
+    """Wait until ``text`` stands in what a cell gave out."""
+    cell.locator(".jp-OutputArea-output", has_text=text).first.wait_for(timeout=SETTLE)
+
+
+def _stands(card: Locator, word: str) -> None:
+    """Wait until a card says where the question stands."""
+    card.locator(".tga-state", has_text=word).wait_for(timeout=SETTLE)
+
+
+def _settings(home: Path, **named: str) -> None:
+    """JupyterLab's own settings, as its dialogue writes them."""
+    folder = home / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in named.items():
+        (folder / f"{name}.jupyterlab-settings").write_text(text)
 
 
 def _shot(page: Page, name: str) -> None:
@@ -147,24 +181,22 @@ def _sign_in(window: Page, link: str) -> None:
     window.wait_for_url("**/signin", timeout=SETTLE)
     window.fill("#code", link.rpartition("#")[2])
     window.click("text=Sign in >> nth=-1")
-    window.wait_for_url("**/inbox**", timeout=SETTLE)
+    window.wait_for_url("**/inbox/*", timeout=SETTLE)  # to what they came for
 
 
 def test_a_button_opens_the_service_where_the_approver_answers_while_the_cell_waits(
-    ward: Practice, lab: str, context: BrowserContext
+    ward: Practice, lab: Lab, context: BrowserContext
 ) -> None:
     sent: list[str] = []
     page = context.new_page()
     page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(str(frame))))
-    page.goto(lab, timeout=SETTLE)
+    page.goto(lab.url, timeout=SETTLE)
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=SETTLE)
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=SETTLE)
-    _run(page, 0)
-    page.get_by_text("guard is ready").last.wait_for(timeout=SETTLE)
+    _said(_run(page, 0), "guard is ready")
 
-    _run(page, 1)
+    first = _run(page, 1)
     card = page.locator(".tga").first
-    card.get_by_text("Waiting").wait_for(timeout=SETTLE)
+    _stands(card, "Waiting")
     left = card.locator(".tga-left")
     before = left.inner_text()
     page.wait_for_timeout(1500)
@@ -181,30 +213,28 @@ def test_a_button_opens_the_service_where_the_approver_answers_while_the_cell_wa
     assert window.evaluate("window.opener") is None, "the notebook's page holds no handle to the service's"
     assert page.url.split("/")[2] != window.url.split("/")[2]
     assert page.evaluate("location.hostname") != window.evaluate("location.hostname"), "so no cookie goes to JupyterLab"
-    if "/inbox/" not in window.url:
-        window.goto(card.get_by_text("Approve …").get_attribute("href") or "")
     digest = card.locator("code").inner_text().split()[0]
     assert digest in window.content(), "what the card shows can be compared with what is approved"
     _shot(window, "window")
     window.fill("#reason", "consent is on file")
     window.get_by_role("button", name="Approve once").click()
 
-    page.get_by_text("the tool ran: heart failure 2026").last.wait_for(timeout=SETTLE)
-    card.get_by_text("Carried out").wait_for(timeout=SETTLE)
+    _said(first, "the tool ran: heart failure 2026")
+    _stands(card, "Carried out")
     assert card.locator(".tga-buttons").count() == 0
     _shot(page, "carried-out")
 
-    _run(page, 2)
+    third = _run(page, 2)
     second = page.locator(".tga").nth(1)
-    second.get_by_text("Waiting").wait_for(timeout=SETTLE)
+    _stands(second, "Waiting")
     with context.expect_page() as again:
         second.get_by_text("Deny …").click()
     window = again.value
     window.wait_for_url("**/inbox/**", timeout=SETTLE)
     window.fill("#reason", "not without the ethics board")
     window.get_by_role("button", name="Deny").click()
-    page.get_by_text("refused: denied_by_person").last.wait_for(timeout=SETTLE)
-    second.get_by_text("Denied", exact=False).first.wait_for(timeout=SETTLE)
+    _said(third, "refused: denied_by_person")
+    _stands(second, "Denied")
 
     _run(page, 3)
     page.locator(".tg .steps").first.wait_for(timeout=SETTLE)
@@ -214,33 +244,33 @@ def test_a_button_opens_the_service_where_the_approver_answers_while_the_cell_wa
     assert cookies, "the approver's browser is signed in"
     for secret in (*cookies.values(), link.rpartition("#")[2]):
         assert all(secret not in frame for frame in sent), "nothing of the approver's goes to the kernel"
-    held = context.cookies(lab)
+    held = context.cookies(lab.url)
     assert not [c for c in held if c["name"].startswith("toolguard")], "nor to the notebook's server"
 
 
-def test_who_asks_is_not_let_answer_from_the_same_browser(ward: Practice, lab: str, context: BrowserContext) -> None:
+def test_who_asks_is_not_let_answer_from_the_same_browser(ward: Practice, lab: Lab, context: BrowserContext) -> None:
     """The requester presses the same button, signed in as herself: the service's page lets her look, and not approve."""
+    _settings(lab.home, themes='{"theme": "JupyterLab Dark"}')
     page = context.new_page()
-    page.goto(lab, timeout=SETTLE)
+    page.goto(lab.url, timeout=SETTLE)
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=SETTLE)
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=SETTLE)
-    _run(page, 0)
-    page.get_by_text("guard is ready").last.wait_for(timeout=SETTLE)
+    _said(_run(page, 0), "guard is ready")
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(1)
     cell.locator(".cm-content").click()
     page.keyboard.press("Control+a")
     page.keyboard.type(
-        'session.suspension; guard.session(caller=session.caller, suspend="raise", run="own").call(export_cohort, dict(cohort="x", destination="https://partner.example/own"), call_id="own")'
+        'guard.session(caller=session.caller, suspend="raise", run="own").call(export_cohort, dict(cohort="x", destination="https://partner.example/own"), call_id="own")'
     )
     page.keyboard.press("Control+Enter")
     card = cell.locator(".tga").last
-    card.get_by_text("Waiting").wait_for(timeout=SETTLE)
+    _stands(card, "Waiting")
+    background = card.evaluate("card => getComputedStyle(card).backgroundColor")
+    assert sum(map(int, re.findall(r"\d+", background)[:3])) < 200, "in a dark JupyterLab the card is dark, too"
+    _shot(page, "dark")
     with context.expect_page() as opened:
         card.get_by_text("Approve …").click()
     window = opened.value
     _sign_in(window, _link(ward, "ana.ruiz"))
-    if "/inbox/" not in window.url:
-        window.goto(card.get_by_text("Approve …").get_attribute("href") or "")
     assert window.get_by_role("button", name="Approve").count() == 0
     assert "You asked for this" in window.inner_text("main")
-    card.get_by_text("Waiting").wait_for(timeout=SETTLE)
+    _stands(card, "Waiting")

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from toolguard._core.call import Json
 from toolguard._core.flow.marked import MarkedSpan, MarkedText
 from toolguard._core.vault import LITERAL, token_spans
-from toolguard.display.page import View, el, join, page
+from toolguard.display.page import View, el, join, lines, page
 
 __all__ = ["marked_view", "seen_view"]
 
@@ -47,10 +47,10 @@ def _colour(type: str) -> str:
 def _pieces(text: str, spans: Iterable[MarkedSpan]) -> Iterator[Markup]:
     at = 0
     for span in spans:
-        yield _plain(text[at : span.start])
-        yield el("mark", _plain(text[span.start : span.end]), class_=_colour(span.type), title=_title(span))
+        yield _text(text[at : span.start])
+        yield el("mark", _text(text[span.start : span.end]), class_=_colour(span.type), title=_title(span))
         at = span.end
-    yield _plain(text[at:])
+    yield _text(text[at:])
 
 
 def _title(span: MarkedSpan) -> str:
@@ -60,9 +60,9 @@ def _title(span: MarkedSpan) -> str:
     return f"{span.type}, score {span.score:.2f}, found by {span.source}{kept}"
 
 
-def _plain(text: str) -> Markup:
-    """Escaped; line breaks and tabs stay, everything else that is not to be seen is made visible."""
-    return escape("".join(c if c.isprintable() or c in "\n\t" else f"\\u{ord(c):04x}" for c in text))
+def _text(text: str) -> Markup:
+    """Escaped; line breaks and tabs stay."""
+    return escape(lines(text))
 
 
 def _page(title: str, text: str, spans: tuple[MarkedSpan, ...]) -> View:

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from toolguard.report import plain
 
-__all__ = ["Tone", "View", "bar", "chip", "el", "facts", "join", "page", "section", "table", "tone_of"]
+__all__ = ["Tone", "View", "bar", "chip", "el", "facts", "join", "lines", "page", "section", "table", "tone_of"]
 
 Tone = str
 """``ok``, ``info``, ``warn``, ``bad`` or ``""``: the colour that goes with a word, never instead of one."""
@@ -42,6 +42,9 @@ class View:
     html: Markup
     text: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", lines(self.text))
+
     def _repr_html_(self) -> str:
         return str(self.html)
 
@@ -49,6 +52,11 @@ class View:
         return self.text
 
     __str__ = __repr__
+
+
+def lines(text: str) -> str:
+    """Text of several lines, with everything else in it visible that could steer a screen."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\u{ord(c):04x}" for c in text)
 
 
 def _child(child: object) -> Markup:

@@ -34,12 +34,22 @@ def trace_view(records: Iterable[AuditRecord]) -> View:
     count = f"{len(calls)} call{'' if len(calls) == 1 else 's'}"
     html = page(
         f"Run {next(iter(runs))}" if len(runs) == 1 else count,
+        _operations([r for r in listed if not r.draft.call][-_SHOWN:], dated=len(days) > 1),
         *(_call(call, story, dated=len(days) > 1) for call, story in kept),
         el("p", f"{len(calls) - _SHOWN} earlier calls are not shown.", class_="foot") if len(calls) > _SHOWN else None,
         tone="info",
         sub=f"{count}, {days[0] if len(days) == 1 else f'{days[0]} to {days[-1]}'} UTC" if days else "No record.",
     )
     return View(html=html, text=_as_text(listed))
+
+
+def _operations(records: Sequence[AuditRecord], *, dated: bool) -> Markup:
+    """What was not about one call: logs that were opened, policies that were loaded."""
+    steps = [
+        el("li", el("span", clock_time(r.draft.at, date=dated), class_="at"), el("span", r.draft.kind.value))
+        for r in records
+    ]
+    return el("div", el("ol", *steps, class_="steps"), class_="call") if steps else Markup("")
 
 
 def _call(call: str, story: Sequence[AuditRecord], *, dated: bool) -> Markup:
