@@ -363,3 +363,27 @@ async def test_over_tls_the_cookie_is_bound_to_host_and_transport(ward: Ward, vi
         assert reply.headers["strict-transport-security"]
         assert (await client.get("/inbox")).status_code == 200
         assert (await client.get("/inbox", headers={"Host": "127.0.0.1"})).status_code == 421
+
+
+async def test_who_comes_for_a_request_gets_there_after_signing_in(
+    client: httpx.AsyncClient, ward: Ward, visitors: Visitors
+) -> None:
+    asked = ward.ask()
+    assert (await client.get(f"/inbox/{asked.id}")).headers["location"] == "/signin"
+    link = visitors.secret("ada", Audience.LINK, "st-marys")
+    reply = await client.post("/signin", data={"code": link}, headers=SAME)
+    assert reply.headers["location"] == f"/inbox/{asked.id}"
+    assert (await client.get(reply.headers["location"])).status_code == 200
+    await client.post("/signout", headers=SAME)
+    await sign_in(client, visitors, "ada")  # once: the next time it is the inbox
+
+
+@pytest.mark.parametrize(
+    "wanted", ["//evil.example", "../signout", "https://evil.example", "a" * 31, "", "A" * 32, "a" * 32 + "\r\n"]
+)
+async def test_a_cookie_leads_nowhere_else(client: httpx.AsyncClient, visitors: Visitors, wanted: str) -> None:
+    link = visitors.secret("ada", Audience.LINK, "st-marys")
+    reply = await client.post(
+        "/signin", data={"code": link}, headers={**SAME, "Cookie": f"toolguard_for={wanted.strip()}x"}
+    )
+    assert reply.headers["location"] == "/inbox"

@@ -51,7 +51,7 @@ class Looking(Pages):
         """With ``part=live`` only where it stands, which a page asks for again and again."""
         me = self._visitor(request)
         if me is None:
-            return RedirectResponse("/signin", status_code=303)
+            return self._first_sign_in(approval_id)
         approval = self._authority.get(me, approval_id)
         if part == "live":
             return self._page("live.html", me=me, approval=approval, **self._talk(me, approval))

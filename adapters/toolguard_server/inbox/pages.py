@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Path, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from toolguard.authority import Approval, Authority, Human
@@ -24,6 +24,8 @@ from toolguard_server.stream import Streams
 __all__ = ["Id", "Pages", "fields_of", "is_number"]
 
 Id = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+_COMES_BACK = 900
+"""Seconds for which a browser keeps which request its visitor wanted to see before they signed in."""
 _NAV = (
     ("/inbox", "Inbox"),
     ("/history", "History"),
@@ -54,6 +56,7 @@ class Pages:
         self._credentials = credentials
         self._https = https
         self._cookie = "__Host-toolguard" if https else "toolguard_session"
+        self._for_cookie = "__Host-toolguard-for" if https else "toolguard_for"
         self._way_cookie = "__Host-toolguard-signin" if https else "toolguard_signin"
         self._pages = _templates()
 
@@ -65,6 +68,20 @@ class Pages:
             return self._credentials.visitor(secret)
         except IdentityError:
             return None
+
+    def _first_sign_in(self, approval_id: str) -> Response:
+        """To the sign-in page; the visitor's own browser keeps what they came for, and comes back to it."""
+        reply = RedirectResponse("/signin", status_code=303)
+        reply.set_cookie(
+            self._for_cookie,
+            approval_id,
+            max_age=_COMES_BACK,
+            path="/",
+            httponly=True,
+            samesite="lax",
+            secure=self._https,
+        )
+        return reply
 
     def _actor(self, request: Request) -> Human:
         """Whoever sent a form. Raises IdentityError where nobody is signed in any more."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +17,8 @@ from toolguard_server.oidc.provider import Claims
 from toolguard_server.oidc.signin import LASTS
 
 __all__ = ["SigningIn"]
+
+_IS_ID = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
 class SigningIn(Pages):
@@ -37,10 +41,14 @@ class SigningIn(Pages):
             secret, lifetime = await run_in_threadpool(self._exchange, form.get("code", "").strip())
         except IdentityError as error:
             return self._sign_in_page(str(error), 401)
-        return self._signed_in(secret, lifetime)
+        return self._signed_in(request, secret, lifetime)
 
-    def _signed_in(self, secret: str, lifetime: float) -> Response:
-        reply = RedirectResponse("/inbox", status_code=303)
+    def _signed_in(self, request: Request, secret: str, lifetime: float) -> Response:
+        wanted = request.cookies.get(self._for_cookie, "")
+        came_for = f"/inbox/{wanted}" if _IS_ID(wanted) else "/inbox"  # an address of ours, whatever the cookie says
+        reply = RedirectResponse(came_for, status_code=303)
+        if wanted:
+            reply.delete_cookie(self._for_cookie, path="/", httponly=True, samesite="lax", secure=self._https)
         reply.set_cookie(
             self._cookie, secret, max_age=int(lifetime), path="/", httponly=True, samesite="lax", secure=self._https
         )
@@ -66,7 +74,7 @@ class SigningIn(Pages):
         except IdentityError as error:
             reply = self._sign_in_page(str(error), 401)
         else:
-            reply = self._signed_in(secret, lifetime)
+            reply = self._signed_in(request, secret, lifetime)
         reply.delete_cookie(self._way_cookie, path="/", httponly=True, samesite="lax", secure=self._https)
         return reply
 
