@@ -80,6 +80,8 @@ def session_for(guard: Guard, source: SessionSource | None, config: RunnableConf
     session = source(config or {}) if callable(source) else source
     if session is None:
         session = pinned.get()
+        if session is not None and session.guard is not guard:
+            session = None  # an agent of another guard stands around this one; it speaks for its own tools only
     if session is None:
         session = _configurable(config).get(SESSION_KEY)
     if session is None:

@@ -276,6 +276,47 @@ async def test_s19_two_guards_in_one_process_judge_record_and_mask_apart(
         desk.store.close()
 
 
+@pytest.mark.holds("S3", "S19", adapter="langchain", path="several guards")
+@BOTH
+async def test_s19_an_agent_of_one_guard_inside_an_agent_of_another(
+    way: str, tmp_path: Any, desk: Desk, server: OpenAIServer
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = Desk(tmp_path / "other", store="memory:")
+    outer, inner = make_guard(desk), make_guard(other)
+    clerk = agent_of(inner, server)
+
+    @tool("plain_find")
+    def ask_clerk(patient: str) -> str:
+        """Ask the other department."""
+        with inner.session(caller=caller("lee")):
+            done = clerk.invoke({"messages": [HumanMessage(f"Who is {patient}?")]})
+        return str(done["messages"][-1].content)
+
+    @tool("plain_find")
+    async def aask_clerk(patient: str) -> str:
+        """Ask the other department."""
+        with inner.session(caller=caller("lee")):
+            done = await clerk.ainvoke({"messages": [HumanMessage(f"Who is {patient}?")]})
+        return str(done["messages"][-1].content)
+
+    model = ChatOpenAI(base_url=server.base_url, api_key="none", model="any", max_retries=0)  # type: ignore[arg-type]  # a plain text serves
+    asking = aask_clerk if way == "async" else ask_clerk
+    agent = create_agent(model, [asking], middleware=[GuardMiddleware(outer)])
+    with outer.session(caller=caller("ana")):
+        given = {"messages": [HumanMessage(f"Who is {ADA}?")]}
+        done = await agent.ainvoke(given) if way == "async" else agent.invoke(given)  # type: ignore[call-overload]  # plain messages
+    assert done["messages"][-1].content.startswith("I found")
+    assert GOT == [ADA]
+    for guard, who in ((outer, "ana"), (inner, "lee")):
+        actors = {r.draft.body["toolguard.actor.id"] for r in guard.parts.store.records() if r.draft.call}
+        assert actors == {f"local:general:{who}"}
+        assert kinds_of_records(guard) == ["call.decided", "call.executing", "call.returned"]
+    assert ADA not in server.seen
+    assert MRN not in server.seen
+    other.store.close()
+
+
 @pytest.mark.holds("S3", "S16", adapter="langchain", path="several guards")
 def test_s16_the_same_tool_under_two_guards_asks_its_own_and_nobody_elses(desk: Desk) -> None:
     first, second = make_guard(desk), make_guard(desk)
