@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -41,6 +42,7 @@ from toolguard.keys import Ed25519Signer, PinnedVerifier, Purpose, SecretKey, re
 from toolguard.ports import Sink, Store
 from toolguard.register import ALL
 from toolguard.stores import open_store
+from toolguard.stores.schema import store_mark
 from toolguard.witness import Witness
 from toolguard_server.app import LOOPBACK, create_app
 from toolguard_server.closing import Closing
@@ -141,6 +143,10 @@ def _assemble(
 ) -> FastAPI:
     if settings.directory is None or settings.directory.tokens is None:
         raise ConfigError("the service needs to know people: set [directory] file and tokens")
+    if settings.service.remote:
+        raise ConfigError(
+            "this configuration has service.remote, so it is a guard's that has no service here; give the service its own"
+        )
     if settings.service.signing_key is None:
         raise ConfigError(
             "the service needs its signing key: set [service] signing_key; 'toolguard keys init' makes one"
@@ -198,6 +204,7 @@ def _assemble(
         confirming=Confirming(store, directory, verifier, witness),
         chore=lambda: witness.note(store, (ALL, *directory.tenants())),
         limits=limits,
+        identity={"version": version("toolguard-middleware"), "store": store_mark(store.epoch)},
     )
 
 

@@ -10,6 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
+from langgraph.types import Command
 
 from authority.ward import human
 from remote.clinic import Clinic
@@ -20,6 +25,7 @@ from toolguard._core.register import ActKind
 from toolguard.errors import DeniedError, ServiceError, Suspended, ToolguardError
 from toolguard.journal import verify
 from toolguard.stores import open_store
+from toolguard_langchain import guard_tools
 
 
 def until(true: Callable[[], Any]) -> None:
@@ -219,6 +225,44 @@ def test_what_an_approver_asks_for_instead_reaches_the_model(clinic: Clinic, cal
         call(guard, clinic.export, suspend="raise")
     assert caught.value.code == "superseded"
     assert "/out/b" in caught.value.model_text
+
+
+def graph_of(clinic: Clinic, guard: Guard, saver: Any) -> Any:
+    graph = StateGraph(MessagesState)
+    graph.add_node("tools", ToolNode(list(guard_tools([clinic.export], guard=guard, mode="interrupt"))))
+    graph.add_edge(START, "tools")
+    return graph.compile(checkpointer=saver)
+
+
+def test_a_graph_that_was_interrupted_goes_on_elsewhere_and_runs_it_once(clinic: Clinic) -> None:
+    saver, config = InMemorySaver(), {"configurable": {"thread_id": "t-1"}}
+    made = {"name": "export", "args": {"path": "/out/a"}, "id": "c-1", "type": "tool_call"}
+    guard = clinic.guard()
+    with clinic.session(guard):
+        result = graph_of(clinic, guard, saver).invoke(
+            {"messages": [AIMessage(content="", tool_calls=[made], id="m-1")]}, config
+        )
+    assert result["__interrupt__"][0].value["approval_id"] == clinic.waiting().id
+    with clinic.session(guard):
+        again = graph_of(clinic, guard, saver).invoke(Command(resume="go on"), config)
+    assert again["__interrupt__"]
+    guard.close()
+    clinic.say(Answer.APPROVE)
+    other = clinic.guard()
+    graph, said = graph_of(clinic, other, saver), list[str]()
+
+    def resume() -> None:
+        with clinic.session(other):
+            said.append(str(graph.invoke(Command(resume="go on"), config)["messages"][-1].content))
+
+    threads = [threading.Thread(target=resume) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert clinic.ran == ["/out/a"]
+    assert "written" in said
+    until(lambda: clinic.waiting().state is State.EXECUTED)
 
 
 def test_a_session_that_is_forgotten_takes_its_questions_back(clinic: Clinic) -> None:

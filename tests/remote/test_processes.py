@@ -347,6 +347,17 @@ def test_a_guard_that_is_killed_runs_it_at_most_once(
     assert report.ok, report
 
 
+def test_a_remote_guards_configuration_starts_no_service(site: Site, tmp_path: Path) -> None:
+    config = site.configuration(tmp_path / "guard")
+    config.write_text(
+        config.read_text().replace('file = "directory.yaml"', 'file = "directory.yaml"\ntokens = "t.json"')
+    )
+    process = start(config.parent, "--port", "0")
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "give the service its own" in said
+
+
 def test_what_a_configuration_lacks_is_said_plainly(site: Site, tmp_path: Path) -> None:
     whole = site.configuration(tmp_path / "guard").read_text()
     lines: list[tuple[str, str, str]] = [
