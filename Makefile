@@ -8,7 +8,7 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check race format bench bench-frameworks bench-phi bench-audit bench-risk bench-agentdojo bench-server offline-model model clean
+.PHONY: help demo test check guarantees race format bench bench-frameworks bench-phi bench-audit bench-risk bench-agentdojo bench-server offline-model model clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -40,6 +40,10 @@ check: $(VENV)/.dev  ## what every commit must pass: format, lint, types, import
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m pytest -n 2 -q -m "not slow"
+
+guarantees: $(VENV)/.dev  ## try what has to hold by every path of every adapter, and write the table of docs/frameworks.md
+	@$(BIN)/python -m pytest -n 2 -q tests/adapters/contract --ignore tests/adapters/contract/test_table.py --holds-to $(VENV)/guarantees.json || true
+	@cd tests && ../$(BIN)/python -m adapters.contract.table ../$(VENV)/guarantees.json
 
 race: $(VENV)/.dev  ## race 10,000 approvals over killed processes, on every store (RACE_ARGS="--seed 7 -n 500")
 	@cd tests && ../$(BIN)/python -m race $(RACE_ARGS)
