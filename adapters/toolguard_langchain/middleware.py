@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, TracePolicy, omit_payload
@@ -20,7 +19,7 @@ from toolguard.errors import ToolguardError, UnknownToolError
 from toolguard_langchain.allow import check_allow
 from toolguard_langchain.attempt import binding_of, refusal_message
 from toolguard_langchain.messages import Opened
-from toolguard_langchain.place import Mode, SessionSource, check_mode, pinned, place, session_for
+from toolguard_langchain.place import Mode, SessionSource, check_mode, pin, place, session_for
 from toolguard_langchain.sending import check_sending
 from toolguard_langchain.tools import guard_tool
 
@@ -119,7 +118,7 @@ class GuardMiddleware(AgentMiddleware):
             return self._unknown(request, self._refuse(session, request))
         for origin, values in self._untold(session, request):
             session.mask(values, origin=origin)
-        with _pin(session):
+        with pin(session, request.runtime.config):
             return handler(guarded)
 
     async def awrap_tool_call(
@@ -132,7 +131,7 @@ class GuardMiddleware(AgentMiddleware):
             return self._unknown(request, await self._arefuse(session, request))
         for origin, values in self._untold(session, request):
             await session.amask(values, origin=origin)
-        with _pin(session):
+        with pin(session, request.runtime.config):
             return await handler(guarded)
 
     def _untold(self, session: Session, request: ToolCallRequest) -> list[tuple[Origin, Any]]:
@@ -188,15 +187,6 @@ def _masked(request: ModelRequest[Any], opened: Opened) -> ModelRequest[Any]:
     assert isinstance(system, SystemMessage)  # noqa: S101 - narrows the type: it is a copy of one
     history: list[AnyMessage] = rest
     return request.override(system_message=system, messages=history)
-
-
-@contextmanager
-def _pin(session: Session) -> Iterator[None]:
-    mark = pinned.set(session)
-    try:
-        yield
-    finally:
-        pinned.reset(mark)
 
 
 def _ref(session: Session, request: ToolCallRequest) -> CallRef:

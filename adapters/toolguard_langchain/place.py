@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import Any, Literal, NamedTuple, NoReturn, TypeAlias
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
@@ -24,7 +25,7 @@ __all__ = [
     "in_graph",
     "leave",
     "pause",
-    "pinned",
+    "pin",
     "place",
     "session_for",
 ]
@@ -42,8 +43,45 @@ _READ = "__pregel_read"
 _CHECKPOINTER = "__pregel_checkpointer"
 _MODES = ("block", "interrupt", "raise")
 
-pinned: ContextVar[Session | None] = ContextVar("toolguard_langchain_session", default=None)
-"""The session a `GuardMiddleware` was made with, for the tools that run inside it."""
+_pinned: ContextVar[_Pin | None] = ContextVar("toolguard_langchain_session", default=None)
+
+
+class _Pin(NamedTuple):
+    """The session a `GuardMiddleware` found, for the tools that run inside it, and what else was said then."""
+
+    session: Session
+    entered: Session | None
+    given: object
+
+
+@contextmanager
+def pin(session: Session, config: RunnableConfig | None) -> Iterator[None]:
+    """Make ``session`` the one of the tools that run inside, until they say otherwise themselves."""
+    mark = _pinned.set(_Pin(session, _entered(), _configurable(config).get(SESSION_KEY)))
+    try:
+        yield
+    finally:
+        _pinned.reset(mark)
+
+
+def _entered() -> Session | None:
+    try:
+        return current_session()
+    except IdentityError:
+        return None
+
+
+def _found(guard: Guard, config: RunnableConfig | None) -> Any:
+    """Whose run it is where nobody said: a session given or entered since the middleware's comes before it."""
+    held = _pinned.get()
+    given = _configurable(config).get(SESSION_KEY)
+    if held is None or held.session.guard is not guard:
+        return current_session() if given is None else given
+    if given is not None and given is not held.given:
+        return given
+    entered = _entered()
+    anew = entered is not None and entered is not held.entered and entered.guard is guard
+    return entered if anew else held.session
 
 
 class GraphSuspended(Suspended, GraphBubbleUp):
@@ -79,13 +117,7 @@ def session_for(guard: Guard, source: SessionSource | None, config: RunnableConf
     """
     session = source(config or {}) if callable(source) else source
     if session is None:
-        session = pinned.get()
-        if session is not None and session.guard is not guard:
-            session = None  # an agent of another guard stands around this one; it speaks for its own tools only
-    if session is None:
-        session = _configurable(config).get(SESSION_KEY)
-    if session is None:
-        session = current_session()
+        session = _found(guard, config)
     if not isinstance(session, Session):
         raise IdentityError(
             f"what was given as session is a {type(session).__name__!r}; give a Session object (names and ids in a "

@@ -19,7 +19,7 @@ from toolguard_openai.client import guard_client
 from toolguard_openai.entries import CustomTool
 from toolguard_openai.native import ApplyPatchTool, ComputerTool, ShellTool
 from toolguard_openai.results import CallReport, PendingCall, RunResult, SuspendedRun
-from toolguard_openai.reveal import areveal_stream, reveal_stream
+from toolguard_openai.reveal import areveal_parsed, areveal_stream, reveal_parsed, reveal_stream
 from toolguard_openai.toolbox import ToolBox
 
 __all__ = [
@@ -32,7 +32,9 @@ __all__ = [
     "ShellTool",
     "SuspendedRun",
     "ToolBox",
+    "areveal_parsed",
     "areveal_stream",
     "guard_client",
+    "reveal_parsed",
     "reveal_stream",
 ]

@@ -65,6 +65,7 @@ def guard_client(client: C, *, guard: Guard, session: Session | None = None, all
     """
     if not isinstance(client, OpenAI | AsyncOpenAI):
         raise ConfigError(f"guard_client takes an OpenAI or AsyncOpenAI client, not a {type(client).__name__!r}")
+    _check_hooks(type(client))
     allowed = Allowed(allow)
     before = guarding_of(client)
     if before is not None:
@@ -73,6 +74,16 @@ def guard_client(client: C, *, guard: Guard, session: Session | None = None, all
             raise ConfigError("this client is guarded already, otherwise; guard the original client instead")
         return client
     return _attach(client, Guarding(guard=guard, session=session, allowed=allowed))
+
+
+def _check_hooks(cls: type) -> None:
+    """A release of the SDK that no longer asks its subclasses would send everything unmasked, and say nothing."""
+    base = AsyncOpenAI if issubclass(cls, AsyncOpenAI) else OpenAI
+    for hook in ("_prepare_options", "_process_response"):
+        if not callable(getattr(base, hook, None)):
+            raise ConfigError(
+                f"this release of the OpenAI SDK has no {hook!r}, so nothing would be masked; use one that toolguard is tested with"
+            )
 
 
 def guarding_of(client: object) -> Guarding | None:

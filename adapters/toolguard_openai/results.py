@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from toolguard import Clear, Session
 from toolguard.errors import ConfigError
@@ -46,6 +46,15 @@ class PendingCall(_Frozen):
     """UTC seconds since the epoch."""
 
 
+def _not_ran(outcome: str) -> str:
+    if outcome in ("executed", "replayed"):
+        raise ValueError("what ran is read from the store")
+    return outcome
+
+
+NotRan: TypeAlias = Annotated[str, AfterValidator(_not_ran)]
+
+
 class Conversation(_Frozen):
     """A run at rest. ``body`` is the request so far, masked, without its tools; ``settled`` are the answers to
     calls of the last message that did not run (position → text): what did run is read from the store again."""
@@ -59,7 +68,7 @@ class Conversation(_Frozen):
     turns: Annotated[int, Field(ge=0)]
     max_turns: Annotated[int, Field(ge=1, le=1000)]
     reports: tuple[CallReport, ...] = ()
-    settled: dict[int, tuple[str, str]] = Field(default_factory=dict, repr=False)
+    settled: dict[int, tuple[str, NotRan]] = Field(default_factory=dict, repr=False)
     pending: tuple[PendingCall, ...] = ()
 
     @classmethod

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from toolguard import Session
+from toolguard.errors import BadArgumentsError
 
-__all__ = ["areveal_stream", "reveal_stream"]
+__all__ = ["areveal_parsed", "areveal_stream", "reveal_parsed", "reveal_stream"]
+
+M = TypeVar("M", bound=BaseModel)
 
 _TAIL = re.compile(r"[A-Za-z0-9_<>\[\]&;]*\Z")
 _HINT = re.compile(r"_[Mm]?[0-9]")
@@ -63,3 +69,31 @@ async def areveal_stream(deltas: AsyncIterable[str | None], *, session: Session,
     piece = whole.rest()
     if piece:
         yield (await session.areveal(piece, purpose=purpose)).text if _HINT.search(piece) else piece
+
+
+def reveal_parsed(text: str, model: type[M], *, session: Session, purpose: str) -> M:
+    """A structured answer (its JSON text) in clear, for the person behind the session, as an object of ``model``.
+
+    Ask the model for texts where an identifier may stand: a field that is a date or a number holds no token, and a model that
+    is held to such a form makes a value up. ``model`` here may be stricter: it reads what the tokens stand for.
+
+    Raises:
+        DeniedError: the policy does not let this caller see it.
+        BadArgumentsError: in clear it does not fit ``model``.
+    """
+    stream = session.stream_reveal(purpose=purpose, json=True)
+    return _fit(stream.take(text) + stream.close(), model)
+
+
+async def areveal_parsed(text: str, model: type[M], *, session: Session, purpose: str) -> M:
+    """`reveal_parsed` on the event loop."""
+    stream = session.stream_reveal(purpose=purpose, json=True)
+    return _fit(await stream.atake(text) + await stream.aclose(), model)
+
+
+def _fit(text: str, model: type[M]) -> M:
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as fault:
+        where = sorted({".".join(map(str, e["loc"])) or "whole" for e in fault.errors(include_input=False)})
+        raise BadArgumentsError(f"the answer does not fit {model.__name__!r} (wrong: {', '.join(where)})") from None

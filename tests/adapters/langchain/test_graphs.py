@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import pytest
@@ -238,6 +239,41 @@ async def test_s19_an_agent_as_a_tool_is_guarded_inside_and_out(way: str, guard:
     assert [m.status for m in inner.shown[-1] if isinstance(m, ToolMessage)] == ["success", "error"]
     assert [m.status for m in told(done)] == ["success"]
     assert ADA not in everything_recorded(guard)
+
+
+WHOSE: dict[str, str] = {"the outer agent's": "ana", "one entered inside": "lee", "one given inside": "lee"}
+
+
+@pytest.mark.parametrize("how", WHOSE)
+@BOTH
+async def test_whose_calls_a_sub_agents_are(way: str, how: str, guard: Guard) -> None:
+    """The outer middleware's person stands for everything inside, until code inside says another."""
+    own = guard.session(caller=caller("lee"))
+    inner = Script(lines=[says(call("plain_find", {"patient": "bob"}, "c1")), AIMessage("told")])
+    clerk: Any = create_agent(inner, [plain_find], middleware=[GuardMiddleware(guard)])
+    config = {"configurable": {"toolguard_session": own}} if how == "one given inside" else None
+    entering = own if how == "one entered inside" else nullcontext()
+
+    @tool
+    def plain_clerk(task: str) -> str:
+        """Ask the clerk."""
+        with entering:
+            return str(clerk.invoke({"messages": [HumanMessage(task)]}, config)["messages"][-1].content)
+
+    @tool("plain_clerk")
+    async def plain_aclerk(task: str) -> str:
+        """Ask the clerk."""
+        with entering:
+            return str((await clerk.ainvoke({"messages": [HumanMessage(task)]}, config))["messages"][-1].content)
+
+    asking = plain_aclerk if way == "async" else plain_clerk
+    outer = Script(lines=[says(call("plain_clerk", {"task": "x"}, "c1")), AIMessage("done")])
+    middleware = GuardMiddleware(guard, guard.session(caller=caller("ana")))
+    with guard.session(caller=caller("okafor")):
+        agent = create_agent(outer, [asking], middleware=[middleware])
+        await go(agent, way, {"messages": [HumanMessage("x")]}, None)
+    ran = [r.draft.body for r in guard.parts.store.records() if r.draft.kind == "call.decided"]
+    assert [b["toolguard.actor.id"].rpartition(":")[2] for b in ran] == ["ana", WHOSE[how]]
 
 
 @pytest.mark.holds("S8", "S11", "S12", adapter="langchain", path="sub-agent", mode="interrupt")

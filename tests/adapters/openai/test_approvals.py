@@ -16,6 +16,7 @@ import pytest
 
 import toolguard
 from adapters.openai.ward import (
+    DETECTOR,
     MRN,
     NAME,
     POLICY,
@@ -31,6 +32,7 @@ from adapters.openai.ward import (
 )
 from toolguard import Guard, Suspended
 from toolguard.errors import ApprovalError, ConfigError, IdentityError
+from toolguard.policyfile import load_policy
 from toolguard.testing.openai_server import ModelRequest, OpenAIServer, Reply, Use, in_turn, say, use
 from toolguard_openai import RunResult, SuspendedRun, ToolBox
 
@@ -357,3 +359,59 @@ async def test_the_approver_sees_the_models_reason_masked_and_no_identifier(ward
     assert request.agent_reason == "<PERSON_M1> asked me to."
     assert_masked(json.dumps([request.view, dict(request.decisive), request.agent_reason]))
     assert USER not in paused.to_json()
+
+
+async def resumed_by(ward: Ward, guard: Guard, paused: SuspendedRun, blob: str, who: str) -> Any:
+    caller = toolguard.Caller.of(who, agent="discharge-agent", tenant="general")
+    with guard.session(caller=caller, run=paused.run, id=paused.session):
+        return await ward.resume(box_of(guard), ward.client(ward.servers[0], guard), blob)
+
+
+async def test_s14_a_yes_given_to_one_person_is_of_no_use_to_another(ward: Ward) -> None:
+    _, guard, paused = await suspended(ward)
+    ward.desk.approve(paused.pending[0].approval_id)
+    result = await resumed_by(ward, guard, paused, paused.to_json(), "chen")
+    assert not [r for r in RAN if r[0] == "send_letter"], "the letter was approved for Ana"
+    assert isinstance(result, SuspendedRun) or "executed" not in [c.outcome for c in result.calls]
+
+
+async def test_s9_a_yes_under_an_older_policy_does_not_hold_under_a_stricter_one(ward: Ward) -> None:
+    server, _, paused = await suspended(ward)
+    ward.desk.approve(paused.pending[0].approval_id)
+    stricter = POLICY.replace("version: 1", "version: 2").replace(
+        "match: {tool: [export_all]}, effect: deny", "match: {tool: [export_all, send_letter]}, effect: deny"
+    )
+    guard = ward.desk.guard(load_policy(stricter), detector=DETECTOR)
+    with ana(guard, run=paused.run, id=paused.session):
+        result = await ward.resume(box_of(guard), ward.client(server, guard), paused.to_json())
+    assert [c.outcome for c in result.calls][1] != "executed"
+    assert not [r for r in RAN if r[0] == "send_letter"]
+
+
+async def test_s10_the_calls_of_one_run_put_into_another_run_wait_anew(ward: Ward) -> None:
+    _, guard, approved = await suspended(ward)
+    ward.desk.approve(approved.pending[0].approval_id)
+    _, _, other = await suspended(ward, letter)
+    mixed = json.loads(other.to_json())
+    mixed["body"], mixed["pending"] = json.loads(approved.to_json())["body"], json.loads(approved.to_json())["pending"]
+    with ana(guard, run=other.run, id=other.session):
+        result = await ward.resume(box_of(guard), ward.client(ward.servers[1], guard), json.dumps(mixed))
+    assert isinstance(result, SuspendedRun), "the yes was for the other run"
+    assert not [r for r in RAN if r[0] == "send_letter"]
+
+
+@pytest.mark.parametrize("outcome", ["executed", "replayed", "denied"])
+async def test_s10_answers_written_into_a_blob_run_nothing_and_cannot_say_that_something_ran(
+    ward: Ward, outcome: str
+) -> None:
+    server, guard, paused = await suspended(ward)
+    blob = json.loads(paused.to_json())
+    blob["settled"]["1"] = ["sent", outcome]
+    blob["pending"], blob["turns"] = [], 0
+    with ana(guard, run=paused.run, id=paused.session):
+        if outcome == "denied":
+            await ward.resume(box_of(guard), ward.client(server, guard), json.dumps(blob))
+        else:
+            with pytest.raises(ConfigError, match="settled"):
+                await ward.resume(box_of(guard), ward.client(server, guard), json.dumps(blob))
+    assert not [r for r in RAN if r[0] == "send_letter"]

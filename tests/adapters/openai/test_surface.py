@@ -9,7 +9,9 @@ import pytest
 
 from adapters.openai.surface import CLIENTS, methods, outcome
 from adapters.openai.ward import Ward, ana
+from toolguard.errors import ConfigError
 from toolguard.testing.openai_server import say
+from toolguard_openai import guard_client
 
 PAGE = (Path(__file__).parents[3] / "docs" / "openai.md").read_text("utf-8")
 ROWS = [
@@ -62,6 +64,19 @@ def test_every_resource_of_the_sdk_stands_in_the_table() -> None:
 def test_a_method_that_the_sdk_learns_is_refused_and_noticed(quiet_ward: Ward) -> None:
     assert "telepathy.create" not in told()
     assert not any("telepathy".startswith(name) for name in resources())
+
+
+@pytest.mark.parametrize("hook", ["_prepare_options", "_process_response"])
+@pytest.mark.parametrize("way", CLIENTS)
+def test_s16_an_sdk_without_the_hooks_of_this_guard_is_refused(
+    quiet_ward: Ward, way: str, hook: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = CLIENTS[way](api_key="x")
+    for base in type(client).__mro__:
+        if hook in vars(base):
+            monkeypatch.delattr(base, hook)
+    with pytest.raises(ConfigError, match=hook):
+        guard_client(client, guard=quiet_ward.guard())
 
 
 @pytest.mark.parametrize("way", CLIENTS)

@@ -1,0 +1,275 @@
+"""What stands at other addresses: the approval service, identity providers, and where spans go."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from toolguard.config import Config
+from toolguard.confirm import check_transport
+from toolguard.errors import ConfigError
+from toolguard.health.finding import Finding, fault, fine, warning
+from toolguard.health.place import Place, said
+from toolguard.stores.schema import store_mark
+from toolguard.telemetry import Target, header_values, tls_context
+
+__all__ = ["check_oidc", "check_service", "check_spans"]
+
+SECONDS = 3.0
+_MOST = 256 * 1024
+_CLOCK = 60.0
+
+
+def _get(place: Place, url: str) -> tuple[int, Mapping[str, str], Any]:
+    """Status, headers and JSON (None where it is none). No proxy on this machine, no redirects, bounded.
+
+    Raises:
+        httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError: it cannot be reached.
+    """
+    secure = url.startswith("https:")
+    ca = place.config.service.ca
+    verify = tls_context(ca=None if ca is None else place.config.at(ca)) if secure else False
+    with (
+        httpx.Client(timeout=SECONDS, follow_redirects=False, trust_env=secure, verify=verify) as client,
+        client.stream("GET", url, headers={"accept-encoding": "identity"}) as reply,
+    ):
+        body = b""
+        for part in reply.iter_raw():
+            body += part
+            if len(body) > _MOST:
+                return reply.status_code, reply.headers, None
+        try:
+            return reply.status_code, reply.headers, json.loads(body)
+        except (ValueError, RecursionError):
+            return reply.status_code, reply.headers, None
+
+
+_UNREACHABLE = (httpx.HTTPError, httpx.InvalidURL, OSError)
+
+
+def check_service(place: Place) -> Iterator[Finding]:
+    """Whether it answers at ``service.url``, is ready, and is the one of this store and version."""
+    config = place.config
+    url = config.service.url.rstrip("/")
+    start = f"toolguard serve{place.option}" if place.serves else "start it where it runs: toolguard serve"
+    try:
+        check_transport(url)
+    except ConfigError as wrong:
+        yield fault("service.clear", said(wrong), "give the service a certificate and set [service] url to https://…")
+        return
+    if not place.online:
+        return
+    try:
+        status, headers, body = _get(place, f"{url}/readyz")
+    except _UNREACHABLE as wrong:
+        level = fault if config.service.remote else warning
+        yield level(
+            "service.reachable",
+            f"nothing answers at {url} ({type(wrong).__name__}), so calls that ask wait in vain",
+            start,
+        )
+        return
+    except ConfigError as wrong:
+        yield fault("service.tls", said(wrong), "set [service] ca to the PEM file of the service's authority")
+        return
+    if status == 503 and isinstance(body, dict) and "code" in body:
+        yield fault(
+            "service.ready", f"the service at {url} is not ready", "look at its log: store, directory and tokens"
+        )
+        return
+    if status != 200 or not isinstance(body, dict) or body.get("status") != "ready":
+        yield fault(
+            "service.stranger", f"what answers at {url} is no approval service (status {status})",
+            f"end what listens there, or set [service] url to another port; then: {start}",
+        )  # fmt: skip
+        return
+    yield fine("service.reachable", f"ready at {url}")
+    yield from _same(place, body)
+    yield from _clock(place, headers)
+
+
+def _same(place: Place, body: Mapping[str, object]) -> Iterator[Finding]:
+    store = None if place.config.service.remote else place.open()
+    if store is not None and "store" in body and body["store"] != store_mark(store.epoch):
+        yield fault(
+            "service.store", "the service that answers works on another store than this configuration names",
+            f"stop it, and start the one of this store: toolguard serve{place.option}",
+        )  # fmt: skip
+    ours, theirs = version("toolguard-middleware"), str(body.get("version", ""))
+    if theirs and theirs != ours:
+        shown = theirs if theirs.isascii() and len(theirs) < 40 and theirs.isprintable() else "another one"
+        yield warning(
+            "service.version", f"the service runs version {shown}, this is {ours}",
+            f"pip install 'toolguard-middleware=={ours}'   # in both places, the service first",
+        )  # fmt: skip
+
+
+def _clock(place: Place, headers: Mapping[str, str]) -> Iterator[Finding]:
+    try:
+        there = email.utils.parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return
+    off = place.now() - there
+    if abs(off) > _CLOCK:
+        yield fault(
+            "clock.service", f"this machine's clock is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the service's",
+            "timedatectl set-ntp true   # on the machine that is wrong",
+        )  # fmt: skip
+    else:
+        yield fine("clock.service", "this machine and the service agree on the time")
+
+
+# --- identity providers --------------------------------------------------------------------------------
+
+_OIDC = frozenset(
+    {"issuer", "tenant", "client_id", "client_secret", "audience", "algorithms", "subject", "scopes", "name"}
+)
+
+
+def check_oidc(place: Place) -> Iterator[Finding]:
+    """Each ``[oidc.NAME]``: what it says, and what the provider publishes."""
+    for name, settings in place.config.oidc.items():
+        yield from _provider(place, name, settings)
+
+
+def _provider(place: Place, name: str, settings: Mapping[str, Any]) -> Iterator[Finding]:
+    where = f"[oidc.{name}]"
+    unknown = sorted(set(settings) - _OIDC)
+    issuer = settings.get("issuer")
+    missing = [key for key in ("issuer", "tenant") if not isinstance(settings.get(key), str) or not settings[key]]
+    if unknown or missing:
+        what = f"has no {missing[0]!r}" if missing else f"takes no {unknown[0]!r}"
+        yield fault("oidc.settings", f"{where} {what}", "docs/oidc.md has every key")
+        return
+    if not settings.get("client_id") and not settings.get("audience"):
+        yield warning(
+            "oidc.settings", f"{where} lets nobody in: it has neither 'client_id' (the inbox) nor 'audience' (the API)",
+            "set one of them (docs/oidc.md)",
+        )  # fmt: skip
+    secret = settings.get("client_secret")
+    if isinstance(secret, str) and secret and not _held(place, secret):
+        yield fault("oidc.secret", f"{where} client_secret: {secret!r} holds nothing", f"set what {secret!r} names")
+    assert isinstance(issuer, str)  # noqa: S101 - narrows the type; checked above
+    try:
+        check_transport(issuer)
+    except ConfigError:
+        yield fault("oidc.issuer", f"{where} issuer is not https", "write the issuer as the provider says it")
+        return
+    if place.online:
+        yield from _published(place, where, issuer)
+
+
+def _published(place: Place, where: str, issuer: str) -> Iterator[Finding]:
+    address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    host = urlsplit(issuer).hostname or ""
+    try:
+        status, _, body = _get(place, address)
+    except (*_UNREACHABLE, ConfigError) as wrong:
+        yield fault("oidc.reachable", f"{where} the provider at {host!r} cannot be reached ({type(wrong).__name__})",
+                    f"curl {shlex.quote(address)}")  # fmt: skip
+        return
+    if status != 200 or not isinstance(body, dict):
+        yield fault("oidc.discovery", f"{where} {host!r} publishes no discovery document there (status {status})",
+                    f"curl {shlex.quote(address)}   # and correct 'issuer'")  # fmt: skip
+        return
+    if body.get("issuer") != issuer:
+        yield fault("oidc.issuer", f"{where} the provider calls itself by another name than 'issuer' says",
+                    f"curl {shlex.quote(address)}   # and copy its \"issuer\" to the letter")  # fmt: skip
+        return
+    keys = body.get("jwks_uri")
+    try:
+        count = _keys(place, keys)
+    except (*_UNREACHABLE, ConfigError):
+        count = 0
+    if count == 0:
+        yield fault("oidc.keys", f"{where} the provider publishes no keys that can be read, so no token can be checked",
+                    f"curl {shlex.quote(address)}   # and look at its jwks_uri")  # fmt: skip
+        return
+    yield fine("oidc.reachable", f"{where} {host} answers, issuer and {count} keys as they should be")
+
+
+def _keys(place: Place, address: object) -> int:
+    if not isinstance(address, str):
+        return 0
+    check_transport(address)
+    status, _, body = _get(place, address)
+    found = body.get("keys") if isinstance(body, dict) else None
+    return len(found) if status == 200 and isinstance(found, list) else 0
+
+
+def _held(place: Place, reference: str) -> bool:
+    if reference.startswith("env:"):
+        return bool(os.environ.get(reference[4:]))
+    try:
+        return bool(place.config.at(reference.removeprefix("file:")).read_bytes().strip())
+    except OSError:
+        return False
+
+
+# --- spans ---------------------------------------------------------------------------------------------
+
+
+def check_spans(place: Place) -> Iterator[Finding]:
+    """Where spans go, and whether the receiver takes an empty batch."""
+    section = place.config.telemetry
+    if section.spans != "otlp":
+        yield fine("spans.off", _WHERE[section.spans])
+        return
+    try:
+        target = _target(place.config)
+    except ConfigError as wrong:
+        yield fault("spans.settings", said(wrong), "docs/observability.md has every key of [telemetry]")
+        return
+    try:
+        if not place.online:
+            return
+        answer = target.send([], timeout=SECONDS)
+    except ConfigError as wrong:
+        yield fault("spans.settings", said(wrong), "docs/observability.md has every key of [telemetry]")
+        return
+    finally:
+        target.close()
+    if answer.fate.value == "delivered":
+        yield fine("spans.reachable", f"{target.name} takes spans")
+    elif answer.reason.startswith("status") or "OTLP" in answer.reason:
+        yield fault(
+            "spans.refused", f"{target.name} does not take spans ({answer.reason}); they wait in the journal",
+            "check [telemetry] endpoint and headers: it has to be an OTLP/HTTP receiver",
+        )  # fmt: skip
+    else:
+        yield fault(
+            "spans.reachable", f"{target.name} cannot be reached ({answer.reason}); spans wait in the journal until it can",
+            "docker run -p 16686:16686 -p 4318:4318 jaegertracing/jaeger   # or set [telemetry] endpoint",
+        )  # fmt: skip
+
+
+_WHERE = {
+    "off": "spans are off; the journal has everything",
+    "tracer": "spans go to the application's own tracer",
+    "journal": "another process on this store delivers the spans",
+}
+
+
+def _target(config: Config) -> Target:
+    section = config.telemetry
+    headers = header_values(section.headers, at=config.at)
+    headers()
+
+    def at(path: str | None) -> Any:
+        return None if path is None else config.at(path)
+
+    return Target(
+        section.endpoint,
+        headers=headers,
+        tls=tls_context(ca=at(section.ca), certificate=at(section.certificate), key=at(section.key)),
+        compress=section.compression == "gzip",
+        timeout=SECONDS,
+    )

@@ -1,0 +1,130 @@
+"""What keeps the record trustworthy, and duties apart: anchors, segments, the witness, separation; and what is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+
+from toolguard.config.audit import anchor_copies, audit_verifier
+from toolguard.config.separation import reaches
+from toolguard.errors import ConfigError, StoreError, ToolguardError
+from toolguard.health.finding import Finding, fault, fine, warning
+from toolguard.health.place import Place, private, quoted, said
+from toolguard.witness import Witness
+
+__all__ = ["check_audit", "check_packages", "check_separation"]
+
+_EXTRAS = {
+    "langchain": ("langchain", "langgraph"),
+    "openai": ("openai",),
+    "server": ("fastapi", "uvicorn", "jwt"),
+    "postgres": ("asyncpg",),
+    "dataset": ("pyarrow",),
+    "keyring": ("keyring",),
+    "mcp": ("mcp",),
+    "notebook": ("anywidget",),
+    "slack": ("slack_sdk",),
+    "teams": ("jwt",),
+}
+
+
+def check_audit(place: Place) -> Iterator[Finding]:
+    """Whether checkpoints are made and kept elsewhere, segments have a place, and the witness knows this store."""
+    section, config = place.config.audit, place.config
+    if section.signing_key is None and not section.trusted:
+        yield warning(
+            "audit.unsigned", "nobody signs checkpoints, so who holds the database could cut off its end unseen",
+            "toolguard keys audit keys/audit.key   # then [audit] signing_key and trusted, as it prints",
+        )  # fmt: skip
+    elif not section.anchors:
+        yield warning(
+            "audit.anchors", "checkpoints are kept in the store alone, so who holds the database and the key could rewrite it",
+            'set anchors = ["/mnt/elsewhere/toolguard.anchor"] under [audit]: a file on another machine or medium',
+        )  # fmt: skip
+    for name in section.anchors:
+        path = config.at(name)
+        if not path.parent.is_dir():
+            yield fault("audit.anchor", f"the anchor {str(path)!r} has no folder to stand in",
+                        f"mount it, or: mkdir -p {quoted(path.parent)}")  # fmt: skip
+            continue
+        try:
+            anchor_copies(config)
+        except ToolguardError as wrong:
+            yield fault("audit.anchor", said(wrong), "toolguard audit verify")
+            continue
+        yield fine("audit.anchors", f"an anchor at {path}")
+    if section.segments is not None and not config.at(section.segments).is_dir():
+        yield fault("audit.segments", f"there is no folder {section.segments!r} for segments",
+                    f"mkdir -p {quoted(config.at(section.segments))}")  # fmt: skip
+    if section.keep_for is not None and None in (section.segments, section.signing_key):
+        yield fault("audit.keep_for", "[audit] keep_for needs segments, signing_key and trusted",
+                    "set them, or take keep_for out (docs/audit.md)")  # fmt: skip
+    yield from _witness(place)
+
+
+def _witness(place: Place) -> Iterator[Finding]:
+    path = place.config.at(place.config.service.witness)
+    if not place.serves or not path.exists():
+        return
+    if private(path) is False:
+        yield fault("witness.mode", "others may read the witness", f"chmod 600 {quoted(path)}")
+        return
+    store = place.open()
+    if store is None:
+        return
+    try:
+        Witness(path, store.epoch, audit=audit_verifier(place.config)).compare(store)
+    except (StoreError, ConfigError) as wrong:
+        yield fault(
+            "witness.store",
+            said(wrong),
+            f"toolguard audit verify{place.option}   # then decide, then: toolguard store accept",
+        )
+    else:
+        yield fine("witness.store", "the store goes on from where the witness saw it")
+
+
+def check_separation(place: Place) -> Iterator[Finding]:
+    """Which of the service's files this process could misuse."""
+    config = place.config
+    if config.service.remote:
+        yield fine("separation.apart", "the guard has no access to the service's store (service.remote)")
+        return
+    found = reaches(config)
+    if not found:
+        yield fine("separation.apart", "nothing of the approval service's can be misused by this user")
+        return
+    within = f"this user can misuse {', '.join(found)}"
+    if config.service.separation == "waived":
+        yield warning(
+            "separation.waived", f"{within}; [service] separation = \"waived\" accepts that, critical calls included",
+            "run the service as another user (docs/threats.md); then take 'separation' out",
+        )  # fmt: skip
+    else:
+        yield warning(
+            "separation.none", f"{within}: agent and approver are not apart, so critical calls are refused",
+            "run 'toolguard serve' as another user that alone owns those files, or accept it: [service] separation = \"waived\"",
+        )  # fmt: skip
+
+
+def check_packages(place: Place) -> Iterator[Finding]:
+    """Extras that the configuration needs; and the other project of this name."""
+    there = [name for name, modules in _EXTRAS.items() if all(find_spec(m) is not None for m in modules)]
+    if place.serves and "server" not in there:
+        yield fault("packages.server", "the approval service needs the 'server' extra",
+                    "pip install 'toolguard-middleware[server]'")  # fmt: skip
+    try:
+        distribution("toolguard")
+    except PackageNotFoundError:
+        pass
+    else:
+        yield fault(
+            "packages.clash", "the distribution 'toolguard' is installed, too: another project, which takes the same import name",
+            "pip uninstall toolguard && pip install --force-reinstall --no-deps toolguard-middleware",
+        )  # fmt: skip
+    absent = [name for name in _EXTRAS if name not in there]
+    yield fine(
+        "packages.extras",
+        f"extras: {', '.join(there) or 'none'}" + (f" (not: {', '.join(absent)})" if absent else ""),
+    )
