@@ -77,8 +77,12 @@ def _two_persons(p: Population) -> int:
 
 
 def _kept(p: Population) -> int:
-    """Whole days from the store's first log to the end of the period."""
-    return int((p.period.until - p.period.registry[0].opened) // 86400.0) if p.period.registry else 0
+    """Whole days from the first log that was read from its beginning to the end of the period: what is said to be in segments that
+    were not given is no evidence of its own.
+    """
+    opened = [head.opened for head in p.period.registry if head.log_id not in p.period.pruned]
+    first = min(opened, default=p.period.since) if p.period.pruned else next(iter(opened), p.period.until)
+    return int((p.period.until - first) // 86400.0)
 
 
 def _signed_loads(p: Population) -> int:
