@@ -228,6 +228,46 @@ def test_s5_handle_tool_error_works_with_the_masked_message(
     assert (message.content, message.status) == (content, "error")
 
 
+class Detailed(ToolException):
+    """Carries more than its text, as the errors of MCP tools do."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.parts = [{"type": "text", "text": text}]
+
+    @property
+    def first(self) -> object:
+        return self.args[0]
+
+
+def refuse(error: Exception) -> str:
+    raise error
+
+
+ASKING: list[tuple[str, Any, str | None]] = [
+    ("for what stays with the tool", lambda e: e.parts, f"no bed for {PERSON}"),
+    ("for all there is", lambda e: repr((vars(e), e.args, e.__cause__, e.__context__)), None),
+    ("for its own kind", lambda e: f"{type(e).__name__} {isinstance(e, Detailed)} {e.first}", f"Detailed True no bed for {PERSON}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "handler", "content"), ASKING, ids=[a[0] for a in ASKING])
+def test_s5_a_handler_that_asks_a_fault_for_more_gets_masked_text_or_none(
+    what: str, handler: Any, content: str | None, guard: Guard, session: Session
+) -> None:
+    (guarded,) = guard_tools([failing(Detailed, handle_tool_error=handler)], guard=guard)
+    message = guarded.invoke(call("plain_fail", {"who": session.mask(ADA)}))
+    assert message.status == "error"
+    assert ADA not in repr(message)
+    assert content is None or message.content == content
+
+
+def test_a_handler_that_raises_the_fault_again_lets_it_through(guard: Guard, session: Session) -> None:
+    (guarded,) = guard_tools([failing(Detailed, handle_tool_error=refuse)], guard=guard)
+    with pytest.raises(Detailed, match=f"no bed for {PERSON}"):
+        guarded.invoke(call("plain_fail", {"who": session.mask(ADA)}))
+
+
 NODE_HANDLED: list[tuple[str, Any, type[Exception], str | None]] = [
     ("everything", True, ValueError, f"Error: ValueError('no bed for {PERSON}')\n Please fix your mistakes."),
     ("its type", (ValueError,), ValueError, f"Error: ValueError('no bed for {PERSON}')\n Please fix your mistakes."),

@@ -21,12 +21,14 @@ from adapters.langchain.kit import (
     Session,
     call,
     caller,
+    everything_recorded,
     kinds_of_records,
     make_guard,
     revealing_guard,
     run_tools,
     tool_graph,
 )
+from toolguard.errors import NotAllowedError
 from toolguard.testing.openai_server import ModelRequest, OpenAIServer, Reply, Use, say, use
 from toolguard_langchain import GuardMiddleware, guard_tools
 
@@ -151,6 +153,25 @@ async def test_s18_placeholders_cut_in_pieces_map_back_for_who_may_see(
     assert max(len(p) for p in pieces) <= 3  # every placeholder came in pieces
     assert "<PERSON_1>" in "".join(pieces)
     assert kinds_of_records(guard).count("call.executing") == 1
+
+
+@BOTH
+async def test_who_may_not_see_an_answer_in_clear_is_refused_and_on_record(
+    way: str, guard: Guard, session: Session, server: OpenAIServer
+) -> None:
+    agent = agent_of(guard, server)
+    given = {"messages": [HumanMessage(f"Who is {ADA}?")]}
+    answer = (await agent.ainvoke(given) if way == "async" else agent.invoke(given))["messages"][-1].text
+    assert "<PERSON_1>" in answer
+    with pytest.raises(NotAllowedError) as refused:
+        await session.areveal(answer, purpose="curiosity") if way == "async" else session.reveal(
+            answer, purpose="curiosity"
+        )
+    clear = session.stream_reveal(purpose="curiosity")
+    with pytest.raises(NotAllowedError):
+        clear.take(answer)
+    assert ADA not in str(refused.value)
+    assert "toolguard.reveal" in everything_recorded(guard)
 
 
 @pytest.mark.holds("S3", "S4", "S5", adapter="langchain", path="events")
