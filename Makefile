@@ -8,7 +8,7 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check guarantees race format bench bench-frameworks bench-phi bench-audit bench-risk bench-agentdojo bench-server offline-model model clean
+.PHONY: help demo lab test check guarantees race format bench bench-frameworks bench-phi bench-audit bench-risk bench-agentdojo bench-server offline-model model clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ $(VENV)/.dev: $(VENV)/.use pyproject.toml constraints.txt
 
 demo: $(VENV)/.use  ## the main job, end to end, on this machine alone
 	@$(BIN)/toolguard demo $(DEMO_ARGS)
+
+lab: $(VENV)/.dev  ## the notebooks, in JupyterLab on this machine (notebooks/)
+	@$(BIN)/jupyter-lab --ServerApp.root_dir=notebooks
 
 test: $(VENV)/.dev  ## every test
 	@$(BIN)/python -m pytest -n 2 $(TEST_ARGS)
