@@ -37,10 +37,9 @@ def main() -> None:
     if (folder / "toolguard.toml").exists():
         sys.exit(f"{str(folder)!r} holds an installation already; name a new folder")
     folder.mkdir(parents=True, exist_ok=True)
-    signing, audit = SecretKey.generate(Purpose.SIGN), SecretKey.generate(Purpose.AUDIT)
+    signing = SecretKey.generate(Purpose.SIGN)
     write_key(folder / "guard.key", SecretKey.generate(Purpose.SEAL))
     write_key(folder / "service.key", signing)
-    write_key(folder / "audit.key", audit)
     (folder / "directory.yaml").write_text(_DIRECTORY, "utf-8")
     (folder / "policy.yaml").write_bytes(files("toolguard_notebook").joinpath("policy.yaml").read_bytes())
     (folder / "toolguard.toml").write_text(_config(Ed25519Signer(signing).public_key.line, asked.port), "utf-8")

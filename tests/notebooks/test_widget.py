@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from toolguard import Caller, Guard, Suspended
+from toolguard.display import verified
 from toolguard.errors import ConfigError, NotAllowedError, NotFoundError
 from toolguard_notebook import practice, show_approval, show_approvals, start_service
 from toolguard_notebook.inline import Inline
@@ -190,6 +191,14 @@ def test_what_is_not_there_is_not_drawn(ward: Practice, guard: Guard, shown: lis
     with pytest.raises(NotFoundError):
         show_approval(guard.session(caller=caller(ward)), "0" * 32, ward.service().url)
     assert not shown
+
+
+def test_the_journal_is_verified_by_guard_and_by_configuration(ward: Practice, guard: Guard) -> None:
+    guard.session(caller=caller(ward)).explain(export_cohort, asked("nothing"))
+    by_guard, by_file = verified(guard), verified(ward.config)
+    assert by_guard.ok
+    assert by_file.ok
+    assert by_guard.records == by_file.records > 0
 
 
 def test_a_service_that_runs_is_used_and_left_running(ward: Practice) -> None:

@@ -12,6 +12,7 @@ from toolguard._core.call import Tool
 from toolguard._core.policy import Policy
 from toolguard.bound import BoundTool, from_function
 from toolguard.cli.trace import story_of
+from toolguard.config import anchor_copies, audit_verifier, load_config
 from toolguard.display.page import View
 from toolguard.display.policies import cases_view, difference_view, lint_view
 from toolguard.display.timeline import trace_view
@@ -19,6 +20,7 @@ from toolguard.display.tools import tools_view
 from toolguard.errors import NotFoundError
 from toolguard.guard import Guard, Session
 from toolguard.journal import VerifyReport
+from toolguard.keys import PinnedVerifier
 from toolguard.policytools.cases import find_case_files, read_cases, run_files
 from toolguard.policytools.coverage import coverage
 from toolguard.policytools.difference import difference
@@ -27,6 +29,7 @@ from toolguard.policytools.reading import load_any
 from toolguard.policytools.recorded import decisions
 from toolguard.policytools.replay import Replay, Report, replay_all
 from toolguard.policytools.scan import inventory
+from toolguard.stores import open_store
 
 __all__ = ["approval", "cases", "check", "compare", "lint", "replay", "scan", "trace", "verified"]
 
@@ -39,9 +42,24 @@ def trace(of: Guard | Session, named: str = "") -> View:
     return trace_view(story_of(guard.parts.store, what))
 
 
-def verified(guard: Guard) -> VerifyReport:
-    """The journal in the guard's store, verified; with the approval service's keys that the guard has pinned."""
-    return journal.verify(guard.parts.store, service=guard.parts.verifier)
+def verified(of: Guard | str | PathLike[str]) -> VerifyReport:
+    """The journal in a guard's store, verified, with the approval service's keys that the guard has pinned.
+
+    Of a configuration file it is what ``toolguard audit verify`` finds: also with its audit keys and its anchors.
+    """
+    if isinstance(of, Guard):
+        return journal.verify(of.parts.store, service=of.parts.verifier)
+    settings = load_config(of)
+    store = open_store(settings.store_url, read_only=True)
+    try:
+        return journal.verify(
+            store,
+            verifier=audit_verifier(settings),
+            service=PinnedVerifier(settings.keys.trusted) if settings.keys.trusted else None,
+            anchors=anchor_copies(settings),
+        )
+    finally:
+        store.close()
 
 
 def approval(of: Session, id: str) -> Approval:
