@@ -171,6 +171,23 @@ def test_other_commands_say_where_to_look(shelf: Shelf) -> None:
     assert (done.exit_code, "--segments" in done.output) == (3, True)
 
 
+def test_a_folder_that_is_still_empty_is_no_fault(shelf: Shelf) -> None:
+    configure(shelf, segments=str(shelf.folder), keep_for="30d")
+    code, said = run(shelf, "verify")
+    assert code == 0, said
+    assert (
+        run(shelf, "verify", "--segments", str(shelf.folder))[0] == 2
+    )  # asked for by name, nothing there is incomplete
+
+
+def test_several_processes_read_store_and_segments(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolguard.cli.proof._LONG", 1)
+    run(shelf, "archive", *BEFORE, "--to", str(shelf.folder), "--prune")
+    code, found = data(shelf, "verify", "--segments", str(shelf.folder), "--jobs", "2")
+    assert (code, found["unseen"], found["ok"]) == (0, 0, True)
+    assert sum(log["pruned"] for log in found["logs"]) > 0
+
+
 def test_space_is_given_back(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path, old=[f"o{n}" for n in range(60)])
     write_key(tmp_path / "audit.key", KEY)

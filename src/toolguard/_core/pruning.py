@@ -17,7 +17,6 @@ from toolguard._core.tree import Frontier
 __all__ = ["Begin", "begin_of", "begins"]
 
 _WORD = "pruned"
-_AT = "toolguard.prune."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,23 +57,27 @@ class Begin:
     def body(self, first: int) -> Mapping[str, Json]:
         """What the record of pruning says; ``first`` is the number of the first record taken out with it."""
         return {
-            f"{_AT}log_id": self.log_id,
-            f"{_AT}first": first,
-            f"{_AT}last": self.last,
-            f"{_AT}root": self.root,
-            f"{_AT}hash": self.hash,
-            f"{_AT}peaks": list(self.peaks),
-            f"{_AT}newest_at": self.newest,
-            f"{_AT}segment": self.segment,
-            f"{_AT}by": self.by,
-            f"{_AT}note": self.note,
+            "toolguard.prune.log_id": self.log_id,
+            "toolguard.prune.first": first,
+            "toolguard.prune.last": self.last,
+            "toolguard.prune.root": self.root,
+            "toolguard.prune.hash": self.hash,
+            "toolguard.prune.peaks": list(self.peaks),
+            "toolguard.prune.newest_at": self.newest,
+            "toolguard.prune.segment": self.segment,
+            "toolguard.prune.by": self.by,
+            "toolguard.prune.note": self.note,
         }
 
 
 def begin_of(body: Mapping[str, Json]) -> Begin | None:
     """What a record of pruning says; None where it says nothing that could be so. Whether it is signed, others check."""
-    last, peaks, newest = whole(body.get(f"{_AT}last")), body.get(f"{_AT}peaks"), body.get(f"{_AT}newest_at")
-    words = {name: body.get(f"{_AT}{name}") for name in ("log_id", "root", "hash", "segment", "by", "note")}
+    last, peaks, newest = (
+        whole(body.get("toolguard.prune.last")),
+        body.get("toolguard.prune.peaks"),
+        body.get("toolguard.prune.newest_at"),
+    )
+    words = {name: body.get(f"toolguard.prune.{name}") for name in ("log_id", "root", "hash", "segment", "by", "note")}
     if last is None or last <= 0 or not isinstance(peaks, list) or not isinstance(newest, int | float):
         return None
     if not all(isinstance(word, str) for word in (*words.values(), *peaks)):

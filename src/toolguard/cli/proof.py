@@ -122,7 +122,9 @@ def verify(
         _print_report(report, stamps=len(stamp or ()))
         if archived is not None:
             _print_segments(archived)
-    codes = {report.exit_code, archived.exit_code if archived is not None else 0}
+    # a folder that is configured may still be empty, where nothing was ever archived
+    empty = archived is None or (segments is None and not archived.segments and not archived.faults)
+    codes = {report.exit_code, 0 if archived is None or empty else archived.exit_code}
     raise typer.Exit(1 if 1 in codes else max(codes))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,9 @@ __all__ = [
     "prune_store",
     "segments_of",
 ]
+
+
+log = logging.getLogger("toolguard.journal")
 
 
 def _reference(config: Config, name: str) -> str | Path:
@@ -127,10 +132,18 @@ def ageing_of(config: Config, store: Store) -> Ageing | None:
             "[audit] keep_for needs segments, signing_key and trusted: what leaves the store is kept elsewhere"
         )
 
+    holder = secrets.token_hex(8)
+
     def work() -> None:
+        if not store.lead("audit.ageing", holder, 1800.0):
+            return  # another service of this store is at it
         before = store.now() - keep
         notes = [note for copy in anchor_copies(config) for note in copy.notes]
         archive(store, folder, before=before, verifier=verifier, notes=notes)
-        prune_store(config, store, folder, before=before, by="toolguard serve")
+        report = prune_store(config, store, folder, before=before, by="toolguard serve")
+        if report.records:
+            log.info("%d records were taken out of the store; their segments have them", report.records)
+        for sink in sorted({held.what for held in report.logs if held.why == "sink"}):
+            log.warning("old records stay in the store: the receiver %r of spans has not got them", sink)
 
     return Ageing(work)

@@ -18,6 +18,7 @@ from itertools import chain
 
 from toolguard._core.audit import AuditRecord, Draft, Kind
 from toolguard._core.checkpoint import Checkpoint, Note, log_of, log_origin, registry_origin
+from toolguard._core.pruning import Begin
 from toolguard._core.steps import Change
 from toolguard._core.tree import Frontier, root
 from toolguard.errors import StoreError, TamperedError
@@ -84,6 +85,8 @@ class Checkpointer:
         self._waiting: tuple[dict[str, str], ...] = tuple({} for _ in self._anchors)
         """For each anchor the notes it has not got, by origin: a log's newest stands for those before."""
         self._stamp = ""
+        self._begins: dict[str, Begin] | None = None
+        """Where logs begin, as it was in this round."""
         self._idle_since: tuple[float, int] | None = None
         """Since when somebody else holds the lease (monotonic), and how far all checkpoints together had come then."""
 
@@ -184,6 +187,7 @@ class Checkpointer:
     # --- one round
 
     def _round(self, heads: Sequence[LogHead], *, final: bool) -> tuple[str, ...]:
+        self._begins = None
         made: list[Checkpoint] = []
         refused: list[str] = []
         before = dict(self._seen)
@@ -247,7 +251,9 @@ class Checkpointer:
 
     def _beginning(self, log_id: str) -> Frontier:
         """The tree of what was taken out of a log, as a pinned key signed it; an empty one where nothing was."""
-        begin = begins_in(self._store, self._verifier).of.get(log_id)
+        if self._begins is None:
+            self._begins = begins_in(self._store, self._verifier).of
+        begin = self._begins.get(log_id)
         return Frontier() if begin is None else begin.tree
 
     def _grow(self, tree: Frontier, log_id: str, size: int) -> str:
