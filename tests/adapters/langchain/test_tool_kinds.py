@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import BaseTool, create_retriever_tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from adapters.langchain.kit import (
@@ -163,4 +168,48 @@ async def test_s7_a_denial_has_the_right_id_and_constant_text_and_nothing_ran(
     assert message.content == "This call was refused by policy and did not run. Do not retry it."
     assert message.artifact == {"toolguard": "denied"}
     assert kind.seen == []
+    assert ADA not in everything_recorded(guard)
+
+
+class Notes(BaseRetriever):
+    """Finds what it is asked for, and what stands beside it."""
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        return [Document(f"{query} has {MRN}", metadata={"mrn": MRN})]
+
+
+def chain(given: dict[str, str]) -> str:
+    return f"{given['query']} has {MRN}"
+
+
+def text_chain(text: str) -> str:
+    return f"{text} has {MRN}"
+
+
+MADE: dict[str, Callable[[], BaseTool]] = {
+    "a retriever": lambda: create_retriever_tool(Notes(), "plain_made", "Search."),
+    "a retriever with its documents": lambda: create_retriever_tool(
+        Notes(), "plain_made", "Search.", response_format="content_and_artifact"
+    ),
+    "a chain": lambda: RunnableLambda(chain).as_tool(name="plain_made", description="Ask.", arg_types={"query": str}),
+    "a chain of one text": lambda: RunnableLambda(text_chain).as_tool(name="plain_made", description="Ask."),
+}
+
+
+@pytest.mark.filterwarnings("ignore:This API is in beta")
+@pytest.mark.filterwarnings("ignore:.*is in beta")
+@pytest.mark.parametrize("what", MADE)
+@pytest.mark.parametrize("way", ["sync", "async"])
+async def test_s5_tools_that_langchain_makes_of_other_things(
+    what: str, way: str, guard: Guard, session: Session
+) -> None:
+    (guarded,) = guard_tools([MADE[what]()], guard=guard)
+    argument = "__arg1" if "one text" in what else "query"
+    graph = tool_graph([guarded])
+    made = call("plain_made", {argument: session.mask(ADA)})
+    message = last(await arun_tools(graph, made) if way == "async" else run_tools(graph, made))
+    assert message.content == "<PERSON_1> has <MRN_1>"
+    if message.artifact is not None:
+        assert message.artifact == [Document("<PERSON_1> has <MRN_1>", metadata={"mrn": "<MRN_1>"})]
+    assert ("documents" in what) == (message.artifact is not None)
     assert ADA not in everything_recorded(guard)
