@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,19 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from journal.insiders import SIGNER, VERIFIER
+from journal.insiders import KEY, SIGNER, VERIFIER
 from journal.lives import allowed, asked, decided, executed, executing
 from postgres.conftest import Place
 from postgres_server import Server, by_hand
 from toolguard._core.audit import Kind
 from toolguard._core.steps import Change, Prune
+from toolguard.cli.audit import app
 from toolguard.errors import ConflictError, StoreError
 from toolguard.evidence import build_pack, verify_pack
 from toolguard.journal import Checkpointer, FileAnchor, archive, hold_segments, joined, prune, read_anchor, verify
+from toolguard.keys import write_key
 from toolguard.population import FRAMEWORKS, Population, matrix_of, read_period
 from toolguard.report import report_page
 from toolguard.stores.postgres import PostgresStore
+
+RUN = CliRunner()
 
 
 class Shelf:
@@ -206,3 +212,36 @@ def test_records_of_pruning_are_shown_to_every_tenant(shelf: Shelf) -> None:
     shelf.prune()
     with closing(shelf.place.store("south_guard")) as south:
         assert list(south.operations(Kind.AUDIT_PRUNED))
+
+
+def test_the_commands_give_the_same_on_postgresql(shelf: Shelf, tmp_path: Path) -> None:
+    write_key(tmp_path / "audit.key", KEY)
+    url, zips = shelf.place.url("auditor"), [tmp_path / f"{n}.zip" for n in range(3)]
+    times = [dt.datetime.fromtimestamp(t, dt.UTC).isoformat() for t in (shelf.since, shelf.until)]
+    common = ["--store", url, "--config", str(tmp_path / "none.toml")]
+
+    def export(out: Path, *more: str) -> tuple[int, str]:
+        words = [
+            "export",
+            "--from",
+            times[0],
+            "--to",
+            times[1],
+            "--out",
+            str(out),
+            "--signing-key",
+            str(tmp_path / "audit.key"),
+        ]
+        done = RUN.invoke(app, [*words, *common, "--anchor", str(shelf.anchor), *more])
+        return done.exit_code, done.output
+
+    assert export(zips[0])[0] == export(zips[1])[0] == 0
+    shelf.archive()
+    shelf.prune()
+    code, said = export(zips[2])
+    assert (code, "--segments" in said) == (3, True), said
+    assert export(zips[2], "--segments", str(shelf.folder))[0] == 0
+    assert len({path.read_bytes() for path in zips}) == 1
+    seen = ["--anchor", str(shelf.anchor), "--key", SIGNER.public_key.line]
+    assert RUN.invoke(app, ["verify", *common, *seen]).exit_code == 2
+    assert RUN.invoke(app, ["verify", *common, *seen, "--segments", str(shelf.folder)]).exit_code == 0
