@@ -182,25 +182,25 @@ class ToolPlan:
     rule: ToolRule
     rules: tuple[Rule, ...]
     default: Handling = Handling.DEFAULT
-    _always: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
-    _by_category: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
+    always: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
+    by_category: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         found: dict[str, list[Rule]] = {}
         for rule in self.rules:
             for name in rule.match.category:
                 found.setdefault(name, []).append(rule)
-        object.__setattr__(self, "_always", tuple(r for r in self.rules if not r.match.category))
-        object.__setattr__(self, "_by_category", {name: tuple(rules) for name, rules in found.items()})
+        object.__setattr__(self, "always", tuple(r for r in self.rules if not r.match.category))
+        object.__setattr__(self, "by_category", {name: tuple(rules) for name, rules in found.items()})
 
     def candidates(self, classes: frozenset[str]) -> tuple[Rule, ...]:
         """The rules whose tool and category fit a call of these risk classes, each once."""
-        groups = [self._by_category[c] for c in classes if c in self._by_category]
+        groups = [self.by_category[c] for c in classes if c in self.by_category]
         if not groups:
-            return self._always
+            return self.always
         if len(groups) == 1:
-            return self._always + groups[0]
-        return (*self._always, *{rule.id: rule for group in groups for rule in group}.values())
+            return self.always + groups[0]
+        return (*self.always, *{rule.id: rule for group in groups for rule in group}.values())
 
     def handling(self, path: tuple[str | int, ...]) -> Handling:
         """How the argument at ``path`` is handled; the longest dotted prefix that is named wins."""
@@ -344,7 +344,7 @@ def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
     """
     hits: list[tuple[Rule, Fired]] = []
     near: list[tuple[Near, Effect]] = []
-    for rule in plan.candidates(facts.risk.classes):
+    for rule in plan.candidates(facts.risk.classes) if plan.by_category else plan.always:
         if rule.match.holds(facts):
             past = rule.match.past
             met = True if past is None else past.met(facts.history)

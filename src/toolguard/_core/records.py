@@ -128,8 +128,7 @@ _ORIGIN = {
 
 def counts(types: Iterable[str]) -> list[str]:
     """``["MRN:1", "PERSON:2"]``: types and counts, the only thing said of identifiers."""
-    found = list(types)
-    return [f"{name}:{n}" for name, n in sorted(Counter(found).items())] if found else []
+    return [f"{name}:{n}" for name, n in sorted(Counter(types).items())]
 
 
 @made_fast
@@ -209,11 +208,11 @@ class Trail:
         }
         body |= self._asked(decision, environment, utc_offset)
         body |= _remembered(decision.history)
-        if reaching := counts(f.type for f in revealed):
-            body["toolguard.phi.revealed"] = reaching
+        if reaching := [f.type for f in revealed]:
+            body["toolguard.phi.revealed"] = counts(reaching)
         if came := sorted(origins):
             body["toolguard.args.origins"] = came
-        if controls := decision.controls:
+        if decision.fired and (controls := decision.controls):
             body["toolguard.policy.controls"] = list(controls)
         if decision.obligations.log == "full":
             body |= _evidence(decision)

@@ -158,7 +158,7 @@ class MemoryStore:
             if notify is not None and notify.key and (change.tenant, notify.key) in self._keys:
                 raise ConflictError("this was announced already; nothing was written")
             fresh = [draft.kept for draft in change.records if draft.kept is not None]
-            if any((kept.tenant, kept.id) in self._contents for kept in fresh):
+            if fresh and any((kept.tenant, kept.id) in self._contents for kept in fresh):
                 raise ConflictError("this content is kept already; nothing was written")
             if change.prune is not None:
                 prune = change.prune
@@ -193,7 +193,8 @@ class MemoryStore:
             if notify is not None:
                 self._keys |= {(change.tenant, notify.key)} if notify.key else set()
                 self._announce(change.tenant, notify.approval, notify.notice)
-            self._contents.update({(kept.tenant, kept.id): kept for kept in fresh})
+            if fresh:
+                self._contents.update({(kept.tenant, kept.id): kept for kept in fresh})
             for content in change.shred:
                 self._contents.pop((change.tenant, content), None)
             self._opening = self._opening or next(iter(records), None)

@@ -75,9 +75,9 @@ def _take_in(
     """Identifiers the model wrote itself become tokens of its own namespace."""
     plan = setting.plan
     to_mask = tuple(f for f in seen if plan.handling(f.path) is not Handling.PASS or _is_withheld(f.path, withheld))
-    entered = yield from tokenise(written.data, to_mask, Namespace.MODEL)
-    names = ours
+    entered, names = written.data, ours
     if to_mask:
+        entered = yield from tokenise(written.data, to_mask, Namespace.MODEL)
         names = yield Reveal(tokens_in(entered))
     return _Taken(written=written, entered=entered, seen=seen, masked=len(to_mask), names=names)
 

@@ -55,6 +55,8 @@ def mask(
     What a detector takes for an identifier is one, also where it is shaped like a token. ``own`` is for `tokenise`.
     """
     findings = cast("tuple[Finding, ...]", (yield Inspect(value, origin, schema)))
+    if not findings and not _may_hold_token(value):
+        return value, findings
     findings, put = yield from apart(value, origin, findings, keep_tokens)
     namespace = Namespace.MODEL if origin is Origin.MODEL else Namespace.PROTECTED
     masked = yield from tokenise(value, put, namespace, own, schema=schema, masking=masking)
