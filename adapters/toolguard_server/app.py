@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -49,6 +50,7 @@ def create_app(
     chore: Callable[[], None] | None = None,
     sweep_every: float = 2.0,
     limits: Limits | None = None,
+    identity: Mapping[str, str] = MappingProxyType({}),
 ) -> FastAPI:
     """The approval service: REST API, inbox, health, and a sweeper that runs while the app does.
 
@@ -66,6 +68,7 @@ def create_app(
         chore: done before every sweep; where it fails, nothing is swept.
         sweep_every: seconds between two sweeps.
         limits: how often anyone may come.
+        identity: what `/readyz` says besides, so that a guard can tell which store and version this service is of.
 
     ``app.state.closing`` is the service's `Closing`: whoever stops it sets that first.
     """
@@ -142,7 +145,7 @@ def create_app(
         authority.now()
         directory.tenants()
         tokens.entries()
-        return {"status": "ready"}
+        return {"status": "ready", **identity}
 
     static = resources.files("toolguard_server") / "static"
     app.mount("/static", StaticFiles(directory=Path(str(static))), name="static")

@@ -55,6 +55,10 @@ class Witness:
         with self._file.locked():
             self._check(self._load(), store)
 
+    def compare(self, store: Store) -> None:
+        """`check` without a lock, so that nothing is made beside the file: for looking only. Raises StoreError."""
+        self._check(self._load(), store)
+
     def note(self, store: Store, tenants: tuple[str, ...] = ()) -> None:
         """Check, then remember how far the store's logs and the registers of ``tenants`` have come.
 

@@ -31,6 +31,7 @@ __all__ = [
     "inert",
     "opened_store",
     "print_json",
+    "screen",
     "transitions",
     "unusable_input",
 ]
@@ -66,6 +67,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 def console() -> Console:
     """Colours where the terminal takes them and NO_COLOR is not set; lines are never cut."""
     return Console(highlight=False, soft_wrap=True)
+
+
+def screen(*, stderr: bool = False) -> Console:
+    """For tables: as wide as the terminal; where nobody looks at one (a pipe, a file) nothing is cut or folded."""
+    made = Console(stderr=stderr, highlight=False)
+    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=_UNCUT)
+
+
+_UNCUT = 100_000
 
 
 def print_json(value: Any) -> None:

@@ -17,6 +17,7 @@ __all__ = ["build", "main"]
 
 _OWN = {
     "approvals": "See what waits for a person, and decide it.",
+    "doctor": "Say what is wrong with this installation, and how to mend it.",
     "audit": "Verify and read the audit trail.",
     "freeze": "Stop an agent, a tenant or everyone, and let them go on.",
     "keys": "Make, show and rotate keys.",

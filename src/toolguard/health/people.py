@@ -139,8 +139,9 @@ def _file(place: Place, path: Path) -> Iterator[Finding]:
     live = [e for e in entries if e.expires > place.now()]
     yield fine("tokens.file", f"{len(live)} live of {len(entries)} tokens")
     if place.directory is not None:
-        known = {e.id for e in place.directory.overview(at=place.now())}
-        stray = sorted({e.person for e in live} - known)
+        directory = place.directory
+        held = {e.person for e in live}
+        stray = sorted(p for p in held if directory.find(p) is None and directory.service(p.rpartition(":")[2]) is None)
         if stray:
             yield warning(
                 "tokens.stray", f"tokens of {', '.join(map(ascii, stray[:5]))}, who the directory does not know",
@@ -207,7 +208,9 @@ def _service(place: Place) -> Iterator[Finding]:
     if tokens is not None and not section.remote and place.config.at(tokens).exists():
         try:
             TokenFile(place.config.at(tokens), now=place.now).verify(token, audiences=(Audience.SERVICE,))
-        except (IdentityError, ConfigError) as wrong:
+        except IdentityError as wrong:
             yield fault("tokens.service", f"the service token does not hold: {said(wrong)}", made)
             return
+        except ConfigError:
+            return  # the file of tokens cannot be read; that is said where it is looked at
     yield fine("tokens.service", "the service token is there")

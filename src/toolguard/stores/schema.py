@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import closing
 from importlib import resources
 from urllib.parse import unquote
@@ -10,7 +11,7 @@ from toolguard.errors import ConfigError, MissingExtraError
 from toolguard.stores import open_store
 from toolguard.stores._schema import Schema
 
-__all__ = ["Schema", "compact_store", "migrate_store", "roles_sql", "schema_of"]
+__all__ = ["Schema", "compact_store", "migrate_store", "roles_sql", "schema_of", "store_mark"]
 
 
 def schema_of(url: str) -> Schema:
@@ -70,3 +71,8 @@ def compact_store(url: str) -> None:
 def roles_sql() -> str:
     """SQL for PostgreSQL that makes the roles of a store, each with what it needs and no more."""
     return (resources.files("toolguard.stores") / "postgresql_schema" / "roles.sql").read_text("utf-8")
+
+
+def store_mark(epoch: str) -> str:
+    """Which store it is, for whoever compares two: 16 hex digits that say nothing else of it."""
+    return hashlib.sha256(b"toolguard.store\x00" + epoch.encode()).hexdigest()[:16]
