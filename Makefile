@@ -34,7 +34,7 @@ demo: $(VENV)/.use  ## the main job, end to end, on this machine alone
 lab: $(VENV)/.dev  ## the notebooks, in JupyterLab on this machine (notebooks/)
 	@$(BIN)/jupyter-lab --ServerApp.root_dir=notebooks
 
-test: $(VENV)/.dev  ## every test
+test: $(VENV)/.dev $(VENV)/agents/.made  ## every test
 	@$(BIN)/python -m pytest -n 2 $(TEST_ARGS)
 
 check: $(VENV)/.dev  ## what every commit must pass: format, lint, types, import contracts, tests

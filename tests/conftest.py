@@ -10,6 +10,7 @@ from postgres_server import _kept, database, postgres, store_database  # noqa: F
 
 ROOT = Path(__file__).parent
 SLOW = (
+    "adapters/attacks/",  # whole agents, bare and guarded
     "adapters/langchain/test_checkpointers.py",  # databases, and every way to wait in them
     "adapters/langchain/test_graphs.py",  # graphs of every build
     "adapters/langchain/test_mcp.py",  # a server as a process
@@ -44,9 +45,6 @@ SLOW = (
     "benchmarks/",  # the arithmetic of the benchmarks
     "browser/",  # a real browser
     "channels/",  # clients of Slack, Teams and webhooks over sockets
-    "cli/test_doctor.py",  # an installation for every fault
-    "cli/test_first_hour.py",  # the service as a process
-    "cli/test_waiting.py",  # the service as a process
     "credentials/test_attacks.py",  # clients that fail over sockets
     "credentials/test_postgres.py",  # a database user a call
     "dataset/test_files.py",  # processes that share a file
