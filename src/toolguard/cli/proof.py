@@ -19,7 +19,15 @@ from rich.text import Text
 
 from toolguard import journal
 from toolguard._core.checkpoint import Checkpoint
-from toolguard.cli._faults import told
+from toolguard.cli._faults import (
+    ACT_FAULTS,
+    ANCHOR_FAULTS,
+    CONTENT_FAULTS,
+    REGISTRY_FAULTS,
+    SEGMENT_FAULTS,
+    STATE_FAULTS,
+    told,
+)
 from toolguard.cli.trace import inert
 from toolguard.config import Config, anchor_copies, audit_verifier, checkpointer_of, load_config, segments_of
 from toolguard.errors import ConfigError, TamperedError, ToolguardError
@@ -294,11 +302,11 @@ def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
     if len(whole) > _MOST_WHOLE:
         console.print(f"and {len(whole) - _MOST_WHOLE} older logs that hold together (--json has all)", style="dim")
     red = [line for log in report.logs for line in told(log)]
-    red += [f"registry of logs: {_REGISTRY_FAULTS.get(fault.code, fault.code)}" for fault in report.registry]
-    red += [f"{a.name}: {_ANCHOR_FAULTS[code]}" for a in report.anchors for code in a.codes]
-    red += [f"approval {state.approval}: {_STATE_FAULTS[state.code]}" for state in report.states]
-    red += [f"act {act.act}: {_ACT_FAULTS[act.code]}" for act in report.acts]
-    red += [f"content {f.content or 'of tenant ' + f.tenant}: {_CONTENT_FAULTS[f.code]}" for f in report.contents]
+    red += [f"registry of logs: {REGISTRY_FAULTS.get(fault.code, fault.code)}" for fault in report.registry]
+    red += [f"{a.name}: {ANCHOR_FAULTS[code]}" for a in report.anchors for code in a.codes]
+    red += [f"approval {state.approval}: {STATE_FAULTS[state.code]}" for state in report.states]
+    red += [f"act {act.act}: {ACT_FAULTS[act.code]}" for act in report.acts]
+    red += [f"content {f.content or 'of tenant ' + f.tenant}: {CONTENT_FAULTS[f.code]}" for f in report.contents]
     for line in red:
         console.print(Text(inert(line), style="red"))
     if report.running:
@@ -349,7 +357,7 @@ def _print_limits(console: Console, report: journal.VerifyReport, stamps: int) -
 def _print_segments(archived: journal.SegmentReport) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for fault in archived.faults:
-        console.print(Text(inert(f"{fault.name}: {_SEGMENT_FAULTS[fault.code]}"), style="red"))
+        console.print(Text(inert(f"{fault.name}: {SEGMENT_FAULTS[fault.code]}"), style="red"))
     console.print(f"{archived.records} records in {archived.segments} archived segments")
 
 
@@ -359,45 +367,3 @@ def _verdict(log: journal.LogReport) -> Text:
     shown = ", ".join(f"{fault.code} at {fault.seq}" for fault in log.faults[:5])
     more = f" and {len(log.faults) - 5} more" if len(log.faults) > 5 else ""
     return Text(shown + more, style="red")
-
-
-_REGISTRY_FAULTS = {
-    "missing": "it had more logs once",
-    "checkpoint": "it is other than a checkpoint in the journal says",
-    "anchor": "it is other than an anchor says",
-    "split": "two signed checkpoints say different things of it",
-}
-_ANCHOR_FAULTS = {
-    "missing": "this anchor cannot be read, or is not there yet (the approval service begins it with its first checkpoint)",
-    "absent": "it kept checkpoints by the journal's word, and was not consulted: give it, or find out who took it away",
-    "empty": "this anchor holds nothing of this store",
-    "chain": "entries of this anchor were changed or taken out",
-    "signature": "this anchor holds a note that no pinned key signed",
-    "cut": "the journal says that this anchor held more",
-}
-_ACT_FAULTS = {
-    "gone": "it was recorded, but is no longer in the register",
-    "changed": "the register has another act in its place",
-    "unrecorded": "it is in the register, but nobody recorded it",
-    "unsigned": "the journal tells of a review that nobody signed like that",
-    "uses": "it let more calls run than the store counts",
-}
-_SEGMENT_FAULTS = {
-    "edited": "it is other than its checkpoint, its name, the segment before it or the journal says",
-    "differs": "the store has other records in their place",
-    "signature": "its checkpoint is not signed by a pinned key",
-    "missing": "it, or one before it, is not there; records that were taken out of the store may be in none",
-    "stranger": "it is another store's",
-}
-_CONTENT_FAULTS = {
-    "gone": "it was kept beside a record and is not there, though nobody redacted it",
-    "back": "it was redacted, and is there again: from a backup?",
-    "unrecorded": "it is kept, but no record names it",
-    "twice": "several records name it",
-    "register": "its redactions cannot be believed: the register of acts does not hold together",
-}
-_STATE_FAULTS = {
-    "unrecorded": "no record led to its state",
-    "reset": "the records say it went further than its state",
-    "gone": "it was requested, but is no longer in the store",
-}
