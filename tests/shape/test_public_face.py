@@ -17,6 +17,7 @@ FACE = {
         ToolIdentity ToolguardError acredential credential current_call current_session from_function
     """,
     "toolguard_langchain": "GraphSuspended GuardMiddleware Mode guard_model guard_tools",
+    "toolguard_notebook": "Practice Service practice show_approval show_approvals start_service",
     "toolguard_openai": """
         CallReport CustomTool PendingCall RunResult SuspendedRun ToolBox areveal_stream guard_client reveal_stream
     """,
@@ -67,6 +68,7 @@ def test_the_other_project_of_this_name_is_noticed(tmp_path, monkeypatch):
     [
         ("toolguard_langchain", "langgraph", "langchain"),
         ("toolguard_openai", "openai", "openai"),
+        ("toolguard_notebook", "anywidget", "notebook"),
         ("toolguard_server", "fastapi", "server"),
     ],
 )
