@@ -1,8 +1,12 @@
-"""Asking the approval service, over HTTP, whether it stands by an approval that is about to be used."""
+"""Asking the approval service, over HTTP: whether it is there, and whether it stands by an approval about to be used."""
 
 from __future__ import annotations
 
 import ipaddress
+import logging
+import threading
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,7 +16,9 @@ from toolguard.errors import ConfigError, InvalidatedError, StoreError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ServiceConfirmer", "check_transport"]
+__all__ = ["ServiceConfirmer", "ServiceLook", "check_transport"]
+
+log = logging.getLogger("toolguard")
 
 _TIMEOUT = 10.0
 
@@ -84,3 +90,60 @@ def _says_yes(reply: httpx.Response, approval: Approval) -> bool:
     except (ValueError, RecursionError):
         return False
     return bool(said == {"id": approval.id, "state": approval.state.value})
+
+
+class ServiceLook:
+    """Callable with the id of an approval for which a call begins to wait: says aloud where no service is there to answer it.
+
+    It looks in a thread of its own, so that nobody waits for it, and at most once in ``every`` seconds.
+    """
+
+    def __init__(
+        self, url: str, *, every: float = 60.0, timeout: float = 1.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``timeout`` in seconds. Raises ConfigError for a URL in clear text beyond this machine."""
+        check_transport(url)
+        self._url = url.rstrip("/")
+        self._every = every
+        self._timeout = timeout
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._looked = float("-inf")
+
+    def __repr__(self) -> str:
+        return f"ServiceLook({self._url!r})"
+
+    def __call__(self, approval: str) -> None:
+        """Returns at once."""
+        with self._lock:
+            now = self._clock()
+            if now - self._looked < self._every:
+                return
+            self._looked = now
+        threading.Thread(target=self.look, args=(approval,), name="toolguard-service", daemon=True).start()
+
+    def look(self, approval: str) -> None:
+        """Ask, and warn on the logger ``toolguard`` where no approval service answers."""
+        if not self._is_there():
+            log.warning(
+                "a call waits for approval %s, and no approval service answers at %s: nobody can decide it; start it with "
+                "'toolguard serve', or ask 'toolguard doctor' what is wrong",
+                approval,
+                self._url,
+            )
+
+    def _is_there(self) -> bool:
+        import httpx
+
+        try:
+            with (
+                httpx.Client(timeout=self._timeout, trust_env=False, follow_redirects=False) as client,
+                client.stream("GET", f"{self._url}/healthz") as reply,
+            ):
+                return reply.status_code == 200 and next(reply.iter_raw(_LONGEST), b"").replace(b" ", b"") == _ALIVE
+        except (httpx.HTTPError, httpx.InvalidURL, OSError):
+            return False
+
+
+_ALIVE = b'{"status":"ok"}'
+_LONGEST = 64

@@ -86,6 +86,8 @@ class Hands:
     contents: Contents | None = None
     wait: float = 0.0
     poll: float = 30.0
+    on_wait: Callable[[str], None] | None = None
+    """Told of an approval's id when a call begins to wait for it; returns at once."""
 
     def quick(self, step: s.Step) -> Any:
         """Carry out a step that does not wait for a person and does not run the tool."""
@@ -286,6 +288,15 @@ class Hands:
             raise StoreError("the approval this call waits for is gone from the store; the call did not run")
         return approval
 
+    def _begin_to_wait(self, approval_id: str) -> bool:
+        """Whoever is to be told is told, once; what fails there does not concern the call."""
+        if self.on_wait is not None:
+            try:
+                self.on_wait(approval_id)
+            except Exception as fault:  # noqa: BLE001 - it may fail in any way, and decides nothing
+                log.warning("nobody could be told that a call waits (%s)", type(fault).__name__)
+        return True
+
     def _rest(self, deadline: float, approval: Approval) -> float:
         """Seconds to sleep before the next look; none where the bound of waiting is reached or the wait is over."""
         if approval.state is not State.PENDING:
@@ -366,7 +377,7 @@ async def _unbroken(hands: Hands, step: s.Step) -> Any:
 
 def _await(hands: Hands, approval_id: str) -> Approval:
     deadline = hands.clock.monotonic() + hands.wait
-    told = threading.Event()
+    told, waiting = threading.Event(), False
     stop = hands.store.watch(hands.session.tenant, approval_id, told.set)
     try:
         while True:
@@ -375,6 +386,7 @@ def _await(hands: Hands, approval_id: str) -> Approval:
             rest = hands._rest(deadline, approval)
             if not rest:
                 return approval
+            waiting = waiting or hands._begin_to_wait(approval_id)
             told.wait(rest)
     finally:
         stop()
@@ -382,7 +394,7 @@ def _await(hands: Hands, approval_id: str) -> Approval:
 
 async def _aawait(hands: Hands, approval_id: str) -> Approval:
     deadline = hands.clock.monotonic() + hands.wait
-    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    loop, told, waiting = asyncio.get_running_loop(), asyncio.Event(), False
 
     def wake() -> None:
         with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
@@ -396,6 +408,7 @@ async def _aawait(hands: Hands, approval_id: str) -> Approval:
             rest = hands._rest(deadline, approval)
             if not rest:
                 return approval
+            waiting = waiting or hands._begin_to_wait(approval_id)
             with suppress(TimeoutError):
                 await asyncio.wait_for(told.wait(), rest)
     finally:

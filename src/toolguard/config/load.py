@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from toolguard.config.policies import DEVELOPMENT
 from toolguard.config.separation import separation_of
 from toolguard.config.service import remote_store, service_token
 from toolguard.config.spans import shown
-from toolguard.confirm import ServiceConfirmer
+from toolguard.confirm import ServiceConfirmer, ServiceLook
 from toolguard.credentials import open_providers
 from toolguard.directory import TokenFile
 from toolguard.errors import ConfigError
@@ -88,6 +89,9 @@ def _described(config: Config, store: Store, clock: Clock, given: dict[str, Any]
     }
     if "confirm" not in given and config.service.confirm == "critical":
         described["confirm"] = _confirmer(config)
+    if "on_wait" not in given and not config.service.remote:  # a remote guard is told by its own link
+        with suppress(ConfigError):  # an address that may not be spoken to is never asked
+            described["on_wait"] = ServiceLook(config.service.url)
     if "revealer" not in given:
         described["revealer"] = revealer_of(config)
     if "credentials" not in given:

@@ -90,6 +90,8 @@ class Parts:
     revealer: Callable[[str], Sealer] | None = None
     retention: Retention | None = None
     content: bool = False
+    on_wait: Callable[[str], None] | None = None
+    """Told of an approval's id when a call begins to wait for a person; returns at once."""
     keep: bool = False
     """Whether spans may show masked arguments and results."""
     closers: tuple[Callable[[], None], ...] = field(default=())
@@ -162,6 +164,7 @@ def assemble(
     reload_every: float | None = None,
     content: bool = False,
     keep: bool = False,
+    on_wait: Callable[[str], None] | None = None,
     closers: Sequence[Callable[[], None]] = (),
 ) -> Parts:
     """Put the parts together, with the defaults for what is not given.
@@ -230,6 +233,7 @@ def assemble(
         retention=None if keep_tokens is None else Retention(opened, keys.sealer, clock, keep_tokens),
         content=content,
         keep=keep,
+        on_wait=on_wait,
         closers=tuple(closers),
     )
 

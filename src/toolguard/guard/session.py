@@ -544,6 +544,7 @@ class Session:
             providers=parts.credentials,
             contents=parts.contents,
             wait=self.wait,
+            on_wait=parts.on_wait,
         )
         self._last_hands[bound is _NOTHING] = (bound, known, parts, hands)
         return hands
