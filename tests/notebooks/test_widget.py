@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -199,6 +200,20 @@ def test_the_journal_is_verified_by_guard_and_by_configuration(ward: Practice, g
     assert by_guard.ok
     assert by_file.ok
     assert by_guard.records == by_file.records > 0
+
+
+def test_what_the_documentation_shows_runs(
+    ward: Practice, shown: list[ApprovalWidget], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "notebooks.md").read_text("utf-8")
+    (block,) = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(ward.folder)
+    names: dict[str, Any] = {}
+    exec(compile(block, "notebooks.md", "exec"), names)
+    with names["guard"] as guard, pytest.raises(Suspended):
+        guard.session(caller=caller(ward), suspend="raise").call(export_cohort, asked("shown"))
+    assert len(shown) == 1
+    assert ward.colleague("deny").said() == "denied"
 
 
 def test_a_service_that_runs_is_used_and_left_running(ward: Practice) -> None:
