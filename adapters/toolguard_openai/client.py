@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from openai import AsyncOpenAI, NotGiven, Omit, OpenAI
 from openai._models import FinalRequestOptions  # the hook's own type; the SDK offers no public name for it
-from openai.resources.beta import AsyncBeta, Beta
 
 from toolguard import Guard, Origin, Session, current_session
 from toolguard.errors import ConfigError, DeniedError, IdentityError
@@ -19,6 +18,9 @@ from toolguard_openai.incoming import Incoming, rebuilt
 from toolguard_openai.outside import check_outside
 from toolguard_openai.requests import Request, add_fields
 from toolguard_openai.texts import plain
+
+if TYPE_CHECKING:  # it is large, and few clients ask for it
+    from openai.resources.beta import AsyncBeta, Beta
 
 __all__ = ["Guarding", "guard_client", "guarding_of", "with_session"]
 
@@ -207,7 +209,7 @@ class _AsyncGuarded(AsyncOpenAI):
     with_options = copy
 
 
-B = TypeVar("B", Beta, AsyncBeta)
+B = TypeVar("B")
 
 
 def _with_closed(beta: B) -> B:

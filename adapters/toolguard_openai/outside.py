@@ -19,6 +19,7 @@ _OWN = frozenset(
 )
 _WORD = re.compile(r"(?!.*[0-9]{5})[A-Za-z0-9_.=,;-]{0,64}")
 """What the SDK's own helpers write into ``x-stainless-…`` and ``openai-beta``."""
+_VERSION = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}(?:-preview)?|v[0-9]{0,3}|preview|latest")
 
 
 def check_outside(session: Session, client: Any, options: FinalRequestOptions) -> None:
@@ -33,15 +34,23 @@ def check_outside(session: Session, client: Any, options: FinalRequestOptions) -
     }
     given = {k: v for k, v in headers.items() if isinstance(v, str) and not _is_own(k.lower(), v)}
     query = {**_asked(client, "_custom_query"), **dict(options.params)}
-    outside = {"headers": given, "query": plain({k: v for k, v in query.items() if not _is_absent(v)})}
+    query = {k: v for k, v in query.items() if not _is_absent(v)}
+    odd = "api-version" in query and not _is_version(query.pop("api-version"))
+    outside = {"headers": given, "query": plain(query)}
     key = options.idempotency_key or ""
     if key and not key.startswith("stainless-python-retry-"):
         outside["idempotency-key"] = key
-    if (given or query or len(outside) > 2) and session.mask(outside, origin=Origin.SYSTEM) != outside:
+    found = (given or query or len(outside) > 2) and session.mask(outside, origin=Origin.SYSTEM) != outside
+    if odd or found:
         raise DeniedError(
             "the request was not sent: a header or query parameter holds an identifier; leave it out",
             code="unguarded_part",
         )
+
+
+def _is_version(value: Any) -> bool:
+    """Azure's versions are dates, and nobody's."""
+    return isinstance(value, str) and _VERSION.fullmatch(value) is not None
 
 
 def _asked(client: Any, name: str) -> dict[str, Any]:

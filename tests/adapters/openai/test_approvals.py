@@ -74,7 +74,7 @@ def go_on_elsewhere(ward: Ward, server: OpenAIServer, blob: str) -> dict[str, An
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -17,7 +17,7 @@ from toolguard_openai import ToolBox, guard_client
 def azure(ward: Ward, server: OpenAIServer, **given: Any) -> Any:
     http: Any = DefaultHttpxClient(verify=False) if ward.sync else DefaultAsyncHttpxClient(verify=False)
     kind: Any = AzureOpenAI if ward.sync else AsyncAzureOpenAI
-    given = {"api_key": "k", "api_version": "v", "max_retries": 0, "http_client": http, **given}
+    given = {"api_key": "k", "api_version": "2025-04-01-preview", "max_retries": 0, "http_client": http, **given}
     client = kind(azure_endpoint=server.base_url.removesuffix("/v1"), **given)
     ward.clients.append(client)
     return client
@@ -80,3 +80,14 @@ async def test_t14_azure_streams_and_its_other_endpoints_are_guarded_alike(ward:
 
 def _user() -> Any:
     return {"role": "user", "content": USER}
+
+
+async def test_t14_a_version_is_a_version_and_nothing_else_may_stand_there(ward: Ward) -> None:
+    server, guard = ward.server(lambda request: say("never")), ward.guard()
+    with ana(guard):
+        for version in (USER, MRN, "1961-04-03", "2025-04-01 Maria Delgado"):
+            client = guard_client(azure(ward, server, api_version=version), guard=guard)
+            with pytest.raises(DeniedError, match="query"):
+                result = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
+                assert ward.sync or await result
+    assert server.requests == []
