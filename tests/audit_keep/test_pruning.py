@@ -135,6 +135,23 @@ def test_checkpoints_go_on_from_where_a_log_begins(shelf: Shelf) -> None:
     assert not shelf.verify().tampered
 
 
+def test_where_a_log_begins_stands_for_older_checkpoints(tmp_path: Path) -> None:
+    """Its newest checkpoint before that stood in an anchor alone, which nobody consults."""
+    shelf = Shelf(tmp_path, new=())
+    log_id = shelf.service.logs()[0]
+    shelf.archive(before=LATER + 1e9)
+    shelf.prune(before=LATER + 1e9, signer=SIGNER)
+    shelf.live("next")
+    for _ in range(3):
+        shelf.clock.advance(DAY)
+        assert shelf.checkpoints(anchors=[]).tick(final=True)
+        shelf.archive(before=LATER + 1e9)
+        shelf.prune(before=LATER + 1e9)
+    assert shelf.rows()[log_id][0] > 1
+    assert shelf.whole().exit_code == 0
+    shelf.close()
+
+
 def test_a_later_pruning_goes_on_after_an_earlier_one(shelf: Shelf) -> None:
     shelf.shelve()
     shelf.live("next")

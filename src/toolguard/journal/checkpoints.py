@@ -236,7 +236,10 @@ class Checkpointer:
         """The checkpoint at ``size``, where the record with ``hash_`` stands. Raises TamperedError."""
         seen = self._seen.setdefault(log_id, _Seen())
         last = seen.checkpoint
-        tree = seen.tree.copy() if seen.tree is not None else self._beginning(log_id)
+        begin = self._begin(log_id) if seen.tree is None else None
+        tree = seen.tree.copy() if seen.tree is not None else begin.tree if begin is not None else Frontier()
+        if begin is not None and (last is None or last.size < begin.last):
+            last = begin.checkpoint(self._store.epoch)  # what an older one speaks of is in segments
         newest = ""
         if last is not None and tree.size < last.size:
             newest = self._grow(tree, log_id, last.size)
@@ -249,12 +252,11 @@ class Checkpointer:
             log_id, Checkpoint(origin=log_origin(self._store.epoch, log_id), size=size, root=tree.root), tree
         )
 
-    def _beginning(self, log_id: str) -> Frontier:
-        """The tree of what was taken out of a log, as a pinned key signed it; an empty one where nothing was."""
+    def _begin(self, log_id: str) -> Begin | None:
+        """Where a log begins, as a pinned key signed it; None where nothing was taken out of it."""
         if self._begins is None:
             self._begins = begins_in(self._store, self._verifier).of
-        begin = self._begins.get(log_id)
-        return Frontier() if begin is None else begin.tree
+        return self._begins.get(log_id)
 
     def _grow(self, tree: Frontier, log_id: str, size: int) -> str:
         """Extend ``tree`` as far as ``size``, or as the log goes; its last new hash."""
