@@ -81,7 +81,7 @@ def again(clinic: Clinic, guard: Guard, path: str = "/out/a", call: str = "c-1",
 
 def unheard(clinic: Clinic, session: Session) -> None:
     """What was allowed runs no more, once what is known of the register is too old."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while time.monotonic() < until:
         try:
             session.call(clinic.lookup, {"name": "x"})
@@ -207,7 +207,7 @@ REGISTERS = [
 def test_a_register_that_is_not_the_services_own_answer_stops_every_call(clinic: Clinic, tell: Lie) -> None:
     guard = clinic.guard(clinic.store(within=1.0))
     with clinic.session(guard) as session:
-        assert session.call(clinic.lookup, {"name": "x"}) == "found"
+        clinic.heard_of(session)
         lie(clinic, "/v1/register", tell)
         unheard(clinic, session)
     assert not any("elsewhere" in path for _, path in clinic.heard)
@@ -216,7 +216,7 @@ def test_a_register_that_is_not_the_services_own_answer_stops_every_call(clinic:
 def test_a_freeze_that_is_kept_from_the_guard_stops_it_all_the_same(clinic: Clinic) -> None:
     guard = clinic.guard(clinic.store(within=1.0))
     with clinic.session(guard) as session:
-        assert session.call(clinic.lookup, {"name": "x"}) == "found"
+        clinic.heard_of(session)
         lie(clinic, "/v1/register", recorded)
         while "kept" not in clinic.__dict__:
             time.sleep(0.02)
@@ -246,7 +246,7 @@ def an_act_of_a_stranger(clinic: Clinic, request: httpx.Request, response: httpx
 def test_a_freeze_is_not_taken_out_of_the_register_on_its_way(clinic: Clinic, tell: Lie) -> None:
     guard = clinic.guard(clinic.store(within=1.0))
     with clinic.session(guard) as session:
-        session.call(clinic.lookup, {"name": "x"})
+        clinic.heard_of(session)
         lie(clinic, "/v1/register", tell)
         clinic.ward.authority.freeze(human("sid"), agent="discharge-assistant", reason="odd")
         unheard(clinic, session)
@@ -255,9 +255,9 @@ def test_a_freeze_is_not_taken_out_of_the_register_on_its_way(clinic: Clinic, te
 def test_a_service_that_was_set_back_is_not_believed(clinic: Clinic) -> None:
     guard = clinic.guard(clinic.store(within=1.0))
     with clinic.session(guard) as session:
-        session.call(clinic.lookup, {"name": "x"})
+        clinic.heard_of(session)
         freeze = clinic.ward.authority.freeze(human("sid"), agent="other-assistant", reason="odd")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while guard.parts.store._mirror.heads.tenant < 1:  # type: ignore[attr-defined] # until it was fetched
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -414,7 +414,7 @@ def test_a_question_that_nobody_took_is_taken_back(clinic: Clinic, tell: Lie) ->
     assert again(clinic, guard).code == "service"
     clinic.lies.clear()
     guard.parts.store._courier.wake()  # type: ignore[attr-defined] # it would look in a while
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while clinic.waiting().state is State.PENDING and time.monotonic() < until:
         time.sleep(0.05)
     assert clinic.waiting().state is State.WITHDRAWN
@@ -572,6 +572,12 @@ def test_nothing_is_begun_past_the_claim(clinic: Clinic) -> None:
         store.commit(change)
 
 
+def test_a_guard_that_was_not_told_that_it_is_remote_runs_nothing_approved(clinic: Clinic) -> None:
+    guard = clinic.guard(remote=False)
+    clinic.say(Answer.APPROVE, asked(clinic, guard))
+    assert again(clinic, guard).code == "service"
+
+
 # --- what changed in between
 
 
@@ -660,7 +666,15 @@ def test_a_spent_yes_set_back_here_is_spent_there(clinic: Clinic) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://approvals.example.org", "ftp://127.0.0.1", "http://127.0.0.1.example.org", "//x"]
+    "url",
+    [
+        "http://approvals.example.org",
+        "ftp://127.0.0.1",
+        "http://127.0.0.1.example.org",
+        "//x",
+        "https://me:pw@a.example",
+        "https://a.example/?x",
+    ],
 )
 def test_a_token_is_not_sent_in_clear(url: str) -> None:
     with pytest.raises(ConfigError):
@@ -719,7 +733,7 @@ def test_an_answer_that_drips_is_given_up(piece: bytes) -> None:
     begun = time.monotonic()
     with pytest.raises(ServiceError):
         link.ask("GET", "/v1/register")
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 15  # it would drip for twenty
     link.close()
     server.close()
     thread.join()
@@ -759,7 +773,7 @@ def test_a_policy_that_changed_voids_the_yes_on_both_sides(clinic: Clinic) -> No
     other = clinic.guard()
     error = again(clinic, other)
     assert isinstance(error, InvalidatedError)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while clinic.ward.read(approval.id).state is State.APPROVED and time.monotonic() < until:
         time.sleep(0.02)
     assert clinic.ward.read(approval.id).state is State.WITHDRAWN

@@ -16,6 +16,7 @@ from toolguard import Caller, Guard
 from toolguard._core.approval import Answer, Approval, State
 from toolguard.authority.confirm import Confirming
 from toolguard.directory import Audience
+from toolguard.errors import ServiceError
 from toolguard.guard.session import Session
 from toolguard.keys import KeyRing, Purpose, SecretKey
 from toolguard.ports import Clock, Store
@@ -61,6 +62,7 @@ class Wire(httpx.AsyncBaseTransport):
         content = await response.aread()
         if any(part in path for part in clinic.lost):
             raise httpx.ReadError("connection reset")
+        response = httpx.Response(response.status_code, headers=response.headers, content=content)
         for part, lie in clinic.lies:
             if part in path:
                 response = lie(request, response)
@@ -97,8 +99,8 @@ class Clinic:
         return open_store(f"sqlite:///{self.folder / 'guard.db'}", self.clock)
 
     def store(self, local: Store | None = None, *, token: str | None = None, **more: Any) -> RemoteStore:
-        link = Link(URL, self.token if token is None else token, seconds=3.0, transport=lambda: Wire(self.app, self))
-        given = {"verifier": self.ward.verifier, "clock": self.clock, "ids": Ids(), **more}
+        link = Link(URL, self.token if token is None else token, seconds=20.0, transport=lambda: Wire(self.app, self))
+        given = {"verifier": self.ward.verifier, "clock": self.clock, "ids": Ids(), "within": 60.0, **more}
         return RemoteStore(local or self.local(), link, **given)
 
     def guard(self, store: RemoteStore | None = None, **parts: Any) -> Guard:
@@ -140,6 +142,16 @@ class Clinic:
         """Delete everything."""
         self.ran.append(path)
         return "gone"
+
+    def heard_of(self, session: Session) -> None:
+        """Make an allowed call, as soon as the guard has heard of the service."""
+        for n in range(100):
+            try:
+                session.call(self.lookup, {"name": "x"}, call_id=f"heard-{n}")
+            except ServiceError:
+                continue
+            return
+        raise AssertionError("the service was never heard of")
 
     # --- the service's side
 

@@ -6,6 +6,7 @@ import datetime as dt
 import ipaddress
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from server.process import configure, start, stop, wait_for
 from server.visitors import Visitors
 from toolguard import Caller, Guard
 from toolguard.directory import Audience
-from toolguard.errors import ConfigError, ServiceError
+from toolguard.errors import ConfigError, ServiceError, ToolguardError
 from toolguard.journal import verify
 from toolguard.keys import Purpose, SecretKey, write_key
 from toolguard.stores import open_store
@@ -345,6 +346,59 @@ def test_a_guard_that_is_killed_runs_it_at_most_once(
     report = verify(store)
     store.close()
     assert report.ok, report
+
+
+def test_a_service_that_is_killed_and_comes_back_loses_nothing(tmp_path: Path, tls: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "ca.pem").write_bytes((tls / "ca.pem").read_bytes())
+    ward = configure(tmp_path / "service")
+    for name in ("cert.pem", "cert.key"):
+        (tmp_path / "service" / name).write_bytes((tls / name).read_bytes())
+
+    def begin() -> subprocess.Popen[str]:
+        return start(
+            ward.folder, "--port", str(port), "--ready-file", str(ward.folder / "ready.json"),
+            "--tls-cert", str(ward.folder / "cert.pem"), "--tls-key", str(ward.folder / "cert.key"),
+        )  # fmt: skip
+
+    def kill(process: subprocess.Popen[str]) -> None:
+        process.kill()
+        process.communicate()
+        (ward.folder / "ready.json").unlink()
+
+    process = begin()
+    url = wait_for(process, ward.folder)
+    authorities = ssl.create_default_context(cafile=ward.folder / "ca.pem")
+    with httpx.Client(base_url=url, verify=authorities) as client:
+        site = Site(ward.folder, url, ward.signer.public_key.line, Visitors(ward), client, process)
+        RAN.clear()
+        config = site.configuration(tmp_path / "guard")
+        config.write_text(config.read_text().replace("remote = true", "remote = true\nfreeze_within = 60"))
+        with Guard.from_config(config, suspend="raise") as guard, guard.session(caller=RUIZ, run="r") as session:
+
+            def codes() -> str:
+                try:
+                    return str(session.call(export, {"path": "/out/a"}, call_id="c-1"))
+                except ToolguardError as error:
+                    return error.code
+
+            assert codes() == "suspended"
+            kill(process)
+            assert codes() == "suspended"
+            assert session.call(look, {"name": "x"}) == "found"  # as long as the configuration lets it
+            process = begin()
+            wait_for(process, ward.folder)
+            site.approve(site.approvals()[0])
+            assert codes() == "written"
+            kill(process)  # before or after it heard
+            process = begin()
+            wait_for(process, ward.folder)
+            site.until(site.approvals()[0]["id"], "executed")
+    assert RAN == ["x", "/out/a"]
+    stop(process)
+    ward.store.close()
 
 
 def test_a_remote_guards_configuration_starts_no_service(site: Site, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from toolguard.confirm import check_transport
 from toolguard.errors import ConfigError, ServiceError
@@ -65,6 +66,9 @@ class Link:
         ``transport`` takes the network's place. Raises ConfigError for a URL that would send the token in clear.
         """
         check_transport(url)
+        parts = urlsplit(url)
+        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+            raise ConfigError("service.url is an address and nothing else: no user, password, query or fragment in it")
         self.url = url.rstrip("/")
         self._token = token
         self._seconds = seconds

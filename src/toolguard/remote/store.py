@@ -44,6 +44,7 @@ log = logging.getLogger("toolguard.remote")
 _WAIT = 25.0
 """Seconds one look for an answer may last at the service."""
 _LOOKS = 3
+_NO_ACTS = Heads()
 _OVER = frozenset({State.EXECUTING, State.EXECUTED, State.INDETERMINATE})
 
 
@@ -121,7 +122,9 @@ class RemoteStore(Through):
         return self._write(change)
 
     def _write(self, change: Change) -> tuple[AuditRecord, ...]:
-        records = self.local.commit(replace(change, heads=Heads()))  # no acts stand in the store here
+        if change.heads != _NO_ACTS:  # none stand in the store here
+            change = replace(change, heads=_NO_ACTS)
+        records = self.local.commit(change)
         if change.announce is not None:
             self._courier.wake()
         return records
@@ -129,14 +132,16 @@ class RemoteStore(Through):
     def _begin(self, change: Change) -> tuple[AuditRecord, ...]:
         """An execution begins: under the register as it is known now, and of an approved call only once it is claimed."""
         claim, update = change.claim, change.update
-        self._mirror.check_current()
+        claimed = None if claim is None or update is None or not claim.asked else self._claimed.get(update.approval.id)
+        if claimed is None:  # else the service has just looked
+            self._mirror.check_current()
         if change.heads != self._mirror.heads:
             raise RegisterMovedError("the register of acts has moved on since it was read; read it again")
         if change.use is not None:
             raise StoreError("standing approvals are used at the service alone; nothing was written")
         if claim is None or update is None or not claim.asked:
             return self._write(change)
-        if self._claimed.get(update.approval.id) != claim.call_digest:
+        if claimed != claim.call_digest:
             raise ServiceError("this call was not claimed at the approval service; it must not run")
         try:
             records = self._write(change)
@@ -144,10 +149,14 @@ class RemoteStore(Through):
             raise
         except Exception as fault:  # whatever keeps it from being written down: nobody else can run it now
             self._courier.did_not_run(update.approval, type(fault).__name__)
+            self._forget(update.approval.id)
             raise
-        del self._claimed[update.approval.id]
-        self._seen.pop(update.approval.id, None)
+        self._forget(update.approval.id)
         return records
+
+    def _forget(self, approval_id: str) -> None:
+        self._claimed.pop(approval_id, None)
+        self._seen.pop(approval_id, None)
 
     # --- asking
 
