@@ -2,12 +2,14 @@
 
 import asyncio
 import datetime as dt
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 
-from toolguard import Caller, Suspended, current_call, current_session
+from toolguard import BoundTool, Caller, Suspended, Tool, current_call, current_session
 from toolguard.errors import (
     BadArgumentsError,
     ConfigError,
@@ -415,3 +417,21 @@ class OfAFramework:
 def test_a_frameworks_own_tool_is_refused_with_the_adapter_to_use(desk, policy, ana):
     with desk.guard(policy).session(caller=ana) as session, pytest.raises(ConfigError, match="with its adapter"):
         session.call(OfAFramework(), {"text": "x"})
+
+
+def test_nothing_of_a_tool_is_held_once_its_call_is_over(desk, policy, ana, drive):
+    """What an adapter binds for one call holds the objects of that call."""
+
+    class Held:
+        def run(self, passed):
+            return "ok"
+
+    tool = Tool.describe("fails", source="app", description="Say ok.")
+    with desk.guard(policy).session(caller=ana) as session:
+        for last in (False, True):
+            held = Held()
+            watched = weakref.ref(held)
+            assert drive(session, "call", BoundTool(tool=tool, invoke=held.run), {}) == "ok"
+            del held
+            gc.collect()
+            assert watched() is None, last
