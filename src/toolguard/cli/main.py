@@ -17,6 +17,7 @@ __all__ = ["build", "main"]
 
 _OWN = {
     "approvals": "See what waits for a person, and decide it.",
+    "init": "Begin: write a configuration, a policy for your tools, a directory and keys.",
     "doctor": "Say what is wrong with this installation, and how to mend it.",
     "audit": "Verify and read the audit trail.",
     "freeze": "Stop an agent, a tenant or everyone, and let them go on.",
