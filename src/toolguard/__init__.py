@@ -18,6 +18,8 @@ from toolguard._core.policy import Decision, Effect
 from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel
 from toolguard._core.steps import Origin
 from toolguard.errors import CredentialError, DeniedError, IdentityError, Suspended, ToolguardError
+from toolguard.shown import Look as _Look
+from toolguard.shown import Shown as _Shown
 
 if TYPE_CHECKING:
     from toolguard.bound import BoundTool, from_function
@@ -97,3 +99,12 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     return getattr(importlib.import_module(module), name)
+
+
+def _how(shown: object) -> _Look:
+    from toolguard.display import view
+
+    return view(shown)
+
+
+_Shown.how = staticmethod(_how)
