@@ -44,6 +44,19 @@ check: $(VENV)/.dev  ## what every commit must pass: format, lint, types, import
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m pytest -n 2 -q -m "not slow"
 
+# not those of what older versions have not: the SDK's own runner, its later endpoints, a runtime beside a schema, MCP's client
+OLDEST := tests/adapters/contract tests/adapters/test_both.py $(addprefix tests/adapters/langchain/,test_agents.py test_waiting.py test_wrapping.py test_results_and_faults.py) $(addprefix tests/adapters/openai/,test_approvals.py test_items.py test_runs.py)
+# a place of its own: the pins of frameworks give way to the oldest versions that are supported
+$(VENV)/oldest/.made: $(BIN)/uv pyproject.toml constraints.txt tests/adapters/oldest.txt
+	@echo "installing the oldest supported frameworks in a place of their own …"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/oldest
+	@grep -vE '^(langchain|langgraph|langsmith|openai)' constraints.txt | cat - tests/adapters/oldest.txt >$(VENV)/oldest/constraints.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(VENV)/oldest/bin/python --constraint $(VENV)/oldest/constraints.txt --editable '.[all]' --group test
+	@touch $@
+
+test-oldest: $(VENV)/oldest/.made  ## the adapters' tests on the oldest supported versions of LangChain, LangGraph and OpenAI
+	@$(VENV)/oldest/bin/python -m pytest -n 2 -q $(OLDEST) $(TEST_ARGS)
+
 guarantees: $(VENV)/.dev  ## try what has to hold by every path of every adapter, and write the table of docs/frameworks.md
 	@$(BIN)/python -m pytest -n 2 -q tests/adapters/contract --ignore tests/adapters/contract/test_table.py --holds-to $(VENV)/guarantees.json || true
 	@cd tests && ../$(BIN)/python -m adapters.contract.table ../$(VENV)/guarantees.json

@@ -6,10 +6,11 @@ import inspect
 import itertools
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient, DefaultHttpxClient, OpenAI
+from openai.types.chat import ChatCompletionMessage
 from pydantic import BaseModel
 
 from adapters.contract.driver import Call, Driver, Outcome
@@ -226,20 +227,31 @@ class OwnLoop(Box):
         self.history, self.base_url = kept["history"], kept["base_url"]
 
 
+def put_together(deltas: Sequence[Any]) -> ChatCompletionMessage:
+    """The message that a stream's deltas are the pieces of."""
+    text, calls = "", dict[int, dict[str, Any]]()
+    for delta in deltas:
+        text += delta.content or ""
+        for piece in delta.tool_calls or ():
+            call = calls.setdefault(piece.index, {"type": "function", "function": {"name": "", "arguments": ""}})
+            call["id"] = piece.id or call.get("id")
+            call["function"]["name"] += piece.function.name or ""
+            call["function"]["arguments"] += piece.function.arguments or ""
+    made = {"role": "assistant", "content": text, "tool_calls": list(calls.values()) or None}
+    return ChatCompletionMessage.model_validate(made)
+
+
 class StreamedLoop(OwnLoop):
     """The same, with answers that stream: calls are put together from deltas."""
 
     path = "streamed, ToolBox.execute"
 
     async def ask(self, history: list[dict[str, Any]]) -> Any:
-        manager = self.client.chat.completions.stream(model="m", messages=history, tools=self.box.chat_tools())
-        if self.ward.way == "sync":
-            with manager as events:
-                done = events.get_final_completion()
-        else:
-            async with manager as events:
-                done = await events.get_final_completion()
-        return done.choices[0].message
+        made = self.client.chat.completions.create(
+            model="m", messages=history, tools=self.box.chat_tools(), stream=True
+        )
+        chunks = list(made) if self.ward.way == "sync" else [chunk async for chunk in await made]
+        return put_together([chunk.choices[0].delta for chunk in chunks])
 
     async def stream(self, text: str) -> list[str]:
         self.text = text
