@@ -16,6 +16,7 @@ from rich.console import Console
 
 from toolguard import Guard
 from toolguard.cli.trace import render_trace
+from toolguard.confirm import ServiceLook
 from toolguard.journal import verify
 from toolguard.testing.openai_server import OpenAIServer
 from toolguard_demo import script
@@ -53,7 +54,11 @@ def demo(
         place = prepare(folder)
         service = Service(place)
         try:
-            with Guard.from_config(place.config) as chained, Guard.from_config(place.config) as direct:
+            look = ServiceLook(service.url)  # it took a free port, not the configuration's
+            with (
+                Guard.from_config(place.config, on_wait=look) as chained,
+                Guard.from_config(place.config, on_wait=look) as direct,
+            ):
                 story = Story(
                     screen=Screen(console, promises),
                     hospital=Hospital(seed),
