@@ -19,7 +19,8 @@ FACE = {
     "toolguard_langchain": "GraphSuspended GuardMiddleware Mode guard_model guard_tools",
     "toolguard_notebook": "Practice Service practice show_approval show_approvals start_service",
     "toolguard_openai": """
-        CallReport CustomTool PendingCall RunResult SuspendedRun ToolBox areveal_stream guard_client reveal_stream
+        ApplyPatchTool CallReport ComputerTool CustomTool PendingCall RunResult ShellTool SuspendedRun ToolBox
+        areveal_parsed areveal_stream guard_client reveal_parsed reveal_stream
     """,
     "toolguard_presidio": "PlainNlpEngine PresidioDetector ToolguardRecognizer analyzer_engine",
     "toolguard_server": "LOOPBACK create_app",
