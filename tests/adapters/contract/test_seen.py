@@ -115,6 +115,14 @@ async def test_what_a_masked_run_leaves_at_rest_holds_no_value(drive: Any) -> No
         assert PERSON in driver.at_rest
 
 
+@rule("S5", where=lambda path: path.path.startswith("ToolBox.run"), modes=("raise",))
+async def test_a_suspended_run_is_kept_masked_whatever_the_user_typed(drive: Any) -> None:
+    driver = await drive("send")
+    assert (await driver.start(Call("send", {"to": PERSON, "text": "hello"}), user=USER)).waiting
+    assert PERSON in driver.at_rest
+    assert_masked(driver.at_rest)
+
+
 @rule("S7")
 async def test_a_denial_is_a_constant_text_under_its_call_id_and_the_run_goes_on(drive: Any) -> None:
     driver = await drive("drop", "find")
