@@ -18,11 +18,12 @@ from toolguard import Guard
 from toolguard.cli.trace import render_trace
 from toolguard.confirm import ServiceLook
 from toolguard.journal import verify
+from toolguard.practice import ServiceProcess
 from toolguard.testing.openai_server import OpenAIServer
 from toolguard_demo import script
 from toolguard_demo.agents import LangChainAgent, OpenAIAgent
 from toolguard_demo.hospital import Hospital
-from toolguard_demo.place import Service, prepare
+from toolguard_demo.place import prepare
 from toolguard_demo.show import Promises, Screen
 from toolguard_demo.story import Story
 
@@ -52,7 +53,7 @@ def demo(
     promises = Promises()
     with _folder(keep) as folder, _model(base_url) as (url, server):
         place = prepare(folder)
-        service = Service(place)
+        service = ServiceProcess(place.config, port=0)
         try:
             look = ServiceLook(service.url)  # it took a free port, not the configuration's
             with (

@@ -17,14 +17,12 @@ from types import TracebackType
 from typing import Self
 
 from toolguard.errors import ConfigError
+from toolguard.practice import AGENT, APPROVER, CONFIG, REQUESTER, token_file
 from toolguard_notebook.service import Service, start_service
 
-__all__ = ["AGENT", "APPROVER", "REQUESTER", "TENANT", "Colleague", "Practice", "practice"]
+__all__ = ["TENANT", "Colleague", "Practice", "practice"]
 
 TENANT = "practice"
-AGENT = "ward-assistant"
-REQUESTER = "ana.ruiz"
-APPROVER = "wei.chen"
 _SETUP_SECONDS = 60.0
 _COLLEAGUE_SECONDS = 120.0
 
@@ -53,7 +51,7 @@ class Practice:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.config = folder / "toolguard.toml"
+        self.config = folder / CONFIG
         self.policy = folder / "policy.yaml"
         self.tenant, self.agent, self.requester, self.approver = TENANT, AGENT, REQUESTER, APPROVER
         self._service: Service | None = None
@@ -84,7 +82,7 @@ class Practice:
         """
         if answer not in ("approve", "deny"):
             raise ConfigError(f"answer is {answer!r}; a person says 'approve' or 'deny'")
-        token = self.folder / f"{who}.token"
+        token = token_file(self.folder, who)
         if not token.exists():
             raise ConfigError(f"nobody here is called {who!r}; there are {REQUESTER!r} and {APPROVER!r}")
         command = [sys.executable, "-m", "toolguard_notebook.colleague", self.service().url, str(token)]

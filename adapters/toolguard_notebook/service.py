@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import atexit
-import json
-import subprocess
-import sys
-import tempfile
-import time
 from os import PathLike
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import httpx
 
 from toolguard.config import load_config
-from toolguard.errors import ConfigError
+from toolguard.practice import ServiceProcess
 
 __all__ = ["Service", "start_service"]
-
-_START_SECONDS = 60.0
-_TAIL = 500
 
 
 class Service:
     """A running approval service. ``url`` is where it listens; ``ours`` whether this process started it."""
 
-    def __init__(self, url: str, process: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(self, url: str, process: ServiceProcess | None = None) -> None:
         self.url = url.rstrip("/")
         self._process = process
 
@@ -42,15 +33,8 @@ class Service:
 
     def stop(self) -> None:
         """End the child process. Safe to call twice; a service that ran already goes on."""
-        process = self._process
-        if process is None or process.poll() is not None:
-            return
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if self._process is not None:
+            self._process.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +64,7 @@ class Service:
         )  # fmt: skip
 
 
-def start_service(config: str | PathLike[str] = "toolguard.toml", *, wait: float = _START_SECONDS) -> Service:
+def start_service(config: str | PathLike[str] = "toolguard.toml", *, wait: float = 60.0) -> Service:
     """The approval service that ``config`` describes: the one that answers at its address, else a new child process.
 
     The child ends with this process, and not when a cell is interrupted.
@@ -88,31 +72,12 @@ def start_service(config: str | PathLike[str] = "toolguard.toml", *, wait: float
     Raises:
         ConfigError: it is not on this machine and does not answer, or it does not start.
     """
-    settings = load_config(config)
-    url = settings.service.url
+    url = load_config(config).service.url
     if _answers(url):
         return Service(url)
-    with tempfile.TemporaryDirectory(prefix="toolguard-") as name:
-        ready, log = Path(name) / "ready.json", Path(name) / "service.log"
-        with log.open("wb") as said:
-            process = subprocess.Popen(  # noqa: S603 - our own command, no shell
-                [sys.executable, "-m", "toolguard", "serve", "--config", str(config), "--ready-file", str(ready)],
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # interrupting a cell signals the kernel's whole group
-            )
-        service = Service(url, process)
-        atexit.register(service.stop)
-        until = time.monotonic() + wait
-        while time.monotonic() < until and process.poll() is None:
-            if ready.exists():
-                service.url = str(json.loads(ready.read_text("utf-8"))["url"])
-                return service
-            time.sleep(0.02)
-        service.stop()
-        told = log.read_text("utf-8", "replace").strip()[-_TAIL:]
-    raise ConfigError(f"the approval service did not start: {told or 'no word from it'}")
+    process = ServiceProcess(config, wait=wait)
+    atexit.register(process.stop)
+    return Service(process.url, process)
 
 
 def _answers(url: str) -> bool:
