@@ -31,8 +31,8 @@ $(VENV)/.dev: $(VENV)/.use pyproject.toml constraints.txt
 demo: $(VENV)/.use  ## the main job, end to end, on this machine alone
 	@$(BIN)/toolguard demo $(DEMO_ARGS)
 
-lab: $(VENV)/.dev  ## the notebooks, in JupyterLab on this machine (notebooks/)
-	@$(BIN)/jupyter-lab --ServerApp.root_dir=notebooks
+lab: $(VENV)/.dev  ## the notebooks, in JupyterLab on this machine (LAB_ARGS="--no-browser --port 8899")
+	@$(BIN)/jupyter-lab --ServerApp.root_dir=notebooks $(LAB_ARGS)
 
 test: $(VENV)/.dev $(VENV)/agents/.made  ## every test
 	@$(BIN)/python -m pytest -n 2 $(TEST_ARGS)
