@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from markupsafe import Markup, escape
 
 from toolguard.authority import hides, shown, visible
 
-__all__ = ["as_text", "inert", "one_line", "rows", "sentence"]
+__all__ = ["as_text", "brief", "inert", "one_line", "rows", "sentence"]
 
 _TOKEN = re.compile(r"<[A-Z][A-Z0-9_]*_\d+(?:_\d+)?>")
 _TYPE = re.compile(r"<[A-Z][A-Z0-9_]{1,40}>")
@@ -62,6 +63,12 @@ def rows(view: Any) -> Iterator[tuple[str, str]]:
         return
     for name, value in view.items():
         yield str(name), as_text(value)
+
+
+def brief(view: Any, *, most: int = 3, longest: int = 80) -> list[tuple[str, str]]:
+    """The first ``most`` rows of a masked view, each text in one line of at most ``longest`` characters: to tell requests apart."""
+    texts = [(name, " ".join(text.split())) for name, text in islice(rows(view), most)]
+    return [(name, text if len(text) <= longest else f"{text[:longest]}…") for name, text in texts]
 
 
 def as_text(value: Any) -> str:

@@ -69,6 +69,25 @@ async def test_from_the_link_to_the_answer(client: httpx.AsyncClient, ward: Ward
     assert "Ada Lovelace" in (await client.get(f"/inbox/{asked.id}")).text
 
 
+async def test_requests_of_one_tool_can_be_told_apart_in_the_list(
+    client: httpx.AsyncClient, ward: Ward, visitors: Visitors
+) -> None:
+    for to, body in (("<EMAIL_1>", "Dear <PERSON_1>"), ("the archive", "x" * 200)):
+        ward.ask(decisive={}, view={"to": to, "body": body, "cc": ""})
+    await sign_in(client, visitors, "ada")
+    inbox = html.unescape(re.sub(r"<[^>]+>", "", (await client.get("/inbox")).text))
+    for part in ("to <EMAIL_1>", "body Dear <PERSON_1>", "to the archive", "x" * 80 + "…"):
+        assert part in inbox, part
+    assert "x" * 81 not in inbox
+    assert "cc " not in inbox, "what is empty tells nothing apart"
+
+
+async def test_an_empty_argument_says_so(client: httpx.AsyncClient, ward: Ward, visitors: Visitors) -> None:
+    asked = ward.ask(view={"to": "<EMAIL_1>", "body": ""})
+    await sign_in(client, visitors, "ada")
+    assert "(empty)" in (await client.get(f"/inbox/{asked.id}")).text
+
+
 async def test_a_link_works_once_and_the_cookie_is_closed_to_scripts(
     client: httpx.AsyncClient, ward: Ward, visitors: Visitors
 ) -> None:

@@ -15,7 +15,7 @@ from toolguard.authority import Approval, Authority, Human
 from toolguard.channels import CONSEQUENCE, STATE_WORDS, duration
 from toolguard.errors import IdentityError
 from toolguard_server.credentials import Credentials
-from toolguard_server.inert import as_text, inert, one_line, rows, sentence
+from toolguard_server.inert import as_text, brief, inert, one_line, rows, sentence
 from toolguard_server.oidc import SignIn
 from toolguard_server.problems import Problem
 from toolguard_server.shapes import standing, utc
@@ -164,7 +164,14 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     pages.filters.update(
-        inert=inert, one_line=one_line, utc=utc, duration=duration, rows=rows, sentence=sentence, as_text=as_text
+        inert=inert,
+        one_line=one_line,
+        utc=utc,
+        duration=duration,
+        rows=rows,
+        sentence=sentence,
+        as_text=as_text,
+        brief=brief,
     )
     pages.globals.update(CONSEQUENCE=CONSEQUENCE, STATE_WORDS=STATE_WORDS, standing=standing)
     return pages
