@@ -83,7 +83,7 @@ def serve(
         _check_exposure(address, tls=tls_cert is not None, key=tls_key)
         store = open_store(settings.store_url, clock=SystemClock())
     except ToolguardError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"toolguard: error: {error}", err=True)
         raise typer.Exit(3) from None
     with contextlib.closing(store), contextlib.ExitStack() as delivering:
         try:
@@ -92,7 +92,7 @@ def serve(
             app = _assemble(settings, store, sink, delivering, hosts=hosts, https=https, limits=Limits.of(rate))
             listener = _listen(address, wanted.port or 8790 if port is None else port)
         except ToolguardError as error:
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(f"toolguard: error: {error}", err=True)
             raise typer.Exit(3) from None
         shown = f"[{address}]" if ":" in address else address
         url = f"{'http' if tls_cert is None else 'https'}://{shown}:{listener.getsockname()[1]}"
@@ -155,7 +155,7 @@ def _assemble(
     signer = Ed25519Signer(keys[-1])
     if signer.public_key.line not in settings.keys.trusted:
         typer.echo(
-            "warning: the service's own public key is not in [keys] trusted, so guards with this configuration "
+            "toolguard: warning: the service's own public key is not in [keys] trusted, so guards with this configuration "
             f"will not believe its approvals; add the line 'toolguard keys show {settings.service.signing_key}' prints",
             err=True,
         )

@@ -109,7 +109,7 @@ def healthy(folder: Path) -> Home:
         found = known.find(person)
         assert found is not None
         tokens.issue(audience=Audience.DECIDE, person=person, identity=found.identities[0], tenant="general")
-    service = tokens.issue(audience=Audience.SERVICE, person="ward-guard", identity=None, tenant="general")
+    service = tokens.issue(audience=Audience.SERVICE, person="service:ward-guard", identity=None, tenant="general")
     _private(folder / "service.token", service.secret)
     (folder / "elsewhere").mkdir()
     with closing(open_store(f"sqlite:///{folder}/t.db")):

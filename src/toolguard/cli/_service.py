@@ -175,7 +175,7 @@ def left(expires: str) -> str:
 
 
 def fail(message: str, code: int = USAGE) -> NoReturn:
-    typer.echo(f"error: {message}", err=True)
+    typer.echo(f"toolguard: error: {message}", err=True)
     raise typer.Exit(code)
 
 

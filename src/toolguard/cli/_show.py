@@ -65,8 +65,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 
 
 def console() -> Console:
-    """Colours where the terminal takes them and NO_COLOR is not set; lines are never cut."""
-    return Console(highlight=False, soft_wrap=True)
+    """For lines: colours where the terminal takes them and NO_COLOR is not set; nothing is ever cut."""
+    made = Console(highlight=False, soft_wrap=True)
+    return made if made.is_terminal else Console(highlight=False, soft_wrap=True, width=_UNCUT)
 
 
 def screen(*, stderr: bool = False) -> Console:
@@ -98,7 +99,7 @@ def unusable_input() -> Iterator[None]:
     try:
         yield
     except ToolguardError as error:
-        typer.echo(f"toolguard: {error}", err=True)
+        typer.echo(f"toolguard: error: {error}", err=True)
         raise typer.Exit(3) from None
 
 

@@ -6,7 +6,6 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from toolguard.authority import visible
@@ -22,6 +21,7 @@ from toolguard.cli._service import (
     safe,
     service_of,
 )
+from toolguard.cli._show import screen
 
 __all__ = ["register", "standing_app"]
 
@@ -244,7 +244,7 @@ def stats(
         answers, rate = p["approved"] + p["denied"], f"{p['approve_rate']:.0%}"
         cells = (p["person"], answers, rate, _seconds(p["median_seconds"]), p["fast"], p["over_budget"])
         people.add_row(*(safe(c) for c in cells))
-    Console().print(people)
+    screen().print(people)
     for pair in found["favours"]:
         one, other = safe(pair["one"]), safe(pair["other"])
         typer.echo(f"approve each other: {one} ({pair['forth']} of {other}'s) and {other} ({pair['back']} of {one}'s)")
@@ -272,4 +272,4 @@ def _table(found: list[dict[str, Any]], columns: dict[str, str], *, empty: str, 
     table.columns[0].no_wrap = True
     for row in found:
         table.add_row(*(safe(row[name]) for name in columns))
-    Console().print(table)
+    screen().print(table)

@@ -32,6 +32,7 @@ from toolguard.cli._service import (
     seconds_of,
     service_of,
 )
+from toolguard.cli._show import screen
 from toolguard.cli.acts import register, standing_app
 
 __all__ = ["app"]
@@ -69,7 +70,7 @@ def list_approvals(
         rest = left(a["expires"]) if a["state"] == "pending" else ""
         cells = (a["id"][:12], a["state"], a["tool"], a["risk"]["level"], who["name"], who["agent"], rest)
         table.add_row(*(safe(c) for c in cells))
-    Console().print(table)
+    screen().print(table)
 
 
 @app.command("show")
@@ -265,6 +266,14 @@ def _print(a: dict[str, Any], *, to_stderr: bool = False) -> None:
     table.add_row("expires", safe(a["expires"]))
     table.add_row("call", safe(a["call_digest"]))
     table.add_row("view", safe(a["view_digest"]))
-    Console(stderr=to_stderr).print(
-        Panel(table, title=f"[bold]{safe(a['tool'])}[/]", subtitle=a["id"], title_align="left", subtitle_align="left")
+    out = screen(stderr=to_stderr)
+    out.print(
+        Panel(
+            table,
+            title=f"[bold]{safe(a['tool'])}[/]",
+            subtitle=a["id"],
+            title_align="left",
+            subtitle_align="left",
+            expand=out.is_terminal,
+        )
     )

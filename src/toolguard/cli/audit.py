@@ -16,6 +16,7 @@ from rich.text import Text
 
 from toolguard import journal
 from toolguard._core.audit import CONTENT_ID, AuditRecord
+from toolguard.cli._show import console as lines
 from toolguard.cli.evidence import Html, Segments, export, review, sample, write_call
 from toolguard.cli.kept import content_line, opened_contents, redacted_contents, shown_text
 from toolguard.cli.proof import anchor, verify
@@ -53,7 +54,7 @@ def _opened(url: str | None, config: Path, segments: Path | None = None) -> Iter
         finally:
             store.close()
     except ToolguardError as error:
-        typer.echo(f"toolguard: {error}", err=True)
+        typer.echo(f"toolguard: error: {error}", err=True)
         raise typer.Exit(3) from None
 
 
@@ -64,7 +65,7 @@ def _url(settings: Config | None) -> str:
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    return lines()
 
 
 app.command("verify")(verify)

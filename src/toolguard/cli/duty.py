@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from toolguard.cli._show import screen
 from toolguard.config import Config, load_config
 from toolguard.directory import FileDirectory, SecondFactors, coverage
 from toolguard.errors import ConfigError, ToolguardError
@@ -71,7 +71,7 @@ def show_coverage(
         table = Table("from (UTC)", "until (UTC)", "could decide", "needed")
         for gap in gaps:
             table.add_row(_utc(gap.start), _utc(gap.end), str(gap.present), str(quorum))
-        Console().print(table)
+        screen().print(table)
     else:
         typer.echo(f"every one of the next {hours} hours has {quorum} or more who could decide")
     if gaps:
@@ -97,5 +97,5 @@ def _utc(seconds: float) -> str:
 
 
 def _fail(error: ToolguardError) -> NoReturn:
-    typer.echo(f"error: {error}", err=True)
+    typer.echo(f"toolguard: error: {error}", err=True)
     raise typer.Exit(3)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -20,7 +19,7 @@ from toolguard._core.audit import AuditRecord
 from toolguard.cli._moment import moment
 from toolguard.cli._service import CONFIG as SERVICE_CONFIG
 from toolguard.cli._service import StepUpOption, TokenOption, UrlOption, service_of
-from toolguard.cli._show import ConfigOption, StoreOption, unusable_input
+from toolguard.cli._show import ConfigOption, StoreOption, console, unusable_input
 from toolguard.config import Config, anchor_copies, load_config, segments_of
 from toolguard.errors import ConfigError, EvidenceError
 from toolguard.journal import joined, read_anchor
@@ -252,7 +251,7 @@ def sample(
         table.columns[2].overflow = "fold"  # a name is never cut
         for call in calls:
             table.add_row(*(Text(plain(said)) for said in (call.id, iso(call.at), call.tool, call.outcome)))
-        Console(highlight=False, soft_wrap=True).print(table)
+        console().print(table)
         typer.echo(f"{len(calls)} of {len(population.calls):,} calls; 'toolguard audit show CALL' shows one")
     if not calls:
         typer.echo("none: no call was judged in this period", err=True)
@@ -284,7 +283,10 @@ def review(
     """
     if subject is not None:
         if not finding or not reason.strip():
-            typer.echo("error: say what you found (--finding justified or not_justified) and why (--reason)", err=True)
+            typer.echo(
+                "toolguard: error: say what you found (--finding justified or not_justified) and why (--reason)",
+                err=True,
+            )
             raise typer.Exit(INCOMPLETE)
         with service_of(url, config, token_file) as service:
             service.post(f"/v1/reviews/{subject}", {"finding": finding, "reason": reason}, code=code)
@@ -302,7 +304,7 @@ def review(
     if as_json:
         typer.echo(json.dumps([_waiting(e) for e in waiting], indent=2))
     elif waiting:
-        Console(highlight=False, soft_wrap=True).print(awaiting_table(waiting))
+        console().print(awaiting_table(waiting))
     else:
         typer.echo("nothing waits for a review")
     if unseen:

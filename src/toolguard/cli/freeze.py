@@ -12,7 +12,6 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from toolguard.cli._service import (
@@ -26,6 +25,7 @@ from toolguard.cli._service import (
     safe,
     service_of,
 )
+from toolguard.cli._show import screen
 
 __all__ = ["app"]
 
@@ -98,7 +98,7 @@ def list_freezes(
     for f in found:
         what = "every tenant" if f["everyone"] else f["agent"] or "every agent"
         table.add_row(*(safe(c) for c in (f["id"], what, f["person"], f["at"], f["reason"])))
-    Console().print(table)
+    screen().print(table)
 
 
 @app.command("lift")

@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from toolguard.cli._show import AsJson, print_json
 from toolguard.errors import KeyUnavailableError, ToolguardError
 from toolguard.keys import Ed25519Signer, PublicKey, Purpose, SecretKey, read_keys, write_key
 from toolguard.keys.secret import PUBLIC
@@ -94,16 +95,22 @@ def policy(
 
 
 @app.command("show")
-def show(reference: Annotated[str, typer.Argument(help="A key file, file:PATH or env:NAME.")]) -> None:
+def show(
+    reference: Annotated[str, typer.Argument(help="A key file, file:PATH or env:NAME.")], as_json: AsJson = False
+) -> None:
     """Show ids, and the public key of a signing key. Never the secret."""
     try:
         keys = _any_purpose(reference)
     except ToolguardError as error:
         _fail(error)
-    for key in keys:
-        typer.echo(f"{key.id}  {key.purpose.value}")
-        if key.purpose in PUBLIC:
-            typer.echo(PublicKey.of(key).line)
+    found = [(key.id, key.purpose, PublicKey.of(key).line if key.purpose in PUBLIC else None) for key in keys]
+    if as_json:
+        print_json([{"id": id_, "purpose": purpose.value, "public": line} for id_, purpose, line in found])
+        return
+    for id_, purpose, line in found:
+        typer.echo(f"{id_}  {purpose.value}")
+        if line is not None:
+            typer.echo(line)
 
 
 @app.command("rotate")
@@ -137,5 +144,5 @@ def _any_purpose(reference: str) -> tuple[SecretKey, ...]:
 
 
 def _fail(error: Exception) -> NoReturn:
-    typer.echo(f"error: {error if isinstance(error, ToolguardError) else type(error).__name__}", err=True)
+    typer.echo(f"toolguard: error: {error if isinstance(error, ToolguardError) else type(error).__name__}", err=True)
     raise typer.Exit(3)

@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from toolguard.cli._group import Group, complete_pages, page_of
 from toolguard.errors import MissingExtraError, ToolguardError
 
 __all__ = ["build", "main"]
@@ -19,6 +20,7 @@ _OWN = {
     "approvals": "See what waits for a person, and decide it.",
     "init": "Begin: write a configuration, a policy for your tools, a directory and keys.",
     "doctor": "Say what is wrong with this installation, and how to mend it.",
+    "completion": "Print completion for a shell: bash, zsh, fish.",
     "audit": "Verify and read the audit trail.",
     "freeze": "Stop an agent, a tenant or everyone, and let them go on.",
     "keys": "Make, show and rotate keys.",
@@ -38,7 +40,17 @@ _FIRST_PARTY = {
 }
 """Sub-commands that adapters bring: name → (extra, help). No other name is ever loaded from installed packages."""
 
-_EXIT_CODES = "Exit codes: 0 done, 1 refused or tampered, 2 wrong usage or incomplete, 3 unusable input."
+_COMPLETE = "_TOOLGUARD_COMPLETE"
+"""Set by a shell that completes."""
+_BELOW = """\b
+Begin:
+  toolguard init       a configuration, a policy for your tools, a directory and keys
+  toolguard doctor     what is wrong, and how to mend it
+  toolguard COMMAND --help
+
+Every command ends in 0 when it is done, 1 when it found what it looks for or was refused, 2 for wrong usage or something
+incomplete, 3 for input that cannot be used; each one's help has its own list. NO_COLOR is kept to.
+"""
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
@@ -46,28 +58,37 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     app = typer.Typer(
         name="toolguard",
         help="The guard between a model and its tools.",
-        epilog=_EXIT_CODES,
+        epilog=_BELOW.replace("\\b", "\b"),
+        cls=Group,
+        add_completion=_COMPLETE in os.environ,  # 'toolguard completion' prints it; nothing is installed unasked
+        context_settings={"max_content_width": 100},
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
     app.callback(invoke_without_command=True)(_root)
-    wanted = next((a for a in arguments if not a.startswith("-")), "")
-    everything = any(name.endswith("_COMPLETE") for name in os.environ)
+    said = _completed() if _COMPLETE in os.environ else arguments
+    wanted = next((a for a in said if not a.startswith("-")), "")
     for name, text in sorted({**_OWN, **{n: t for n, (_, t) in _FIRST_PARTY.items()}}.items()):
-        if name == wanted or (everything and name in _OWN):
+        if name == wanted:
             _add(app, name, text)
         else:
             app.command(name, help=text)(_not_loaded)
     return app
 
 
+def _completed() -> list[str]:
+    """The words a shell asks to complete, without the program's own name."""
+    return (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split()[1:]
+
+
 def _add(app: typer.Typer, name: str, text: str) -> None:
     loaded = importlib.import_module(f"toolguard.cli.{name}").app if name in _OWN else _from_adapter(name)
     if isinstance(loaded, typer.Typer):
+        complete_pages(loaded, name)
         app.add_typer(loaded, name=name, help=text)
     else:
-        app.command(name)(loaded)
+        app.command(name, epilog=page_of(name, loaded))(loaded)
 
 
 def _from_adapter(name: str) -> Any:
@@ -96,5 +117,7 @@ def main() -> None:
     try:
         build(sys.argv[1:])()
     except ToolguardError as error:
-        typer.echo(f"toolguard: {error}", err=True)
+        typer.echo(f"toolguard: error: {error}", err=True)
         sys.exit(3)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from toolguard._core.masking import UNSAID, Masking
 from toolguard._core.operators import Operator
+from toolguard.cli._show import console as lines
 from toolguard.dataset.chunks import Chunk, chunks
 from toolguard.dataset.engine import CHECKPOINT, Job, Report, run
 from toolguard.dataset.find import Found, find_lines
@@ -150,11 +151,11 @@ def app(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
     except ToolguardError as error:
-        typer.echo(f"toolguard: {error}", err=True)
+        typer.echo(f"toolguard: error: {error}", err=True)
         raise typer.Exit(3) from None
     except OSError as error:
         typer.echo(
-            f"toolguard: cannot read or write ({type(error).__name__}, errno {error.errno}); check disk and rights",
+            f"toolguard: error: cannot read or write ({type(error).__name__}, errno {error.errno}); check disk and rights",
             err=True,
         )
         raise typer.Exit(3) from None
@@ -270,7 +271,7 @@ def _tell(done: Report, plan: Plan, *, as_json: bool, report: Path | None) -> No
         typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
         return
     total = done.total
-    console = Console(highlight=False, soft_wrap=True)
+    console = lines()
     table = Table("type", "found", "replaced by", box=None, pad_edge=False)
     table.columns[1].justify = "right"
     for type, count in sorted(total.types.items(), key=lambda item: (-item[1], item[0])):

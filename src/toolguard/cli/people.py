@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from toolguard._core.call import Person
+from toolguard.cli._show import AsJson, print_json, screen
 from toolguard.cli.duty import factor_app, show_coverage
 from toolguard.directory import Audience, FileDirectory, IssuedToken, TokenFile
 from toolguard.errors import ConfigError, IdentityError, ToolguardError
@@ -47,7 +47,12 @@ class TokenKind(StrEnum):
 
 
 @app.command("list")
-def list_people(config: ConfigOption = CONFIG, directory: DirectoryOption = None, tokens: TokensOption = None) -> None:
+def list_people(
+    config: ConfigOption = CONFIG,
+    directory: DirectoryOption = None,
+    tokens: TokensOption = None,
+    as_json: AsJson = False,
+) -> None:
     """Show persons and services, their groups now, and their live tokens."""
     try:
         files = _files(config, directory, tokens)
@@ -55,15 +60,32 @@ def list_people(config: ConfigOption = CONFIG, directory: DirectoryOption = None
         rows = known.overview(at=time.time())
     except ToolguardError as error:
         _fail(error)
+    live = [t for t in issued if t.expires > time.time()]
+    if as_json:
+        print_json([
+            {
+                "id": row.id,
+                "name": row.name,
+                "tenant": row.tenant,
+                "groups": list(row.groups),
+                "tokens": [
+                    {"id": t.id, "audience": t.audience.value, "until": _utc(t.expires)}
+                    for t in live
+                    if t.person == row.id and t.tenant == row.tenant
+                ],
+            }
+            for row in rows
+        ])  # fmt: skip
+        return
     table = Table("id", "name", "tenant", "groups now", "tokens (id, audience, until)")
     for row in rows:
         held = [
             f"{t.id} {t.audience.value} {_utc(t.expires)}"
-            for t in issued
-            if t.person == row.id and t.tenant == row.tenant and t.expires > time.time()
+            for t in live
+            if t.person == row.id and t.tenant == row.tenant
         ]
         table.add_row(*map(escape, (row.id, row.name, row.tenant, ", ".join(row.groups), "\n".join(held))))
-    Console().print(table)
+    screen().print(table)
 
 
 @app.command("token")
@@ -197,5 +219,5 @@ def _utc(seconds: float) -> str:
 
 
 def _fail(error: ToolguardError) -> NoReturn:
-    typer.echo(f"error: {error}", err=True)
+    typer.echo(f"toolguard: error: {error}", err=True)
     raise typer.Exit(3 if isinstance(error, ConfigError) else 2)

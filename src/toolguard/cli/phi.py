@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from toolguard._core.masking import UNSAID, Profile
+from toolguard.cli._show import console as lines
 from toolguard.config import default_detector
 from toolguard.errors import ConfigError, DatasetError, ToolguardError
 from toolguard.feedback import Case, Feedback, FeedbackFile, Kind
@@ -228,9 +229,9 @@ def _files(file: Path, key: str, tenant: str) -> FeedbackFile:
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    return lines()
 
 
 def _fail(error: Exception) -> NoReturn:
-    typer.echo(f"toolguard: {error}", err=True)
+    typer.echo(f"toolguard: error: {error}", err=True)
     raise typer.Exit(3) from None

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from toolguard._core.call import Assurance, Caller, Person, Tool
-from toolguard._core.policy import Handling, Policy, glob_matches
+from toolguard._core.policy import Effect, Handling, Policy, glob_matches
 from toolguard._core.toolrule import identity_fits
 from toolguard.cli import policy_cases, policy_diff, policy_lint, policy_past, policy_scan, policy_sign
 from toolguard.cli._show import McpOption, ToolsOption
 from toolguard.config import ANALYSES
-from toolguard.errors import PolicyError
+from toolguard.errors import ConfigError, PolicyError
 from toolguard.policyfile import Problem, explain, json_schema, load_policy
 from toolguard.policytools.judging import Call, Judge, local_seconds
 from toolguard.policytools.offered import named_tool, read_tools
@@ -60,6 +60,8 @@ def check(
                     f"{file}: policy {loaded.id!r} version {loaded.version} is in order: "
                     f"{len(loaded.rules)} rules, {len(loaded.tools)} tool patterns, sha256 {loaded.sha256}"
                 )
+            if said := _everything_named(loaded):
+                typer.echo(f"{file}: warning: {said}", err=True)
             for pattern in _trusted_from_anywhere(loaded):
                 typer.echo(
                     f"{file}: warning: tools named {pattern!r} are trusted wherever they come from; "
@@ -74,6 +76,29 @@ def check(
             typer.echo(str(problem))
     if problems:
         raise typer.Exit(1)
+
+
+def _everything_named(policy: Policy) -> str:
+    """What is so where one pattern names every tool there is, and unknown ones were to be held back; "" elsewhere."""
+    unknown = policy.defaults.unknown_tool
+    star = next((t for t in policy.tools if not t.pattern.strip("*") and t.source is None and t.digest is None), None)
+    if star is None or unknown < Effect.REQUIRE_APPROVAL:
+        return ""
+    packs = [name for name in policy.packs if _names_everything(name)]
+    where = f" (of {', '.join(packs)})" if packs else ""
+    return (
+        f"the tool pattern {star.pattern!r}{where} names every tool, so 'unknown_tool: {unknown.label}' holds nobody back: "
+        "a tool that nobody thought of is judged by its risk alone; leave the pattern or the pack out where that is not meant"
+    )
+
+
+def _names_everything(pack: str) -> bool:
+    name = pack.partition("@")[0]
+    try:
+        loaded = load_any(name if name.startswith("pack:") else f"pack:{name}")
+    except (PolicyError, ConfigError):
+        return False
+    return any(not t.pattern.strip("*") for t in loaded.tools)
 
 
 def _trusted_from_anywhere(policy: Policy) -> list[str]:

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from toolguard._core.policy import Policy
-from toolguard.cli._show import McpOption, inert, print_json
+from toolguard.cli._show import McpOption, inert, print_json, screen
 from toolguard.config import ANALYSES
 from toolguard.errors import ConfigError
 from toolguard.policyfile import load_policy
@@ -108,7 +107,7 @@ def _data(entry: Entry) -> dict[str, object]:
 
 
 def _show(entries: tuple[Entry, ...]) -> None:
-    console = Console(highlight=False)
+    console = screen()
     judged = any(entry.named is not None for entry in entries)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("tool", overflow="fold")

@@ -46,13 +46,13 @@ def sign(
     try:
         out.write_bytes(PolicySigner.load(key).sign(statement))
     except PolicyRefusedError as fault:
-        typer.echo(f"error: {fault}", err=True)
+        typer.echo(f"toolguard: error: {fault}", err=True)
         raise typer.Exit(1) from None
     except KeyUnavailableError as fault:
-        typer.echo(f"error: {fault}", err=True)
+        typer.echo(f"toolguard: error: {fault}", err=True)
         raise typer.Exit(3) from None
     except OSError as fault:
-        typer.echo(f"error: {str(out)!r} cannot be written ({fault.strerror})", err=True)
+        typer.echo(f"toolguard: error: {str(out)!r} cannot be written ({fault.strerror})", err=True)
         raise typer.Exit(3) from None
     typer.echo(
         f"{out}: {statement.signer} answers for policy {loaded.id!r} version {loaded.version}, written by {statement.author}\n"
@@ -81,7 +81,7 @@ def verify(
         typer.echo(f"{fault.reason}: {fault}", err=True)
         raise typer.Exit(1) from None
     except OSError as fault:
-        typer.echo(f"error: {str(signature)!r} cannot be read ({fault.strerror})", err=True)
+        typer.echo(f"toolguard: error: {str(signature)!r} cannot be read ({fault.strerror})", err=True)
         raise typer.Exit(3) from None
     when = datetime.fromtimestamp(statement.at, UTC).isoformat(timespec="seconds")
     typer.echo(
@@ -94,5 +94,5 @@ def _load(file: Path) -> Policy:
     try:
         return load_policy(file, functions=ANALYSES)
     except PolicyError as fault:
-        typer.echo(str(fault), err=True)
+        typer.echo(f"toolguard: error: {fault}", err=True)
         raise typer.Exit(1) from None

@@ -28,6 +28,7 @@ from toolguard.cli._faults import (
     STATE_FAULTS,
     told,
 )
+from toolguard.cli._show import console as lines
 from toolguard.cli.trace import inert
 from toolguard.config import Config, anchor_copies, audit_verifier, checkpointer_of, load_config, segments_of
 from toolguard.errors import ConfigError, TamperedError, ToolguardError
@@ -64,7 +65,7 @@ def _said_plainly() -> Iterator[None]:
     try:
         yield
     except ToolguardError as error:
-        typer.echo(f"toolguard: {error}", err=True)
+        typer.echo(f"toolguard: error: {error}", err=True)
         raise typer.Exit(3) from None
 
 
@@ -158,7 +159,7 @@ def anchor(
             notes = made.tick(final=True)
             grown = any(head.seq for head in opened.heads())
         except TamperedError as error:
-            typer.echo(f"tampered: {error}", err=True)
+            typer.echo(f"toolguard: error: tampered: {error}", err=True)
             raise typer.Exit(1) from None
         finally:
             opened.close()
@@ -290,7 +291,7 @@ def _report_data(report: journal.VerifyReport) -> dict[str, Any]:
 
 
 def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = lines()
     if not report.records and report.incomplete:
         console.print("no evidence: this store holds no record")
     table = Table("log", "records", "verdict", box=None, pad_edge=False)
@@ -355,7 +356,7 @@ def _print_limits(console: Console, report: journal.VerifyReport, stamps: int) -
 
 
 def _print_segments(archived: journal.SegmentReport) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = lines()
     for fault in archived.faults:
         console.print(Text(inert(f"{fault.name}: {SEGMENT_FAULTS[fault.code]}"), style="red"))
     console.print(f"{archived.records} records in {archived.segments} archived segments")

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from toolguard.cli._show import console as lines
 from toolguard.cli.trace import clock_time, inert
 from toolguard.config import load_config, segments_of
 from toolguard.errors import ConfigError, EvidenceError, ToolguardError
@@ -91,7 +92,7 @@ def reconcile(
         finally:
             opened.close()
     except ToolguardError as error:
-        typer.echo(f"toolguard: {error}", err=True)
+        typer.echo(f"toolguard: error: {error}", err=True)
         raise typer.Exit(3) from None
     raise typer.Exit(code)
 
@@ -191,4 +192,4 @@ def _as_data(report: Any, code: int) -> dict[str, Any]:
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    return lines()

@@ -10,7 +10,6 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from toolguard.cli._service import (
@@ -23,6 +22,7 @@ from toolguard.cli._service import (
     safe,
     service_of,
 )
+from toolguard.cli._show import screen
 
 __all__ = ["holds_app", "redact"]
 
@@ -155,4 +155,4 @@ def _listed(found: list[dict[str, Any]], columns: dict[str, str], empty: str, as
         table.columns[0].no_wrap = True
         for row in found:
             table.add_row(*(safe(row[name]) for name in columns))
-        Console().print(table)
+        screen().print(table)

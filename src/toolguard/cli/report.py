@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from toolguard import journal
-from toolguard.cli._show import ConfigOption, StoreOption, unusable_input
+from toolguard.cli._show import ConfigOption, StoreOption, screen, unusable_input
 from toolguard.cli.evidence import (
     CONFIG,
     INCOMPLETE,
@@ -72,7 +71,7 @@ def app(
     if as_json:
         typer.echo(json.dumps(_data(population, matrix, report), indent=2))
     elif html is None:
-        console = Console(highlight=False)
+        console = screen()
         for part in report_tables(population, matrix, states):
             console.print(part)
     code = 1 if report.tampered else INCOMPLETE if population.is_empty or report.incomplete else 0

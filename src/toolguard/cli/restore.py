@@ -72,5 +72,5 @@ def _accept(settings: Config, token: str, reason: str) -> int:
 
 
 def _fail(error: ToolguardError) -> NoReturn:
-    typer.echo(f"error: {error}", err=True)
+    typer.echo(f"toolguard: error: {error}", err=True)
     raise typer.Exit(3)

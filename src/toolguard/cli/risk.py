@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from toolguard._core.call import Annotations, Tool
 from toolguard._core.risk import Risk
 from toolguard.analysis import classify_iam, classify_shell, classify_sql, classify_tool
+from toolguard.cli._show import screen
 
 __all__ = ["app"]
 
@@ -110,7 +110,7 @@ def _judge(file: str, name: str, judge: Callable[[Mapping[str, Any]], Risk], as_
             escape("; ".join(evidence[:3])),
         )
     if not as_json:
-        Console().print(table)
+        screen().print(table)
         typer.echo(", ".join(f"{levels[level]} {level}" for level in _COLOURS if levels[level]) or "no lines")
 
 
@@ -133,5 +133,5 @@ def _lines(file: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _fail(message: str) -> NoReturn:
-    typer.echo(f"error: {message}", err=True)
+    typer.echo(f"toolguard: error: {message}", err=True)
     raise typer.Exit(3)

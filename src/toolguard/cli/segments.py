@@ -179,10 +179,10 @@ def _said_plainly() -> Iterator[None]:
     try:
         yield
     except TamperedError as error:
-        typer.echo(f"tampered: {error}", err=True)
+        typer.echo(f"toolguard: error: tampered: {error}", err=True)
         raise typer.Exit(1) from None
     except ToolguardError as error:
-        typer.echo(f"toolguard: {error}", err=True)
+        typer.echo(f"toolguard: error: {error}", err=True)
         raise typer.Exit(3) from None
 
 

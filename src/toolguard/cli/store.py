@@ -59,7 +59,9 @@ def roles(
 ) -> None:
     """The SQL that makes the roles of a store in PostgreSQL. It is printed for you to read and run, never run from here."""
     if not to_print:
-        typer.echo("toolguard: say --print, read the SQL, and run it with psql in the store's database", err=True)
+        typer.echo(
+            "toolguard: error: say --print, read the SQL, and run it with psql in the store's database", err=True
+        )
         raise typer.Exit(2)
     typer.echo(roles_sql(), nl=False)
 
@@ -88,5 +90,5 @@ def _show(found: Schema, *, as_json: bool) -> None:
 
 
 def _fail(error: ToolguardError) -> NoReturn:
-    typer.echo(f"toolguard: {error}", err=True)
+    typer.echo(f"toolguard: error: {error}", err=True)
     raise typer.Exit(3) from None

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
 from toolguard._core.audit import AuditRecord, Kind
+from toolguard.cli._show import console, print_json
 from toolguard.config import load_config
 from toolguard.errors import StoreError, ToolguardError
 from toolguard.journal import in_time, telling
@@ -45,6 +45,7 @@ def app(
     ] = None,
     otlp: Annotated[Path | None, typer.Option(help="Write it as OTLP JSON ('-': print).")] = None,
     service: Annotated[str, typer.Option(help="The spans' service name in those files.")] = "toolguard",
+    as_json: Annotated[bool, typer.Option("--json", help="Print its records as JSON instead.")] = False,
 ) -> None:
     """Draw what happened to a call, or to a whole run, however long it took and wherever it went on.
 
@@ -63,10 +64,24 @@ def app(
         _write(jaeger, jaeger_json(records, service=service) if jaeger else {})
         _write(otlp, otlp_json(records, service=service) if otlp else {})
     except ToolguardError as error:
-        typer.echo(f"toolguard: {error}", err=True)
+        typer.echo(f"toolguard: error: {error}", err=True)
         raise typer.Exit(3) from None
-    if jaeger is None and otlp is None:
-        Console(highlight=False, soft_wrap=True).print(render_trace(records))
+    if as_json:
+        print_json([_data(record) for record in records])
+    elif jaeger is None and otlp is None:
+        console().print(render_trace(records))
+
+
+def _data(record: AuditRecord) -> dict[str, Any]:
+    draft = record.draft
+    return {
+        "kind": draft.kind.value,
+        "at": draft.at,
+        "started": draft.started,
+        "call": draft.call,
+        "trace_id": draft.trace_id,
+        "body": dict(draft.body),
+    }
 
 
 def story_of(store: Store, named: str) -> list[AuditRecord]:
