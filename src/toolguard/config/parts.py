@@ -90,10 +90,11 @@ class Parts:
     revealer: Callable[[str], Sealer] | None = None
     retention: Retention | None = None
     content: bool = False
+    """Whether spans may show masked arguments and results."""
+    keep: bool = False
+    """Whether masked arguments and results are kept beside their records, sealed."""
     on_wait: Callable[[str], None] | None = None
     """Told of an approval's id when a call begins to wait for a person; returns at once."""
-    keep: bool = False
-    """Whether spans may show masked arguments and results."""
     closers: tuple[Callable[[], None], ...] = field(default=())
 
     def with_policy(self, loaded: Loaded) -> Parts:

@@ -10,7 +10,7 @@ from toolguard._core.policy import Decision
 from toolguard._core.risk import Evidence, Risk, RiskLevel
 from toolguard.display.page import View, bar, chip, el, facts, join, page, section, table, tone_of
 from toolguard.policyfile import Explanation
-from toolguard.policyfile.explain import RuleNote, approver_text, obligations_text
+from toolguard.policyfile.explain import RuleNote, approver_text, obligations_text, rule_notes
 
 __all__ = ["decision_view", "evidence_table", "explanation_view", "risk_view"]
 
@@ -65,19 +65,7 @@ def _lines(items: Iterable[str]) -> Markup:
 
 
 def decision_view(decision: Decision) -> View:
-    notes = [
-        RuleNote(
-            id=f.id,
-            because=f.because,
-            effect=f.effect.label,
-            line=f.line,
-            shadow=f.shadow,
-            error=f.error,
-            reads=(),
-            controls=f.controls,
-        )
-        for f in decision.fired
-    ]
+    notes = rule_notes(decision)
     word = decision.effect.label
     shadow = decision.effect is not decision.would
     html = page(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from toolguard._core.audit import Kind
+from toolguard._core.audit import GENESIS, Kind
 from toolguard._core.call import quoted
 from toolguard._core.pruning import Begin
 from toolguard._core.register import Hold, Register, act_of
@@ -15,7 +15,7 @@ from toolguard.journal._facts import APPROVAL_ID, TENANT, TellsOfAct
 from toolguard.journal._pages import BEFORE_ALL, pages
 from toolguard.ports import GrantVerifier, Prunable, Store
 
-__all__ = ["Found", "Held", "Movable", "movable"]
+__all__ = ["Found", "Stays", "Movable", "movable"]
 
 _ENDS = frozenset({Kind.CALL_RETURNED.value, Kind.CALL_FAILED.value, Kind.CALL_INDETERMINATE.value})
 _ACT = Kind.ACT_RECORDED.value
@@ -24,7 +24,7 @@ _APPROVAL_TEXT = f'"{APPROVAL_ID}":'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Stays:
     """What keeps a record in the store; see `toolguard.journal.Pruned`."""
 
     code: str
@@ -38,13 +38,13 @@ class Movable:
     log_id: str
     first: int
     last: int
-    why: Held | None = None
+    why: Stays | None = None
     newest: float = 0.0
     calls: list[str] = field(default_factory=list, repr=False)
     """Of each record from ``first`` on, as far as it was thought to be movable."""
     times: list[float] = field(default_factory=list, repr=False)
 
-    def stop(self, last: int, why: Held) -> None:
+    def stop(self, last: int, why: Stays) -> None:
         if last < self.last:
             self.last, self.why = last, why
 
@@ -80,10 +80,10 @@ def movable(
     for head in store.heads():
         begin = begins.get(head.log_id)
         log = Movable(log_id=head.log_id, first=begin.last + 1 if begin else 1, last=head.seq, why=None)
-        log.stop(head.seq - 1, Held(code="newest"))
-        log.stop(len(segments.get(head.log_id, ())), Held(code="not_archived"))
+        log.stop(head.seq - 1, Stays(code="newest"))
+        log.stop(len(segments.get(head.log_id, ())), Stays(code="not_archived"))
         for name, at in sinks.items():
-            log.stop(at.get(head.log_id, 0), Held(code="sink", what=name))
+            log.stop(at.get(head.log_id, 0), Stays(code="sink", what=name))
         looking.log(log, begin, segments.get(head.log_id, ()))
     acts = looking.hold(service)
     looking.keep_whole()
@@ -100,7 +100,7 @@ class _Looking:
         """The text that shows the next rows to be of a tenant that was seen."""
         self._acts: dict[str, int] = {}
         """How long each tenant's register is at least, by the journal's word."""
-        self._kept: dict[str, Held] = {}
+        self._kept: dict[str, Stays] = {}
         """Calls that stay, and why."""
         self._running: set[str] = set()
         self._ended: set[str] = set()
@@ -112,7 +112,7 @@ class _Looking:
         start = first[0][1] - 1 if first and isinstance(first[0][1], int) else 0
         if start < 0 or start > (begin.last if begin is not None else 0):
             raise TamperedError(f"log {log.log_id!r} does not begin where it should; run 'toolguard audit verify'")
-        chain = ChainCheck(log.log_id, after=start, prev=first[0][2] if start and first else "0" * 64)
+        chain = ChainCheck(log.log_id, after=start, prev=first[0][2] if start and first else GENESIS)
         for page in pages(self._store, log.log_id, start):
             chain.page(page)
             if chain.faults:
@@ -130,7 +130,7 @@ class _Looking:
             if seq < log.first:
                 continue  # an earlier pruning was interrupted here
             if at >= self._before:
-                log.stop(seq - 2, Held(code="newer"))  # the one before stays: it shows where what is newer begins
+                log.stop(seq - 2, Stays(code="newer"))  # the one before stays: it shows where what is newer begins
             if row[4] == _ACT and (told := TellsOfAct.of(stored_record(row))) is not None:
                 self._acts[told.tenant] = max(told.n, self._acts.get(told.tenant, 0))
             if call:
@@ -141,7 +141,7 @@ class _Looking:
                 log.calls.append(call)
                 log.times.append(at)
             elif call:
-                self._kept.setdefault(call, Held(code="open", what=call))
+                self._kept.setdefault(call, Stays(code="open", what=call))
 
     def _see(self, row: Stored) -> None:
         tenant = stored_record(row).draft.body.get(TENANT)
@@ -183,7 +183,7 @@ class _Looking:
                 }
                 for hold in holds.get(str(body.get(TENANT, "")), ()):
                     if hold.scope == "tenant" or names.get(hold.scope) == hold.target:
-                        why = Held(code="hold", what=hold.id)
+                        why = Stays(code="hold", what=hold.id)
                         log.stop(record.seq - 1, why)
                         if record.draft.call:
                             self._kept[record.draft.call] = why
@@ -199,11 +199,11 @@ class _Looking:
     def keep_whole(self) -> None:
         """A call that has not ended stays, and one of which anything stays, stays whole: in every log."""
         for call in self._running - self._ended:
-            self._kept.setdefault(call, Held(code="open", what=call))
+            self._kept.setdefault(call, Stays(code="open", what=call))
         for (tenant, approval_id), call in self._approvals.items():
             approval = self._store.get(tenant, approval_id)
             if approval is None or approval.state.is_open:
-                self._kept.setdefault(call, Held(code="open", what=call))
+                self._kept.setdefault(call, Stays(code="open", what=call))
         where: dict[str, list[tuple[Movable, int]]] = {}
         for log in self.logs:
             for seq, call in enumerate(log.calls, start=log.first):
@@ -217,7 +217,7 @@ class _Looking:
             call = waiting.pop()
             for log, seq in where.get(call, ()):
                 if seq <= log.last:
-                    log.stop(seq - 1, self._kept.get(call, Held(code="open", what=call)))
+                    log.stop(seq - 1, self._kept.get(call, Stays(code="open", what=call)))
                     waiting += self._cut(log, ends)
         for log in self.logs:
             log.newest = max(log.times[: max(0, log.last - log.first + 1)], default=0.0)
@@ -227,7 +227,7 @@ class _Looking:
         end, ends[id(log)] = ends[id(log)], min(ends[id(log)], log.last)
         found = [call for call in log.calls[max(0, log.last - log.first + 1) : end - log.first + 1] if call]
         for call in found:
-            self._kept.setdefault(call, log.why or Held(code="open", what=call))
+            self._kept.setdefault(call, log.why or Stays(code="open", what=call))
         return found
 
 

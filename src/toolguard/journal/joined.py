@@ -167,6 +167,6 @@ def joined(store: Store, folder: str | os.PathLike[str] | None, *, lenient: bool
     Raises:
         StoreError: the folder is not there; and later, wherever a segment is needed that cannot be read.
     """
-    return (
-        store if folder is None else cast("Store", Joined(store, folder, lenient=lenient))
-    )  # the rest is passed on to the store itself
+    if folder is None:
+        return store
+    return cast("Store", Joined(store, folder, lenient=lenient))  # what it does not say itself, the store says

@@ -22,8 +22,7 @@ from toolguard._core.tree import Frontier
 from toolguard.errors import RegisterMovedError, StoreError, TamperedError
 from toolguard.journal._begins import begins_in, opened_note
 from toolguard.journal._claims import ANCHORED, NOTE
-from toolguard.journal._movable import Held as Why
-from toolguard.journal._movable import Movable, movable
+from toolguard.journal._movable import Movable, Stays, movable
 from toolguard.journal._pages import BEFORE_ALL
 from toolguard.journal.held import Held, look_at
 from toolguard.ports import Anchor, CheckpointVerifier, GrantVerifier, Prunable, Store
@@ -280,5 +279,5 @@ def _segments(store: Store, folder: Path, verifier: CheckpointVerifier) -> dict[
 
 
 def _told(log: Movable) -> Pruned:
-    why = log.why or Why(code="newest")
+    why = log.why or Stays(code="newest")
     return Pruned(log_id=log.log_id, first=log.first, last=max(log.last, log.first - 1), why=why.code, what=why.what)

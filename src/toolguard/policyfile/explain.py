@@ -16,7 +16,7 @@ from toolguard.errors import DeniedError, Suspended
 from toolguard.policyfile.cel import CelCondition
 from toolguard.shown import Shown
 
-__all__ = ["Explanation", "RuleNote", "approver_text", "explain", "obligations_text"]
+__all__ = ["Explanation", "RuleNote", "approver_text", "explain", "obligations_text", "rule_notes"]
 
 _ERRORS = {
     "missing_argument": "an argument it reads is missing",
@@ -120,20 +120,7 @@ def explain(decision: Decision, policy: Policy, *, masked: Json = None) -> Expla
     """
     if decision.policy_sha256 != policy.sha256:
         raise ValueError("the decision was made by another policy; load the one with the decision's sha256")
-    by_id = {r.id: r for r in policy.rules}
-    notes = tuple(
-        RuleNote(
-            id=f.id,
-            because=f.because,
-            effect=f.effect.label,
-            line=f.line,
-            shadow=f.shadow,
-            error=f.error,
-            reads=_reads(by_id.get(f.id)),
-            controls=f.controls,
-        )
-        for f in decision.fired
-    )
+    notes = rule_notes(decision, policy)
     values = dict(_values(notes, masked))
     evidence = tuple(dict.fromkeys(e.text for e in decision.risk.evidence))
     approvers = tuple(approver_text(rule) for rule in decision.approver_rules)
@@ -153,6 +140,24 @@ def explain(decision: Decision, policy: Policy, *, masked: Json = None) -> Expla
         auditor="\n".join(_auditor(decision, notes, evidence, approvers, values)),
         approver="\n".join(_approver(decision, evidence)),
         model=_MODEL[decision.effect],
+    )
+
+
+def rule_notes(decision: Decision, policy: Policy | None = None) -> tuple[RuleNote, ...]:
+    """Every rule that matched. What its condition reads is known from the policy alone."""
+    by_id = {} if policy is None else {r.id: r for r in policy.rules}
+    return tuple(
+        RuleNote(
+            id=f.id,
+            because=f.because,
+            effect=f.effect.label,
+            line=f.line,
+            shadow=f.shadow,
+            error=f.error,
+            reads=_reads(by_id.get(f.id)),
+            controls=f.controls,
+        )
+        for f in decision.fired
     )
 
 
