@@ -50,9 +50,16 @@ def place(tmp_path, monkeypatch):
         yield server
 
 
-def test_the_examples_are_three():
-    assert len(PYTHON) == 3
+def test_the_examples_are_four():
+    assert len(PYTHON) == 4
     assert all(len(code.splitlines()) <= 17 for code in PYTHON)
+
+
+def test_the_first_guarded_call_says_what_the_page_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("policy.yaml").write_text(block("# policy.yaml"), "utf-8")
+    exec(compile(PYTHON[0], "README.md", "exec"), {"__name__": "readme"})
+    assert capsys.readouterr().out == block("When was")
 
 
 def test_the_langchain_example(place, capsys, monkeypatch):
@@ -87,9 +94,10 @@ def test_the_plain_example_suspends_and_runs_once_approved(place, capsys):
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name)
-def test_code_in_the_other_documents_runs(page):
+def test_code_in_the_other_documents_runs_from_top_to_bottom(page):
+    names = {"__name__": "page"}
     for code in re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
-        exec(compile(code, page.name, "exec"), {"__name__": "page"})
+        exec(compile(code, page.name, "exec"), names)
 
 
 def test_every_key_of_the_configuration_is_explained():
