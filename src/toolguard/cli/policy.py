@@ -60,7 +60,7 @@ def check(
                     f"{file}: policy {loaded.id!r} version {loaded.version} is in order: "
                     f"{len(loaded.rules)} rules, {len(loaded.tools)} tool patterns, sha256 {loaded.sha256}"
                 )
-            if said := _everything_named(loaded):
+            if said := _undone(loaded):
                 typer.echo(f"{file}: warning: {said}", err=True)
             for pattern in _trusted_from_anywhere(loaded):
                 typer.echo(
@@ -78,7 +78,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _everything_named(policy: Policy) -> str:
+def _undone(policy: Policy) -> str:
     """What is so where one pattern names every tool there is, and unknown ones were to be held back; "" elsewhere."""
     unknown = policy.defaults.unknown_tool
     star = next((t for t in policy.tools if not t.pattern.strip("*") and t.source is None and t.digest is None), None)
