@@ -400,7 +400,7 @@ def test_a_second_guard_with_a_laxer_memory_makes_no_fact_shorter(hospital):
     with lax.session(caller=person()) as session:
         assert outcome(session, look, patient="1") == "ran"
     hospital.clock.advance(3600)
-    hospital.desk.store.prune()
+    hospital.desk.store.forget_marks()
     with strict.session(caller=person()) as session:
         assert outcome(session, look, patient="2") == "denied"
 

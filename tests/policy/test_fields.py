@@ -1,6 +1,8 @@
 """A field a policy file may hold reaches the core and decides something: none is read and then forgotten."""
 
+import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from toolguard._core.policy import ApproverRule, Defaults, Match, Rule, ToolRule
 from toolguard._core.provenance import Aim, CameFrom, Provenance, Traced
 from toolguard.policyfile.models import ApprovalModel, DefaultsModel, MatchModel, RuleModel, ToolModel
 
+DOCS = Path(__file__).parents[2] / "docs" / "policy.md"
 ONLY_IN_FILES = {"on_expiry"}
 """A word with one value: it is there for the reader."""
 ONLY_IN_CORE = {"all_origins", "line", "name", "pattern", "said"}
@@ -71,6 +74,13 @@ FITS = {
 
 def test_every_field_of_match_is_tried():
     assert FITS.keys() == MatchModel.model_fields.keys()
+
+
+@pytest.mark.parametrize("model", [MatchModel, RuleModel])
+def test_every_field_stands_in_a_table_of_the_documentation(model):
+    rows = [line for line in DOCS.read_text("utf-8").splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`([a-z_]+)", row.split(" | ")[0])}
+    assert model.model_fields.keys() - named == set()
 
 
 def quoted(value):

@@ -283,7 +283,7 @@ METHODS = {
     "uses": lambda s, a, _: s.uses("north", "act") == 0,
     "tally": lambda s, a, _: s.tally("north", [Ask(subject="person:a", kind="patient")]) == (0,),
     "marked": lambda s, a, _: s.marked("north", "person:a", "patient") == (),
-    "prune": lambda s, a, _: _raises(lambda: s.prune()),
+    "forget_marks": lambda s, a, _: _raises(lambda: s.forget_marks()),
     "outbox": lambda s, a, _: s.outbox() == (),
     "take": lambda s, a, _: _raises(lambda: s.take("me", 9.0)),
     "outbox_done": lambda s, a, _: _raises(lambda: s.outbox_done(1)),

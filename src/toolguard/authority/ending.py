@@ -125,7 +125,7 @@ class Ending(Reading):
     def sweep(self) -> int:
         """Make visible what time has ended; how many there were. Nothing depends on it having run."""
         closed = close_overdue(self._store)
-        self._store.prune()
+        self._store.forget_marks()
         return closed.expired + closed.indeterminate
 
 

@@ -186,7 +186,7 @@ class Store(Protocol):
         """The values of a subject's marks of one kind, in order."""
         ...
 
-    def prune(self, limit: int = 1000) -> int:
+    def forget_marks(self, limit: int = 1000) -> int:
         """Forget marks that nothing needs any more, of every tenant; how many. Leases that are over, too. For the sweeper,
         not for guards.
         """

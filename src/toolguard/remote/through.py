@@ -103,8 +103,8 @@ class Through:
     def marked(self, tenant: str, subject: str, kind: str, limit: int = 64) -> tuple[str, ...]:
         return self.local.marked(tenant, subject, kind, limit)
 
-    def prune(self, limit: int = 1000) -> int:
-        return self.local.prune(limit)
+    def forget_marks(self, limit: int = 1000) -> int:
+        return self.local.forget_marks(limit)
 
     def contents(self, tenant: str, ids: Sequence[str]) -> Mapping[str, Kept]:
         return self.local.contents(tenant, ids)

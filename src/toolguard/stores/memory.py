@@ -249,7 +249,7 @@ class MemoryStore:
             values[mark.value] = (now, None if until is None or not mark.keep else max(until, now + mark.keep))
         if now > self._pruned + _PRUNE:
             self._pruned = now
-            self.prune()
+            self.forget_marks()
 
     def _count(self, tenant: str, ask: Ask) -> int:
         values = self._marks.get((tenant, ask.subject, ask.kind), {})
@@ -271,7 +271,7 @@ class MemoryStore:
         with self._lock:
             return tuple(sorted(self._marks.get((tenant, subject, kind), ())))[:limit]
 
-    def prune(self, limit: int = 1000) -> int:
+    def forget_marks(self, limit: int = 1000) -> int:
         self._check_process()
         with self._lock:
             now, left = self._time.read(), limit

@@ -438,7 +438,7 @@ class PostgresStore:
         rows = self._read(lambda db: db.fetch(_pg_sql.MARKED, tenant, subject, kind, limit))
         return tuple(value for (value,) in rows)
 
-    def prune(self, limit: int = 1000) -> int:
+    def forget_marks(self, limit: int = 1000) -> int:
         async def job(db: asyncpg.Connection, now: float) -> int:
             await db.execute(_pg_sql.PRUNE_LEASES, now, limit)
             return len(await db.fetch(_pg_sql.PRUNE_MARKS, now, limit))

@@ -557,7 +557,7 @@ class SqliteStore:
         with self._reading() as db:
             return tuple(str(value) for (value,) in db.execute(_sql.MARKED, (tenant, subject, kind, limit)))
 
-    def prune(self, limit: int = 1000) -> int:
+    def forget_marks(self, limit: int = 1000) -> int:
         def job(db: sqlite3.Connection, now: float) -> int:
             db.execute(_sql.PRUNE_LEASES, (now, limit))
             return db.execute(_sql.PRUNE_MARKS, (now, limit)).rowcount

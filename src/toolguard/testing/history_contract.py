@@ -91,14 +91,14 @@ class HistoryContract:
         self.leave(store, *_seen("short", keep=10.0), *_seen("long", keep=1000.0), *_seen("ever"))
         self.leave(store, *_seen("kept", keep=10.0))
         self.leave(store, *_seen("kept"))  # for ever from now on
-        assert store.prune() == 0
+        assert store.forget_marks() == 0
         clock.advance(11.0)
-        assert store.prune() == 1
+        assert store.forget_marks() == 1
         assert store.marked("north", "person:a", "patient") == ("ever", "kept", "long")
         self.leave(store, *_seen("kept", keep=1.0))
         self.leave(store, *_seen("ever", keep=1.0))
         clock.advance(2000.0)
-        assert store.prune() <= 1  # a store may have done it on the way
+        assert store.forget_marks() <= 1  # a store may have done it on the way
         assert store.marked("north", "person:a", "patient") == ("ever", "kept")
 
     def test_marks_outlive_the_process(

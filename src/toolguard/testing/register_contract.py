@@ -373,10 +373,10 @@ class RegisterContract:
         clock.advance(10.0)
         assert store.lead("sweeper", "two", 30.0)
         assert not store.lead("sweeper", "one", 30.0)
-        store.prune()
+        store.forget_marks()
         assert not store.lead("sweeper", "one", 30.0), "what is swept away is over"
         clock.advance(31.0)
-        store.prune()
+        store.forget_marks()
         assert store.lead("sweeper", "one", 30.0)
 
     def test_of_many_at_once_one_leads(self, store: Store) -> None:
