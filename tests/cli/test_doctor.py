@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -316,6 +317,20 @@ def test_a_channel_without_its_extra_is_a_fault(home: Home, monkeypatch) -> None
     home.set("channels.teams", tenant="general")
     monkeypatch.setattr("toolguard.channels.load.entry_points", lambda **_: ())
     assert home.wrong() == {"channels.extra"}
+
+
+def test_a_complete_channel_is_made_and_let_go_of_again(home: Home, monkeypatch) -> None:
+    for name in ("SIGNING", "BOT", "APP"):
+        monkeypatch.setenv(f"SLACK_{name}", f"x{name.lower()}-none")
+    home.set("channels.slack", tenant="general", app_id="A12345", team="T12345",
+             signing_secret="env:SLACK_SIGNING", bot_token="env:SLACK_BOT", app_token="env:SLACK_APP")  # fmt: skip
+    home.set("channels.slack.rooms", default="C12345")
+    before = threading.active_count()
+    assert home.wrong() == set()
+    until = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.05)
+    assert threading.active_count() <= before
 
 
 # --- separation of duties

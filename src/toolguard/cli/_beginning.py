@@ -83,7 +83,7 @@ def write(folder: Path, wishes: Wishes) -> tuple[str, ...]:
     names = (*FILES, *(() if wishes.tools else (FIRST_CALL,)))
     there = [name for name in names if (folder / name).exists() or (folder / name).is_symlink()]
     if there:
-        raise ConfigError(f"{', '.join(map(repr, there))} already there, so nothing was written; choose another folder, "
+        raise ConfigError(f"{', '.join(map(repr, there[:3]))}{f' and {len(there) - 3} more' if there[3:] else ''} already there, so nothing was written; choose another folder, "
                           "or move what is there away")  # fmt: skip
     texts = _tried(wishes)
     keys = {name: SecretKey.generate(purpose) for name, purpose in KEYS.items()}

@@ -314,7 +314,9 @@ def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
         console.print(f"{len(report.running)} executions have no end yet (running, or lost in a crash)")
     conclusion = "tampered" if report.tampered else "incomplete" if report.incomplete else "ok"
     console.print(
-        f"{conclusion}: {report.records} records in {len(report.logs)} logs, {report.approvals} approvals", style="bold"
+        f"{conclusion}: {_counted(report.records, 'record')} in {_counted(len(report.logs), 'log')}, "
+        f"{_counted(report.approvals, 'approval')}",
+        style="bold",
     )
     if report.kept or report.redacted:
         console.print(
@@ -326,6 +328,10 @@ def _print_report(report: journal.VerifyReport, *, stamps: int) -> None:
             markup=False,
         )
     _print_limits(console, report, stamps)
+
+
+def _counted(number: int, one: str) -> str:
+    return f"{number} {one}{'' if number == 1 else 's'}"
 
 
 def _print_limits(console: Console, report: journal.VerifyReport, stamps: int) -> None:

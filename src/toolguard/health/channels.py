@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from toolguard.authority import Authority
-from toolguard.channels import open_channels
+from toolguard.channels import Connected, open_channels
 from toolguard.errors import ConfigError, MissingExtraError
 from toolguard.health.finding import Finding, fault, fine
 from toolguard.health.place import Place, said
@@ -25,7 +25,9 @@ def check(place: Place) -> Iterator[Finding]:
     for name, settings in config.channels.items():
         page = f"docs/{settings.get('kind', name)}s.md" if settings.get("kind") == "webhook" else f"docs/{name}.md"
         try:
-            open_channels({name: settings}, nobody, inbox=config.service.url, folder=config.folder)
+            for made in open_channels({name: settings}, nobody, inbox=config.service.url, folder=config.folder):
+                if isinstance(made, Connected):  # it may have begun threads of its own
+                    made.stop()
         except MissingExtraError as missing:
             extra = str(missing).rpartition("[")[2].rstrip("]")
             yield fault("channels.extra", said(missing), f"pip install 'toolguard-middleware[{extra}]'")
