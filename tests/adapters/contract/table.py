@@ -24,7 +24,7 @@ STATEMENTS: Mapping[str, str] = {
     "S2": "Arguments the framework injects are given to the tool and never looked at, hashed or recorded.",
     "S3": "A call is classified exactly once an attempt.",
     "S4": "Tokens become values before the tool's schema validates; tracers and logs see tokens.",
-    "S5": "The model never sees raw values: messages, results, errors; nor does what the framework writes down.",
+    "S5": "The model sees no value that was found to identify: not in messages, results or errors; nor does what the framework writes down of calls.",
     "S6": "Artifacts follow the policy.",
     "S7": "A denial is a constant text under the right call id, and the run goes on.",
     "S8": "A suspension survives every way of handling errors.",
