@@ -358,3 +358,19 @@ def test_showing_costs_nothing_until_somebody_looks(tmp_path: Path) -> None:
 
     code = "import sys, toolguard; from toolguard import Guard; assert 'toolguard.display' not in sys.modules; assert 'IPython' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
+def test_a_short_word_beside_a_long_one_stays_whole() -> None:
+    change = Change(part="rule", name="r", field="when", before="always", after="x" * 200, turn=Turn.LOOSENS)
+    html = difference_view([change])._repr_html_()
+    assert '<code class="whole">always</code>' in html
+    assert f"<code>{'x' * 200}</code>" in html
+
+
+@pytest.mark.parametrize(("faults", "said"), [(1, "1 fault<"), (2, "2 faults<")])
+def test_faults_are_counted_in_words(faults: int, said: str) -> None:
+    log = LogReport(
+        log_id="a" * 32, records=3, faults=tuple(Fault(log_id="a" * 32, seq=n, code="hash") for n in range(faults))
+    )
+    report = VerifyReport(logs=(log,), states=(), approvals=0, running=(), anchors=())
+    assert said in view(report)._repr_html_()

@@ -41,7 +41,7 @@ def edit(url: str, statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "code", "said"),
     [
-        ("SELECT 1", 0, "ok: 9 records in 1 logs, 1 approvals"),
+        ("SELECT 1", 0, "ok: 9 records in 1 log, 1 approval"),
         ("UPDATE records SET at = at + 1 WHERE seq = 3", 1, "hash at 3"),
         ("UPDATE approvals SET state = 'approved'", 1, "the records say it went further"),
         ("DELETE FROM records", 2, "missing at 0"),

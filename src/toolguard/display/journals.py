@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolguard.display.page import View, chip, el, facts, page, section, table
+from toolguard.display.page import View, chip, counted, el, facts, page, section, table
 from toolguard.journal import VerifyReport
 from toolguard.report.words import figure
 
@@ -38,7 +38,7 @@ def verify_view(report: VerifyReport) -> View:
     logs = table(
         ("log", "records", ""),
         (
-            (el("code", log.log_id[:16], title=log.log_id), figure(log.records), chip(f"{len(log.faults)} faults", "bad") if log.faults else chip("ok"))
+            (el("code", log.log_id[:16], title=log.log_id), figure(log.records), chip(counted(len(log.faults), "fault"), "bad") if log.faults else chip("ok"))
             for log in report.logs[:_SHOWN]
         ),
         numbers=(1,),
@@ -51,7 +51,7 @@ def verify_view(report: VerifyReport) -> View:
         el("p", f"{len(report.logs) - _SHOWN} more logs are not shown.", class_="foot") if len(report.logs) > _SHOWN else None,
         tone=tone,
         sub=f"{figure(report.records)} records were read, each with its hash, its place in the chain and the approval it speaks of.",
-        chips=[chip(f"{len(faults)} faults", "bad")] if faults else (),
+        chips=[chip(counted(len(faults), "fault"), "bad")] if faults else (),
     )  # fmt: skip
     lines = [
         f"{title.lower()}: {figure(report.records)} records in {len(report.logs)} logs, {report.approvals} approvals"

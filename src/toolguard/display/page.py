@@ -12,7 +12,21 @@ from markupsafe import Markup, escape
 
 from toolguard.report import plain
 
-__all__ = ["Tone", "View", "bar", "chip", "el", "facts", "join", "lines", "page", "section", "table", "tone_of"]
+__all__ = [
+    "Tone",
+    "View",
+    "bar",
+    "chip",
+    "counted",
+    "el",
+    "facts",
+    "join",
+    "lines",
+    "page",
+    "section",
+    "table",
+    "tone_of",
+]
 
 Tone = str
 """``ok``, ``info``, ``warn``, ``bad`` or ``""``: the colour that goes with a word, never instead of one."""
@@ -73,6 +87,11 @@ def el(name: str, *children: object, **attributes: object) -> Markup:
         if value is not None and value != ""
     )
     return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), said, join(children))  # noqa: S704 - names are our own
+
+
+def counted(number: int, one: str) -> str:
+    """``1 fault``, ``2 faults``."""
+    return f"{number} {one}{'' if number == 1 else 's'}"
 
 
 def join(children: Iterable[object], between: str = "") -> Markup:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from markupsafe import Markup
+
 from toolguard._core.policy import Policy
-from toolguard.display.page import View, bar, chip, el, facts, join, page, section, table, tone_of
+from toolguard.display.page import View, bar, chip, counted, el, facts, join, page, section, table, tone_of
 from toolguard.errors import PolicyError
 from toolguard.policyfile import Problem
 from toolguard.policyfile.explain import approver_text
@@ -18,11 +20,8 @@ from toolguard.policytools.replay import Report
 
 __all__ = ["cases_view", "difference_view", "faults_view", "lint_view", "policy_view", "replay_view"]
 
+_SHORT = 20
 _SEVERITY = ("allow", "mask", "require_approval", "deny")
-
-
-def _counted(number: int, one: str) -> str:
-    return f"{number} {one}{'' if number == 1 else 's'}"
 
 
 def policy_view(policy: Policy) -> View:
@@ -43,7 +42,7 @@ def policy_view(policy: Policy) -> View:
     defaults = [(f"{level.label} risk", chip(effect.label)) for level, effect in policy.defaults.by_risk.items()]
     html = page(
         policy.id,
-        section(_counted(len(rules), "rule"), el("ul", *rules)),
+        section(counted(len(rules), "rule"), el("ul", *rules)),
         section("Where no rule speaks", facts([*defaults, ("a tool it does not name", chip(policy.defaults.unknown_tool.label))])),
         section("Who is asked", el("ul", *(el("li", approver_text(rule)) for rule in policy.approvals.values())) if policy.approvals else None),
         section("Tools it names", join((el("code", tool.pattern) for tool in policy.tools), " ")),
@@ -52,7 +51,7 @@ def policy_view(policy: Policy) -> View:
         sub="It is in order." if not policy.owner else f"It is in order. {policy.owner} answers for it.",
         chips=(chip(f"version {policy.version}", ""), chip(policy.mode.value, "" if policy.mode.value == "enforce" else "info")),
     )  # fmt: skip
-    lines = [f"policy {policy.id} version {policy.version} is in order, {_counted(len(rules), 'rule')}"]
+    lines = [f"policy {policy.id} version {policy.version} is in order, {counted(len(rules), 'rule')}"]
     return View(
         html=html, text="\n".join([*lines, *(f"  {r.id}: {r.effect.label}: {r.because}" for r in policy.rules)])
     )
@@ -70,7 +69,7 @@ def faults_view(error: PolicyError) -> View:
         if problems
         else None,
         tone="bad",
-        sub=_counted(len(problems), "fault") if problems else str(error),
+        sub=counted(len(problems), "fault") if problems else str(error),
     )  # fmt: skip
     return View(html=html, text="\n".join(map(str, problems)) or str(error))
 
@@ -92,7 +91,7 @@ def lint_view(remarks: Iterable[Remark]) -> View:
         table(("remark", "where", "what, and what to do"), rows) if listed else None,
         tone=tone_of(max(counts).label) if counts else "ok",
         sub=None if listed else "Nothing to remark.",
-        chips=[chip(_counted(counts[s], s.label), tone_of(s.label)) for s in sorted(Severity, reverse=True) if counts[s]],
+        chips=[chip(counted(counts[s], s.label), tone_of(s.label)) for s in sorted(Severity, reverse=True) if counts[s]],
     )  # fmt: skip
     return View(html=html, text="\n".join(map(str, listed)) or "nothing to remark")
 
@@ -129,7 +128,7 @@ def cases_view(results: Iterable[Result], coverage: Mapping[str, tuple[RuleCover
         chips=[chip(f"{len(listed) - len(failed)} passed", "ok"), chip(f"{len(failed)} failed", "bad") if failed else None],
     )  # fmt: skip
     lines = [f"{'passed' if r.passed else 'FAILED'}  {r.name}" for r in listed]
-    return View(html=html, text="\n".join([*lines, f"{_counted(len(listed), 'case')}, {len(failed)} failed"]))
+    return View(html=html, text="\n".join([*lines, f"{counted(len(listed), 'case')}, {len(failed)} failed"]))
 
 
 def difference_view(changes: Iterable[Change]) -> View:
@@ -140,8 +139,8 @@ def difference_view(changes: Iterable[Change]) -> View:
         (
             chip(c.turn.value),
             join([c.part, " ", el("b", c.name), f", {c.field}" if c.field else None]),
-            el("code", c.before),
-            el("code", c.after),
+            _value(c.before),
+            _value(c.after),
         )
         for c in listed
     )
@@ -157,6 +156,11 @@ def difference_view(changes: Iterable[Change]) -> View:
         for c in listed
     ]
     return View(html=html, text="\n".join(lines) or "the two policies say the same")
+
+
+def _value(text: str) -> Markup:
+    """A short word stays whole where the other column is long."""
+    return el("code", text, class_="whole" if len(text) <= _SHORT else None)
 
 
 def replay_view(report: Report) -> View:
@@ -180,13 +184,13 @@ def replay_view(report: Report) -> View:
         "Recorded calls, judged anew",
         table(("outcome", "calls", ""), rows, numbers=(1,)),
         section("By tool", table(("tool", "outcome", "calls"), tools, numbers=(2,))) if tools else None,
-        section("Why some cannot be told", el("ul", *(el("li", f"{why}: {_counted(n, 'call')}") for why, n in report.unknown.most_common(10))) if report.unknown else None),
+        section("Why some cannot be told", el("ul", *(el("li", f"{why}: {counted(n, 'call')}") for why, n in report.unknown.most_common(10))) if report.unknown else None),
         tone="bad" if looser else "warn" if report.changes else "ok",
-        sub=f"{_counted(report.calls, 'recorded call')}: {report.replayed} replayed, {report.same} come out the same.",
+        sub=f"{counted(report.calls, 'recorded call')}: {report.replayed} replayed, {report.same} come out the same.",
         chips=[chip("some get through more easily", "bad")] if looser else (),
     )  # fmt: skip
-    lines = [f"{_counted(report.calls, 'recorded call')}: {report.replayed} replayed, {report.same} come out the same"]
-    lines += [f"  {before} → {after}: {_counted(n, 'call')}" for (before, after), n in report.changes.most_common()]
+    lines = [f"{counted(report.calls, 'recorded call')}: {report.replayed} replayed, {report.same} come out the same"]
+    lines += [f"  {before} → {after}: {counted(n, 'call')}" for (before, after), n in report.changes.most_common()]
     if report.not_replayed:
         lines.append(f"  {report.not_replayed} hang on what is not on record")
     return View(html=html, text="\n".join(lines))
