@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from toolguard._core.acts import ALL, Act, ActKind
 from toolguard._core.call import Json
-from toolguard._core.register import ALL, Act, ActKind
 from toolguard.errors import TamperedError
 
 __all__ = ["COMMENTS", "LONGEST", "Comment", "Side", "comment_of", "comments_of", "tidy"]
