@@ -1,6 +1,7 @@
 """Detectors, analysers, sinks and tools that fail or talk nonsense: nothing passes, nothing is shown."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -198,7 +199,7 @@ def test_a_sink_that_raises_decides_nothing(desk, policy, ana, drive, caplog, ra
             raise raised(ADA)
 
     guard = desk.guard(policy)
-    object.__setattr__(guard.parts, "sink", Sink())
+    guard.parts = replace(guard.parts, sink=Sink())
     with guard.session(caller=ana) as session, caplog.at_level(logging.DEBUG):
         drive(session, "call", tool("send", lambda passed: ran.append(1) or "ok"), {})
         with pytest.raises(Suspended):

@@ -75,7 +75,7 @@ def test_invariant_6_whatever_step_fails_the_tool_runs_once_at_most(desk, policy
                     session.call(bound, {"to": ADA}, call_id="c")
                 desk.approve(waits.value.approval_id)
             failing = Failing(desk.store, fault, at=at, after=after)
-            object.__setattr__(guard.parts, "store", failing)
+            guard.parts = replace(guard.parts, store=failing)
             told = ""
             try:
                 told = str(drive(session, "call", bound, {"to": ADA}, call_id="c"))
@@ -86,7 +86,7 @@ def test_invariant_6_whatever_step_fails_the_tool_runs_once_at_most(desk, policy
                 results.append(type(raised).__name__)
             assert ADA not in told
             assert all(recorded == before + 1 for recorded, _ in ran), "the record comes before the effect"
-            object.__setattr__(guard.parts, "store", desk.store)
+            guard.parts = replace(guard.parts, store=desk.store)
             for _ in range(2):
                 try:
                     session.call(bound, {"to": ADA}, call_id="c")
@@ -103,7 +103,7 @@ def test_a_lost_answer_to_the_claim_does_not_run_and_is_not_tried_again(desk, po
     ran = []
     bound = BoundTool(tool=Tool.describe("send", source="app"), invoke=ran.append)
     guard = desk.guard(policy)
-    object.__setattr__(guard.parts, "store", Failing(desk.store, FAULTS["store error"], at=1, after=True))
+    guard.parts = replace(guard.parts, store=Failing(desk.store, FAULTS["store error"], at=1, after=True))
     with guard.session(caller=ana) as session:
         with pytest.raises(StoreError):
             drive(session, "call", bound, {}, call_id="c")
@@ -119,7 +119,7 @@ def test_what_could_not_be_recorded_after_the_tool_ran_is_never_said_not_to_have
     for invoke in (fails, lambda passed: "ok"):
         guard = desk.guard(policy)
         bound = BoundTool(tool=Tool.describe("send", source="app"), invoke=invoke)
-        object.__setattr__(guard.parts, "store", Failing(desk.store, FAULTS["store error"], at=2, after=False))
+        guard.parts = replace(guard.parts, store=Failing(desk.store, FAULTS["store error"], at=2, after=False))
         with guard.session(caller=ana) as session, pytest.raises(ToolguardError) as told:
             drive(session, "call", bound, {})
         assert told.value.code == "result_withheld"
@@ -133,7 +133,7 @@ def test_an_interruption_is_not_hidden_by_a_store_that_fails_too(desk, policy, a
 
     guard = desk.guard(policy)
     bound = BoundTool(tool=Tool.describe("send", source="app"), invoke=invoke)
-    object.__setattr__(guard.parts, "store", Failing(desk.store, FAULTS["store error"], at=2, after=False))
+    guard.parts = replace(guard.parts, store=Failing(desk.store, FAULTS["store error"], at=2, after=False))
     with guard.session(caller=ana) as session:
         with pytest.raises(raised):
             drive(session, "call", bound, {}, call_id="c")
@@ -160,7 +160,7 @@ def test_a_loop_that_is_torn_down_while_a_tool_runs_leaves_the_call_indeterminat
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
         with pytest.raises(ReplayError):
-            session.call(send, {}, call_id="c")
+            asyncio.run(session.acall(send, {}, call_id="c"))
     assert [r.draft.kind.value for r in filed.store.records() if "indeterminate" in r.draft.kind.value]
 
 
