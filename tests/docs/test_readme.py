@@ -42,7 +42,7 @@ def place(tmp_path, monkeypatch):
     said = subprocess.run([TOOLGUARD, "keys", "init", "keys"], capture_output=True, text=True, check=True).stdout
     line = re.search(r'trusted = \["(.*)"\]', said)[1]
     Path("toolguard.toml").write_text(
-        block("[guard]").replace("PUBLIC KEY LINE FROM 'toolguard keys init'", line).replace('"otlp"', '"off"'), "utf-8"
+        block("[guard]").replace("PUBLIC KEY LINE FROM 'toolguard keys init'", line), "utf-8"
     )
     with OpenAIServer(model) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
@@ -113,3 +113,8 @@ def test_the_make_targets_exist():
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for target in set(re.findall(r"\bmake (\w+)", README)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_every_page_is_reached_from_here():
+    linked = set(re.findall(r"\]\((docs/[\w-]+\.md)", README))
+    assert linked == {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}

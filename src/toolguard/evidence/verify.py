@@ -41,6 +41,7 @@ GENESIS = "0" * 64
 MARK, YOURS = "your mark", "your anchor"
 MOST = 4 * 1000 * 1000 * 1000  # bytes of a pack, unpacked: more is no pack
 MOST_MEMBERS = 100000
+_LATER = " (or it began after the export: then give the anchor as it stood when the pack was made)"
 MOST_RATIO, SMALL = (
     200,
     64 * 1000 * 1000,
@@ -509,7 +510,7 @@ def check_registry(pack: Pack, logs: list[dict[str, Any]], claims: Claims, repor
         report.says.append(f"{silent} other logs of the registry hold no record of this period")
     unknown = sorted(set(claims) - {"registry"} - set(registry["logs"]))
     for log in unknown:
-        report.check(False, f"log {log} was signed or anchored, but is not in the registry of logs")
+        report.check(False, f"log {log} was signed or anchored, but is not in the registry of logs{_LATER}")
     for name in pack.manifest.get("missing_logs", []):
         report.gaps.append(f"log {name} is in the registry, but none of its records is there")
 
