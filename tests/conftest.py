@@ -30,6 +30,8 @@ SLOW = (
     "adapters/openai/test_runner.py",  # loads the SDK's own loop
     "adapters/openai/test_runs.py",  # whole runs, by every way
     "analysis/test_adversarial.py",  # hundreds of hostile texts
+    "attacks/test_adapters_langchain.py",  # whole graphs and agents
+    "attacks/test_adapters_openai.py",  # a server per attack
     "attacks/test_arguments.py",  # megabytes of hostile input
     "attacks/test_audit_",  # a store or a pack per attack
     "attacks/test_comments.py",  # an app for every test

@@ -18,7 +18,7 @@ PARTS: Mapping[str, frozenset[str]] = {
     "reasoning": frozenset({"compaction", "reasoning", "reasoning_content", "redacted_thinking", "thinking"}),
 }
 """Kinds of content parts no text masker can look into, and the types they go by."""
-_WAYS = frozenset({"history", "tracers"})
+_WAYS = frozenset({"history", "prompts", "tracers"})
 HOSTED = frozenset(
     {
         "apply_patch",

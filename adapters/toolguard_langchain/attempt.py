@@ -11,7 +11,7 @@ from typing import Any, NoReturn, cast
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, ParentCommand
 
 from toolguard import BoundTool, DeniedError, Done, Guard, Permit, ResultShape, Session, Tool, ToolguardError
 from toolguard.errors import (
@@ -123,6 +123,7 @@ class Attempt:
         self.injected: dict[str, Any] = {}
         self.written = self._take_in(given)
         self._parcel: Parcel | None = None
+        self._leaves = False
         self._run: Callable[[], Any] | None = None
         self.session: Session = session_for(binding.guard, binding.session, config)
         self.ref = place(self.session, config, call_id, self.written)
@@ -246,10 +247,21 @@ class Attempt:
         return self.permit
 
     def _invoke(self, passed: Any) -> Any:
-        return self._pack(cast("Callable[[], Any]", self._run)())
+        try:
+            return self._pack(cast("Callable[[], Any]", self._run)())
+        except ParentCommand as leaving:
+            return self._pack(self._left(leaving))
 
     async def _ainvoke(self, passed: Any) -> Any:
-        return self._pack(await cast("Callable[[], Any]", self._run)())
+        try:
+            return self._pack(await cast("Callable[[], Any]", self._run)())
+        except ParentCommand as leaving:
+            return self._pack(self._left(leaving))
+
+    def _left(self, leaving: ParentCommand) -> Any:
+        """A graph inside the tool hands over to one around it: the command it goes with is the tool's result."""
+        self._leaves = True
+        return leaving.args[0]
 
     def _pack(self, result: Any) -> Any:
         if isinstance(result, str):
@@ -267,7 +279,10 @@ class Attempt:
     def _result(self, done: Done) -> Any:
         if done.replayed:
             return Parcel.again(done.value, call_id=self.call_id, name=self.tool.name)
-        return done.value if self._parcel is None else self._parcel.shut(done.value)
+        result = done.value if self._parcel is None else self._parcel.shut(done.value)
+        if self._leaves:
+            raise ParentCommand(result)
+        return result
 
     # --- the end
 

@@ -7,10 +7,11 @@ they are. Parts that no text masker can look into are refused unless they are al
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic import BaseModel
 
 from toolguard import Origin
@@ -38,6 +39,8 @@ _RESULTS = frozenset({"tool_result", "server_tool_result", "search_result", "cus
 _THOUGHTS = frozenset({"reasoning", "thinking"})
 _OPAQUE = ("signature", "encrypted_content", "data", "base64", "file_id", "source", "url", "image_url", "file")
 _FRAME = frozenset({"type", "id", "index", "call_id", "tool_call_id", "tool_use_id", "status", "role", "name"})
+_WORD = re.compile(r"[\w.:/@+=|-]{0,200}", re.ASCII)
+"""Ids and names the protocol needs are single words; what reads otherwise is text somebody wrote."""
 
 
 _HEARD = "toolguard_heard"
@@ -112,11 +115,15 @@ def open_message(message: BaseMessage, allow: frozenset[str], *, strict: bool = 
         body["content"] = _open_content(message.content, allow, strict)
     if message.additional_kwargs:
         body["more"] = {k: _open_extra(k, v) for k, v in message.additional_kwargs.items()}
-    if isinstance(message, HumanMessage | SystemMessage) and message.name:
+    if message.name and (not isinstance(message, ToolMessage) or not _WORD.fullmatch(message.name)):
         body["name"] = message.name
+    if isinstance(message, ChatMessage) and not _WORD.fullmatch(message.role):
+        body["role"] = message.role
     if isinstance(message, AIMessage):
         if message.tool_calls:
             body["calls"] = [c["args"] for c in message.tool_calls]
+            if not all(_WORD.fullmatch(c["name"]) for c in message.tool_calls):
+                body["called"] = [c["name"] for c in message.tool_calls]
         if message.invalid_tool_calls:
             body["invalid"] = [[c.get("args"), c.get("error")] for c in message.invalid_tool_calls]
     return body
@@ -132,8 +139,15 @@ def _open_content(content: Any, allow: frozenset[str], strict: bool) -> Any:
         elif (not strict and not is_text_block(block)) or not _check(block, allow):
             parts.append(None)
         else:
-            parts.append({k: v for k, v in block.items() if k not in _FRAME})
+            parts.append({k: v for k, v in block.items() if not _is_frame(block, k, v)})
     return parts
+
+
+def _is_frame(block: Mapping[str, Any], key: str, value: Any) -> bool:
+    """Whether this says what a part is, and nothing else. Only what calls something has a name by protocol."""
+    if key not in _FRAME or (key == "name" and block.get("type") not in _CALLS):
+        return False
+    return not isinstance(value, str) or _WORD.fullmatch(value) is not None
 
 
 def plain(value: Any) -> Any:
@@ -153,14 +167,23 @@ def plain(value: Any) -> Any:
 
 def _open_extra(key: str, value: Any) -> Any:
     if key == "tool_calls" and isinstance(value, list):
-        return [_arguments(v.get("function") if isinstance(v, Mapping) else v) for v in value]
+        return [_open_call(v) for v in value]
     if key == "function_call":
-        return _arguments(value)
+        return _open_function(value)
     return plain(value)
 
 
-def _arguments(function: Any) -> Any:
-    return function.get("arguments") if isinstance(function, Mapping) else function
+def _open_call(call: Any) -> Any:
+    if not isinstance(call, Mapping):
+        return plain(call)
+    opened = {k: plain(v) for k, v in call.items() if k != "function" and not _is_frame(call, k, v)}
+    return {**opened, "function": _open_function(call["function"])} if "function" in call else opened
+
+
+def _open_function(function: Any) -> Any:
+    if not isinstance(function, Mapping):
+        return plain(function)
+    return {k: plain(v) for k, v in function.items() if k != "name" or not _WORD.fullmatch(str(v))}
 
 
 def shut_message(message: BaseMessage, masked: Mapping[str, Any]) -> BaseMessage:
@@ -175,10 +198,13 @@ def shut_message(message: BaseMessage, masked: Mapping[str, Any]) -> BaseMessage
         }
     if "name" in masked and masked["name"] != message.name:
         changes["name"] = None  # providers accept no token as a name
+    if "role" in masked:
+        changes["role"] = masked["role"]
     if isinstance(message, AIMessage):
         if "calls" in masked:
-            pairs = zip(message.tool_calls, masked["calls"], strict=True)
-            changes["tool_calls"] = [{**c, "args": a} for c, a in pairs]
+            names = masked.get("called") or [c["name"] for c in message.tool_calls]
+            told = zip(message.tool_calls, masked["calls"], names, strict=True)
+            changes["tool_calls"] = [{**c, "args": a, "name": n} for c, a, n in told]
         if "invalid" in masked:
             broken = zip(message.invalid_tool_calls, masked["invalid"], strict=True)
             changes["invalid_tool_calls"] = [{**c, "args": a, "error": e} for c, (a, e) in broken]
@@ -194,22 +220,23 @@ def _shut_content(content: Any, masked: Any) -> Any:
 
 
 def _shut_block(block: Mapping[str, Any], masked: Mapping[str, Any]) -> dict[str, Any]:
-    return {**{k: v for k, v in block.items() if k in _FRAME}, **masked}
+    return {**{k: v for k, v in block.items() if _is_frame(block, k, v)}, **masked}
 
 
 def _shut_extra(key: str, value: Any, masked: Any) -> Any:
     if key == "tool_calls" and isinstance(value, list):
-        return [_put_arguments(v, m) for v, m in zip(value, masked, strict=True)]
+        return [_shut_call(v, m) for v, m in zip(value, masked, strict=True)]
     if key == "function_call" and isinstance(value, Mapping):
-        return {**value, "arguments": masked} if "arguments" in value else value
+        return {**value, **masked}
     return masked
 
 
-def _put_arguments(call: Any, masked: Any) -> Any:
-    function = call.get("function") if isinstance(call, Mapping) else None
-    if isinstance(function, Mapping) and "arguments" in function:
-        return {**call, "function": {**function, "arguments": masked}}
-    return call if isinstance(call, Mapping) else masked
+def _shut_call(call: Any, masked: Any) -> Any:
+    if not isinstance(call, Mapping):
+        return masked
+    function = call.get("function")
+    inner = {"function": {**function, **masked["function"]}} if isinstance(function, Mapping) else {}
+    return {**call, **masked, **inner}
 
 
 _ORDER = (Origin.USER, Origin.SYSTEM, Origin.RESULT, Origin.MODEL)

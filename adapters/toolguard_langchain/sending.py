@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langchain_core.callbacks import FileCallbackHandler
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableBinding, RunnableConfig
 from langchain_core.tools import BaseTool
 from langchain_core.tracers import ConsoleCallbackHandler, LangChainTracer
 
@@ -23,9 +23,11 @@ _DESCRIBED = frozenset({"function", "custom", "function_declarations", "toolSpec
 """How providers' formats call a tool that the application runs."""
 _RUN_HERE = frozenset({"apply_patch", "bash", "computer", "memory", "shell", "text_editor"})
 """Tools that a provider describes and the application runs."""
-_HISTORY = frozenset({"previous_response_id", "conversation"})
+_HISTORY = frozenset({"cached_content", "conversation", "previous_response_id"})
 _HOSTED_SETTINGS: Mapping[str, str] = {"mcp_servers": "mcp", "web_search_options": "web_search"}
 """Settings that make something run at the provider, without a tool that says so."""
+_NESTED = ("extra_body", "model_kwargs")
+_OFFERS = ("tools", "functions")
 
 
 def check_sending(
@@ -47,33 +49,73 @@ def check_sending(
         allow: words of `toolguard_langchain.allow`.
         where: where words are given, for the message.
     """
-    given = _names_in(
-        settings, getattr(model, "model_kwargs", None), {"extra_body": getattr(model, "extra_body", None)}
-    )
-    if "history" not in allow and (_HISTORY & given or getattr(model, "use_previous_response_id", False)):
+    said = [each for given in (settings, *_own_settings(model)) for each in _flat(given)]
+    given = {name for each in said for name in each}
+    if "history" not in allow and (_HISTORY & given or _own(model, "use_previous_response_id")):
         raise _closed("history kept at the provider bypasses masking", "history", where)
+    if "prompts" not in allow and any(isinstance(each.get("prompt"), Mapping) for each in said):
+        raise _closed("a prompt kept at the provider may bring text and tools that nobody here sees", "prompts", where)
     for name, word in _HOSTED_SETTINGS.items():
-        if name in given and word not in allow:
+        if (name in given or _own(model, name)) and word not in allow:
             raise _closed(f"the setting {name!r} makes tools run at the provider, where no guard stands", word, where)
-    for tool in tools:
+    offered = list(tools)
+    for each in said:
+        for kind in _chosen(each.get("tool_choice")):
+            word_of = tool_word(kind)
+            if word_of is not None and word_of not in allow:
+                raise _closed(f"a choice of {kind!r} runs at the provider, where no guard stands", word_of, where)
+        for name in _OFFERS:
+            if not isinstance(each.get(name, ()), list | tuple | None):
+                raise _closed(f"the setting {name!r} is no list, so nobody can look at what it offers", None, where)
+            offered += each.get(name) or ()
+    for tool in offered:
         for kind in _kinds_of(tool):
             word_of = tool_word(kind)
             if kind not in _DESCRIBED and word_of not in allow:
                 raise _closed(f"a tool of type {kind!r} runs at the provider, where no guard stands", word_of, where)
     if "tracers" not in allow:
         callbacks: Any = (config or {}).get("callbacks")
-        for each in getattr(callbacks, "handlers", callbacks) or ():
-            if _is_tracer(each):
-                raise _closed(f"the tracer {type(each).__name__!r} writes the graph's raw state down", "tracers", where)
+        for handler in getattr(callbacks, "handlers", callbacks) or ():
+            if _is_tracer(handler):
+                raise _closed(
+                    f"the tracer {type(handler).__name__!r} writes the graph's raw state down", "tracers", where
+                )
 
 
-def _names_in(*given: object) -> set[str]:
-    """The names of all settings, those that clients add to the body as they are included."""
-    found: set[str] = set()
-    for each in given:
-        if isinstance(each, Mapping):
-            found |= {*map(str, each), *_names_in(each.get("extra_body"))}
-    return found
+def _own_settings(model: object) -> list[Mapping[str, Any]]:
+    """What a model is set to by itself, and what was bound to it."""
+    found: list[Mapping[str, Any]] = []
+    while isinstance(model, RunnableBinding):
+        found.append(model.kwargs)
+        model = model.bound
+    return [*found, *({name: getattr(model, name, None)} for name in _NESTED)]
+
+
+def _own(model: object, name: str) -> Any:
+    while isinstance(model, RunnableBinding):
+        model = model.bound
+    return getattr(model, name, None)
+
+
+def _flat(given: object) -> list[Mapping[str, Any]]:
+    """Settings, and those in them that clients add to the body as they are."""
+    if not isinstance(given, Mapping):
+        return []
+    return [given, *(each for name in _NESTED for each in _flat(given.get(name)))]
+
+
+def _chosen(choice: object) -> list[str]:
+    """The types that a choice among tools names; one that the provider runs is no choice among ours."""
+    if not isinstance(choice, Mapping):
+        return []
+    nested = choice.get("allowed_tools")
+    inner = nested if isinstance(nested, Mapping) else choice
+    among = inner.get("tools")
+    return [
+        str(each.get("type"))
+        for each in (choice, *(among if isinstance(among, list | tuple) else ()))
+        if isinstance(each, Mapping)
+    ]
 
 
 def _kinds_of(tool: object) -> tuple[str, ...]:
@@ -84,7 +126,7 @@ def _kinds_of(tool: object) -> tuple[str, ...]:
     if isinstance(tool, BaseTool):
         told = (tool.extras or {}).get("provider_tool_definition")
         return tuple(kind for kind in _kinds_of(told) if kind not in _DESCRIBED and tool_word(kind) not in _RUN_HERE)
-    if not isinstance(tool, dict):
+    if not isinstance(tool, Mapping):
         return ()
     if "type" in tool:
         return (str(tool["type"]),)

@@ -6,7 +6,16 @@ from typing import Any
 
 from toolguard import Origin
 from toolguard.errors import DeniedError
-from toolguard_openai.requests import ORIGINS, Request, add_fields, add_own, add_rest, add_tools
+from toolguard_openai.requests import (
+    ORIGINS,
+    Request,
+    add_fields,
+    add_name,
+    add_own,
+    add_rest,
+    add_tools,
+    check_choice,
+)
 
 __all__ = ["add_message", "read_chat"]
 
@@ -33,6 +42,7 @@ def read_chat(request: Request) -> None:
         request.allowed.require("web_search")
         request.hosted.append(("web_search", body["web_search_options"]))
         request.texts.add(Origin.SYSTEM, body, "web_search_options")
+    check_choice(request)
     add_fields(request, _HANDLED)
 
 
@@ -56,10 +66,14 @@ def add_message(request: Request, message: Any) -> None:
         _add_call(request, call)
     if message.get("function_call"):
         request.texts.add_json(Origin.MODEL, message["function_call"], "arguments")
+        add_name(request, Origin.MODEL, message["function_call"])
+        add_rest(request, Origin.MODEL, message["function_call"], ("name", "arguments"))
     if message.get("audio"):
         request.allowed.require("audio")
     if message.get("name") and role != "function":
         request.texts.add_name(origin, message, "name")
+    else:
+        add_name(request, origin, message)
     add_rest(request, origin, message, done)
 
 
@@ -71,6 +85,7 @@ def _add_part(request: Request, origin: Origin, part: Any) -> None:
     kind = part.get("type")
     if kind in _PARTS:
         request.allowed.require(_PARTS[kind])
+        add_rest(request, origin, part, (kind,))
     elif kind in ("text", "refusal"):
         add_rest(request, origin, part, ())
     else:
@@ -84,6 +99,7 @@ def _add_call(request: Request, call: Any) -> None:
     else:
         request.texts.add_json(Origin.MODEL, call["function"], "arguments")
     inner = call["custom" if call.get("type") == "custom" else "function"]
+    add_name(request, Origin.MODEL, inner)
     add_rest(request, Origin.MODEL, inner, ("name", "arguments", "input"))
     add_rest(request, Origin.MODEL, call, ("function", "custom", "index"))
 

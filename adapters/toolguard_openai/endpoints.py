@@ -13,7 +13,7 @@ from typing import Any
 from toolguard import Origin
 from toolguard.errors import DeniedError
 from toolguard_openai.chat import read_chat
-from toolguard_openai.requests import Request, add_fields
+from toolguard_openai.requests import Request, add_fields, add_rest
 from toolguard_openai.responses import add_approvals, add_item, read_responses
 
 __all__ = ["ENDPOINTS", "Endpoint", "endpoint_of", "is_plain_path"]
@@ -64,8 +64,8 @@ def _read_input(request: Request) -> None:
             for at, part in enumerate(value):
                 if isinstance(part, str):
                     request.texts.add(Origin.USER, value, at)
-                elif isinstance(part, dict) and isinstance(part.get("text"), str):
-                    request.texts.add(Origin.USER, part, "text")
+                elif isinstance(part, dict):
+                    add_rest(request, Origin.USER, part, ("image_url",))
         elif name in request.body:
             request.texts.add(Origin.USER, request.body, name)
     add_fields(request, frozenset({"input", "prompt", "suffix", "dimensions", "encoding_format", "best_of", "echo"}))

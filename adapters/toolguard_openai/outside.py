@@ -14,11 +14,12 @@ from toolguard_openai.texts import plain
 
 __all__ = ["check_outside"]
 
-_OWN = frozenset(
-    {"accept", "api-key", "authorization", "content-type", "openai-organization", "openai-project", "user-agent"}
-)
-_WORD = re.compile(r"(?!.*[0-9]{5})[A-Za-z0-9_.=,;-]{0,64}")
+_SECRET = re.compile(r"[A-Za-z]{0,10} ?[\x21-\x7e]*")
+_KINDS = re.compile(r"(?!.*[0-9]{4})[a-z0-9/*+.;=,-]{0,100}")
+_WORD = re.compile(r"(?!.*[0-9]{5})(?!.*[0-9]{3}-[0-9]{2}-)[A-Za-z0-9_.=,;-]{0,64}")
 """What the SDK's own helpers write into ``x-stainless-…`` and ``openai-beta``."""
+_OWN = {"accept": _KINDS, "api-key": _SECRET, "authorization": _SECRET, "content-type": _KINDS}
+_RETRY = re.compile(r"stainless-python-retry-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VERSION = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}(?:-preview)?|v[0-9]{0,3}|preview|latest")
 
 
@@ -32,13 +33,14 @@ def check_outside(session: Session, client: Any, options: FinalRequestOptions) -
         **_asked(client, "_custom_headers"),
         **({} if isinstance(options.headers, NotGiven) else options.headers),
     }
-    given = {k: v for k, v in headers.items() if isinstance(v, str) and not _is_own(k.lower(), v)}
+    told = {k: v.decode("latin-1") if isinstance(v, bytes) else v for k, v in headers.items() if not _is_absent(v)}
+    given = {k: str(v) for k, v in told.items() if not _is_own(k.lower(), str(v))}
     query = {**_asked(client, "_custom_query"), **dict(options.params)}
     query = {k: v for k, v in query.items() if not _is_absent(v)}
     odd = "api-version" in query and not _is_version(query.pop("api-version"))
     outside = {"headers": given, "query": plain(query)}
     key = options.idempotency_key or ""
-    if key and not key.startswith("stainless-python-retry-"):
+    if key and not _RETRY.fullmatch(key):
         outside["idempotency-key"] = key
     found = (given or query or len(outside) > 2) and session.mask(outside, origin=Origin.SYSTEM) != outside
     if odd or found:
@@ -63,5 +65,5 @@ def _is_absent(value: Any) -> bool:
 
 def _is_own(name: str, value: str) -> bool:
     if name in _OWN:
-        return True
+        return _OWN[name].fullmatch(value) is not None
     return name.startswith(("x-stainless-", "openai-")) and _WORD.fullmatch(value) is not None

@@ -12,7 +12,18 @@ from toolguard.errors import DeniedError
 from toolguard_openai.allow import Allowed, hosted_kind
 from toolguard_openai.texts import Texts
 
-__all__ = ["CONTROL", "CUSTOM", "ORIGINS", "Request", "add_fields", "add_own", "add_rest", "add_tools"]
+__all__ = [
+    "CONTROL",
+    "CUSTOM",
+    "ORIGINS",
+    "Request",
+    "add_fields",
+    "add_name",
+    "add_own",
+    "add_rest",
+    "add_tools",
+    "check_choice",
+]
 
 CUSTOM = {
     "type": "object",
@@ -31,7 +42,7 @@ ORIGINS = {
     "function": Origin.RESULT,
 }
 CONTROL = frozenset({"call_id", "id", "role", "status", "tool_call_id", "type", "prompt_cache_breakpoint", "phase"})
-"""Keys whose values are ids and words of the protocol, not text."""
+"""Keys whose values are ids and words of the protocol; what is none there is text, and masked as such."""
 
 _TEXT = ("metadata", "user", "safety_identifier", "prompt_cache_key", "stop", "response_format", "prediction", "text")
 _PLAIN = frozenset(
@@ -117,8 +128,36 @@ def add_fields(request: Request, handled: frozenset[str]) -> None:
 
 def add_rest(request: Request, origin: Origin, item: dict[str, Any], done: Iterable[str]) -> None:
     """Whatever else an item holds: masked as text, apart from the words of the protocol."""
-    for name in item.keys() - CONTROL - frozenset(done):
-        request.texts.add(origin, item, name)
+    for name in item.keys() - frozenset(done):
+        if name not in CONTROL or not _is_plain(item[name]):
+            request.texts.add(origin, item, name)
+
+
+def add_name(request: Request, origin: Origin, item: dict[str, Any]) -> None:
+    """The name of a function: one word; anything else is text that somebody wrote there."""
+    if not _is_plain(item.get("name")):
+        request.texts.add_name(origin, item, "name")
+
+
+_CHOSEN = frozenset({"allowed_tools", "custom", "function"})
+
+
+def check_choice(request: Request) -> None:
+    """A choice among tools may only name a provider's tool that the request offers as well, where it is judged."""
+    choice = request.body.get("tool_choice")
+    if not isinstance(choice, dict):
+        return
+    nested = choice.get("allowed_tools")
+    inner = nested if isinstance(nested, dict) else choice
+    offered = {kind for kind, _ in (*request.hosted, *request.local)}
+    for each in (choice, *(inner.get("tools") or ())):
+        kind = str(each.get("type"))
+        if kind not in _CHOSEN and hosted_kind(kind) not in offered:
+            raise DeniedError(
+                "the request was not sent: its tool_choice names a provider's tool that it does not offer; offer it in tools, "
+                "where it is judged, or leave it out",
+                code="unguarded_tool",
+            )
 
 
 def add_tools(request: Request, tools: Any, *, nested: bool) -> None:
@@ -174,4 +213,5 @@ def add_own(request: Request, tool: dict[str, Any], *, custom: bool) -> None:
     if isinstance(name, str) and isinstance(description, str):
         schema = CUSTOM if custom else tool.get("parameters") or {}
         request.offered.append(Tool.describe(name, source="", description=description, schema=schema))
-    add_rest(request, Origin.SYSTEM, tool, ("name", "strict"))
+    add_name(request, Origin.SYSTEM, tool)
+    add_rest(request, Origin.SYSTEM, tool, ("name", "strict") if _is_plain(tool.get("strict")) else ("name",))

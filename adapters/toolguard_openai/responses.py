@@ -7,12 +7,13 @@ from typing import Any
 
 from toolguard import Origin
 from toolguard.errors import DeniedError
-from toolguard_openai.requests import ORIGINS, Request, add_fields, add_rest, add_tools
+from toolguard_openai.requests import ORIGINS, Request, add_fields, add_name, add_rest, add_tools, check_choice
 
 __all__ = ["add_approvals", "add_item", "read_responses"]
 
 _HANDLED = frozenset({"input", "instructions", "tools", "prompt", "previous_response_id", "conversation"})
 _PARTS = {"input_image": "images", "input_audio": "audio", "input_file": "files"}
+_PAYLOAD = ("image_url", "input_audio", "file_data", "file_id", "file_url")
 _TEXTS = frozenset({"input_text", "output_text", "text", "refusal", "summary_text", "reasoning_text"})
 _LOCAL = frozenset(
     {
@@ -54,6 +55,8 @@ def read_responses(request: Request) -> None:
             add_item(request, item)
     if body.get("tools"):
         add_tools(request, body["tools"], nested=False)
+    if not body.get("prompt"):  # a prompt kept at the provider may offer what is chosen
+        check_choice(request)
     add_fields(request, _HANDLED)
 
 
@@ -63,6 +66,7 @@ def add_item(request: Request, item: Any) -> None:
         raise DeniedError("the request was not sent: an input item is not an object", code="unguarded_part")
     kind = item.get("type", "message")
     texts = request.texts
+    add_name(request, Origin.MODEL, item)
     if kind != "mcp_list_tools" and item.get("tools") is not None:  # found or added on the way: offers like any other
         add_tools(request, item["tools"], nested=False)
     if kind == "message":
@@ -148,6 +152,7 @@ def _add_parts(request: Request, origin: Origin, parts: Any) -> None:
         kind = part.get("type") if isinstance(part, dict) else None
         if kind in _PARTS:
             request.allowed.require(_PARTS[kind])
+            add_rest(request, origin, part, _PAYLOAD)
         elif kind in _TEXTS:
             part.pop("logprobs", None)  # the text again, in pieces too small to be found
             add_rest(request, origin, part, ())

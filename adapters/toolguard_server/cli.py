@@ -216,17 +216,24 @@ def _reference(settings: Config, name: str) -> str | Path:
     return name if name.startswith("env:") else settings.at(name.removeprefix("file:"))
 
 
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+_SHORTEST = {4: 8, 6: 16}
+"""The shortest prefix of a network of proxies, by version: two halves are everybody, too."""
+
+
 def _proxies(listed: Sequence[str]) -> list[str]:
     """Whose word counts for where a visitor comes from: named machines, never everybody."""
     for each in listed:
         try:
-            wide = ipaddress.ip_network(each).prefixlen == 0
+            network = ipaddress.ip_network(each)
+            mapped = network.version == 6 and network.overlaps(_MAPPED)  # IPv4 in other clothes
+            wide = mapped or network.prefixlen < _SHORTEST[network.version]
         except ValueError:
             raise ConfigError(
                 f"service.proxies: {each!r} is no address and no network; write 10.0.0.5 or 10.0.0.0/24"
             ) from None
         if wide:
-            raise ConfigError(f"service.proxies: {each!r} is everybody; name the proxies")
+            raise ConfigError(f"service.proxies: {each!r} is far too many; name the proxies")
     return list(listed)
 
 

@@ -1,5 +1,6 @@
 """OpenAI, attacked: what a request can carry past its reader, headers that say too much, runs that were tampered with."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from openai import DefaultHttpxClient, OpenAI
+from openai import DefaultHttpxClient, NotFoundError, OpenAI
 
 from adapters.openai.conftest import open_ward
 from adapters.openai.ward import MRN, NAME, RAN, RAW, SSN, USER, Visit, Ward, ana, look_up, send_letter
@@ -159,10 +160,8 @@ def test_s5_no_corner_of_a_request_carries_an_identifier(how: str, ward: Ward) -
     client = ward.client(server, guard)
     with ana(guard) as session:
         session.mask(USER)
-        try:
+        with contextlib.suppress(NotFoundError):  # the server knows two endpoints: what counts is what it was sent
             MASKED[how](client)
-        except Exception as fault:  # noqa: BLE001 - the server knows two endpoints: what counts is what it was sent
-            assert "404" in str(fault)
     assert server.seen
     assert [raw for raw in (*RAW, "Delgado", "Maria", "09-9999") if raw in server.seen] == []
 

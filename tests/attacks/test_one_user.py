@@ -3,6 +3,7 @@
 import os
 import pwd
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -74,7 +75,8 @@ def seen_by_another_user(place: Path) -> list[str]:
             (place / name).chmod(0o444)
         place.chmod(0o555)
         try:
-            return list(reaches(load_config(place / "toolguard.toml")))
+            with patch("toolguard.config.separation._me", return_value=-2):  # whoever owns a file could open it again
+                return list(reaches(load_config(place / "toolguard.toml")))
         finally:
             place.chmod(0o755)
     for folder in (place, *place.parents):
