@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 
+from toolguard import practice
+
 __all__ = ["Desk"]
 
 
@@ -33,17 +35,8 @@ class Desk:
 
     def decide(self, seen: dict[str, Any], answer: str, reason: str) -> tuple[int, str]:
         """Answer what was ``seen``. → HTTP status and, if refused, the reason's code."""
-        reply = self._http.post(
-            f"/v1/approvals/{seen['id']}/decision",
-            headers={"If-Match": f'"{seen["version"]}"'},
-            json={
-                "answer": answer,
-                "reason": reason,
-                "seen_call_digest": seen["call_digest"],
-                "seen_view_digest": seen["view_digest"],
-            },
-        )
-        return reply.status_code, "" if reply.is_success else str(reply.json().get("code", ""))
+        status, body = practice.answer(self._http, seen, answer, reason)
+        return status, "" if status < 400 else str(body.get("code", ""))
 
     def close(self) -> None:
         self._http.close()

@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from toolguard import practice
+
 __all__ = ["answer", "main"]
 
 
@@ -21,19 +23,8 @@ def answer(client: httpx.Client, said: str, *, reason: str, after: float, wait: 
             return 408, "nothing was asked"
         time.sleep(0.1)
     time.sleep(after)
-    seen = found[0]
-    reply = client.post(
-        f"/v1/approvals/{seen['id']}/decision",
-        headers={"If-Match": f'"{seen["version"]}"'},
-        json={
-            "answer": said,
-            "reason": reason,
-            "seen_call_digest": seen["call_digest"],
-            "seen_view_digest": seen["view_digest"],
-        },
-    )
-    body = reply.json()
-    return reply.status_code, str(body.get("state" if reply.is_success else "code", ""))
+    status, body = practice.answer(client, found[0], said, reason)
+    return status, str(body.get("state" if status < 400 else "code", ""))
 
 
 def _waiting(client: httpx.Client) -> list[dict[str, Any]]:

@@ -10,15 +10,31 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from toolguard._core.call import Person
 from toolguard.directory import Audience, TokenFile
 from toolguard.errors import ConfigError
 from toolguard.keys import Ed25519Signer, Purpose, SecretKey, write_key
 
-__all__ = ["AGENT", "APPROVER", "CONFIG", "REQUESTER", "ServiceProcess", "issue", "keep_token", "prepare", "token_file"]
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = [
+    "AGENT",
+    "APPROVER",
+    "CONFIG",
+    "REQUESTER",
+    "ServiceProcess",
+    "answer",
+    "issue",
+    "keep_token",
+    "prepare",
+    "token_file",
+]
 
 AGENT = "ward-assistant"
 REQUESTER = "ana.ruiz"
@@ -96,6 +112,21 @@ def keep_token(folder: Path, who: str, secret: str) -> None:
     path = token_file(folder, who)
     path.touch(mode=0o600)
     path.write_text(secret, "utf-8")
+
+
+def answer(client: httpx.Client, seen: Mapping[str, Any], said: str, reason: str) -> tuple[int, dict[str, Any]]:
+    """Answer an approval as it was ``seen`` at the REST API, as whoever ``client`` is. → HTTP status, what came back."""
+    reply = client.post(
+        f"/v1/approvals/{seen['id']}/decision",
+        headers={"If-Match": f'"{seen["version"]}"'},
+        json={
+            "answer": said,
+            "reason": reason,
+            "seen_call_digest": seen["call_digest"],
+            "seen_view_digest": seen["view_digest"],
+        },
+    )
+    return reply.status_code, reply.json()
 
 
 class ServiceProcess:
