@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 from os import PathLike
 from types import TracebackType
 from typing import Self
 
 import httpx
 
-from toolguard.config import load_config
+from toolguard.config import Config, SystemClock, load_config
+from toolguard.errors import ConfigError
 from toolguard.practice import ServiceProcess
+from toolguard.stores import open_store
+from toolguard.stores.schema import store_mark
 
 __all__ = ["Service", "start_service"]
 
@@ -50,10 +54,11 @@ class Service:
     def _repr_html_(self) -> str:
         from toolguard.display.page import el, page  # only where somebody looks
 
+        inbox, safe = f"{self.url}/inbox", self.url.startswith(("http://", "https://"))
         return str(
             page(
                 "Approval service",
-                el("p", "Inbox: ", el("a", f"{self.url}/inbox", href=f"{self.url}/inbox", target="_blank", rel="noopener")),
+                el("p", "Inbox: ", el("a", inbox, href=inbox, target="_blank", rel="noopener") if safe else inbox),
                 el("p", "Approvers sign in there with a link of their own: ", el("code", "toolguard people link NAME")),
                 tone="info",
                 sub="A child process of this kernel, on this machine. Whoever runs as this kernel's user can read its key, so here "
@@ -70,14 +75,33 @@ def start_service(config: str | PathLike[str] = "toolguard.toml", *, wait: float
     The child ends with this process, and not when a cell is interrupted.
 
     Raises:
-        ConfigError: it is not on this machine and does not answer, or it does not start.
+        ConfigError: it is not on this machine and does not answer, it does not start, or another installation's service
+            listens there: approvers would be led to that one.
     """
-    url = load_config(config).service.url
+    settings = load_config(config)
+    url = settings.service.url
     if _answers(url):
+        _check_store(settings, url)
         return Service(url)
     process = ServiceProcess(config, wait=wait)
     atexit.register(process.stop)
     return Service(process.url, process)
+
+
+def _check_store(settings: Config, url: str) -> None:
+    if settings.service.remote or settings.store_url == "memory:":
+        return
+    try:
+        found = httpx.get(f"{url.rstrip('/')}/readyz", timeout=5.0).json()
+    except (httpx.HTTPError, ValueError):
+        found = None
+    with contextlib.closing(open_store(settings.store_url, clock=SystemClock())) as store:
+        same = isinstance(found, dict) and found.get("store") == store_mark(store.epoch)
+    if not same:
+        raise ConfigError(
+            f"what answers at {url} is not the approval service of this configuration's store, so approvers would be led to "
+            "another one; end what listens there, or set [service] url to another port"
+        )
 
 
 def _answers(url: str) -> bool:
