@@ -336,10 +336,19 @@ def test_a_coroutine_is_not_taken_for_a_result(desk, policy, ana, ran):
         ran.append(1)
         return "ok"
 
-    from toolguard.errors import ToolFailedError
+    def hidden() -> str:
+        """Send."""
+        return send()
 
-    with desk.guard(policy).session(caller=ana) as session, pytest.raises(ToolFailedError, match="TypeError"):
-        session.call(send, {})
+    hidden.__name__ = "send"
+
+    from toolguard.errors import ConfigError, ToolFailedError
+
+    with desk.guard(policy).session(caller=ana) as session:
+        with pytest.raises(ConfigError, match="acall"):
+            session.call(send, {})
+        with pytest.raises(ToolFailedError, match="TypeError"):
+            session.call(hidden, {})
     assert ran == []
 
 
