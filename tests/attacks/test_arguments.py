@@ -344,11 +344,10 @@ def test_a_coroutine_is_not_taken_for_a_result(desk, policy, ana, ran):
 
     from toolguard.errors import ConfigError, ToolFailedError
 
-    with desk.guard(policy).session(caller=ana) as session:
-        with pytest.raises(ConfigError, match="acall"):
-            session.call(send, {})
-        with pytest.raises(ToolFailedError, match="TypeError"):
-            session.call(hidden, {})
+    with desk.guard(policy).session(caller=ana) as session, pytest.raises(ConfigError, match="acall"):
+        session.call(send, {})
+    with desk.guard(policy).session(caller=ana) as session, pytest.raises(ToolFailedError, match="TypeError"):
+        session.call(hidden, {})
     assert ran == []
 
 
