@@ -1,11 +1,9 @@
 """An approver sees for which references the answer holds for the content, and for which it does not."""
 
 import time
-from io import StringIO
 
 import httpx
 import pytest
-from rich.console import Console
 
 from toolguard import Suspended
 from toolguard._core.call import Person
@@ -81,10 +79,8 @@ async def test_in_the_inbox(client, secret, asked, plain):
     assert "Contents" not in (await client.get(f"/inbox/{plain}")).text
 
 
-async def test_in_the_terminal(client, secret, asked, monkeypatch):
-    shown = Console(file=StringIO(), width=160)
-    monkeypatch.setattr(approvals, "Console", lambda **_: shown)
+async def test_in_the_terminal(client, secret, asked, capsys):
     approvals._print(await read(client, secret, asked))
-    text = shown.file.getvalue()
+    text = capsys.readouterr().out
     for part in ("refers: path", "contents bound", "refers: callback_url", "contents not bound"):
         assert part in text
