@@ -11,6 +11,7 @@ from postgres_server import _kept, database, postgres, store_database  # noqa: F
 ROOT = Path(__file__).parent
 SLOW = (
     "adapters/attacks/",  # whole agents, bare and guarded
+    "adapters/contract/test_elsewhere.py",  # another process
     "adapters/langchain/test_checkpointers.py",  # databases, and every way to wait in them
     "adapters/langchain/test_graphs.py",  # graphs of every build
     "adapters/langchain/test_mcp.py",  # a server as a process
@@ -19,8 +20,8 @@ SLOW = (
     "adapters/langchain/test_older_loops.py",  # whole agents
     "adapters/langchain/test_standard_tests.py",  # the framework's own tests, for every kind of tool
     "adapters/langchain/test_streaming.py",  # every kind of stream
-    "adapters/contract/test_elsewhere.py",  # another process
     "adapters/langchain/test_tool_kinds.py",  # every kind of tool by every way in
+    "adapters/langchain/test_waiting.py",  # calls that wait, in two stores and every mode
     "adapters/openai/test_answers.py",  # answers of every shape, by every way
     "adapters/openai/test_approvals.py",  # processes, and every way to wait
     "adapters/openai/test_azure.py",  # clients of another kind
@@ -29,8 +30,11 @@ SLOW = (
     "adapters/openai/test_native.py",  # every kind of action, by every way
     "adapters/openai/test_runner.py",  # loads the SDK's own loop
     "adapters/openai/test_runs.py",  # whole runs, by every way
+    "adapters/openai/test_surface.py",  # every method of the SDK
+    "adapters/presidio/",  # loads Presidio
     "analysis/test_adversarial.py",  # hundreds of hostile texts
     "attacks/test_adapters_langchain.py",  # whole graphs and agents
+    "attacks/test_adapters_notebook.py",  # a service that is an impostor
     "attacks/test_adapters_openai.py",  # a server per attack
     "attacks/test_arguments.py",  # megabytes of hostile input
     "attacks/test_audit_",  # a store or a pack per attack
@@ -42,8 +46,8 @@ SLOW = (
     "attacks/test_gates_rest.py",  # every route in every wrong way
     "attacks/test_gates_service.py",  # services that answer wrongly
     "attacks/test_gates_standing.py",  # every gate of a standing yes
-    "attacks/test_remote_guard.py",  # a service that answers wrongly in every way
     "attacks/test_policy_",  # hundreds of attempts, each on a guard of its own
+    "attacks/test_remote_guard.py",  # a service that answers wrongly in every way
     "audit_keep/test_prun",  # a store and a folder of segments per test
     "authority/test_acts.py",  # thousands of clicks
     "benchmarks/",  # the arithmetic of the benchmarks
@@ -65,7 +69,7 @@ SLOW = (
     "directory/test_rotas.py",  # thousands of persons
     "display/",  # the detector, and every view with hostile text
     "docs/",  # starts the command for every line of the documents
-    "evidence/test_commands.py",  # a month of calls on disk, and every command over it
+    "evidence/",  # a hospital's month, and packs of it
     "guard/test_processes.py",  # processes that are killed
     "history/test_budgets.py",  # threads and processes that race
     "journal/test_hard_times.py",  # processes that are killed
@@ -86,7 +90,9 @@ SLOW = (
     "race/test_faults.py",  # processes that are killed, disks that are full
     "race/test_race.py",  # processes that race
     "references/test_binding.py",  # large and slow contents
+    "references/test_shown.py",  # an app for every test
     "remote/",  # a service and guards over a wire, and as processes
+    "report/test_pages.py",  # a hospital's month
     "server/test_act_commands.py",  # the service as a process
     "server/test_acts.py",  # an app for every test
     "server/test_checkpoints.py",  # the service as a process
