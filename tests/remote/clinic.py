@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,12 +147,16 @@ class Clinic:
 
     def heard_of(self, session: Session) -> None:
         """Make an allowed call, as soon as the guard has heard of the service."""
-        for n in range(100):
+        until = time.monotonic() + 30
+        for n in itertools.count():
             try:
                 session.call(self.lookup, {"name": "x"}, call_id=f"heard-{n}")
             except ServiceError:
-                continue
-            return
+                if time.monotonic() > until:
+                    break
+                time.sleep(0.02)
+            else:
+                return
         raise AssertionError("the service was never heard of")
 
     # --- the service's side

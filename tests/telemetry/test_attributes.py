@@ -35,7 +35,7 @@ def written() -> dict[str, set[str]]:
         if file.name in _NOT_RECORDS:
             continue
         for name in _names_in(ast.parse(file.read_text("utf-8"))):
-            if _NAME.fullmatch(name):
+            if _NAME.fullmatch(name) and not name.endswith(".toml"):
                 found.setdefault(name, set()).add(file.name)
     return found
 
