@@ -104,7 +104,7 @@ class Site:
         values = {"url": self.url, "ca": str(self.folder / "ca.pem"), "token": "service.token", **service}
         lines = "\n".join(f'{name} = "{value}"' for name, value in values.items() if value)
         (folder / "toolguard.toml").write_text(
-            '[guard]\npolicy = "policy.yaml"\nenvironment = "development"\nwait = 20\nlease = 2\n'
+            '[guard]\npolicy = "policy.yaml"\nenvironment = "development"\nwait = 20\nlease = 6\n'
             '[store]\nurl = "sqlite:///guard.db"\n'
             f'[keys]\nfile = "guard.key"\ntrusted = ["{self.trusted}"]\n'
             '[directory]\nfile = "directory.yaml"\n'
@@ -146,7 +146,7 @@ class Site:
         return str(reply.raise_for_status().json()["state"])
 
     def until(self, approval: str, *states: str) -> None:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 45
         while (now := self.state(approval)) not in states:
             assert time.monotonic() < deadline, now
             time.sleep(0.1)
