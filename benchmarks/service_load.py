@@ -32,8 +32,9 @@ from rich.console import Console
 from rich.table import Table
 
 from toolguard import Caller, Guard, Suspended
+from toolguard.practice import ServiceProcess
 from toolguard.testing import NoDetector
-from toolguard_demo.place import AGENT, APPROVER, REQUESTER, TENANT, Place, Service, prepare
+from toolguard_demo.place import AGENT, APPROVER, REQUESTER, TENANT, Place, prepare
 
 POLICY = """\
 apiVersion: toolguard/v1
@@ -126,12 +127,12 @@ def one_run(waiters: int) -> dict[str, float]:
         folder = Path(name)
         place = prepare(folder)
         (folder / "policy.yaml").write_text(POLICY, "utf-8")
-        service = Service(place)
+        service = ServiceProcess(place.config, port=0)
         try:
             guard = Guard.from_config(place.config, detector=NoDetector())
             ids = ask(guard, waiters)
             assert len(ids) == waiters
-            found = asyncio.run(measured(service.url, service._process.pid, place, ids))
+            found = asyncio.run(measured(service.url, service.pid, place, ids))
             guard.close()
         finally:
             service.stop()
