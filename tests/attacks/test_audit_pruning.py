@@ -464,7 +464,7 @@ def take(place: Kept, **said: Any) -> int:
     given = {"before": START + 1e6, "verifier": VERIFIER}
     archive(place.store, folder, notes=checkpoint(place), **given)  # type: ignore[arg-type] # both take these
     service = PinnedVerifier(place.desk.trusted)
-    return prune(place.store, folder, signer=SIGNER, service=service, **{**given, **said}).records  # type: ignore[arg-type]
+    return prune(place.store, folder, signer=SIGNER, service=service, **{**given, **said}).records  # type: ignore[arg-type] # as the test says
 
 
 @pytest.mark.parametrize("scope", ["call", "session", "tenant"])

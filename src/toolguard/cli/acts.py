@@ -98,7 +98,7 @@ def reveal(
         typer.echo(json.dumps(shown, indent=2))
         return
     for name, value in shown["values"].items():
-        typer.echo(f"{name}: {value}")
+        typer.echo(f"{visible(name)}: {visible(str(value))}")
 
 
 def propose(

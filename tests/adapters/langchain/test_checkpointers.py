@@ -94,7 +94,7 @@ class Kept:
         else:
             tables = ["checkpoints", "checkpoint_blobs", "checkpoint_writes"]
             with psycopg.connect(self.place) as reader:
-                rows = [row for t in tables for row in reader.execute(f"SELECT * FROM {t}")]  # type: ignore[call-overload]
+                rows = [row for t in tables for row in reader.execute(f"SELECT * FROM {t}")]  # type: ignore[call-overload] # rows by position, in either database
         assert rows
         return "\n".join(
             cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell) for row in rows for cell in row
