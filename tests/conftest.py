@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from postgres_server import _kept, database, postgres, store_database  # noqa: F401 - fixtures for every folder
 
@@ -125,6 +126,13 @@ SLOW = (
     "telemetry/test_service.py",  # the service as a process
     "toollist/test_reading.py",  # servers as processes
 )
+
+
+# Properties are tried with the same examples every time, and however long one takes: a busy machine fails no test, and
+# what fails once fails again. "seek" looks for new ones: make test TEST_ARGS="--hypothesis-profile=seek".
+settings.register_profile("seek", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("steady", settings.get_profile("seek"), derandomize=True, database=None)
+settings.load_profile("steady")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

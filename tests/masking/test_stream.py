@@ -14,7 +14,7 @@ from toolguard._core.vault import Token, unmask_text
 from toolguard.errors import DeniedError, DetectionError
 from toolguard.testing import BrokenDetector
 
-MANY = settings(deadline=None, max_examples=150)
+MANY = settings(max_examples=150)
 
 
 def unmasked(deltas, values=ISSUED, **kind):
@@ -114,7 +114,7 @@ def test_a_masked_stream_is_the_masked_text(session, size):
         assert "".join(stream.over(data[i : i + size] for i in range(0, len(data), size))) == whole
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.lists(st.sampled_from(["Ada Byron", " ", ". ", "\n", "x" * 90, "word ", "é", "1815-12-10"]), max_size=12), CUTS
 )

@@ -34,7 +34,7 @@ TOOL = Tool.describe("a.b", source="app")
 
 
 @given(st.lists(TOOL_RULES, max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_order_of_tool_patterns_never_matters(rules: list[ToolRule]) -> None:
     plans = [Policy(id="p", version="1", sha256="0", tools=tuple(p)).plan(TOOL) for p in permutations(rules)]
     merged = {repr(sorted_plan(plan.rule)) for plan in plans}
@@ -65,7 +65,7 @@ def sorted_plan(rule: ToolRule) -> tuple[object, ...]:
     ),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_order_of_rules_never_matters_and_the_most_severe_wins(rules: list[Rule], random: object) -> None:
     given_ = facts(tool="t", risk=risk("medium", "write", "privilege"))
     loaded = Policy(id="p", version="1", sha256="0", tools=(ToolRule(pattern="t"),), rules=tuple(rules))

@@ -111,7 +111,7 @@ def calls(draw: Any) -> Facts:
     return replace(given_, tool=Tool.describe("t", source="app", annotations=draw(ANNOTATIONS)))
 
 
-LIMITS = settings(max_examples=50, deadline=None)
+LIMITS = settings(max_examples=50)
 SEVERITY = {Handling.MASK: 3, Handling.DEFAULT: 2, Handling.UNMASK: 1, Handling.PASS: 0}
 
 

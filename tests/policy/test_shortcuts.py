@@ -51,7 +51,7 @@ FINDINGS = st.lists(
     revealed=FINDINGS,
     session=st.sampled_from([{}, {"calls": 2}, {"calls": None}, {"run": "r"}]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_what_a_shortcut_denies_the_engine_denies(
     restricts: bool, data: dict[str, Any], present: Any, revealed: Any, session: dict[str, Any]
 ) -> None:

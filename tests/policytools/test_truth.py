@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.support import ENGINE, facts, risk
@@ -64,7 +64,7 @@ def answers(each: CelCondition) -> list[bool | None]:
     return [ask(call) for call in CALLS]
 
 
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=25)
 
 
 @FEW

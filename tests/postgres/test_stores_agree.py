@@ -17,4 +17,4 @@ def test_both_stores_end_in_the_same_state(store_database: str) -> None:
             empty(store_database)
             return PostgresStore(store_database, self.clock)
 
-    run_state_machine_as_test(Both, settings=settings(max_examples=8, stateful_step_count=20, deadline=None))
+    run_state_machine_as_test(Both, settings=settings(max_examples=8, stateful_step_count=20))

@@ -27,7 +27,7 @@ def level(provenance, risk):
     return max((e.level for e in provenance_evidence(provenance, risk)), default=risk.level)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(aimed=AIMED, value=TEXT, user=TEXTS, more=TEXT, results=TEXTS, records=RECORDS, risk=RISKS)
 def test_what_the_user_adds_never_raises(aimed, value, user, more, results, records, risk):
     before = looked_up(aimed, value, user=user, results=results, records=records)
@@ -36,7 +36,7 @@ def test_what_the_user_adds_never_raises(aimed, value, user, more, results, reco
     assert level(after, risk) <= level(before, risk)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(aimed=AIMED, value=TEXT, user=TEXTS, more=TEXT, results=TEXTS, records=RECORDS, risk=RISKS)
 def test_what_a_result_adds_never_lowers(aimed, value, user, more, results, records, risk):
     before = looked_up(aimed, value, user=user, results=results, records=records)
@@ -45,13 +45,13 @@ def test_what_a_result_adds_never_lowers(aimed, value, user, more, results, reco
     assert level(after, risk) >= level(before, risk)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(aimed=AIMED, value=TEXT, results=TEXTS, records=RECORDS)
 def test_where_nobody_said_anything_nothing_counts_as_said(aimed, value, results, records):
     assert looked_up(aimed, value, results=results, records=records).traced[0].came in (CameFrom.RESULT, CameFrom.MODEL)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(aimed=AIMED, value=TEXT, user=TEXTS, results=TEXTS)
 def test_being_told_again_changes_nothing(aimed, value, user, results):
     once = looked_up(aimed, value, user=user, results=results)

@@ -145,7 +145,7 @@ class BothStores(RuleBasedStateMachine):
 
 
 TestBothStores = BothStores.TestCase
-TestBothStores.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestBothStores.settings = settings(max_examples=25, stateful_step_count=25)
 
 
 def test_a_conflict_is_a_store_error() -> None:
