@@ -33,6 +33,13 @@ class ReasonBody(_Body):
     reason: Reason
 
 
+class GlassBody(_Body):
+    """Which request cannot wait, and why."""
+
+    approval: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="32 hex digits")]
+    reason: Reason
+
+
 class RevealBody(_Body):
     """What the values are needed for; kept in the audit trail."""
 
@@ -53,7 +60,7 @@ class ProposalBody(_Body):
     reason: Reason
 
 
-class ResolutionBody(_Body):
+class ResolveBody(_Body):
     """What became of a call whose end nobody saw."""
 
     ran: bool
@@ -189,31 +196,31 @@ def act_routes(authority: Authority, credentials: Credentials, shown: Show) -> A
         return shown(authority.revoke(actor, approval_id, reason=body.reason), actor)
 
     @api.post(
-        "/approvals/{approval_id}/resolution",
+        "/approvals/{approval_id}/resolve",
         response_model=ApprovalShape,
         responses=more(s409="not indeterminate"),
         summary="Say what became of a call whose end nobody saw",
     )
-    def resolve(request: Request, approval_id: Id, body: ResolutionBody) -> JSONResponse:
+    def resolve(request: Request, approval_id: Id, body: ResolveBody) -> JSONResponse:
         actor = credentials.person(request)
         return shown(authority.resolve(actor, approval_id, ran=body.ran, evidence=body.evidence), actor)
 
     @api.post(
-        "/approvals/{approval_id}/break-glass",
+        "/break-glass",
         response_model=ApprovalShape,
         responses=more(s409="already decided"),
         summary="Go ahead without an approval, in an emergency (second factor; reviewed afterwards)",
     )
-    def break_glass(request: Request, approval_id: Id, body: ReasonBody) -> JSONResponse:
+    def break_glass(request: Request, body: GlassBody) -> JSONResponse:
         actor = credentials.person(request)
-        return shown(authority.break_glass(actor, approval_id, reason=body.reason), actor)
+        return shown(authority.break_glass(actor, body.approval, reason=body.reason), actor)
 
-    @api.get("/freezes", response_model=list[FreezeShape], summary="What is frozen")
+    @api.get("/freeze", response_model=list[FreezeShape], summary="What is frozen")
     def freezes(request: Request) -> list[FreezeShape]:
         return [_freeze(f) for f in authority.freezes(credentials.person(request))]
 
     @api.post(
-        "/freezes",
+        "/freeze",
         response_model=FreezeShape,
         status_code=201,
         summary="Freeze an agent, your tenant or everyone (second factor, if you have one)",
@@ -223,7 +230,7 @@ def act_routes(authority: Authority, credentials: Credentials, shown: Show) -> A
         return _freeze(authority.freeze(actor, agent=body.agent, everyone=body.everyone, reason=body.reason))
 
     @api.post(
-        "/freezes/{freeze_id}/lift",
+        "/freeze/{freeze_id}/lift",
         status_code=204,
         responses=more(s409="lifted already"),
         summary="Lift a freeze (second factor, if you have one)",
@@ -231,11 +238,11 @@ def act_routes(authority: Authority, credentials: Credentials, shown: Show) -> A
     def unfreeze(request: Request, freeze_id: Id, body: ReasonBody) -> None:
         authority.unfreeze(credentials.person_once_more(request), freeze_id, reason=body.reason)
 
-    @api.get("/standing", response_model=list[StandingShape], summary="Standing approvals in force")
+    @api.get("/standing-approvals", response_model=list[StandingShape], summary="Standing approvals in force")
     def standings(request: Request) -> list[StandingShape]:
         return [_standing(s) for s in authority.standings(credentials.person(request))]
 
-    @api.post("/standing/{standing_id}/end", status_code=204, summary="End a standing approval")
+    @api.post("/standing-approvals/{standing_id}/end", status_code=204, summary="End a standing approval")
     def end_standing(request: Request, standing_id: Id, body: ReasonBody) -> None:
         authority.end_standing(credentials.person(request), standing_id, reason=body.reason)
 

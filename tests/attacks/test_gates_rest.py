@@ -46,12 +46,12 @@ ROUTES: dict[str, tuple[str, Any]] = {
     "reveal": ("/approvals/{id}/reveal", {"purpose": "x"}),
     "proposal": ("/approvals/{id}/proposal", {"arguments": {"x": 1}, "reason": "x"}),
     "revoke": ("/approvals/{id}/revoke", {"reason": "x"}),
-    "resolution": ("/approvals/{id}/resolution", {"ran": True, "evidence": "x"}),
-    "break-glass": ("/approvals/{id}/break-glass", {"reason": "x"}),
+    "resolve": ("/approvals/{id}/resolve", {"ran": True, "evidence": "x"}),
+    "break-glass": ("/break-glass", {"approval": "{id}", "reason": "x"}),
     "withdraw": ("/approvals/{id}/withdraw", {}),
     "confirm": ("/approvals/{id}/confirm", {"call_digest": "v1:0"}),
-    "end": ("/standing/{standing}/end", {"reason": "x"}),
-    "lift": ("/freezes/{freeze}/lift", {"reason": "x"}),
+    "end": ("/standing-approvals/{standing}/end", {"reason": "x"}),
+    "lift": ("/freeze/{freeze}/lift", {"reason": "x"}),
     "review": ("/reviews/{id}", {"finding": "justified", "reason": "x"}),
 }
 
@@ -67,6 +67,7 @@ async def test_t25_nothing_of_one_tenant_is_there_for_another(
     freeze = ward.authority.freeze(human("sid"), agent="other", reason="x")
     acts = len(ward.acts())
     where = path.format(id=asked.id, standing=view.standing.id, freeze=freeze.id)
+    body = {name: asked.id if value == "{id}" else value for name, value in body.items()}
     headers = {**visitors.bearer("luke", tenant="st-lukes"), "Toolguard-Tenant": "st-marys", "X-Tenant": "st-marys"}
     for query in ("", "?tenant=st-marys"):
         reply = await client.post(f"/v1{where}{query}", json=body, headers=headers)
@@ -76,7 +77,7 @@ async def test_t25_nothing_of_one_tenant_is_there_for_another(
     assert len(ward.acts()) == acts
 
 
-@pytest.mark.parametrize("path", ["/freezes", "/standing", "/approvals"])
+@pytest.mark.parametrize("path", ["/freeze", "/standing-approvals", "/approvals"])
 async def test_t25_lists_hold_ones_own_tenant_only(
     client: httpx.AsyncClient, ward: Ward, visitors: Visitors, path: str
 ) -> None:
@@ -90,8 +91,8 @@ OVERRIDES = [
     {"X-HTTP-Method-Override": "POST"},
     {"X-HTTP-Method": "POST"},
     {"X-Method-Override": "POST"},
-    {"X-Original-URL": "/v1/freezes"},
-    {"X-Rewrite-URL": "/v1/freezes"},
+    {"X-Original-URL": "/v1/freeze"},
+    {"X-Rewrite-URL": "/v1/freeze"},
 ]
 
 
@@ -101,7 +102,11 @@ async def test_no_header_makes_a_post_of_anything_else(
     client: httpx.AsyncClient, ward: Ward, visitors: Visitors, method: str, headers: dict[str, str]
 ) -> None:
     asked = ward.ask(rules=(RULE,))
-    for path in (f"/v1/approvals/{asked.id}/break-glass?_method=POST", "/v1/freezes?_method=POST"):
+    for path in (
+        f"/v1/approvals/{asked.id}/revoke?_method=POST",
+        "/v1/break-glass?_method=POST",
+        "/v1/freeze?_method=POST",
+    ):
         await client.request(method, path, headers={**visitors.bearer("sid"), **headers})
     assert ward.read(asked.id) == asked
     assert ward.acts() == []
@@ -115,7 +120,7 @@ async def test_what_a_form_of_another_site_can_send_is_not_taken(
     client: httpx.AsyncClient, ward: Ward, visitors: Visitors, kind: str
 ) -> None:
     headers = {**visitors.bearer("sid"), "Content-Type": kind}
-    reply = await client.post("/v1/freezes", content=b'{"agent": "x", "reason": "x"}', headers=headers)
+    reply = await client.post("/v1/freeze", content=b'{"agent": "x", "reason": "x"}', headers=headers)
     assert reply.status_code == 415
     assert ward.acts() == []
 
@@ -228,7 +233,7 @@ async def test_a_body_beyond_measure_is_not_read(client: httpx.AsyncClient, ward
     asked = ward.ask(rules=(RULE,))
     for path, body in (
         (f"/v1/approvals/{asked.id}/proposal", {"arguments": {"x": "y" * 70_000}, "reason": "x"}),
-        ("/v1/freezes", {"agent": "x" * 70_000, "reason": "x"}),
+        ("/v1/freeze", {"agent": "x" * 70_000, "reason": "x"}),
     ):
         assert (await client.post(path, json=body, headers=visitors.bearer("sid"))).status_code == 413
     deep = b'{"reason": "x", "arguments": {"a": ' + b"[" * 30_000 + b"]" * 30_000 + b"}}"

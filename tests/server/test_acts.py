@@ -91,11 +91,13 @@ async def test_a_yes_can_stand_is_listed_and_ended_by_any_approver(api: Api, war
     asked = ward.ask(rules=(LENIENT,))
     terms = {"seconds": 600, "uses": 3, "vary": [{"argument": "body"}]}
     assert (await api.decide("ada", asked, standing=terms)).json()["state"] == "approved"
-    (found,) = (await api.get("grace", "/standing")).json()
+    (found,) = (await api.get("grace", "/standing-approvals")).json()
     assert (found["requester"], found["used"], found["uses"]) == ("ruiz", 0, 3)
     assert found["vary"] == [{"argument": "body", "at_most": None}]
-    assert (await api.post("grace", f"/standing/{found['id']}/end", {"reason": "not any more"})).status_code == 204
-    assert (await api.get("grace", "/standing")).json() == []
+    assert (
+        await api.post("grace", f"/standing-approvals/{found['id']}/end", {"reason": "not any more"})
+    ).status_code == 204
+    assert (await api.get("grace", "/standing-approvals")).json() == []
 
 
 @pytest.mark.parametrize(
@@ -114,23 +116,23 @@ async def test_more_than_the_policy_lets_stand_is_refused(api: Api, ward: Ward, 
 
 async def test_t19_freezing_stops_and_a_second_person_lifts(api: Api, ward: Ward) -> None:
     asked = ward.ask()
-    made = await api.post("sid", "/freezes", {"agent": "discharge-assistant", "reason": "it behaves oddly"})
+    made = await api.post("sid", "/freeze", {"agent": "discharge-assistant", "reason": "it behaves oddly"})
     assert (made.status_code, made.json()["agent"], made.json()["everyone"]) == (201, "discharge-assistant", False)
     assert ward.read(asked.id).state is State.INVALIDATED
-    lift = f"/freezes/{made.json()['id']}/lift"
+    lift = f"/freeze/{made.json()['id']}/lift"
     assert code_of(await api.post("sid", lift, {"reason": "fine again"})) == (403, "second_person")
-    assert [f["person"] for f in (await api.get("tess", "/freezes")).json()] == ["sid"]
+    assert [f["person"] for f in (await api.get("tess", "/freeze")).json()] == ["sid"]
     assert (await api.post("tess", lift, {"reason": "looked into it"})).status_code == 204
-    assert (await api.get("tess", "/freezes")).json() == []
+    assert (await api.get("tess", "/freeze")).json() == []
 
 
 @pytest.mark.parametrize(("who", "body"), [("ada", {"agent": "x"}), ("tess", {"everyone": True})])
 async def test_freezing_is_a_duty(api: Api, who: str, body: dict[str, Any]) -> None:
-    assert code_of(await api.post(who, "/freezes", {**body, "reason": "x"})) == (403, "not_on_duty")
+    assert code_of(await api.post(who, "/freeze", {**body, "reason": "x"})) == (403, "not_on_duty")
 
 
 async def test_an_agent_without_a_name_is_not_the_whole_tenant(api: Api) -> None:
-    assert code_of(await api.post("sid", "/freezes", {"agent": "", "reason": "x"})) == (422, "invalid")
+    assert code_of(await api.post("sid", "/freeze", {"agent": "", "reason": "x"})) == (422, "invalid")
 
 
 async def test_a_service_can_do_none_of_it(api: Api, ward: Ward) -> None:
@@ -140,9 +142,9 @@ async def test_a_service_can_do_none_of_it(api: Api, ward: Ward) -> None:
         (f"/approvals/{asked.id}/reveal", {"purpose": "x"}),
         (f"/approvals/{asked.id}/proposal", {"arguments": {}, "reason": "x"}),
         (f"/approvals/{asked.id}/revoke", {"reason": "x"}),
-        (f"/approvals/{asked.id}/resolution", {"ran": True, "evidence": "x"}),
-        (f"/approvals/{asked.id}/break-glass", {"reason": "x"}),
-        ("/freezes", {"agent": "discharge-assistant", "reason": "x"}),
+        (f"/approvals/{asked.id}/resolve", {"ran": True, "evidence": "x"}),
+        ("/break-glass", {"approval": asked.id, "reason": "x"}),
+        ("/freeze", {"agent": "discharge-assistant", "reason": "x"}),
     ):
         reply = await api.client.post(f"/v1{path}", json=body, headers=headers)
         assert code_of(reply) == (403, "not_a_person"), path
@@ -152,10 +154,10 @@ async def test_a_service_can_do_none_of_it(api: Api, ward: Ward) -> None:
 
 async def test_an_emergency_is_gone_through_with_and_reviewed(api: Api, ward: Ward) -> None:
     asked = ward.ask(rules=(URGENT,), subject="v1:patient-7", risk_class="read")
-    path = f"/approvals/{asked.id}/break-glass"
-    assert code_of(await api.post("ruiz", path, {"reason": "bleeding"})) == (403, "step_up_required")
+    path, said = "/break-glass", {"approval": asked.id, "reason": "bleeding"}
+    assert code_of(await api.post("ruiz", path, said)) == (403, "step_up_required")
     code = code_for(ward, "ruiz")
-    broken = await api.post("ruiz", path, {"reason": "bleeding"}, Toolguard_Step_Up=code)
+    broken = await api.post("ruiz", path, said, Toolguard_Step_Up=code)
     assert broken.json()["state"] == "break_glass"
     (due,) = (await api.get("rena", "/reviews")).json()
     assert (due["person"], due["reason"]) == ("ruiz", "bleeding")

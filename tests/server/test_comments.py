@@ -226,11 +226,11 @@ async def test_who_has_a_second_factor_gives_it_to_freeze_and_to_lift(
     body = {"agent": "discharge-assistant", "reason": "it behaves oddly"}
     code = code_for(ward, "sid")
     sid, tess = visitors.bearer("sid"), visitors.bearer("tess")
-    bare = await client.post("/v1/freezes", json=body, headers=sid)
+    bare = await client.post("/v1/freeze", json=body, headers=sid)
     assert (bare.status_code, bare.json()["code"]) == (403, "step_up_required")
-    made = await client.post("/v1/freezes", json=body, headers={**sid, "Toolguard-Step-Up": code})
+    made = await client.post("/v1/freeze", json=body, headers={**sid, "Toolguard-Step-Up": code})
     assert made.status_code == 201
-    lift = f"/v1/freezes/{made.json()['id']}/lift"
+    lift = f"/v1/freeze/{made.json()['id']}/lift"
     code = code_for(ward, "tess")
     wrong = await client.post(lift, json={"reason": "x"}, headers={**tess, "Toolguard-Step-Up": "000000"})
     assert wrong.status_code == 401

@@ -191,23 +191,23 @@ async def test_another_replica_does_it_no_second_time(ward: Ward, visitors: Visi
     sid = {**visitors.bearer("sid"), "Idempotency-Key": "k-1"}
     body = {"agent": "other", "reason": "odd"}
     async with client_from(ward, limits=Limits()) as one, client_from(ward, limits=Limits()) as other:
-        first = await one.post("/v1/freezes", json=body, headers=sid)
+        first = await one.post("/v1/freeze", json=body, headers=sid)
         assert first.status_code == 201
-        problem(await other.post("/v1/freezes", json=body, headers=sid), 409, "repeated")
-        problem(await other.post("/v1/freezes", json={**body, "agent": "x"}, headers=sid), 422, "idempotency")
-        assert (await one.post("/v1/freezes", json=body, headers=sid)).json() == first.json()
+        problem(await other.post("/v1/freeze", json=body, headers=sid), 409, "repeated")
+        problem(await other.post("/v1/freeze", json={**body, "agent": "x"}, headers=sid), 422, "idempotency")
+        assert (await one.post("/v1/freeze", json=body, headers=sid)).json() == first.json()
     assert len(ward.authority.freezes(human("sid"))) == 1
 
 
 async def test_twenty_at_once_are_one(client: httpx.AsyncClient, ward: Ward, visitors: Visitors) -> None:
     sid = {**visitors.bearer("sid"), "Idempotency-Key": "k-1"}
     body = {"agent": "other", "reason": "odd"}
-    replies = await asyncio.gather(*(client.post("/v1/freezes", json=body, headers=sid) for _ in range(20)))
+    replies = await asyncio.gather(*(client.post("/v1/freeze", json=body, headers=sid) for _ in range(20)))
     assert {r.status_code for r in replies} <= {201, 409}
     assert [r.status_code for r in replies].count(201) >= 1
     assert len(ward.authority.freezes(human("sid"))) == 1
     ward.time.at += 86_401
-    assert (await client.post("/v1/freezes", json=body, headers=sid)).status_code == 201  # a day later it is new
+    assert (await client.post("/v1/freeze", json=body, headers=sid)).status_code == 201  # a day later it is new
 
 
 async def test_what_failed_may_be_tried_again(

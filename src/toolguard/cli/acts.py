@@ -149,7 +149,7 @@ def resolve(
     """Say what became of a call whose end nobody saw. It is never run again by itself."""
     with service_of(url, config, token_file) as service:
         found = service.find(approval)
-        after = service.post(f"/v1/approvals/{found['id']}/resolution", {"ran": ran, "evidence": evidence})
+        after = service.post(f"/v1/approvals/{found['id']}/resolve", {"ran": ran, "evidence": evidence})
     typer.echo(f"resolved; it is now {after['state']} ({after['outcome'].replace('_', ' ')})")
 
 
@@ -164,7 +164,7 @@ def break_glass(
     """Go ahead in an emergency without waiting for an approval. Every approver is told, and someone reviews it."""
     with service_of(url, config, token_file) as service:
         found = service.find(approval)
-        after = service.post(f"/v1/approvals/{found['id']}/break-glass", {"reason": reason}, code=code)
+        after = service.post("/v1/break-glass", {"approval": found["id"], "reason": reason}, code=code)
     typer.echo(f"the glass is broken for this patient until {after['grant_expires']}; this will be reviewed")
 
 
@@ -198,7 +198,7 @@ def list_standing(
 ) -> None:
     """List standing approvals in force."""
     with service_of(url, config, token_file) as service:
-        found = service.list("/v1/standing")
+        found = service.list("/v1/standing-approvals")
     shown = [{**s, "left": f"{s['uses'] - s['used']} of {s['uses']}", "by": ", ".join(s["approvers"])} for s in found]
     columns = {
         "id": "id",
@@ -222,7 +222,7 @@ def end_standing(
 ) -> None:
     """End a standing approval: the next call is asked again."""
     with service_of(url, config, token_file) as service:
-        service.post(f"/v1/standing/{standing}/end", {"reason": reason})
+        service.post(f"/v1/standing-approvals/{standing}/end", {"reason": reason})
     typer.echo("ended")
 
 

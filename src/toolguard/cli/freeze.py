@@ -76,7 +76,7 @@ def everyone(
 
 def _freeze(body: dict[str, object], code: str, url: str | None, config: ConfigOption, token_file: TokenOption) -> None:
     with service_of(url, config, token_file) as service:
-        made = service.post("/v1/freezes", body, code=code)
+        made = service.post("/v1/freeze", body, code=code)
     typer.echo(f"frozen: {made['id']}; a second person lifts it with 'toolguard freeze lift {made['id']}'")
 
 
@@ -86,7 +86,7 @@ def list_freezes(
 ) -> None:
     """List what is frozen."""
     with service_of(url, config, token_file) as service:
-        found = service.list("/v1/freezes")
+        found = service.list("/v1/freeze")
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -112,5 +112,5 @@ def lift(
 ) -> None:
     """Lift a freeze, as someone else than whoever froze."""
     with service_of(url, config, token_file) as service:
-        service.post(f"/v1/freezes/{freeze}/lift", {"reason": reason}, code=code)
+        service.post(f"/v1/freeze/{freeze}/lift", {"reason": reason}, code=code)
     typer.echo("lifted; calls that were void stay void, and agents may make new ones")
