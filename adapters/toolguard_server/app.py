@@ -97,6 +97,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(authority.warm)
         task = asyncio.create_task(keep_at_it())
         connected = [channel for channel in channels if isinstance(channel, Connected)]
         for channel in connected:

@@ -261,6 +261,10 @@ class Base:
 
     # --- what is written down
 
+    def warm(self) -> None:
+        """Load what the first reason would wait for: the detector's data, about 0.1 s of processor time."""
+        self._masked("Seen with Dr Ann Lee on 2 May; call 617-555-0100")
+
     def _masked(self, text: str) -> str:
         return masked_reason(self._detector, text)
 
