@@ -19,12 +19,24 @@ from typer.testing import CliRunner
 from audit_keep.shelf import Shelf
 from journal.insiders import KEY, SIGNER
 from toolguard.cli.audit import app
+from toolguard.cli.policy_past import replay, shadow
 from toolguard.cli.report import app as report
+from toolguard.cli.trace import app as trace
 from toolguard.config import ageing_of, load_config
 from toolguard.errors import ConfigError
 from toolguard.keys import write_key
 
 RUN = CliRunner()
+POLICY = """
+apiVersion: toolguard/v1
+kind: ToolPolicy
+metadata: {name: ward, version: 1}
+approvals:
+  default: {approvers: ["group:privacy-office"]}
+rules:
+  - {id: no-letters, because: Nobody reads them., match: {tool: mail.send}, effect: deny}
+"""
+OLD, NEW = 4, 2  # decisions of the calls of both times
 BEFORE = ("--before", "2027-03-01")
 """Fifty days after the old calls: the tests' clock begins on 15 January 2027."""
 
@@ -169,6 +181,55 @@ def test_other_commands_say_where_to_look(shelf: Shelf) -> None:
     config = str(shelf.path.parent / "toolguard.toml")
     done = RUN.invoke(command, ["--control", "hipaa", "--from", "2027-01-01", "--config", config])
     assert (done.exit_code, "--segments" in done.output) == (3, True)
+
+
+def _alone(command: Any) -> Typer:
+    wrapped = Typer()
+    wrapped.command()(command)
+    return wrapped
+
+
+def told(command: Any, *words: str) -> tuple[int, str]:
+    done = RUN.invoke(_alone(command), words)
+    return done.exit_code, done.output
+
+
+def test_trace_draws_a_call_that_stands_in_segments(shelf: Shelf) -> None:
+    store = ("--store", f"sqlite:///{shelf.path}")
+    before = told(trace, "plain-one", *store, "--json")
+    whole_run = told(trace, "run-1", *store, "--json")
+    shelf.shelve()
+    assert not list(shelf.service.records(call="plain-one"))
+    code, said = told(trace, "plain-one", *store)
+    assert (code, "--segments" in said) == (3, True), said
+    assert told(trace, "plain-one", *store, "--segments", str(shelf.folder), "--json") == before
+    assert told(trace, "run-1", *store, "--segments", str(shelf.folder), "--json") == whole_run
+    part = RUN.invoke(_alone(trace), ["run-1", *store])
+    assert (part.exit_code, "may be a part" in part.stderr) == (0, True), part.output
+    configure(shelf, segments=str(shelf.folder))
+    code, said = told(trace, "plain-on", "--config", str(shelf.path.parent / "toolguard.toml"))
+    assert (code, "executed" in said) == (0, True), said
+
+
+def test_replay_judges_calls_that_stand_in_segments(shelf: Shelf, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY, "utf-8")
+    words = (str(policy), "--store", f"sqlite:///{shelf.path}", "--json")
+    long, short = ("--since", "365d"), ("--since", "30d")
+    kept = ("--segments", str(shelf.folder))
+    before = told(replay, *words, *long)
+    looked_at = [json.loads(told(replay, *words, *since)[1])["unusable"] for since in (long, short)]
+    assert [sum(found.values()) for found in looked_at] == [OLD + NEW, NEW]
+    shelf.shelve()
+    assert told(replay, *words, *long, *kept) == before
+    for command in (replay, shadow):
+        given = words if command is replay else words[1:]
+        code, said = told(command, *given, *long)
+        assert (code, "--segments" in said) == (3, True), said
+        assert told(command, *given, *short)[0] == 0
+    for path in shelf.folder.glob("*.gz"):
+        path.write_bytes(b"not read")
+    assert told(replay, *words, *short, *kept)[0] == 0, "what is newer needs no segment"
 
 
 def test_a_folder_that_is_still_empty_is_no_fault(shelf: Shelf) -> None:

@@ -14,8 +14,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from toolguard.config import load_config
+from toolguard.config import load_config, segments_of
 from toolguard.errors import ToolguardError
+from toolguard.journal import joined
 from toolguard.ports import Store
 from toolguard.stores import open_store
 
@@ -23,6 +24,7 @@ __all__ = [
     "AsJson",
     "ConfigOption",
     "McpOption",
+    "SegmentsOption",
     "Since",
     "StoreOption",
     "ToolsOption",
@@ -40,6 +42,12 @@ StoreOption = Annotated[
     str | None, typer.Option("--store", help="Store URL, e.g. sqlite:///toolguard.db; else the one of --config.")
 ]
 ConfigOption = Annotated[Path, typer.Option("--config", help="Configuration file that names the store.")]
+SegmentsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--segments", help="The folder with the segments of records that were taken out of the store; else of --config."
+    ),
+]
 ToolsOption = Annotated[
     list[str] | None,
     typer.Option("--tools", help="The real tools: a file (JSON, JSON lines) or module:attribute; may be repeated."),
@@ -104,11 +112,12 @@ def unusable_input() -> Iterator[None]:
 
 
 @contextmanager
-def opened_store(url: str | None, config: Path) -> Iterator[Store]:
-    """The store, for looking only."""
-    store = open_store(url if url is not None else load_config(config).store_url, read_only=True)
+def opened_store(url: str | None, config: Path, segments: Path | None = None) -> Iterator[Store]:
+    """The store with its segments, for looking only."""
+    settings = load_config(config) if url is None else None
+    store = open_store(settings.store_url if settings is not None else url or "", read_only=True)
     try:
-        yield store
+        yield joined(store, segments if segments is not None else segments_of(settings))
     finally:
         store.close()
 

@@ -23,10 +23,9 @@ from toolguard.cli.proof import anchor, verify
 from toolguard.cli.reconcile import reconcile
 from toolguard.cli.redact import holds_app, redact
 from toolguard.cli.segments import archive, prune
-from toolguard.cli.trace import clock_time, inert, outcome_text, render_trace, said
+from toolguard.cli.trace import clock_time, elsewhere, inert, outcome_text, render_trace, said
 from toolguard.config import Config, load_config, segments_of
 from toolguard.errors import ConfigError, StoreError, ToolguardError
-from toolguard.population import read_period
 from toolguard.ports import Store
 from toolguard.stores import open_store
 
@@ -153,7 +152,7 @@ def show(
     with _opened(store, config, segments) as opened:
         records = journal.timeline(opened, _whole_id(opened, call))
         if not records:
-            raise StoreError(f"the store has no record of this call; {_where(opened)}")
+            raise StoreError(f"the store has no record of this call; {elsewhere(opened) or _ID}")
         if html is not None:
             write_call(opened, records, html)
             return
@@ -181,15 +180,7 @@ def show(
             console.print(table)
 
 
-def _where(store: Store) -> str:
-    """Where else to look."""
-    pruned = read_period(store, since=0.0, until=store.now() + 1.0).pruned
-    if pruned:
-        return (
-            f"the first records of {len(pruned)} logs were taken out of it: name the folder of their segments with --segments, "
-            "or set [audit] segments"
-        )
-    return "give at least 6 characters of its id, from 'tail'"
+_ID = "give at least 6 characters of its id, from 'tail'"
 
 
 def _content_data(record: AuditRecord, texts: Mapping[str, str]) -> dict[str, Any]:

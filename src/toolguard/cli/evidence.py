@@ -19,7 +19,7 @@ from toolguard._core.audit import AuditRecord
 from toolguard.cli._moment import moment
 from toolguard.cli._service import CONFIG as SERVICE_CONFIG
 from toolguard.cli._service import StepUpOption, TokenOption, UrlOption, service_of
-from toolguard.cli._show import ConfigOption, StoreOption, console, unusable_input
+from toolguard.cli._show import ConfigOption, SegmentsOption, StoreOption, console, unusable_input
 from toolguard.config import Config, anchor_copies, load_config, segments_of
 from toolguard.errors import ConfigError, EvidenceError
 from toolguard.journal import joined, read_anchor
@@ -61,12 +61,7 @@ To = Annotated[
     typer.Option("--to", parser=moment, metavar="TIME", help="Its end, not included; now by default."),
 ]
 Html = Annotated[Path | None, typer.Option("--html", help="Write the page to this file instead.")]
-Segments = Annotated[
-    Path | None,
-    typer.Option(
-        "--segments", help="The folder with the segments of records that were taken out of the store; else of --config."
-    ),
-]
+Segments = SegmentsOption
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from rich.text import Text
 from toolguard.cli._show import (
     AsJson,
     ConfigOption,
+    SegmentsOption,
     Since,
     StoreOption,
     console,
@@ -26,7 +26,7 @@ from toolguard.cli._show import (
 from toolguard.cli.policy_past import FailOn, Week, report_data
 from toolguard.policytools.difference import Change, Turn, difference
 from toolguard.policytools.reading import load_any
-from toolguard.policytools.recorded import Recorded, decisions
+from toolguard.policytools.recorded import Recorded, decisions, whole_since
 from toolguard.policytools.replay import Replay, Report, replay_all
 
 __all__ = ["diff"]
@@ -40,6 +40,7 @@ def diff(
     new: Annotated[str, typer.Argument(help="The policy to come.", show_default=False)],
     store: StoreOption = None,
     config: ConfigOption = _CONFIG,
+    segments: SegmentsOption = None,
     since: Since = Week,  # type: ignore[assignment]  # typer parses the default, too
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="loosen: a change that loosens, or may; change: any change.")
@@ -55,8 +56,9 @@ def diff(
         changes = difference(before, after)
         report, matched = None, Counter[str]()
         if store is not None:
-            with opened_store(store, config) as opened:
-                calls = list(decisions(opened, time.time() - since))
+            with opened_store(store, config, segments) as opened:
+                begin = opened.now() - since
+                calls = list(decisions(whole_since(opened, begin), begin))
             report = replay_all(calls, Replay(after, base=before))
             matched.update(rule for call in calls if isinstance(call, Recorded) for rule in call.rules)
     if as_json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
@@ -17,6 +16,7 @@ from toolguard.cli._show import (
     AsJson,
     ConfigOption,
     McpOption,
+    SegmentsOption,
     Since,
     StoreOption,
     ToolsOption,
@@ -30,7 +30,7 @@ from toolguard.cli._show import (
 )
 from toolguard.policytools.offered import placed, read_tools
 from toolguard.policytools.reading import load_any
-from toolguard.policytools.recorded import decisions
+from toolguard.policytools.recorded import decisions, whole_since
 from toolguard.policytools.replay import Replay, Report, replay_all
 from toolguard.policytools.shadow import ShadowReport, shadow_report
 from toolguard.policytools.simulate import Simulated, read_calls, simulate
@@ -61,20 +61,23 @@ def replay(
     ] = None,
     store: StoreOption = None,
     config: ConfigOption = _CONFIG,
+    segments: SegmentsOption = None,
     since: Since = Week,  # type: ignore[assignment]  # typer parses the default, too
     fail_on: FailOption = FailOn.NONE,
     as_json: AsJson = False,
 ) -> None:
     """Judge recorded calls again under another policy, from what was recorded of them.
 
-    What rules ask of arguments is not on record: such calls are counted and named, and never guessed.
+    What rules ask of arguments is not on record: such calls are counted and named, and never guessed. Records that were taken
+    out of the store come from their segments.
 
     Exit codes: 0 done, 1 what --fail-on names, 2 wrong usage, 3 the policy or the store is unusable.
     """
     with unusable_input():
         tried = Replay(load_any(policy), base=None if base is None else load_any(base))
-        with opened_store(store, config) as opened:
-            report = replay_all(decisions(opened, time.time() - since), tried)
+        with opened_store(store, config, segments) as opened:
+            begin = opened.now() - since
+            report = replay_all(decisions(whole_since(opened, begin), begin), tried)
     if as_json:
         print_json(report_data(report))
     else:
@@ -158,6 +161,7 @@ def _by_cause(unknown: Mapping[str, int]) -> list[tuple[str, int]]:
 def shadow(
     store: StoreOption = None,
     config: ConfigOption = _CONFIG,
+    segments: SegmentsOption = None,
     since: Since = Week,  # type: ignore[assignment]  # typer parses the default, too
     as_json: AsJson = False,
 ) -> None:
@@ -165,8 +169,9 @@ def shadow(
 
     Exit codes: 0 done, 2 wrong usage, 3 the store is unusable.
     """
-    with unusable_input(), opened_store(store, config) as opened:
-        report = shadow_report(decisions(opened, time.time() - since))
+    with unusable_input(), opened_store(store, config, segments) as opened:
+        begin = opened.now() - since
+        report = shadow_report(decisions(whole_since(opened, begin), begin))
     if as_json:
         print_json(_shadow_data(report))
     else:

@@ -13,15 +13,14 @@ from rich.text import Text
 from rich.tree import Tree
 
 from toolguard._core.audit import AuditRecord, Kind
-from toolguard.cli._show import console, print_json
-from toolguard.config import load_config
+from toolguard.cli._show import ConfigOption, SegmentsOption, StoreOption, console, opened_store, print_json
 from toolguard.errors import StoreError, ToolguardError
 from toolguard.journal import in_time, telling
-from toolguard.population import LAST_MOMENT
+from toolguard.journal.joined import Joined
+from toolguard.population import LAST_MOMENT, taken_out
 from toolguard.ports import Store
-from toolguard.stores import open_store
 
-__all__ = ["app", "clock_time", "inert", "line_of", "outcome_text", "render_trace", "said", "story_of"]
+__all__ = ["app", "clock_time", "elsewhere", "inert", "line_of", "outcome_text", "render_trace", "said", "story_of"]
 
 _STYLES = {
     "allowed": "green",
@@ -36,10 +35,9 @@ _STYLES = {
 
 def app(
     call: Annotated[str, typer.Argument(help="A call id or its beginning, a trace id, or the name of a run.")],
-    store: Annotated[
-        str | None, typer.Option("--store", help="Store URL, e.g. sqlite:///toolguard.db; else the one of --config.")
-    ] = None,
-    config: Annotated[Path, typer.Option(help="Configuration file that names the store.")] = Path("toolguard.toml"),
+    store: StoreOption = None,
+    config: ConfigOption = Path("toolguard.toml"),
+    segments: SegmentsOption = None,
     jaeger: Annotated[
         Path | None, typer.Option(help="Write it as Jaeger JSON, for the upload tab ('-': print).")
     ] = None,
@@ -49,18 +47,20 @@ def app(
 ) -> None:
     """Draw what happened to a call, or to a whole run, however long it took and wherever it went on.
 
+    Records that were taken out of the store come from their segments.
+
     Exit codes: 0 drawn, 3 there is no such call, or the store cannot be read.
     """
     from toolguard.telemetry import jaeger_json, otlp_json
 
     try:
-        opened = open_store(store if store is not None else load_config(config).store_url, read_only=True)
-        try:
+        with opened_store(store, config, segments) as opened:
             records = story_of(opened, call)
-        finally:
-            opened.close()
+            hint = elsewhere(opened)
         if not records:
-            raise StoreError("the store has no record of this call or run; 'toolguard audit tail' shows the newest")
+            raise StoreError(f"the store has no record of this call or run; {hint or _NEWEST}")
+        if hint and all(record.draft.call != call for record in records):  # a call stays whole, a run does not
+            typer.echo(f"this may be a part of it: {hint}", err=True)
         _write(jaeger, jaeger_json(records, service=service) if jaeger else {})
         _write(otlp, otlp_json(records, service=service) if otlp else {})
     except ToolguardError as error:
@@ -84,6 +84,16 @@ def _data(record: AuditRecord) -> dict[str, Any]:
     }
 
 
+def elsewhere(store: Store) -> str:
+    """Where else records may be, ``""`` where all are at hand."""
+    if not (gone := taken_out(store)):
+        return ""
+    return (
+        f"the first records of {len(gone)} logs were taken out of the store: name the folder of their segments with --segments, "
+        "or set [audit] segments"
+    )
+
+
 def story_of(store: Store, named: str) -> list[AuditRecord]:
     """Everything about one call; or about every call of a run or a trace."""
     if found := list(store.records(call=named)):
@@ -98,10 +108,15 @@ def story_of(store: Store, named: str) -> list[AuditRecord]:
             begins[draft.call] = None
     if not calls and len(begins) > 1:
         raise StoreError(f"{len(begins)} calls begin like that; give more of the id")
-    return in_time(record for call in calls or begins for record in store.records(call=call))
+    wanted = calls or begins
+    if len(wanted) > _FEW and isinstance(store, Joined):  # each by itself would read every segment once more
+        return in_time(record for record in store.records() if record.draft.call in wanted)
+    return in_time(record for call in wanted for record in store.records(call=call))
 
 
+_NEWEST = "'toolguard audit tail' shows the newest"
 _SHORTEST = 6
+_FEW = 3
 
 
 def _write(path: Path | None, data: dict[str, Any]) -> None:

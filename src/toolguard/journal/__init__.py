@@ -7,7 +7,7 @@ from toolguard.journal.ageing import Ageing
 from toolguard.journal.anchors import AnchorCopy, FileAnchor, read_anchor
 from toolguard.journal.checkpoints import Checkpointer, Keeper
 from toolguard.journal.held import SegmentFault, SegmentReport, hold_segments
-from toolguard.journal.joined import joined
+from toolguard.journal.joined import joined, reaching_back
 from toolguard.journal.outcome import telling
 from toolguard.journal.pruning import Pruned, PruneReport, prune
 from toolguard.journal.recover import Recovered, close_overdue, recover
@@ -41,6 +41,7 @@ __all__ = [
     "joined",
     "prune",
     "read_anchor",
+    "reaching_back",
     "recover",
     "since",
     "tail",

@@ -15,12 +15,13 @@ from typing import Any, cast
 
 from toolguard._core.audit import AuditRecord, Kind
 from toolguard._core.call import quoted
+from toolguard._core.pruning import begins
 from toolguard._core.stored import Stored, stored_record
 from toolguard.errors import StoreError
 from toolguard.journal._segment import header_of, names_in, rows_of
 from toolguard.ports import Store
 
-__all__ = ["Joined", "joined"]
+__all__ = ["Joined", "joined", "reaching_back"]
 
 _LOADED = 2
 """Segments kept in memory."""
@@ -170,3 +171,11 @@ def joined(store: Store, folder: str | os.PathLike[str] | None, *, lenient: bool
     if folder is None:
         return store
     return cast("Store", Joined(store, folder, lenient=lenient))  # what it does not say itself, the store says
+
+
+def reaching_back(store: Store, since: float) -> Store:
+    """The store alone where nothing that was taken out of it is as new as ``since`` (UTC seconds): then no segment is read."""
+    if not isinstance(store, Joined):
+        return store
+    taken = begins(store.store.operations(Kind.AUDIT_PRUNED)).values()
+    return cast("Store", store) if any(begin.newest >= since for begin in taken) else store.store

@@ -11,9 +11,12 @@ from toolguard._core.audit import AuditRecord, Kind
 from toolguard._core.call import Annotations, Assurance, Caller, Person, Tool, ToolIdentity
 from toolguard._core.policy import Effect
 from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel
+from toolguard.errors import EvidenceError
+from toolguard.journal import reaching_back
+from toolguard.population import taken_out
 from toolguard.ports import Store
 
-__all__ = ["Recorded", "Unusable", "decisions"]
+__all__ = ["Recorded", "Unusable", "decisions", "whole_since"]
 
 _DIGEST = re.compile(r"v\d+:[0-9a-f]{64}")
 _HINTS = ("read_only", "destructive", "idempotent", "open_world", "trusted")
@@ -60,10 +63,26 @@ class Recorded:
 
 
 def decisions(store: Store, since: float) -> Iterator[Recorded | Unusable]:
-    """Every decision since ``since`` (UTC seconds), log by log."""
-    for record in store.records():
+    """Every decision since ``since`` (UTC seconds), log by log. Segments are read where some of that stands in them."""
+    for record in reaching_back(store, since).records():
         if record.draft.kind is Kind.CALL_DECIDED and record.draft.at >= since:
             yield _read(record)
+
+
+def whole_since(store: Store, since: float) -> Store:
+    """``store``, if every record since ``since`` (UTC seconds) is at hand.
+
+    Raises:
+        EvidenceError: some were taken out of the store, and stand in segments that were not given: fewer calls would look like
+            all of them.
+    """
+    unseen = [begin for begin in taken_out(store).values() if begin.newest >= since]
+    if unseen:
+        raise EvidenceError(
+            f"records of this time were taken out of the store ({len(unseen)} logs); they stand in segments: name their folder "
+            "with --segments, or set [audit] segments"
+        )
+    return store
 
 
 def _read(record: AuditRecord) -> Recorded | Unusable:

@@ -18,7 +18,7 @@ from toolguard.population.exceptions import (
     reviews_of,
 )
 from toolguard.population.people import ApproverFigures, Reciprocity
-from toolguard.population.period import LogPart, Period, read_period
+from toolguard.population.period import LogPart, Period, read_period, taken_out
 from toolguard.population.population import Found, PolicyVersion, Population
 from toolguard.population.sample import draw, rank
 
@@ -52,4 +52,5 @@ __all__ = [
     "rank",
     "read_period",
     "reviews_of",
+    "taken_out",
 ]

@@ -17,7 +17,7 @@ from toolguard.journal import in_time
 from toolguard.population._body import word
 from toolguard.ports import LogHead, Store
 
-__all__ = ["NOTE", "LogPart", "Period", "read_period"]
+__all__ = ["NOTE", "LogPart", "Period", "read_period", "taken_out"]
 
 NOTE = "toolguard.audit.checkpoint.note"
 
@@ -112,18 +112,16 @@ def read_period(store: Store, *, since: float, until: float) -> Period:
         StoreError: the store cannot be read.
     """
     heads = tuple(store.heads())
-    begins = begins_of(store)
+    begins = taken_out(store)
     logs, missing, unseen, pruned = [], [], [], []
     for number, head in enumerate(heads, start=1):
         if head.opened >= until:
             continue
         begin = begins.get(head.log_id)
-        if begin is not None and any(isinstance(row[1], int) and row[1] > 1 for row in store.stored(head.log_id, 0, 1)):
+        if begin is not None:
             pruned.append(head.log_id)
             if begin.newest >= since:
                 unseen.append(head.log_id)
-        else:
-            begin = None
         start = begin.last if begin is not None else 0
         reaches = _reaches(store, head.log_id, start, since, until)
         if reaches is None:
@@ -149,9 +147,16 @@ def read_period(store: Store, *, since: float, until: float) -> Period:
     )
 
 
-def begins_of(store: Store) -> Mapping[str, Begin]:
-    """Where logs begin by the journal's word; whether that is signed, `verify` says."""
-    return begins(store.operations(Kind.AUDIT_PRUNED))
+def taken_out(store: Store) -> Mapping[str, Begin]:
+    """Log id → where it begins, of logs whose first records were taken out of the store and are in no segments at hand. It is
+    the journal's word; whether that is signed, `verify` says.
+    """
+
+    def is_gone(log_id: str) -> bool:
+        return any(isinstance(row[1], int) and row[1] > 1 for row in store.stored(log_id, 0, 1))
+
+    told = begins(store.operations(Kind.AUDIT_PRUNED))
+    return {log_id: begin for log_id, begin in told.items() if is_gone(log_id)}
 
 
 def _reaches(store: Store, log_id: str, after: int, since: float, until: float) -> bool | None:
