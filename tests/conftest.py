@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, settings
 
 from postgres_server import _kept, database, postgres, store_database  # noqa: F401 - fixtures for every folder
 
+pytest_plugins = ["left_open"]
+
 ROOT = Path(__file__).parent
 SLOW = (
     "adapters/attacks/",  # whole agents, bare and guarded
