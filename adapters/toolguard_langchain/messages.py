@@ -7,9 +7,10 @@ they are. Parts that no text masker can look into are refused unless they are al
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic import BaseModel
@@ -21,6 +22,7 @@ __all__ = [
     "WITHHELD",
     "Opened",
     "as_heard",
+    "class_of",
     "closed_part",
     "is_text_block",
     "open_message",
@@ -54,19 +56,25 @@ def as_heard(message: BaseMessage) -> BaseMessage:
     return message.model_copy(update={"additional_kwargs": {**message.additional_kwargs, _HEARD: True}})
 
 
+_CLASSES: tuple[type[BaseMessage], ...] = (AIMessage, HumanMessage, ToolMessage, SystemMessage, ChatMessage)
+
+
+@functools.lru_cache(maxsize=256)
+def class_of(kind: type[BaseMessage]) -> type[BaseMessage]:
+    """Which of LangChain's messages one of class ``kind`` is; pydantic takes a microsecond to say so of an object."""
+    return next((known for known in _CLASSES if issubclass(kind, known)), BaseMessage)
+
+
 def origin_of(message: BaseMessage) -> Origin:
     """Who wrote it. A human's message with a name is how graphs pass on what another agent said: nobody's word; nor is
     what a tool put into the conversation.
     """
     if message.additional_kwargs.get(_HEARD):
         return Origin.RESULT
-    if isinstance(message, AIMessage):
-        return Origin.MODEL
-    if isinstance(message, SystemMessage):
-        return Origin.SYSTEM
-    if isinstance(message, HumanMessage) and not message.name:
-        return Origin.USER
-    return Origin.RESULT
+    kind = class_of(type(message))
+    if kind is HumanMessage:
+        return Origin.RESULT if message.name else Origin.USER
+    return Origin.MODEL if kind is AIMessage else Origin.SYSTEM if kind is SystemMessage else Origin.RESULT
 
 
 def is_text_block(block: Mapping[str, Any]) -> bool:
@@ -115,11 +123,13 @@ def open_message(message: BaseMessage, allow: frozenset[str], *, strict: bool = 
         body["content"] = _open_content(message.content, allow, strict)
     if message.additional_kwargs:
         body["more"] = {k: _open_extra(k, v) for k, v in message.additional_kwargs.items()}
-    if message.name and (not isinstance(message, ToolMessage) or not _WORD.fullmatch(message.name)):
+    kind = class_of(type(message))
+    if message.name and (kind is not ToolMessage or not _WORD.fullmatch(message.name)):
         body["name"] = message.name
-    if isinstance(message, ChatMessage) and not _WORD.fullmatch(message.role):
-        body["role"] = message.role
-    if isinstance(message, AIMessage):
+    if kind is ChatMessage and not _WORD.fullmatch(cast("ChatMessage", message).role):
+        body["role"] = cast("ChatMessage", message).role
+    if kind is AIMessage:
+        message = cast("AIMessage", message)
         if message.tool_calls:
             body["calls"] = [c["args"] for c in message.tool_calls]
             if not all(_WORD.fullmatch(c["name"]) for c in message.tool_calls):
@@ -254,12 +264,11 @@ class Opened:
 
     def groups(self) -> list[tuple[Origin, list[int], list[Any]]]:
         """(origin, positions, values) for each origin that wrote something, in the order to look into them."""
-        found = []
-        for origin in _ORDER:
-            at = [i for i, o in enumerate(self._origins) if o is origin and self._bodies[i]]
-            if at:
-                found.append((origin, at, [_lean(self._bodies[i]) for i in at]))
-        return found
+        wrote: dict[Origin, list[int]] = {}
+        for i, (origin, body) in enumerate(zip(self._origins, self._bodies, strict=True)):
+            if body:
+                wrote.setdefault(origin, []).append(i)
+        return [(o, wrote[o], [_lean(self._bodies[i]) for i in wrote[o]]) for o in _ORDER if o in wrote]
 
     def put(self, at: list[int], before: list[Any], masked: list[Any]) -> None:
         """Put masked values back; a message in which nothing was found stays the object it is."""
@@ -267,7 +276,7 @@ class Opened:
             message = given = self.messages[i]
             if new != old:
                 message = shut_message(message, new if isinstance(new, dict) else {"content": new})
-            if isinstance(message, ToolMessage) and message.artifact is not None:
+            if class_of(type(message)) is ToolMessage and cast("ToolMessage", message).artifact is not None:
                 message = message.model_copy(
                     update={"artifact": None}
                 )  # the model has no use for it, tracers would show it

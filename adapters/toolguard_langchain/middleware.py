@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import weakref
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, TracePolicy, omit_payload
 from langchain_core.messages import AnyMessage, BaseMessage, SystemMessage, ToolMessage
@@ -29,6 +30,13 @@ _UNKNOWN = Tool.describe(
     "toolguard.unknown", source="toolguard", description="A tool nobody has; the model made it up."
 )
 ToolResult = ToolMessage | Command[Any]
+Way = TypeVar("Way", bound=Callable[..., Any])
+
+
+def _signed(way: Way) -> Way:
+    """A way in with its signature worked out once: LangSmith, which LangChain puts around it, asks at every call."""
+    cast("Any", way).__signature__ = inspect.signature(way)
+    return way
 
 
 class GuardMiddleware(AgentMiddleware):
@@ -74,6 +82,7 @@ class GuardMiddleware(AgentMiddleware):
 
     # --- the model -------------------------------------------------------------------------------------
 
+    @_signed
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
@@ -86,6 +95,7 @@ class GuardMiddleware(AgentMiddleware):
             opened.put(at, values, session.mask(values, origin=origin))
         return handler(_masked(request, opened))
 
+    @_signed
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
@@ -110,6 +120,7 @@ class GuardMiddleware(AgentMiddleware):
 
     # --- the tools -------------------------------------------------------------------------------------
 
+    @_signed
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolResult]) -> ToolResult:
         """Tools nobody has wrapped are guarded; unknown ones refused."""
         session = self._session(request.runtime.config)
@@ -121,6 +132,7 @@ class GuardMiddleware(AgentMiddleware):
         with pin(session, request.runtime.config):
             return handler(guarded)
 
+    @_signed
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolResult]]
     ) -> ToolResult:

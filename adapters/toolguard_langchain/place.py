@@ -143,7 +143,7 @@ def place(session: Session, config: RunnableConfig | None, call_id: str | None, 
     configurable = _configurable(config)
     run = str(configurable.get("thread_id") or session.run)
     for message in reversed(_messages(configurable)):
-        if isinstance(message, AIMessage) and message.tool_calls:
+        if AIMessage in type(message).__mro__ and message.tool_calls:
             same = [i for i, c in enumerate(message.tool_calls) if c["id"] == call_id]
             if same:
                 exact = [i for i in same if message.tool_calls[i]["args"] == arguments]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.callbacks import FileCallbackHandler
 from langchain_core.runnables import RunnableBinding, RunnableConfig
 from langchain_core.tools import BaseTool
 from langchain_core.tracers import ConsoleCallbackHandler, LangChainTracer
+from pydantic import BaseModel
 
 from toolguard import DeniedError
 from toolguard_langchain.allow import tool_word
@@ -28,6 +30,8 @@ _HOSTED_SETTINGS: Mapping[str, str] = {"mcp_servers": "mcp", "web_search_options
 """Settings that make something run at the provider, without a tool that says so."""
 _NESTED = ("extra_body", "model_kwargs")
 _OFFERS = ("tools", "functions")
+_PYDANTICS: object = getattr(BaseModel, "__getattr__", None)
+_NONE: Mapping[str, Any] = {}
 
 
 def check_sending(
@@ -49,14 +53,15 @@ def check_sending(
         allow: words of `toolguard_langchain.allow`.
         where: where words are given, for the message.
     """
-    said = [each for given in (settings, *_own_settings(model)) for each in _flat(given)]
-    given = {name for each in said for name in each}
-    if "history" not in allow and (_HISTORY & given or _own(model, "use_previous_response_id")):
+    bare, bound = _parts_of(model)
+    said = [each for given in (settings, *bound) for each in _flat(given)]
+    names = {name for each in said for name in each}
+    if "history" not in allow and (_HISTORY & names or _own(bare, "use_previous_response_id")):
         raise _closed("history kept at the provider bypasses masking", "history", where)
     if "prompts" not in allow and any(isinstance(each.get("prompt"), Mapping) for each in said):
         raise _closed("a prompt kept at the provider may bring text and tools that nobody here sees", "prompts", where)
     for name, word in _HOSTED_SETTINGS.items():
-        if (name in given or _own(model, name)) and word not in allow:
+        if word not in allow and (name in names or _own(bare, name)):
             raise _closed(f"the setting {name!r} makes tools run at the provider, where no guard stands", word, where)
     offered = list(tools)
     for each in said:
@@ -82,26 +87,47 @@ def check_sending(
                 )
 
 
-def _own_settings(model: object) -> list[Mapping[str, Any]]:
-    """What a model is set to by itself, and what was bound to it."""
-    found: list[Mapping[str, Any]] = []
-    while isinstance(model, RunnableBinding):
-        found.append(model.kwargs)
-        model = model.bound
-    return [*found, *({name: getattr(model, name, None)} for name in _NESTED)]
+def _parts_of(model: object) -> tuple[object, list[object]]:
+    """A model without what was bound to it, and that beside what it is set to by itself."""
+    bound: list[object] = []
+    while RunnableBinding in type(model).__mro__:
+        binding = cast("RunnableBinding[Any, Any]", model)
+        bound.append(binding.kwargs)
+        model = binding.bound
+    for name in _NESTED:
+        own = _own(model, name)
+        if own is not None:
+            bound.append(own)
+    return model, bound
 
 
 def _own(model: object, name: str) -> Any:
-    while isinstance(model, RunnableBinding):
-        model = model.bound
+    """What a model itself says of ``name``; None if nothing, which most say of most: pydantic takes its time for that."""
+    kind: Any = type(model)
+    if kind.__getattribute__ is object.__getattribute__ and name not in _class_answers(kind):
+        held = getattr(model, "__dict__", _NONE)
+        if name in held:
+            return held[name]
+        extra: Mapping[str, Any] | None = getattr(model, "__pydantic_extra__", None)
+        return extra.get(name) if extra else None
     return getattr(model, name, None)
+
+
+@functools.lru_cache(maxsize=256)
+def _class_answers(kind: type) -> frozenset[str]:
+    """The names that objects of class ``kind`` have beside what each of them holds itself."""
+    own = {*_NESTED, *_HOSTED_SETTINGS, "use_previous_response_id"}
+    if getattr(kind, "__getattr__", None) not in (None, _PYDANTICS):
+        return frozenset(own)
+    return frozenset(name for name in own if any(name in vars(base) for base in kind.__mro__))
 
 
 def _flat(given: object) -> list[Mapping[str, Any]]:
     """Settings, and those in them that clients add to the body as they are."""
-    if not isinstance(given, Mapping):
+    if not given or not isinstance(given, Mapping):
         return []
-    return [given, *(each for name in _NESTED for each in _flat(given.get(name)))]
+    inner = [given[name] for name in _NESTED if name in given]
+    return [given, *(each for one in inner for each in _flat(one))]
 
 
 def _chosen(choice: object) -> list[str]:
@@ -123,8 +149,11 @@ def _kinds_of(tool: object) -> tuple[str, ...]:
 
     A LangChain tool may carry a provider's description of itself; what such a one does here, it does behind its gate.
     """
-    if isinstance(tool, BaseTool):
-        told = (tool.extras or {}).get("provider_tool_definition")
+    if BaseTool in type(tool).__mro__:
+        extras = cast("BaseTool", tool).extras
+        if not extras:
+            return ()
+        told = extras.get("provider_tool_definition")
         return tuple(kind for kind in _kinds_of(told) if kind not in _DESCRIBED and tool_word(kind) not in _RUN_HERE)
     if not isinstance(tool, Mapping):
         return ()
