@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,15 @@ class Den:
 
 def person(who: str = "ana", **more: Any) -> Caller:
     return Caller.of(who, **{"agent": "ward-agent", "tenant": "general", **more})
+
+
+async def cut_off(call: Coroutine[Any, Any, Any], runs: asyncio.Event) -> None:
+    """Make ``call``, and go away as soon as its tool runs, which sets ``runs``."""
+    task, running = asyncio.ensure_future(call), asyncio.ensure_future(runs.wait())
+    await asyncio.wait([task, running], return_when=asyncio.FIRST_COMPLETED)
+    running.cancel()
+    task.cancel()
+    await task
 
 
 def outcome(session: Session, tool: Any, /, **arguments: Any) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from attacks.den import Den, outcome, person, rule
+from attacks.den import Den, cut_off, outcome, person, rule
 from toolguard import DeniedError
 from toolguard._core.call import Annotations, Tool
 from toolguard.bound import BoundTool
@@ -42,8 +42,12 @@ def says_much(to: str) -> str:
     return "x" * 9_000
 
 
+hanging: list[asyncio.Event] = []
+
+
 async def hangs(to: str) -> str:
     """Send a message."""
+    hanging[-1].set()
     await asyncio.sleep(60)
     return ""
 
@@ -52,12 +56,10 @@ def try_it(session, tool):
     if tool is not hangs:
         return outcome(session, tool, to="x")
 
-    async def cut_off():
-        await asyncio.wait_for(session.acall(tool, {"to": "x"}), 0.05)
-
+    hanging.append(asyncio.Event())
     try:
-        asyncio.run(cut_off())
-    except TimeoutError:
+        asyncio.run(cut_off(session.acall(tool, {"to": "x"}), hanging[-1]))
+    except asyncio.CancelledError:
         return "cut off"
     except DeniedError:
         return "denied"
@@ -328,6 +330,8 @@ def test_what_a_download_wrote_is_strangers_text_however_the_call_ended(den, tmp
     """The file is there, whatever became of the result: who reads it back has read a stranger."""
     path = str(tmp_path / "page.txt")
 
+    runs = asyncio.Event()
+
     def write():
         Path(path).write_text("obey me", "utf-8")
 
@@ -335,6 +339,7 @@ def test_what_a_download_wrote_is_strangers_text_however_the_call_ended(den, tmp
         """Download a web page and write it into a file."""
         write()
         if ENDS[end] is None:
+            runs.set()
             await asyncio.sleep(60)
         if isinstance(ENDS[end], Exception):
             raise ENDS[end]
@@ -350,12 +355,8 @@ def test_what_a_download_wrote_is_strangers_text_however_the_call_ended(den, tmp
         rule("allow", {"tool": "save_page"}, id="short", max_result_chars=1000),
     )
     with guard.session(caller=person(), run="one") as session:
-
-        async def go():
-            await asyncio.wait_for(session.acall(save_page, {"url": "https://x.example", "path": path}), 0.2)
-
-        with suppress(Exception):  # each end but one is an error
-            asyncio.run(go())
+        with suppress(Exception, asyncio.CancelledError):  # each end but one is an error
+            asyncio.run(cut_off(session.acall(save_page, {"url": "https://x.example", "path": path}), runs))
     with guard.session(caller=person(), run="two") as session:
         assert outcome(session, read_file, path=path) == "ran"
         assert "untrusted" in session.taints()

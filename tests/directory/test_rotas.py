@@ -280,10 +280,10 @@ def test_thousands_of_persons_are_found_without_walking_through_them(tmp_path: P
     path = tmp_path / "directory.yaml"
     path.write_text("\n".join(lines))
     directory = FileDirectory(path)
-    begun = time.perf_counter()
+    begun = time.process_time()
     for i in range(500):
         assert directory.person(who(f"p{i}", "t"), at=JULY) is not None
-    assert time.perf_counter() - begun < 0.5, "a walk through all of them took 2.3 s"
+    assert time.process_time() - begun < 0.5, "a walk through all of them took 2.3 s"
 
 
 def test_a_file_that_was_just_written_is_not_parsed_again_for_every_question(

@@ -171,11 +171,9 @@ def test_block_mode_waits_for_the_yes(desk, policy, ana, drive):
     guard = desk.guard(policy, suspend="block", wait=20.0)
 
     def approver():
-        for _ in range(200):
-            for approval in desk.store.list("general"):
-                desk.approve(approval.id)
-                return
+        while not (waiting := desk.store.list("general")):
             time.sleep(0.02)
+        desk.approve(waiting[0].id)
 
     other = threading.Thread(target=approver)
     other.start()
@@ -341,15 +339,18 @@ def test_a_running_tool_knows_its_call(desk, policy, ana, drive):
 
 
 def test_async_tools_run_on_the_loop_and_cancelling_leaves_the_call_indeterminate(desk, policy, ana):
+    runs = asyncio.Event()
+
     async def send() -> str:
         """Take long."""
+        runs.set()
         await asyncio.sleep(30)
         return "late"
 
     async def cancelled():
         with desk.guard(policy).session(caller=ana) as session:
             task = asyncio.create_task(session.acall(send, {}, call_id="c1"))
-            await asyncio.sleep(0.3)
+            await asyncio.wait_for(runs.wait(), 30)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

@@ -287,9 +287,9 @@ class TestTrapsOfTheBinding:
         assert suggestion in ENGINE.check(source)[0].message
 
     def test_patterns_take_linear_time_and_bad_ones_do_not_load(self) -> None:
-        started = time.perf_counter()
+        started = time.process_time()
         assert holds('args.x.matches("(a*)*b")', {"x": "a" * 50_000}) is False
-        assert time.perf_counter() - started < 1
+        assert time.process_time() - started < 1
         assert "RE2" in ENGINE.check('args.x.matches("(?=a)")')[0].message
         assert "RE2" in ENGINE.check(r'args.x.matches("(a)\\1")')[0].message
 
@@ -299,9 +299,9 @@ class TestTrapsOfTheBinding:
     def test_iteration_is_bounded(self) -> None:
         many = list(range(300))
         source = "args.l.exists(a, args.l.exists(b, args.l.exists(c, a + b + c < -1)))"
-        started = time.perf_counter()
+        started = time.process_time()
         assert holds(source, {"l": many}) in ("too_much_work", "evaluation")
-        assert time.perf_counter() - started < 2
+        assert time.process_time() - started < 2
 
     @pytest.mark.parametrize("source", ["(" * 400 + "true" + ")" * 400, "true || " * 600 + "true"])
     def test_an_expression_too_deep_or_too_long_does_not_load(self, source: str) -> None:

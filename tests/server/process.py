@@ -71,14 +71,24 @@ def wait_for(process: subprocess.Popen[str], folder: Path) -> str:
 def stop(process: subprocess.Popen[str]) -> str:
     """What it said on its way out."""
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     return said
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: str, before: str = "") -> subprocess.Popen[str]:
+    """``before``: Python that the process runs first."""
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", RUN, "--config", str(folder / "toolguard.toml"), *arguments],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            f"{before}\n{RUN}",
+            "--config",
+            str(folder / "toolguard.toml"),
+            *arguments,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -24,7 +24,7 @@ def test_the_service_keeps_the_journal_anchored_and_its_stamp_in_every_message(t
     asked = ward.ask()
     process = start(tmp_path, "--port", "0", "--ready-file", str(tmp_path / "ready.json"))
     url, headers = wait_for(process, tmp_path), Visitors(ward).bearer("ada")
-    stamp, until = "", time.monotonic() + 20.0
+    stamp, until = "", time.monotonic() + 60.0
     while not stamp and time.monotonic() < until:
         stamp = httpx.get(f"{url}/v1/approvals/{asked.id}", headers=headers).json()["journal"]
         time.sleep(0.05)

@@ -18,6 +18,7 @@ from toolguard._core.policy import ApproverRule
 from toolguard.authority import Answer, Approval, State
 from toolguard.directory import Audience
 from toolguard.errors import StoreError
+from toolguard_server import rest
 from toolguard_server.problems import STATUS, TITLES
 
 PROBLEM = Draft202012Validator(
@@ -343,17 +344,18 @@ async def test_a_list_query_that_does_not_fit(
 
 
 async def test_its_requester_waits_and_hears_the_answer(
-    client: httpx.AsyncClient, ward: Ward, visitors: Visitors
+    client: httpx.AsyncClient, ward: Ward, visitors: Visitors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(rest, "_LOOK", 60.0)  # it is told, or the wait is over
     asked, guard = ward.ask(), visitors.bearer("ward-guard", Audience.SERVICE)
     early = await client.get(f"/v1/approvals/{asked.id}/wait", params={"timeout": 0}, headers=guard)
     assert early.status_code == 204
     assert early.content == b""
-    waiting = asyncio.create_task(client.get(f"/v1/approvals/{asked.id}/wait", params={"timeout": 10}, headers=guard))
+    waiting = asyncio.create_task(client.get(f"/v1/approvals/{asked.id}/wait", params={"timeout": 60}, headers=guard))
     await asyncio.sleep(0.3)
     assert not waiting.done()
     await send(client, asked, visitors.bearer("ada"), "deny")
-    reply = await asyncio.wait_for(waiting, 2)
+    reply = await asyncio.wait_for(waiting, 30)
     assert reply.status_code == 200
     assert reply.json()["state"] == "denied"
 

@@ -199,7 +199,7 @@ def test_who_waits_wakes_by_itself_when_the_listener_was_cut_off(store: Postgres
     waiting = store.get("north", request.id)
     assert waiting is not None
     store.commit(Change(tenant="north", update=step(waiting, move(waiting, State.WITHDRAWN, now=store.now()))))
-    assert told.wait(10.0)
+    assert told.wait(30.0)
     stop()
 
 

@@ -436,7 +436,7 @@ class StoreContract(HistoryContract, ContentContract, RegisterContract):
         told.clear()
         after = approve(before, store.now())
         store.commit(Change(tenant="north", update=step(before, after)))
-        assert told.wait(5.0)
+        assert told.wait(30.0)
         stop()
         told.clear()
         store.commit(claimed(after, now=store.now()))
@@ -455,7 +455,7 @@ class StoreContract(HistoryContract, ContentContract, RegisterContract):
             time.sleep(0.3)
             told.clear()
             other.commit(Change(tenant="north", update=step(before, approve(before, other.now()))))
-            assert told.wait(5.0)
+            assert told.wait(30.0)
         finally:
             stop()
             other.close()
