@@ -34,7 +34,7 @@ from toolguard_server.stream import Streams
 
 __all__ = ["router"]
 
-_LOOK = 5.0
+_LOOK = 15.0
 """Seconds between two looks while someone waits, should what tells of changes have been lost."""
 
 Id = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="32 hex digits")]
@@ -95,14 +95,15 @@ def router(
     ) -> Response:
         actor = await run_in_threadpool(credentials.actor, request)
 
-        def look() -> Approval:
+        def look() -> tuple[Approval, float]:
             approval = authority.get(actor, approval_id)
             if not authority.asks(actor, approval):
                 raise Problem("not_requester", "only who asked waits for the answer; read the approval instead")
-            return approval
+            return approval, authority.now()
 
-        approval = await run_in_threadpool(look)
+        approval, _ = await run_in_threadpool(look)
         loop, told = asyncio.get_running_loop(), asyncio.Event()
+        every = _LOOK * (1.0 + int(approval_id[:2], 16) / 768)  # those who came together do not look together
 
         def wake() -> None:
             with contextlib.suppress(RuntimeError):  # the service stops, and nobody waits any more
@@ -114,14 +115,15 @@ def router(
                 until = time.monotonic() + seconds
                 while True:
                     told.clear()  # before the look: what happens after it is told again
-                    approval = await run_in_threadpool(look)
-                    if standing(approval, authority.now()) is not State.PENDING:
+                    approval, now = await run_in_threadpool(look)
+                    if standing(approval, now) is not State.PENDING:
                         return await run_in_threadpool(shown, approval, actor)
                     left = until - time.monotonic()
                     if left <= 0 or closing.is_set or await request.is_disconnected():
                         return Response(status_code=204, headers={"Cache-Control": "no-store"})
+                    lasts = max(0.05, approval.request.expires - now)  # nobody tells when it runs out
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(told.wait(), min(_LOOK, left))
+                        await asyncio.wait_for(told.wait(), min(every, left, lasts))
         finally:
             stop()
 
