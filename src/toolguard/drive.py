@@ -20,7 +20,7 @@ from toolguard._core.approval import Approval, State
 from toolguard._core.audit import AuditRecord
 from toolguard._core.call import Json
 from toolguard._core.flow import Flow
-from toolguard._core.frozen import made_fast
+from toolguard._core.frozen import made_fast, maker
 from toolguard._core.mask import checked
 from toolguard.credentials import Keychain, scrub_error
 from toolguard.directory import closure
@@ -53,6 +53,7 @@ from toolguard.running import CurrentCall, current
 __all__ = ["Hands", "arun", "run"]
 
 T = TypeVar("T")
+_make_ran, _make_call = maker(s.Ran), maker(CurrentCall)
 log = logging.getLogger("toolguard.drive")
 
 
@@ -252,7 +253,7 @@ class Hands:
         """The call as the tool sees it, and the credentials it may ask for."""
         reach = step.reach
         if reach is None:
-            return CurrentCall(id=step.call, idempotency_key=step.idempotency_key), None
+            return _make_call(id=step.call, idempotency_key=step.idempotency_key), None
         keychain = Keychain(
             reach,
             call=step.call,
@@ -425,7 +426,7 @@ def _invoke(hands: Hands, step: s.Invoke) -> s.Ran:
             value.close()
             ran = s.Ran(error=TypeError("this tool is asynchronous and was not run; use acall"))
         else:
-            ran = s.Ran(value=value)
+            ran = _make_ran(value=value)
     except Exception as error:  # noqa: BLE001 - what the tool raises is its result
         ran = s.Ran(error=error)
     except BaseException as interruption:
@@ -443,7 +444,7 @@ async def _ainvoke(hands: Hands, step: s.Invoke) -> s.Ran:
     mark = current.set(call)
     try:
         value = hands.invoke(step.passed)
-        ran = s.Ran(value=await value if inspect.isawaitable(value) else value)
+        ran = _make_ran(value=await value if inspect.isawaitable(value) else value)
     except Exception as error:  # noqa: BLE001 - what the tool raises is its result
         ran = s.Ran(error=error)
     except BaseException as interruption:

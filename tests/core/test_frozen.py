@@ -11,7 +11,7 @@ import pytest
 from toolguard._core.audit import Draft, Kind
 from toolguard._core.call import Arguments, CallRef
 from toolguard._core.flow.setting import Judged, Permit, Setting
-from toolguard._core.frozen import changed, made_fast
+from toolguard._core.frozen import changed, made_fast, maker
 from toolguard._core.steps import Change
 
 
@@ -71,12 +71,35 @@ def test_copies_pickles_and_replacements_are_equal_and_frozen() -> None:
             other.at = 2.0  # type: ignore[misc] # that is what is tried
 
 
+def test_a_maker_makes_what_the_class_makes() -> None:
+    make = maker(Box)
+    assert make(a=1, b="c", c=[1]) == Box(a=1, b="c", c=[1])
+    assert make(a=1) == Box(a=1)
+    assert type(make(a=1)) is Box
+    assert make(a=1).c is not make(a=1).c
+    with pytest.raises(FrozenInstanceError):
+        make(a=1).a = 2  # type: ignore[misc] # that is what is tried
+
+
+@pytest.mark.parametrize("given", [{}, {"b": "x"}, {"a": 1, "z": 2}])
+def test_a_maker_refuses_a_missing_or_unknown_field(given: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        maker(Box)(**given)  # type: ignore[arg-type] # that is what is tried
+
+
+def test_a_class_that_is_not_made_fast_has_no_maker() -> None:
+    with pytest.raises(TypeError, match="'Base' are not made fast"):
+        maker(Base)
+
+
 def test_a_subclass_is_refused_aloud_instead_of_made_a_box() -> None:
     class Sub(Box):  # type: ignore[misc] # that is what is tried
         __slots__ = ()
 
     with pytest.raises(TypeError, match="no other class"):
         Sub(a=1)
+    with pytest.raises(TypeError, match="not made fast"):
+        maker(Sub)
 
 
 def test_classes_it_would_change_are_refused() -> None:

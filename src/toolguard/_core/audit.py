@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from toolguard._core.call import Json, canonical_text, flat_text, number_text, quoted
-from toolguard._core.frozen import made_fast
+from toolguard._core.frozen import made_fast, maker
 
 __all__ = [
     "COMMITMENT",
@@ -149,6 +149,9 @@ class AuditRecord:
     text: str = field(default="", repr=False, compare=False)
 
 
+_make_record = maker(AuditRecord)
+
+
 def whole(value: object) -> int | None:
     """A whole number out of a body, None for anything else. ``5`` and ``5.0`` hash the same, so they have to read the same."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -186,7 +189,7 @@ def seal(drafts: Iterable[Draft], *, log_id: str, seq: int, prev: str) -> tuple[
         hash_ = _leaf(draft, log_id, seq, prev, text)
         if draft.kept is not None or draft.keep:
             draft = replace(draft, kept=None, keep="")  # it stands beside the record, never in it
-        record = AuditRecord(log_id=log_id, seq=seq, prev=prev, hash=hash_, draft=draft, text=text)
+        record = _make_record(log_id=log_id, seq=seq, prev=prev, hash=hash_, draft=draft, text=text)
         sealed.append(record)
         prev = record.hash
     return tuple(sealed)

@@ -21,7 +21,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from toolguard._core.frozen import made_fast
+from toolguard._core.frozen import made_fast, maker
 from toolguard.errors import BadArgumentsError
 
 __all__ = [
@@ -79,6 +79,9 @@ def _same(value: Any, data: Json) -> bool:
     return kind is list and len(value) == len(data) and all(map(_same, value, data))
 
 
+_make_arguments = maker(Arguments)
+
+
 def freeze(value: object) -> Arguments:
     """Copy ``value`` into a frozen form, detached from what the caller may still change.
 
@@ -88,7 +91,7 @@ def freeze(value: object) -> Arguments:
     out = _Pieces()
     data = _write(value, 0, out)
     try:
-        return Arguments(data=data, canonical="".join(out).encode(), plain=out.plain)
+        return _make_arguments(data=data, canonical="".join(out).encode(), plain=out.plain)
     except UnicodeEncodeError:
         raise BadArgumentsError("arguments hold text that is not valid Unicode; the call did not run") from None
 

@@ -11,7 +11,7 @@ from toolguard._core.audit import Draft
 from toolguard._core.call import CallRef
 from toolguard._core.frozen import made_fast
 from toolguard._core.history import Limit, Mark
-from toolguard._core.register import Act, Heads
+from toolguard._core.register import UNREAD, Act, Heads
 
 __all__ = [
     "Announce",
@@ -158,7 +158,7 @@ class Change:
     caps: tuple[Cap, ...] = ()
     update: Update | None = None
     claim: Claim | None = None
-    heads: Heads = field(default_factory=Heads)
+    heads: Heads = UNREAD
     use: Use | None = None
     settle: Settle | None = None
     act: Act | None = None

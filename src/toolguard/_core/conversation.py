@@ -16,6 +16,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
 from toolguard._core.call import Json
+from toolguard._core.frozen import maker
 from toolguard._core.links import Links
 from toolguard._core.mask import Path
 from toolguard._core.provenance import UNTRACED, Aim, Aimed, CameFrom, Provenance, Traced, worst
@@ -139,6 +140,9 @@ class _Voice:
         return False
 
 
+_make_traced, _make_provenance = maker(Traced), maker(Provenance)
+
+
 class Conversation:
     """One session's words. ``tell`` is cheap, and the work waits for ``trace``. One thread at a time."""
 
@@ -179,7 +183,7 @@ class Conversation:
         """Where each of these values came from. The value is the one the model wrote."""
         self._take_in()
         traced = tuple(t for t in (self._traced(aimed, value) for aimed, value in wanted) if t is not None)
-        return Provenance(traced=traced, heard=self._heard, cold=self.cold)
+        return _make_provenance(traced=traced, heard=self._heard, cold=self.cold)
 
     def trace_call(self, aimed: Iterable[Aimed], data: Json, written: Json, schema: Mapping[str, Json]) -> Provenance:
         """Where the deciding values of a call came from.
@@ -225,7 +229,7 @@ class Conversation:
         listed = came is CameFrom.RESULT and all(held for c, held in parts if c is CameFrom.RESULT)
         outside = next(filter(None, map(_outside, texts)), "")
         pointed = outside == "url" and came is CameFrom.RESULT and all(self._pointed(_stream(text)) for text in texts)
-        return Traced(
+        return _make_traced(
             path=aimed.path, aim=aimed.aim, name=aimed.name, came=came, listed=listed, outside=outside, pointed=pointed
         )
 

@@ -9,7 +9,7 @@ from enum import IntEnum, StrEnum
 from toolguard._core.approver import ApproverRule
 from toolguard._core.call import Tool
 from toolguard._core.condition import Condition, ConditionError, Facts
-from toolguard._core.frozen import made_fast
+from toolguard._core.frozen import made_fast, maker
 from toolguard._core.history import NO_HISTORY, History, Near, Past, Patients, Watch
 from toolguard._core.masking import UNSAID, Masking
 from toolguard._core.risk import Risk, RiskLevel
@@ -336,6 +336,9 @@ class Policy(Shown):
         return ToolPlan(tool=tool, known=bool(named), drifted=drifted, rule=merged, rules=rules, default=default)
 
 
+_make_decision, _make_obligations, _make_fired = maker(Decision), maker(Obligations), maker(Fired)
+
+
 def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
     """The most restrictive of every rule that matches, with the default underneath.
 
@@ -369,7 +372,7 @@ def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
     enforced, reason_code = effect, reason
     if policy.mode is Mode.SHADOW and effect > Effect.MASK:
         enforced, reason_code = Effect.MASK, "shadow"
-    return Decision(
+    return _make_decision(
         effect=enforced,
         reason_code=reason_code,
         risk=facts.risk,
@@ -391,7 +394,7 @@ def _by_default(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
     effect, reason = _default(policy, plan, facts.risk)
     shadow = policy.mode is Mode.SHADOW and effect > Effect.MASK
     enforced = Effect.MASK if shadow else effect
-    return Decision(
+    return _make_decision(
         effect=enforced,
         reason_code="shadow" if shadow else reason,
         risk=facts.risk,
@@ -433,7 +436,7 @@ def _fire(rule: Rule, facts: Facts, unread: str = "") -> Fired | None:
         except ConditionError as failure:
             error = failure.code
             effect = max(rule.effect, rule.on_error)
-    return Fired(
+    return _make_fired(
         id=rule.id,
         because=rule.because,
         effect=effect,
@@ -464,9 +467,9 @@ def _obligations(plan: ToolPlan, matched: list[tuple[Rule, Fired]], default: Eff
             if not rule.args and rule.results is None:
                 args["*"] = Handling.MASK
     if not matched:
-        return Obligations(args=args, results=results)
+        return _make_obligations(args=args, results=results)
     rules = [rule for rule, _ in matched]
-    return Obligations(
+    return _make_obligations(
         args=args,
         results=results,
         max_result_chars=min((r.max_result_chars for r in rules if r.max_result_chars is not None), default=None),

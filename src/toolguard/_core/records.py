@@ -15,7 +15,7 @@ from functools import lru_cache
 from toolguard._core.approval import Approval, Request
 from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Annotations, Caller, CallRef, Json, Tool, ToolIdentity, canonical, keyed_digest
-from toolguard._core.frozen import made_fast
+from toolguard._core.frozen import made_fast, maker
 from toolguard._core.history import History
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Decision
@@ -28,6 +28,7 @@ MOST_KEPT = 65_536
 """Characters of arguments or of a result that are kept, where they are."""
 MOST_SHOWN = 4096
 """Characters of arguments or of a result that a span shows, where it shows them."""
+_make_draft = maker(Draft)
 _SAFE = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 
 
@@ -161,7 +162,7 @@ class Trail:
     def draft(
         self, kind: Kind, *, at: float, started: float, span_id: str, body: Mapping[str, Json], link_id: str = ""
     ) -> Draft:
-        return Draft(
+        return _make_draft(
             kind=kind,
             at=at,
             started=started,

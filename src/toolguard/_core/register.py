@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 
 from toolguard._core.acts import ALL, START, Act, ActKind, act_of, act_payload, tampered
 from toolguard._core.approval import StandingTerms, Vary
-from toolguard._core.frozen import made_fast
+from toolguard._core.frozen import made_fast, maker
 from toolguard._core.risk import RiskLevel
 from toolguard._core.spelling import plain
 
 __all__ = [
     "ALL",
     "START",
+    "UNREAD",
     "Act",
     "ActKind",
     "BreakGlass",
@@ -31,6 +32,7 @@ __all__ = [
     "StandingApproval",
     "act_of",
     "act_payload",
+    "make_heads",
 ]
 
 
@@ -337,6 +339,11 @@ class Heads:
     all: int = 0
 
 
+make_heads = maker(Heads)
+UNREAD = Heads()
+"""Nothing of either was read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registers:
     """What concerns one tenant: its own register and the one of all tenants."""
@@ -350,7 +357,7 @@ class Registers:
 
     @property
     def heads(self) -> Heads:
-        return Heads(tenant=self.tenant.n, all=self.all.n)
+        return make_heads(tenant=self.tenant.n, all=self.all.n)
 
     def holds(self, act: str) -> bool:
         """Whether a standing approval or broken glass still lets calls run.

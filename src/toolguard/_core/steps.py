@@ -12,7 +12,7 @@ from toolguard._core.approver import ApproverRule
 from toolguard._core.audit import Draft, Kind
 from toolguard._core.call import Caller, CallRef, Json
 from toolguard._core.change import Announce, Cap, Change, Claim, LedgerRow, Notice, Prune, Settle, Standing, Update, Use
-from toolguard._core.frozen import made_fast
+from toolguard._core.frozen import made_fast, maker
 from toolguard._core.history import Ask
 from toolguard._core.vault import Need, Token
 
@@ -58,6 +58,7 @@ __all__ = [
     "Update",
     "Use",
     "Validate",
+    "make_commit",
 ]
 
 
@@ -110,6 +111,7 @@ class Reveal:
     tokens: frozenset[Token]
 
 
+@made_fast
 @dataclass(frozen=True, slots=True)
 class Validate:
     """→ the objects the tool would get, after its own schema validated and coerced ``data``."""
@@ -117,6 +119,7 @@ class Validate:
     data: Json = field(repr=False)
 
 
+@made_fast
 @dataclass(frozen=True, slots=True)
 class Analyse:
     """→ tuple[Risk, tuple[Evidence, ...]]: the call's risk, and what the arguments alone contributed."""
@@ -240,11 +243,15 @@ class Await:
     approval_id: str
 
 
+@made_fast
 @dataclass(frozen=True, slots=True)
 class Commit:
     """→ tuple[AuditRecord, ...]; raises ConflictError (nothing written) or StoreError."""
 
     change: Change
+
+
+make_commit = maker(Commit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

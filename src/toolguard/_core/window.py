@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 __all__ = ["DAYS", "Moment", "TimeWindow", "moment"]
 
@@ -20,7 +21,11 @@ class Moment:
 
 def moment(seconds: float) -> Moment:
     """What a wall clock shows at ``seconds`` since 1970 (its own time zone's, so UTC plus the offset)."""
-    minutes = int(seconds // 60)
+    return _moment(int(seconds // 60))
+
+
+@lru_cache(maxsize=16)
+def _moment(minutes: int) -> Moment:
     return Moment(minute=minutes % _DAY, day=(minutes // _DAY + 3) % 7)  # 1970 began on a Thursday
 
 

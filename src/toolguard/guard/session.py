@@ -27,6 +27,7 @@ from toolguard._core.flow.marked import MarkedText, mask_marked
 from toolguard._core.flow.masking import Meanings
 from toolguard._core.flow.reveal import disclose as disclose_flow
 from toolguard._core.flow.setting import DEFAULT_PAUSES
+from toolguard._core.frozen import maker
 from toolguard._core.history import TAINTS, Mark
 from toolguard._core.policy import Decision
 from toolguard._core.records import Scope, label
@@ -96,6 +97,7 @@ def _origin(word: Origin | str) -> Origin:
         raise ConfigError(f"origin is {word!r}; use one of {', '.join(repr(o.value) for o in Origin)}") from None
 
 
+_make_ref, _make_setting, _make_hands = maker(CallRef), maker(Setting), maker(Hands)
 _EXPLAINED = CallRef(run="explain", call_id="explain")
 """`Session.explain` makes no call; it needs no reference of its own."""
 
@@ -134,7 +136,8 @@ class Session:
         self._calls = 0
         self._numbers = itertools.count(1)
         self._run_label = label(self.run, self._sealer.digest_key)
-        self._last_hands: dict[bool, tuple[BoundTool, Known, Parts, Hands]] = {}
+        self._half: tuple[BoundTool, Parts, Setting, Hands] | None = None
+        self._masking: tuple[Known, Parts, Hands] | None = None
         self._week = 0 if parts.retention is None else parts.retention.used(self._key)
         if id is not None or run is not None:
             self._recall()
@@ -248,7 +251,7 @@ class Session:
 
     def ref(self, call_id: str | None = None, ordinal: int = 0) -> CallRef:
         """The reference of a call; a new one where the provider gave no id."""
-        return CallRef(run=self.run, call_id=call_id or f"tg-{self.guard.parts.ids.new()}", ordinal=ordinal)
+        return _make_ref(run=self.run, call_id=call_id or f"tg-{self.guard.parts.ids.new()}", ordinal=ordinal)
 
     def _kept(self, ref: CallRef) -> CallRef:
         """The reference as it is kept: ids come from outside and may hold anything, so odd ones are digested."""
@@ -272,8 +275,7 @@ class Session:
         suspend: str | None = None,
     ) -> Permit:
         """The first half of a call: a permit to run it once, or an error that says why not."""
-        self._count()
-        setting, hands = self._setting(bound, ref, reason, replays, suspend)
+        setting, hands = self._first(bound, ref, reason, replays, suspend)
         return drive.run(authorise_flow(setting, raw), hands)
 
     async def aauthorise(
@@ -286,8 +288,7 @@ class Session:
         replays: bool = False,
         suspend: str | None = None,
     ) -> Permit:
-        self._count()
-        setting, hands = self._setting(bound, ref, reason, replays, suspend)
+        setting, hands = self._first(bound, ref, reason, replays, suspend)
         return await drive.arun(authorise_flow(setting, raw), hands)
 
     def execute(
@@ -300,7 +301,7 @@ class Session:
         pauses: tuple[type[BaseException], ...] = (),
     ) -> Done:
         """The second half: claim, run, mask. ``passed`` are the objects that really go to the tool."""
-        setting, hands = self._setting(bound, permit.trail.ref, "", replays, None, pauses)
+        setting, hands = self._second(bound, permit.trail.ref, replays, pauses)
         flow = execute_flow(setting, permit, permit.passed if passed is None else passed)
         return self._returned(setting, drive.run(flow, hands))
 
@@ -313,7 +314,7 @@ class Session:
         replays: bool = False,
         pauses: tuple[type[BaseException], ...] = (),
     ) -> Done:
-        setting, hands = self._setting(bound, permit.trail.ref, "", replays, None, pauses)
+        setting, hands = self._second(bound, permit.trail.ref, replays, pauses)
         flow = execute_flow(setting, permit, permit.passed if passed is None else passed)
         return self._returned(setting, await drive.arun(flow, hands))
 
@@ -474,6 +475,36 @@ class Session:
             )
         return tool if isinstance(tool, BoundTool) else self.guard.tool(tool)
 
+    def _first(
+        self, bound: BoundTool, ref: CallRef, reason: str, replays: bool, suspend: str | None
+    ) -> tuple[Setting, Hands]:
+        """What the first half of a call works with; kept for its second half, until another call begins."""
+        self._count()
+        setting, hands = self._setting(bound, ref, reason, replays, suspend)
+        if not (reason or suspend):
+            self._half = (bound, self.guard.parts, setting, hands)
+        return setting, hands
+
+    def _second(
+        self, bound: BoundTool, ref: CallRef, replays: bool, pauses: tuple[type[BaseException], ...]
+    ) -> tuple[Setting, Hands]:
+        """What the first half of this very call worked with, where it would be made the same again; else made anew."""
+        half, self._half = self._half, None
+        if half is not None and half[2].ref is ref and half[0] is bound and half[1] is self.guard.parts and not pauses:
+            _, parts, setting, hands = half
+            if (
+                setting.plan is self.guard.know(bound.tool).plan
+                and setting.replays is replays
+                and setting.suspension is self.suspension
+                and setting.scope is self._scope
+                and parts.detector is self._finds
+                and hands.detector is self._detector
+                and hands.wait == self.wait
+                and (parts.tracing is None or parts.tracing.current() is None)
+            ):
+                return setting, hands
+        return self._setting(bound, ref, "", replays, None, pauses)
+
     def _setting(
         self,
         bound: BoundTool,
@@ -487,7 +518,7 @@ class Session:
         known = self.guard.know(bound.tool)
         hands = self._hands(bound, known)
         trace = (parts.tracing.current() if parts.tracing else None) or self._trace
-        setting = Setting(
+        setting = _make_setting(
             scope=self._scope if trace is self._trace else self._scope_in(trace),
             policy=known.policy,
             plan=known.plan,
@@ -518,14 +549,11 @@ class Session:
             self._renew()
         if parts.retention is not None and parts.clock.now() // WEEK != self._week:
             self._week = parts.retention.used(self._key)
-        last = self._last_hands.get(bound is _NOTHING)
-        if last is not None and last[0] is bound and last[1] is known and last[2] is parts:
-            hands = last[3]
-            if hands.detector is self._detector and hands.wait == self.wait:
-                if bound is not _NOTHING:  # the second half of a call; nothing of it is kept beyond that
-                    self._last_hands.pop(False, None)
+        if bound is _NOTHING and self._masking is not None:
+            of, parts_of, hands = self._masking
+            if of is known and parts_of is parts and hands.detector is self._detector and hands.wait == self.wait:
                 return hands
-        hands = Hands(
+        hands = _make_hands(
             store=parts.store,
             clock=parts.clock,
             ids=parts.ids,
@@ -546,7 +574,8 @@ class Session:
             wait=self.wait,
             on_wait=parts.on_wait,
         )
-        self._last_hands[bound is _NOTHING] = (bound, known, parts, hands)
+        if bound is _NOTHING:
+            self._masking = (known, parts, hands)
         return hands
 
     def _count(self) -> None:

@@ -14,8 +14,9 @@ from dataclasses import replace
 from toolguard._core.approval import Answer, Approval, Grant, State
 from toolguard._core.audit import GENESIS, AuditRecord, Kept, Kind, seal
 from toolguard._core.call import CallRef
+from toolguard._core.frozen import maker
 from toolguard._core.history import Ask, Mark
-from toolguard._core.register import ALL, Heads
+from toolguard._core.register import ALL, Heads, make_heads
 from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Notice, Prune, Standing
 from toolguard._core.stored import Stored
 from toolguard._core.vault import Namespace, Need, Token, canonical_form
@@ -44,6 +45,7 @@ from toolguard.stores._watch import Watchers
 __all__ = ["MemoryStore"]
 
 
+_make_row = maker(LedgerRow)
 _PRUNE = 3600.0
 """Seconds between looks for marks nobody needs."""
 
@@ -175,11 +177,11 @@ class MemoryStore:
                 self._ledger[change.tenant, create.ref] = (asked_row, True)
                 self._announce(change.tenant, create.id)
             if claim is not None:
-                taken = LedgerRow(call_digest=claim.call_digest, standing=Standing.EXECUTING)
+                taken = _make_row(call_digest=claim.call_digest, standing=Standing.EXECUTING)
                 self._ledger[change.tenant, claim.ref] = (taken, claim.asked)
             if settle is not None:
                 row, asked = self._ledger[change.tenant, settle.ref]
-                ended = LedgerRow(call_digest=row.call_digest, standing=standing, result=settle.result)
+                ended = _make_row(call_digest=row.call_digest, standing=standing, result=settle.result)
                 self._ledger[change.tenant, settle.ref] = (ended, asked)
             if change.act is not None:
                 self._acts.setdefault(change.act.tenant, []).append(change.act.grant)
@@ -211,7 +213,7 @@ class MemoryStore:
 
     def _settling(self, tenant: str, ref: CallRef, claim: Claim | None) -> LedgerRow | None:
         if claim is not None and claim.ref == ref:
-            return LedgerRow(call_digest=claim.call_digest, standing=Standing.EXECUTING)
+            return _make_row(call_digest=claim.call_digest, standing=Standing.EXECUTING)
         return self._ledger.get((tenant, ref), (None, False))[0]
 
     def _seal(self, change: Change, now: float) -> tuple[AuditRecord, ...]:
@@ -229,7 +231,7 @@ class MemoryStore:
         self._outbox[self._outbox_row] = _Waiting(what)
 
     def _heads(self, tenant: str) -> Heads:
-        return Heads(tenant=len(self._acts.get(tenant, ())), all=len(self._acts.get(ALL, ())))
+        return make_heads(tenant=len(self._acts.get(tenant, ())), all=len(self._acts.get(ALL, ())))
 
     def _asked(self, tenant: str, cap: Cap) -> int:
         def value(approval: Approval) -> str:

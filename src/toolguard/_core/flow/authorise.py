@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from toolguard._core.approval import (
-    Approval,
-)
+from toolguard._core.approval import Approval
 from toolguard._core.audit import Outcome
 from toolguard._core.flow.ask import ask, void_after_denial
 from toolguard._core.flow.ends import check_frozen, decided
 from toolguard._core.flow.judge import judge
 from toolguard._core.flow.setting import Flow, Judged, Permit, Setting
 from toolguard._core.flow.stand import basis
+from toolguard._core.frozen import maker
 from toolguard._core.policy import Effect
 from toolguard._core.records import Trail
 from toolguard._core.register import Registers
@@ -30,6 +29,8 @@ from toolguard.errors import (
 )
 
 __all__ = ["authorise", "deny"]
+
+_make_permit = maker(Permit)
 
 
 def authorise(setting: Setting, raw: object) -> Flow[Permit]:
@@ -83,7 +84,7 @@ def authorise(setting: Setting, raw: object) -> Flow[Permit]:
             raise
         return Permit(trail=trail, judged=judged, pending=(), approval=approval)
     now: float = yield Now()
-    return Permit(trail=trail, judged=judged, pending=(decided(trail, judged, Outcome.ALLOWED, now),))
+    return _make_permit(trail=trail, judged=judged, pending=(decided(trail, judged, Outcome.ALLOWED, now),))
 
 
 def _record_refusal(setting: Setting, trail: Trail, code: str, error_type: str = "") -> Flow[None]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from toolguard._core.audit import Outcome
 from toolguard._core.flow.ends import check_frozen, invalidate
 from toolguard._core.flow.setting import Flow, Permit, Setting
-from toolguard._core.frozen import changed
-from toolguard._core.register import Registers
+from toolguard._core.register import Heads, Registers
 from toolguard._core.risk import RiskLevel
 from toolguard._core.steps import (
     Change,
@@ -15,6 +16,7 @@ from toolguard._core.steps import (
     NewId,
     Now,
     ReadRegister,
+    make_commit,
 )
 from toolguard.errors import (
     ConflictError,
@@ -29,15 +31,19 @@ __all__ = ["abandon", "commit_claim"]
 _LOOKS = 8
 
 
-def commit_claim(setting: Setting, permit: Permit, change: Change) -> Flow[None]:
-    """Claim under the register as the store has it in that very moment. Raises ConflictError where the claim is lost."""
+def commit_claim(setting: Setting, permit: Permit, change: Callable[[Heads], Change]) -> Flow[None]:
+    """Claim under the register as the store has it in that very moment: ``change`` under its heads.
+
+    Raises:
+        ConflictError: the claim is lost.
+    """
     for look in range(_LOOKS):
         registers: Registers = yield ReadRegister(fresh=look > 0)
         yield from _check_stands(setting, permit, registers)
         if look == 0:
             yield from _confirm(setting, permit)
         try:
-            yield Commit(changed(change, heads=registers.heads))
+            yield make_commit(change(registers.heads))
         except RegisterMovedError:
             continue
         return

@@ -26,10 +26,12 @@ from toolguard._core.flow.history import claim_limits, claim_marks, recall, resu
 from toolguard._core.flow.items import most_items
 from toolguard._core.flow.masking import mask, token_findings, tokenise
 from toolguard._core.flow.setting import Done, Flow, Judged, Permit, Setting
+from toolguard._core.frozen import maker
 from toolguard._core.history import Limit, Mark
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Effect, Handling, decide
 from toolguard._core.records import with_content
+from toolguard._core.register import Heads
 from toolguard._core.scrub import scrub
 from toolguard._core.steps import (
     Change,
@@ -50,6 +52,7 @@ from toolguard._core.steps import (
     Standing,
     Unseal,
     Update,
+    make_commit,
 )
 from toolguard._core.vault import Namespace, canonical_form, tokens_in
 from toolguard.errors import (
@@ -65,6 +68,9 @@ from toolguard.errors import (
 )
 
 __all__ = ["execute"]
+
+_make_change, _make_claim, _make_settle = maker(Change), maker(Claim), maker(Settle)
+_make_invoke, _make_done = maker(Invoke), maker(Done)
 
 
 def execute(setting: Setting, permit: Permit, passed: object, *, again: bool = True) -> Flow[Done]:
@@ -109,16 +115,22 @@ def execute(setting: Setting, permit: Permit, passed: object, *, again: bool = T
         return (yield from _already(setting, permit))
     if approval is not None:
         running = move(approval, State.EXECUTING, now=now, lease_until=now + setting.lease)
-    claim = Claim(ref=setting.ref, call_digest=judged.call_digest, asked=approval is not None)
-    change = Change(
-        tenant=setting.tenant,
-        records=records,
-        claim=claim,
-        update=_update(approval, running),
-        use=permit.basis.use if permit.basis is not None else None,
-        marks=claim_marks(setting, judged.traces, trail.call),
-        limits=claim_limits(judged.decision, judged.traces),
-    )
+    claim = _make_claim(ref=setting.ref, call_digest=judged.call_digest, asked=approval is not None)
+    update = _update(approval, running)
+    marks, limits = claim_marks(setting, judged.traces, trail.call), claim_limits(judged.decision, judged.traces)
+
+    def change(heads: Heads) -> Change:
+        return _make_change(
+            tenant=setting.tenant,
+            records=records,
+            claim=claim,
+            heads=heads,
+            update=update,
+            use=permit.basis.use if permit.basis is not None else None,
+            marks=marks,
+            limits=limits,
+        )
+
     try:
         yield from commit_claim(setting, permit, change)
     except HistoryLimitError:
@@ -137,7 +149,7 @@ def execute(setting: Setting, permit: Permit, passed: object, *, again: bool = T
         yield from _end(setting, permit, running, span, now, Kind.CALL_FAILED, error="arguments_changed")
         raise _not_judged(setting, permit)
     try:
-        ran: Ran = yield Invoke(passed, trail.call, judged.call_digest, reach(setting, permit, span, now))
+        ran: Ran = yield _make_invoke(passed, trail.call, judged.call_digest, reach(setting, permit, span, now))
     except BaseException as fault:
         with suppress(Exception):  # a record that cannot be written must not hide the interruption; recovery adds it
             left, error = (yield from _left(setting, permit)), type(fault).__name__
@@ -320,7 +332,7 @@ def _returned(
             "and is withheld; ask for fewer",
             call_id=permit.trail.call,
         ) from None
-    return Done(value=shown, call=permit.trail.call, seen=masked)
+    return _make_done(value=shown, call=permit.trail.call, seen=masked)
 
 
 def _left(setting: Setting, permit: Permit) -> Flow[tuple[Mark, ...]]:
@@ -415,9 +427,9 @@ def _end(
         record = with_content(record, setting.scope, "gen_ai.tool.call.result", told)
     settle = None
     if kind is not Kind.CALL_INDETERMINATE:
-        settle = Settle(ref=setting.ref, ok=kind is Kind.CALL_RETURNED, result=result)
+        settle = _make_settle(ref=setting.ref, ok=kind is Kind.CALL_RETURNED, result=result)
     ended = move(running, to, now=now, outcome="error" if kind is Kind.CALL_FAILED else "ok") if running else None
-    change = Change(
+    change = _make_change(
         tenant=setting.tenant,
         records=(record,),
         settle=settle,
@@ -428,7 +440,7 @@ def _end(
     )
     try:
         try:
-            yield Commit(change)
+            yield make_commit(change)
         except HistoryLimitError:
             raise
         except ConflictError:

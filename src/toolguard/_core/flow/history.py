@@ -57,11 +57,9 @@ _WRITTEN = "written"
 # --- before the call ----------------------------------------------------------------------------------
 
 
-def remember(setting: Setting, facts: Facts, names: Mapping[Token, str]) -> Flow[Traces | None]:
-    """The facts with what the policy asks of history; None where it asks nothing at all."""
+def remember(setting: Setting, facts: Facts, names: Mapping[Token, str]) -> Flow[Traces]:
+    """The facts with what the policy asks of history (`Watch.anything`: many ask nothing)."""
     watch = setting.policy.watch
-    if not watch.anything:
-        return None
     pasts = [r.match.past for r in setting.plan.candidates(facts.risk.classes) if r.match.past is not None]
     subjects = yield from _subjects(setting)
     patients: frozenset[str] = frozenset()

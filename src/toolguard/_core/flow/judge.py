@@ -13,9 +13,9 @@ from toolguard._core.call import Arguments, Json, args_digest, call_digest, cano
 from toolguard._core.condition import Facts
 from toolguard._core.flow.history import remember
 from toolguard._core.flow.masking import token_findings, tokenise
-from toolguard._core.flow.setting import Flow, Judged, Setting
+from toolguard._core.flow.setting import Flow, Judged, Setting, Traces
 from toolguard._core.flow.typed import as_numbers, with_surrogates, with_tokens
-from toolguard._core.frozen import made_fast
+from toolguard._core.frozen import made_fast, maker
 from toolguard._core.mask import Finding, Path, leaves, restore_numbers, subtract
 from toolguard._core.policy import Handling, ToolPlan, decide
 from toolguard._core.provenance import UNTRACED, Provenance, provenance_evidence
@@ -41,7 +41,8 @@ def judge(setting: Setting, raw: object) -> Flow[Judged]:
     for _ in range(4):
         taken = yield from _take_in(setting, written, seen, ours, withheld)
         judged = yield from _judge_once(setting, taken, withheld, now, numbers)
-        asked = {k: v for k, v in judged.decision.obligations.args.items() if v is Handling.MASK}
+        wanted = judged.decision.obligations.args
+        asked = {k: v for k, v in wanted.items() if v is Handling.MASK} if wanted else {}
         if asked.keys() <= withheld.keys():
             return judged
         withheld = {**withheld, **asked}
@@ -65,6 +66,10 @@ class _Taken:
     names: Mapping[Token, str]
 
 
+_make_taken, _make_facts, _make_judged = maker(_Taken), maker(Facts), maker(Judged)
+_make_inspect, _make_validate, _make_analyse = maker(Inspect), maker(Validate), maker(Analyse)
+
+
 def _take_in(
     setting: Setting,
     written: Arguments,
@@ -74,12 +79,14 @@ def _take_in(
 ) -> Flow[_Taken]:
     """Identifiers the model wrote itself become tokens of its own namespace."""
     plan = setting.plan
-    to_mask = tuple(f for f in seen if plan.handling(f.path) is not Handling.PASS or _is_withheld(f.path, withheld))
     entered, names = written.data, ours
+    to_mask: tuple[Finding, ...] = ()
+    if seen:
+        to_mask = tuple(f for f in seen if plan.handling(f.path) is not Handling.PASS or _is_withheld(f.path, withheld))
     if to_mask:
         entered = yield from tokenise(written.data, to_mask, Namespace.MODEL)
         names = yield Reveal(tokens_in(entered))
-    return _Taken(written=written, entered=entered, seen=seen, masked=len(to_mask), names=names)
+    return _make_taken(written=written, entered=entered, seen=seen, masked=len(to_mask), names=names)
 
 
 def _is_withheld(path: Path, withheld: Mapping[str, Handling]) -> bool:
@@ -93,7 +100,7 @@ def _is_withheld(path: Path, withheld: Mapping[str, Handling]) -> bool:
 def _inspect(setting: Setting, arguments: Arguments, ours: Container[Token]) -> Flow[tuple[Finding, ...]]:
     """Identifiers in the arguments. The names the tool itself gives its arguments are none, and tokens are none."""
     schema = setting.tool.schema
-    found = cast("tuple[Finding, ...]", (yield Inspect(arguments.data, Origin.MODEL, schema or None)))
+    found = cast("tuple[Finding, ...]", (yield _make_inspect(arguments.data, Origin.MODEL, schema or None)))
     if found:
         named = schema.get("properties") or ()
         found = tuple(f for f in found if not (f.key and len(f.path) == 1 and f.path[0] in named))
@@ -108,11 +115,12 @@ def _judge_once(
     plan, tool, caller = setting.plan, setting.tool, setting.scope.caller
     names, resolved = taken.names, taken.entered
     released: tuple[tuple[Path, Token], ...] = ()
+    stands: Mapping[Token, Token] = {}
     if names:
         resolved, released = release(resolved, names, lambda p, t, whole: _may_have(plan, withheld, p, t, whole))
         resolved = as_numbers(restore_numbers(resolved, taken.written.data), numbers)
-    resolved, stands = yield from with_surrogates(resolved, tool.schema, names, setting.policy.masking)
-    passed = yield Validate(resolved)
+        resolved, stands = yield from with_surrogates(resolved, tool.schema, names, setting.policy.masking)
+    passed = yield _make_validate(resolved)
     arguments = freeze(passed)
     if arguments.canonical == taken.written.canonical:
         revealed = taken.seen
@@ -121,18 +129,22 @@ def _judge_once(
     if released:
         placed = _released_spans(arguments.data, released, names)
         revealed = (*revealed, *(f for f in placed if not any(_covers(g, f) for g in revealed)))
-    shielded = {path for path, token in released if token.namespace is Namespace.PROTECTED}
-    hidden = tuple(f for f in revealed if plan.handling(f.path) is not Handling.PASS or f.path in shielded)
-    shaped = token_findings(arguments.data) if has_token(arguments.canonical) else []
-    present = (*revealed, *(replace(f, type=stands.get(t, t).type) for f, t in shaped))
-    risk, own = yield Analyse(arguments.data)
+    hidden: tuple[Finding, ...] = ()
+    if revealed:
+        shielded = {path for path, token in released if token.namespace is Namespace.PROTECTED}
+        hidden = tuple(f for f in revealed if plan.handling(f.path) is not Handling.PASS or f.path in shielded)
+    present = revealed
+    if has_token(arguments.canonical):
+        shaped = token_findings(arguments.data)
+        present = (*revealed, *(replace(f, type=stands.get(t, t).type) for f, t in shaped))
+    risk, own = yield _make_analyse(arguments.data)
     provenance = yield from _traced(setting, arguments.data, taken.written.data)
     raised = provenance_evidence(provenance, risk)
     if raised:
         risk, own = combine((*risk.evidence, *raised), default=risk), (*own, *raised)
     risk = as_policy_says(plan, setting.risk, risk, own)
     local = moment(now + setting.utc_offset)
-    facts = Facts(
+    facts = _make_facts(
         tool=tool,
         caller=caller,
         data=arguments.data,
@@ -147,13 +159,16 @@ def _judge_once(
         session=setting.session_facts,
         provenance=provenance,
     )
-    traces = yield from remember(setting, facts, {**names, **{s: names[t] for s, t in stands.items() if t in names}})
+    traces: Traces | None = None
+    if setting.policy.watch.anything:
+        named = {**names, **{s: names[t] for s, t in stands.items() if t in names}}
+        traces = yield from remember(setting, facts, named)
     decision = decide(setting.policy, plan, facts if traces is None else traces.facts)
     key = setting.scope.digest_key
     decisive = plan.rule.decisive
     target = canonical({name: at(arguments.data, name) for name in decisive}).decode() if decisive else ""
     asked = args_digest(key, tenant=caller.tenant, tool=tool.identity, arguments=arguments, target=target)
-    return Judged(
+    return _make_judged(
         decision=decision,
         arguments=arguments,
         passed=passed,
@@ -163,7 +178,7 @@ def _judge_once(
         revealed=revealed,
         hidden=hidden,
         masked=taken.masked,
-        released=tuple(t for _, t in released),
+        released=tuple([t for _, t in released]),
         entered=taken.entered,
         names=names,
         stands=stands,
