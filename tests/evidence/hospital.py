@@ -171,7 +171,7 @@ def open_hospital(folder: Path, *, store: Any = None) -> Hospital:
         desk.store,
         audit,
         NoteVerifier([audit.public_key]),
-        anchors=[FileAnchor(anchor)],
+        anchors=[FileAnchor(anchor, now=clock.now)],
         monotonic=clock.monotonic,
     )
     return Hospital(desk=desk, clock=clock, guard=guard, calls={}, audit=audit, anchor=anchor, checkpoints=checkpoints)

@@ -301,12 +301,17 @@ def test_a_log_that_was_cut_is_caught_by_an_anchor_that_had_seen_more(
 ) -> None:
     pack = packed(hospital, population, sampling=None)
     (log,) = json.loads(pack.members["integrity/logs.json"])
-    cut = {**log, "continues": False}
+    cut = {**log, "continues": False, "next_to": [log["next_to"][0], None]}
     members = resealed({**pack.members, "integrity/logs.json": json.dumps([cut]).encode()}, hospital.audit)
     marks = tmp_path / "marks.txt"
-    marks.write_text(f"{log['log']} {log['size'] + 5} {'ab' * 32}\n")
-    report = checked(tmp_path, members, [hospital.audit.public_key.line], [marks])
-    assert any("it ends before" in fault for fault in report.faults)
+    keys = [hospital.audit.public_key.line]
+    mark = f"{log['log']} {log['size'] + 5} {'ab' * 32}"
+    marks.write_text(f"{mark} 2026-06-20\n")
+    assert any("it ends before" in fault for fault in checked(tmp_path, members, keys, [marks]).faults)
+    marks.write_text(f"{mark}\n")  # nobody knows when that was: perhaps the log grew later
+    undated = checked(tmp_path, members, keys, [marks])
+    assert (undated.exit_code, undated.faults) == (2, [])
+    assert any("write behind each mark the day" in gap for gap in undated.gaps)
 
 
 def test_an_anchor_whose_lines_were_edited_is_no_anchor(tmp_path: Path, hospital: Hospital, pack: Pack) -> None:

@@ -33,7 +33,7 @@ class Place:
         self.clock = ContractClock()
         self.service = SqliteStore(self.path, self.clock)
         self.guard = SqliteStore(self.path, self.clock)
-        self.anchor = FileAnchor(self.anchor_path)
+        self.anchor = FileAnchor(self.anchor_path, now=self.clock.now)
         self.checkpointer = self.checkpoints()
 
     def checkpoints(self, store: SqliteStore | None = None, **given: object) -> Checkpointer:

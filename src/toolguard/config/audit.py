@@ -74,7 +74,7 @@ def checkpointer_of(config: Config, store: Store, *, to: Sequence[Path] = ()) ->
         store,
         NoteSigner(keys[-1]),
         NoteVerifier(sorted(pinned)),
-        anchors=[FileAnchor(path) for path in paths],
+        anchors=[FileAnchor(path, now=store.now) for path in paths],
         held=[read_anchor(path).notes for path in paths],
         every=section.every,
     )
@@ -112,7 +112,7 @@ def prune_store(config: Config, store: Store, folder: Path, *, before: float, **
             "the audit key's public line is not in [audit] trusted, so nobody would believe where logs begin"
         )
     service = PinnedVerifier(config.keys.trusted) if config.keys.trusted else None
-    anchors = [] if said.get("dry_run") else [FileAnchor(config.at(path)) for path in section.anchors]
+    anchors = [] if said.get("dry_run") else [FileAnchor(config.at(path), now=store.now) for path in section.anchors]
     return prune(
         store, folder, before=before, signer=signer, verifier=verifier, anchors=anchors, service=service, **said
     )

@@ -4,7 +4,8 @@
     python verify.py PACK.zip --key 'toolguard-pub:v1:audit-…:…' [--anchor FILE]...
 
 Give the audit key's public line as you got it from the organisation by another way than this pack, and your own copies of
-anchors (the anchor file, or a text of lines such as '<log> <size> <root>' from messages). What is checked: the manifest's
+anchors (the anchor file, or a text of lines such as '<log> <size> <root> 2026-06-12' from messages, with the day you got
+each). An anchor may be newer than the pack: what it says of later times is not held against it. What is checked: the manifest's
 signature and every member's hash; every record's hash and the chain; the roots of each log's tree against the signed
 checkpoints and your anchors; the registry of logs; the samples' proofs, and that they are what the seed draws; and that
 the population holds exactly the calls the records tell of.
@@ -27,6 +28,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +40,12 @@ except ImportError:  # pragma: no cover - there is nothing to check without it
 
 FORMAT, VERSION = "toolguard/evidence-pack", 1
 GENESIS = "0" * 64
+ANCHORED = b"toolguard.audit.anchored"
 MARK, YOURS = "your mark", "your anchor"
 MOST = 4 * 1000 * 1000 * 1000  # bytes of a pack, unpacked: more is no pack
 MOST_MEMBERS = 100000
-_LATER = " (or it began after the export: then give the anchor as it stood when the pack was made)"
+GRACE = 3600.0  # seconds after the period's end in which a checkpoint may still be of records of the period
+UNDATED = float("inf")
 MOST_RATIO, SMALL = (
     200,
     64 * 1000 * 1000,
@@ -80,10 +84,36 @@ class Report:
         self.says: list[str] = []
         self.yours = 0
         """How many of the auditor's own anchors speak of records that are shown."""
+        self.after: dict[str, set[str]] = {"undated": set(), "soon": set(), "later": set()}
+        """Logs that were longer, or there at all, by an anchor that may be newer than the pack."""
 
     def check(self, good: bool, what: str) -> bool:
         (self.holds if good else self.faults).append(what)
         return good
+
+    def contradicts(self, log: str, by: float, until: float, what: str) -> None:
+        """An anchor says more of a log than the pack shows: a fault if that was so before the period ended (it was said at
+        the time ``by`` at the latest), and nothing to the pack if it was so long after.
+        """
+        if by < until:
+            self.check(False, what)
+        else:
+            self.after["undated" if by == UNDATED else "soon" if by <= until + GRACE else "later"].add(log)
+
+    def tell_after(self) -> None:
+        """Say what could not be held against the pack, and what to do about it."""
+        for when, said in (("undated", "at a time that nothing tells"), ("soon", "within an hour of the period's end")):
+            if logs := sorted(self.after[when]):
+                shown = ", ".join(logs[:3]) + (" and others" if logs[3:] else "")
+                mend = "write behind each mark the day you got it, or " if when == "undated" else ""
+                self.gaps.append(
+                    f"your anchor says more of {len(logs)} logs than this pack, {said} ({shown}): {mend}have the period exported "
+                    "again, the pack then shows what follows"
+                )
+        if later := self.after["later"]:
+            self.says.append(
+                f"your anchor goes on after this pack: {len(later)} logs grew or began later, which says nothing of the period"
+            )
 
     @property
     def exit_code(self) -> int:
@@ -326,8 +356,10 @@ def read_records(pack: Pack) -> dict[str, list[bytes]]:
     return found
 
 
-Claims = dict[str, list[tuple[int, bytes, str]]]
-"""Log (or ``registry``) → what is said of it: size, root, and who says so."""
+Claim = tuple[int, bytes, str, float]
+"""Size, root, who says so, and when that was said at the latest (UTC seconds; ``UNDATED``)."""
+Claims = dict[str, list[Claim]]
+"""Log (or ``registry``) → what is said of it."""
 Leaves = dict[int, tuple[bytes, dict[str, Any]]]
 Roots = dict[int, bytes]
 
@@ -356,7 +388,7 @@ def check_edges(log: dict[str, Any], last: str, since: float, until: float, repo
 def check_log(
     log: dict[str, Any],
     lines: list[bytes],
-    claims: list[tuple[int, bytes, str]],
+    claims: list[Claim],
     since: float,
     until: float,
     report: Report,
@@ -389,7 +421,7 @@ def check_log(
     good = report.check(
         (tree.size, tree.root.hex()) == (log["size"], log["root"]), f"log {name}: its tree has its root"
     )
-    confirmed = check_claims(name, claims, roots, log, report) if good else 0
+    confirmed = check_claims(name, claims, roots, log, until, report) if good else 0
     if lines and confirmed < log["end"]:
         open_end = log["end"] - max(confirmed, log["start"])
         report.gaps.append(f"log {name}: {open_end} records are covered by no signed checkpoint")
@@ -397,11 +429,11 @@ def check_log(
 
 
 def check_claims(
-    name: str, claims: list[tuple[int, bytes, str]], roots: Roots, log: dict[str, Any], report: Report
+    name: str, claims: list[Claim], roots: Roots, log: dict[str, Any], until: float, report: Report
 ) -> int:
     """Holds the roots against what was signed or anchored; the largest size that a signature covers."""
     confirmed, fits = 0, 0
-    for size, root, source in claims:
+    for size, root, source, by in claims:
         if size in roots:
             if roots[size] != root:
                 report.check(False, f"log {name}: {source} says that its first {size} records were others")
@@ -411,25 +443,29 @@ def check_claims(
             if source != MARK:  # a mark is no signature
                 confirmed = max(confirmed, size)
         elif size > log["size"] and not log["continues"]:
-            report.check(False, f"log {name}: {source} says that it held {size} records; it ends before")
+            what = f"log {name}: {source} says that it held {size} records; it ends before"
+            if name != "registry" or by < until:  # that other logs began later is said of each of them
+                report.contradicts(name, by, until, what)
     if fits:
         report.check(True, f"log {name}: its tree fits {fits} checkpoints and anchors")
     return confirmed
 
 
-def read_claims(pack: Pack, keys: Sequence[Key], anchors: Iterable[str], report: Report) -> Claims:
+def read_claims(
+    pack: Pack, keys: Sequence[Key], anchors: Iterable[str], heads: dict[str, float], report: Report
+) -> Claims:
     """Log (or "registry") → [(size, root, source)], out of the pack and out of the auditor's own anchors."""
     claims: Claims = {}
     epoch, anchored = pack.manifest["store"], 0
 
-    def take(origin: str, size: int, root: bytes, source: str) -> int:
+    def take(origin: str, size: int, root: bytes, source: str, by: float = 0.0) -> int:
         prefix, _, log = origin.rpartition("/")
         if prefix == f"toolguard/{epoch}":
-            claims.setdefault(log, []).append((size, root, source))
+            claims.setdefault(log, []).append((size, root, source, by))
             return 1
         return 0
 
-    def take_note(text: str, source: str) -> int:
+    def take_note(text: str, source: str, by: float = 0.0) -> int:
         try:
             body, signer = note_body(text, keys)
             origin, size, root = checkpoint(body)
@@ -439,7 +475,7 @@ def read_claims(pack: Pack, keys: Sequence[Key], anchors: Iterable[str], report:
         if not signer:
             report.check(False, f"{source} is signed by none of the keys")
             return 0
-        return take(origin, size, root, source)
+        return take(origin, size, root, source, by)
 
     for part in pack.parts("integrity/checkpoints", ".txt"):
         for text in split_notes(part.decode()):
@@ -448,7 +484,7 @@ def read_claims(pack: Pack, keys: Sequence[Key], anchors: Iterable[str], report:
         for text in split_notes(part.decode()):
             anchored += take_note(text, "an anchor in the pack")
     for path in anchors:
-        anchored += read_anchor(path, epoch, take, take_note, report)
+        anchored += read_anchor(path, epoch, take, take_note, heads, report)
     if not anchored:
         report.gaps.append("no anchor: a cut at the end of the newest log before this export could not be seen")
     return claims
@@ -457,11 +493,12 @@ def read_claims(pack: Pack, keys: Sequence[Key], anchors: Iterable[str], report:
 def read_anchor(
     path: str,
     epoch: str,
-    take: Callable[[str, int, bytes, str], int],
-    take_note: Callable[[str, str], int],
+    take: Callable[[str, int, bytes, str, float], int],
+    take_note: Callable[[str, str, float], int],
+    heads: dict[str, float],
     report: Report,
 ) -> int:
-    """An anchor file (JSON lines, chained), notes, or lines '<log> <size> <root>' that somebody kept."""
+    """An anchor file (JSON lines, chained), notes, or lines '<log> <size> <root> [<day>]' that somebody kept."""
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -469,29 +506,60 @@ def read_anchor(
     lines = [line for line in text.splitlines() if line.strip()]
     source, found = YOURS, 0
     if lines and lines[0].lstrip().startswith("{"):
-        prev = GENESIS
+        prev, id_ = GENESIS, ""
+        notes: list[tuple[str, float]] = []
         for line in lines:
             try:
                 entry = json.loads(line)
-                told, note = entry["prev"], entry["note"]
-            except (ValueError, KeyError, TypeError):
+                told, note, at = entry["prev"], entry["note"], entry.get("at", UNDATED)
+            except (ValueError, KeyError, TypeError, AttributeError):
                 continue
             if told != prev:
                 report.check(False, "your anchor's lines do not follow each other")
             prev = sha(line.encode()).hex()
-            found += take_note(note, source)
+            id_ = id_ or prev[:16]
+            known = heads.get(f"{id_}:{entry.get('n')}:{prev}", UNDATED)
+            notes.append((note, min(known, float(at) if isinstance(at, (int, float)) else UNDATED)))
+        by = UNDATED
+        for note, at in reversed(notes):  # a line is no later than those after it
+            by = min(by, at)
+            found += take_note(note, source, by)
         return found
     if "\u2014 " in text:
-        return sum(take_note(note, source) for note in split_notes(text))
+        return sum(take_note(note, source, UNDATED) for note in split_notes(text))
     for line in lines:
-        parts = line.split()
-        if len(parts) != 3 or not parts[1].isdigit() or len(parts[2]) != 64:
-            raise Unreadable("an anchor's line is '<log> <size> <root of 64 hex digits>'")
-        found += take(f"toolguard/{epoch}/{parts[0]}", int(parts[1]), bytes.fromhex(parts[2]), MARK)
+        log, size, root, *day = line.split()[:5] if len(line.split()) in (3, 4) else ("", "", "")
+        if not size.isdigit() or len(root) != 64:
+            raise Unreadable(
+                "an anchor's line is '<log> <size> <root of 64 hex digits>', and the day you got it: 2026-06-12"
+            )
+        found += take(f"toolguard/{epoch}/{log}", int(size), bytes.fromhex(root), MARK, end_of(*day))
     return found
 
 
-def check_registry(pack: Pack, logs: list[dict[str, Any]], claims: Claims, report: Report) -> None:
+def end_of(day: str = "") -> float:
+    """The end of a day, or a time (UTC), as an auditor writes it down; ``UNDATED`` where nothing was."""
+    if not day:
+        return UNDATED
+    try:
+        moment = datetime.fromisoformat(day[:-1] + "+00:00" if day.endswith("Z") else day)
+    except ValueError:
+        raise Unreadable("behind an anchor's line stands the day you got it: 2026-06-12, or 2026-06-12T14:30") from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)  # noqa: UP017 - Python 3.10 has no datetime.UTC
+    return moment.timestamp() + (86400.0 if len(day) == 10 else 0.0)
+
+
+def anchor_heads(lines: dict[str, list[bytes]]) -> dict[str, float]:
+    """How far anchors had come by the records' word: ``<id>:<number>:<hash>`` of a line → a time at which it was there."""
+    found: dict[str, float] = {}
+    for line in (line for log in lines.values() for line in log if ANCHORED in line):
+        record = json.loads(line)
+        for head in record["body"].get(ANCHORED.decode()) or ():
+            found[str(head)] = min(found.get(str(head), UNDATED), record["at"])
+    return found
+
+
+def check_registry(pack: Pack, logs: list[dict[str, Any]], claims: Claims, until: float, report: Report) -> None:
     registry = pack.json("integrity/registry.json")
     roots, tree = {0: sha(b"")}, Tree()
     for leaf in registry["leaves"]:
@@ -501,16 +569,16 @@ def check_registry(pack: Pack, logs: list[dict[str, Any]], claims: Claims, repor
     fits = len(registry["logs"]) == len(registry["leaves"]) and len(places) == len(registry["logs"])
     fits = fits and all(places.get(log["log"]) == log["first"] for log in logs)
     report.check(fits, "every log stands in the registry of logs with its first record")
-    whole = {"size": len(registry["leaves"]), "continues": True}
-    confirmed = check_claims("registry", claims.get("registry", []), roots, whole, report)
+    whole = {"size": len(registry["leaves"]), "continues": False}
+    confirmed = check_claims("registry", claims.get("registry", []), roots, whole, until, report)
     if registry["leaves"] and not confirmed:
         report.gaps.append("no signed checkpoint covers the registry of logs")
     silent = len(set(registry["logs"]) - {log["log"] for log in logs} - set(pack.manifest.get("missing_logs", [])))
     if silent:
         report.says.append(f"{silent} other logs of the registry hold no record of this period")
-    unknown = sorted(set(claims) - {"registry"} - set(registry["logs"]))
-    for log in unknown:
-        report.check(False, f"log {log} was signed or anchored, but is not in the registry of logs{_LATER}")
+    for log in sorted(set(claims) - {"registry"} - set(registry["logs"])):
+        what = f"log {log} was signed or anchored, but is not in the registry of logs"
+        report.contradicts(log, min(by for *_, by in claims[log]), until, what)
     for name in pack.manifest.get("missing_logs", []):
         report.gaps.append(f"log {name} is in the registry, but none of its records is there")
 
@@ -704,7 +772,7 @@ def verify(path: str, keys: Iterable[str] = (), anchors: Iterable[str] = (), see
             ids = ", ".join(key.id for key in inside) or "none"
             report.gaps.append(f"the keys were taken from the pack itself ({ids}): give --key to know who signed it")
         lines = read_records(pack)
-        claims = read_claims(pack, given or inside, anchors, report)
+        claims = read_claims(pack, given or inside, anchors, anchor_heads(lines), report)
         leaves: dict[str, Leaves] = {}
         trees: dict[str, Roots] = {}
         logs = pack.json("integrity/logs.json")
@@ -713,11 +781,12 @@ def verify(path: str, keys: Iterable[str] = (), anchors: Iterable[str] = (), see
             name = log["log"]
             leaves[name], trees[name] = check_log(log, lines.pop(name, []), claims.get(name, []), since, until, report)
         report.check(not lines, "every record belongs to a log that the pack names")
-        check_registry(pack, logs, claims, report)
+        check_registry(pack, logs, claims, until, report)
         check_proofs(pack, trees, report)
         check_samples(pack, leaves, trees, report, seed)
         check_population(pack, leaves, report)
         check_tables(pack, leaves, report)
+        report.tell_after()
         if anchors and not report.yours:
             report.gaps.append(
                 "none of your anchors speaks of the records that are shown: give one of the period, or newer"

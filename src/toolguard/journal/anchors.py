@@ -1,7 +1,7 @@
 """A file elsewhere that keeps checkpoints: on another disk, another machine's share, a medium that is written once.
 
-One line a note, each with its number and the hash of the line before, so that a line that was changed or taken out
-is seen; and the journal remembers how far each anchor had come, so that one that was cut at its end is seen from there.
+One line a note, each with its number, the time it was written and the hash of the line before, so that a line that was changed or
+taken out is seen; and the journal remembers how far each anchor had come, so that one that was cut at its end is seen from there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,10 +52,11 @@ class FileAnchor:
     Args:
         path: the file; made at the first note. Its folder must be there: an anchor that silently begins anew where
             the share is not mounted is none.
+        now: the time that stands on each line, UTC seconds: the store's, which packs are held against.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path)
+    def __init__(self, path: str | os.PathLike[str], *, now: Callable[[], float] = time.time) -> None:
+        self._path, self._now = Path(path), now
         self._lock = threading.Lock()
         self._end = 0
         self._number = 0
@@ -82,7 +84,8 @@ class FileAnchor:
         try:
             with self._lock, self._locked(), self._opened() as file:
                 self._catch_up(file)
-                line = json.dumps({"n": self._number + 1, "prev": self._last, "note": note}, ensure_ascii=False)
+                entry = {"n": self._number + 1, "prev": self._last, "at": round(self._now(), 3), "note": note}
+                line = json.dumps(entry, ensure_ascii=False)
                 os.write(file, line.encode() + b"\n")
                 os.fsync(file)
                 self._take(line.encode())
@@ -168,7 +171,7 @@ def _entry(line: bytes) -> dict[str, Any] | None:
         entry = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(entry, dict) or entry.keys() != {"n", "prev", "note"}:
+    if not isinstance(entry, dict) or entry.keys() - {"at"} != {"n", "prev", "note"}:  # the first ones had no time
         return None
     right = type(entry["n"]) is int and type(entry["prev"]) is str and type(entry["note"]) is str
     return entry if right else None
