@@ -12,6 +12,7 @@ from toolguard._core.register import Act, ActKind
 from toolguard._core.steps import Change
 from toolguard.errors import StoreError
 from toolguard.ports import Store
+from toolguard.testing.store_base import StoreBase
 from toolguard.testing.store_samples import a_draft, an_act
 
 __all__ = ["ContentContract"]
@@ -33,10 +34,8 @@ def _redaction(store: Store, *ids: str, tenant: str = "north") -> Act:
     return an_act(ActKind.REDACTED, n=2, prev=proposed.hash, tenant=tenant, body=done)
 
 
-class ContentContract:
+class ContentContract(StoreBase):
     """Part of `toolguard.testing.store_contract.StoreContract`."""
-
-    durable = False
 
     def test_content_is_kept_with_its_record_and_never_in_it(self, store: Store) -> None:
         (record,) = store.commit(Change(tenant="north", records=(_keeping("a1"),)))

@@ -11,6 +11,7 @@ from toolguard._core.history import Ask, Limit, Mark
 from toolguard._core.steps import Change
 from toolguard.errors import HistoryLimitError
 from toolguard.ports import Store
+from toolguard.testing.store_base import StoreBase
 from toolguard.testing.store_samples import START, ContractClock, a_draft
 
 __all__ = ["HistoryContract"]
@@ -24,10 +25,8 @@ def _ask(subject: str = "person:a", *, since: float = 0.0, upto: int = 1000, apa
     return Ask(subject=subject, kind="patient", since=since, upto=upto, apart=apart)
 
 
-class HistoryContract:
+class HistoryContract(StoreBase):
     """Part of `toolguard.testing.store_contract.StoreContract`."""
-
-    durable = False
 
     def leave(self, store: Store, *marks: Mark, tenant: str = "north", limits: tuple[Limit, ...] = ()) -> None:
         store.commit(Change(tenant=tenant, records=(a_draft(),), marks=marks, limits=limits))
