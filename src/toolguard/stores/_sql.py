@@ -182,7 +182,33 @@ CREATE TABLE contents (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4, _V5, _V6)
+# a record of this size in an index (which is what a table without row ids is) has a page of 4 KiB to itself
+_V7 = """
+ALTER TABLE records RENAME TO records_before;
+CREATE TABLE records (
+    log_id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    prev TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    at REAL NOT NULL,
+    started REAL NOT NULL,
+    call TEXT NOT NULL,
+    trace TEXT NOT NULL,
+    span TEXT NOT NULL,
+    parent TEXT NOT NULL,
+    link TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (log_id, seq)
+);
+INSERT INTO records SELECT log_id, seq, prev, hash, kind, at, started, call, trace, span, parent, link, body
+    FROM records_before ORDER BY log_id, seq;
+DROP TABLE records_before;
+CREATE INDEX records_call ON records (call) WHERE call <> '';
+CREATE INDEX records_kind ON records (kind, log_id, seq) WHERE call = '';
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4, _V5, _V6, _V7)
 """``MIGRATIONS[n]`` takes a store from schema version n to n + 1. Never change one that was released; add the next."""
 
 TIME = "SELECT value FROM meta WHERE key = 'time'"
