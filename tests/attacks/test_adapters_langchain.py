@@ -37,6 +37,7 @@ from adapters.langchain.kit import (
     tool_graph,
 )
 from adapters.langchain.kit import call as asked
+from adapters.langchain.served import connections_end, served  # noqa: F401 - the first is a fixture of every test here
 from toolguard import Caller, DeniedError, Guard, Session
 from toolguard.errors import ToolguardError
 from toolguard.testing import WordDetector
@@ -70,7 +71,7 @@ def server() -> Iterator[OpenAIServer]:
 
 
 def chat(server: OpenAIServer, **more: Any) -> ChatOpenAI:
-    return ChatOpenAI(base_url=server.base_url, api_key="none", model="m", max_retries=0, **more)
+    return served(server, **more)
 
 
 def raw_in(text: str) -> list[str]:

@@ -24,7 +24,6 @@ from langchain.agents.middleware import (
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
-from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 from pydantic import BaseModel
@@ -42,6 +41,7 @@ from adapters.langchain.kit import (
     revealing_guard,
     says,
 )
+from adapters.langchain.served import connections_end, served  # noqa: F401 - the first is a fixture of every test here
 from toolguard.errors import ReplayError, UnknownToolError
 from toolguard.testing.openai_server import ModelRequest, OpenAIServer, Reply, Use, say, use
 from toolguard_langchain import GraphSuspended, GuardMiddleware, guard_model, guard_tools
@@ -284,7 +284,7 @@ def choosing(request: ModelRequest) -> Reply:
 @pytest.mark.parametrize("way", ["sync", "async"])
 async def test_s5_a_model_that_chooses_tools_is_shown_placeholders(way: str, guard: Guard, session: Session) -> None:
     with OpenAIServer(choosing) as server:
-        model = ChatOpenAI(base_url=server.base_url, api_key="none", model="any", max_retries=0)  # type: ignore[arg-type]  # a plain text serves
+        model = served(server)
         choose = LLMToolSelectorMiddleware(model=guard_model(model, guard=guard), max_tools=1)
         agent = create_agent(model, [plain_find, send_letter], middleware=[choose, GuardMiddleware(guard)])
         done = await go(agent, way, human(f"How is {ADA}?"))
@@ -432,7 +432,7 @@ async def test_s5_answers_with_a_structure_hold_placeholders_until_they_are_reve
 ) -> None:
     guard = revealing_guard(desk)
     with OpenAIServer(structured) as server, guard.session(caller=caller()) as session:
-        model = ChatOpenAI(base_url=server.base_url, api_key="none", model="any", max_retries=0)  # type: ignore[arg-type]  # a plain text serves
+        model = served(server)
         agent = create_agent(
             model, [plain_find], response_format=strategy(Finding), middleware=[GuardMiddleware(guard)]
         )

@@ -27,6 +27,7 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from pydantic import BaseModel, Field
 
 from adapters.langchain.kit import ADA, MRN, Desk, Guard, Script, Session, caller, make_guard
+from adapters.langchain.served import connections_end, served  # noqa: F401 - the first is a fixture of every test here
 from toolguard import DeniedError, IdentityError
 from toolguard.errors import ConfigError
 from toolguard.testing.openai_server import ModelRequest, OpenAIServer, Reply, Use, say, use
@@ -65,7 +66,7 @@ def server() -> Iterator[OpenAIServer]:
 
 @pytest.fixture
 def provider(server: OpenAIServer) -> ChatOpenAI:
-    return ChatOpenAI(base_url=server.base_url, api_key="none", model="any", max_retries=0, cache=False)  # type: ignore[arg-type]  # a plain text serves
+    return served(server, cache=False)
 
 
 class Tracer(BaseCallbackHandler):

@@ -10,9 +10,9 @@ from langchain_classic.agents import AgentExecutor, create_react_agent, create_t
 from langchain_core.messages import AIMessage
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 from langchain_core.tools import tool
-from langchain_openai import ChatOpenAI
 
 from adapters.langchain.kit import ADA, MRN, Desk, Guard, Script, Session, kinds_of_records
+from adapters.langchain.served import connections_end, served  # noqa: F401 - the first is a fixture of every test here
 from toolguard import Suspended
 from toolguard.errors import NotAllowedError
 from toolguard.testing.openai_server import ModelRequest, OpenAIServer, Reply, Use, say, use
@@ -59,7 +59,7 @@ def calls(name: str, arguments: dict[str, Any]) -> Any:
 
 
 def loop(guard: Guard, server: OpenAIServer, *tools: Any, mode: Any = None) -> AgentExecutor:
-    model = ChatOpenAI(base_url=server.base_url, api_key="none", model="any", max_retries=0)  # type: ignore[arg-type]  # a plain text serves
+    model = served(server)
     guarded = guard_tools(tools, guard=guard, mode=mode)
     prompt = ChatPromptTemplate.from_messages(
         [("system", f"You know {ADA}."), ("human", "{input}"), ("placeholder", "{agent_scratchpad}")]

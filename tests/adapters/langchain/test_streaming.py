@@ -9,7 +9,6 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.tools import tool
-from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
@@ -28,6 +27,7 @@ from adapters.langchain.kit import (
     run_tools,
     tool_graph,
 )
+from adapters.langchain.served import connections_end, served  # noqa: F401 - the first is a fixture of every test here
 from toolguard.errors import NotAllowedError
 from toolguard.testing.openai_server import ModelRequest, OpenAIServer, Reply, Use, say, use
 from toolguard_langchain import GuardMiddleware, guard_tools
@@ -80,7 +80,7 @@ def server() -> Iterator[OpenAIServer]:
 
 
 def agent_of(guard: Guard, server: OpenAIServer, **more: Any) -> Any:
-    model = ChatOpenAI(base_url=server.base_url, api_key="none", model="any", max_retries=0, streaming=True)  # type: ignore[arg-type]  # a plain text serves
+    model = served(server, streaming=True)
     middleware = [GuardMiddleware(guard, mode="interrupt" if more else None)]
     return create_agent(model, [plain_find, send_letter], middleware=middleware, **more)
 
@@ -321,7 +321,7 @@ async def test_s19_an_agent_of_one_guard_inside_an_agent_of_another(
             done = await clerk.ainvoke({"messages": [HumanMessage(f"Who is {patient}?")]})
         return str(done["messages"][-1].content)
 
-    model = ChatOpenAI(base_url=server.base_url, api_key="none", model="any", max_retries=0)  # type: ignore[arg-type]  # a plain text serves
+    model = served(server)
     asking = aask_clerk if way == "async" else ask_clerk
     agent = create_agent(model, [asking], middleware=[GuardMiddleware(outer)])
     with outer.session(caller=caller("ana")):
