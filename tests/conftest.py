@@ -59,6 +59,7 @@ SLOW = (
     "cli/test_doctor.py",  # an installation for every fault
     "cli/test_first_hour.py",  # the service as a process
     "cli/test_manual.py",  # the command, for every page and error
+    "cli/test_shells.py",  # shells in terminals
     "cli/test_waiting.py",  # the service as a process
     "credentials/test_attacks.py",  # clients that fail over sockets
     "credentials/test_postgres.py",  # a database user a call

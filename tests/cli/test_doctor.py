@@ -189,6 +189,20 @@ PLANTED: dict[str, tuple[Callable[[Home], object], str]] = {
         lambda h: h.set("oidc.house", tenant="general", client_id="x"),
         "oidc.settings",
     ),
+    "a key of an identity provider's is misspelt": (
+        lambda h: h.set("oidc.house", issuer="https://id.example", tenant="general", clientid="x"),
+        "oidc.settings",
+    ),
+    "an identity provider would take shared secrets": (
+        lambda h: h.set(
+            "oidc.house", issuer="https://id.example", tenant="general", client_id="x", algorithms=["HS256"]
+        ),
+        "oidc.settings",
+    ),
+    "an identity provider lets nobody in": (
+        lambda h: h.set("oidc.house", issuer="https://id.example", tenant="general"),
+        "oidc.settings",
+    ),
     "an identity provider's secret is not there": (
         lambda h: h.set(
             "oidc.house", issuer="https://id.example", tenant="general", client_id="x", client_secret="env:NO"
@@ -331,6 +345,29 @@ def test_a_complete_channel_is_made_and_let_go_of_again(home: Home, monkeypatch)
     while threading.active_count() > before and time.monotonic() < until:
         time.sleep(0.05)
     assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize(
+    ("groups", "user", "first"),
+    [
+        ("ana, wei", "", "wei"),  # ana owns the agent
+        ("wei, bo", "bo", "wei"),  # whoever looks is likely to be who asks
+        ("wei, bo", "", "bo"),  # and so is whom the directory begins with
+        ("ana", "", "ana"),  # nobody else may
+    ],
+)
+def test_the_token_that_is_proposed_is_for_somebody_else_than_who_asks(
+    home: Home, groups: str, user: str, first: str, monkeypatch
+) -> None:
+    _no_deciders(home)
+    text = home.at("directory.yaml").read_text("utf-8").replace("members: [wei, bo]", f"members: [{groups}]")
+    home.at("directory.yaml").write_text(text, "utf-8")
+    monkeypatch.setattr("getpass.getuser", lambda: user)
+    (found,) = [f for f in home.look() if f.code == "tokens.nobody"]
+    assert found.mend.startswith(f"toolguard people token {first} --audience decide")
+    others = set(groups.split(", ")) - {first}
+    assert ("somebody other than who asks" in found.mend) is bool(others)
+    assert others <= set(found.mend.replace(":", " ").split())
 
 
 # --- separation of duties

@@ -220,29 +220,3 @@ def test_no_color_holds_at_a_terminal(home: Home) -> None:
     assert done.wait() == 0
     assert b"separation" in shown
     assert not re.search(rb"\x1b\[[0-9;]*3[0-9]m", shown), "no colour; bold may be"
-
-
-# --- shells
-
-
-def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
-    script = tmp_path / "complete.bash"
-    script.write_text(run("completion", "bash").stdout, "utf-8")
-    tried = """
-source "$1"
-for words in "toolguard do" "toolguard policy li" "toolguard doctor --off" "toolguard approvals standing e"; do
-  COMP_WORDS=($words); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMPREPLY=()
-  complete -p toolguard > /dev/null || exit 1
-  _toolguard_completion toolguard; echo "${COMPREPLY[@]}"
-done
-"""
-    environ = {**os.environ, "PATH": f"{TOOLGUARD.parent}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["bash", "-c", tried, "bash", script], capture_output=True, text=True, env=environ, check=False
-    )
-    assert done.stdout.split("\n") == ["doctor", "lint", "--offline", "end", ""], done.stderr
-
-
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_get_theirs(shell: str) -> None:
-    assert "toolguard" in run("completion", shell).stdout

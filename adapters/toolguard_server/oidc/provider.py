@@ -15,16 +15,14 @@ from urllib.parse import urlsplit
 
 import httpx
 import jwt
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from toolguard.authority import Person
 from toolguard.channels import Place
-from toolguard.errors import ConfigError, IdentityError
+from toolguard.config.oidc import ALGORITHMS, ProviderSettings, is_safe, provider_settings
+from toolguard.errors import IdentityError
 
-__all__ = ["ALGORITHMS", "Claims", "Provider", "ProviderSettings", "issuer_of", "open_providers"]
+__all__ = ["Claims", "Provider", "ProviderSettings", "issuer_of", "open_providers"]
 
-ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
-"""Signatures with a public key. Shared secrets and ``none`` are never taken."""
 LEEWAY = 60
 MOST = 24 * 3600
 """Seconds a token may live at most: nothing of it can be taken back before it ends."""
@@ -32,33 +30,6 @@ _FRESH = 3600.0
 _STALE = 24 * 3600.0
 _AGAIN = 60.0
 _MAX = 512 * 1024
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-class ProviderSettings(BaseModel):
-    """The keys of ``[oidc.NAME]``.
-
-    Attributes:
-        issuer: exactly as the provider says it.
-        tenant: the toolguard tenant its people belong to.
-        client_id: the inbox's, for signing in; with a ``client_secret`` (a reference) where it is no public client.
-        audience: what bearer tokens for the API have to be made for; none are taken without it.
-        algorithms: signatures that are taken.
-        subject: the claim that names a person (``sub``; ``oid`` for Entra).
-        name: what the button says.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    issuer: str
-    tenant: str
-    client_id: str = ""
-    client_secret: str = ""
-    audience: str = ""
-    algorithms: tuple[str, ...] = ("RS256",)
-    subject: str = "sub"
-    scopes: tuple[str, ...] = ("openid",)
-    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +79,7 @@ class Provider:
         with self._lock:
             self._ensure("")
             found = self._published.get(name)
-        if not isinstance(found, str) or not _is_safe(found):
+        if not isinstance(found, str) or not is_safe(found):
             raise IdentityError(f"the identity provider {self.label!r} publishes no {name} that can be used")
         return found
 
@@ -151,7 +122,7 @@ class Provider:
         self._published, self._keys = published, keys
 
     def _get(self, url: str) -> dict[str, Any]:
-        if not _is_safe(url):
+        if not is_safe(url):
             raise ValueError
         answer = self.client.get(url, follow_redirects=False)
         found = answer.json() if answer.status_code == 200 and len(answer.content) <= _MAX else None
@@ -218,16 +189,6 @@ def issuer_of(token: str) -> str:
     return said if isinstance(said, str) else ""
 
 
-def _is_safe(url: str) -> bool:
-    """https, or http on this machine; nothing that carries a user name."""
-    try:
-        parts = urlsplit(url)
-        plain = parts.username is None and parts.password is None and (parts.port or 1) > 0
-    except ValueError:
-        return False
-    return plain and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK))
-
-
 def open_providers(
     configured: Mapping[str, Mapping[str, Any]], place: Callable[[str], Place], *, client: httpx.Client | None = None
 ) -> tuple[Provider, ...]:
@@ -239,24 +200,7 @@ def open_providers(
     shared = client or httpx.Client(timeout=5.0, follow_redirects=False)
     found = []
     for label, settings in configured.items():
-        try:
-            checked = ProviderSettings.model_validate(dict(settings))
-        except ValidationError as fault:
-            told = "; ".join(
-                f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in fault.errors(include_input=False)
-            )
-            raise ConfigError(f"[oidc.{label}]: {told}; see docs/oidc.md for every key") from None
-        if not re.fullmatch(r"[a-z0-9-]{1,40}", label):
-            raise ConfigError(f"[oidc.{label}]: a name is lower-case letters, digits and '-'")
-        if not _is_safe(checked.issuer):
-            raise ConfigError(f"[oidc.{label}]: 'issuer' has to be https")
-        wrong = [name for name in checked.algorithms if name not in ALGORITHMS]
-        if wrong or not checked.algorithms:
-            raise ConfigError(
-                f"[oidc.{label}]: {wrong or 'no algorithm'} cannot be taken; use RS256, ES256 or the like"
-            )
-        if not checked.client_id and not checked.audience:
-            raise ConfigError(f"[oidc.{label}]: name client_id (for the inbox), audience (for the API), or both")
+        checked = provider_settings(label, settings)
         secret = place(label).secret(checked.client_secret) if checked.client_secret else ""
         found.append(Provider(label, checked, client=shared, now=place(label).authority.now, secret=secret))
     return tuple(found)

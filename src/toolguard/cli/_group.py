@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from toolguard.cli._manual import GROUPS, epilog
 
-__all__ = ["Group", "complete_pages", "page_of"]
+__all__ = ["Group", "complete_pages", "first_sentence", "page_of"]
 
 
 class Group(TyperGroup):
@@ -20,7 +20,7 @@ class Group(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The commands, nothing of them cut off."""
-        rows = {name: _first(command) for name, command in self.commands.items() if not command.hidden}
+        rows = {name: first_sentence(command) for name, command in self.commands.items() if not command.hidden}
         grouped: Mapping[str, Sequence[str]] = GROUPS if ctx.parent is None else {"Commands": tuple(rows)}
         for title, names in grouped.items():
             with formatter.section(title):
@@ -64,7 +64,7 @@ def _wrong_usage(fault: Any) -> None:
         typer.echo(f"See '{context.command_path} --help'.", err=True)
 
 
-def _first(command: Any) -> str:
+def first_sentence(command: Any) -> str:
     """The first sentence of a command's help."""
     text = " ".join(inspect.cleandoc(command.short_help or command.help or "").split("\n\n")[0].split())
     return text.split(". ")[0].rstrip(".") + "." if text else ""

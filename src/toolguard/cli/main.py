@@ -12,9 +12,10 @@ from typing import Any
 import typer
 
 from toolguard.cli._group import Group, complete_pages, page_of
+from toolguard.cli.completion import ASKED, answer
 from toolguard.errors import MissingExtraError, ToolguardError
 
-__all__ = ["build", "main"]
+__all__ = ["build", "main", "whole"]
 
 _OWN = {
     "approvals": "See what waits for a person, and decide it.",
@@ -40,8 +41,6 @@ _FIRST_PARTY = {
 }
 """Sub-commands that adapters bring: name → (extra, help). No other name is ever loaded from installed packages."""
 
-_COMPLETE = "_TOOLGUARD_COMPLETE"
-"""Set by a shell that completes."""
 _BELOW = """\b
 Begin:
   toolguard init       a configuration, a policy for your tools, a directory and keys
@@ -60,15 +59,14 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         help="The guard between a model and its tools.",
         epilog=_BELOW.replace("\\b", "\b"),
         cls=Group,
-        add_completion=_COMPLETE in os.environ,  # 'toolguard completion' prints it; nothing is installed unasked
+        add_completion=False,  # 'toolguard completion' prints it; nothing is installed unasked
         context_settings={"max_content_width": 100},
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
     app.callback(invoke_without_command=True)(_root)
-    said = _completed() if _COMPLETE in os.environ else arguments
-    wanted = next((a for a in said if not a.startswith("-")), "")
+    wanted = next((a for a in arguments if not a.startswith("-")), "")
     for name, text in sorted({**_OWN, **{n: t for n, (_, t) in _FIRST_PARTY.items()}}.items()):
         if name == wanted:
             _add(app, name, text)
@@ -77,9 +75,13 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     return app
 
 
-def _completed() -> list[str]:
-    """The words a shell asks to complete, without the program's own name."""
-    return (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split()[1:]
+def whole() -> Any:
+    """Every command loaded, as the library has it: for what is made of all of them."""
+    app = build([])
+    app.registered_commands.clear()
+    for name, text in sorted({**_OWN, **{n: t for n, (_, t) in _FIRST_PARTY.items()}}.items()):
+        _add(app, name, text)
+    return typer.main.get_command(app)
 
 
 def _add(app: typer.Typer, name: str, text: str) -> None:
@@ -115,7 +117,11 @@ def _root(show_version: bool = typer.Option(False, "--version", help="Print the 
 def main() -> None:
     """Entry point. An error of ours is one line on standard error, without a traceback."""
     try:
-        build(sys.argv[1:])()
+        if ASKED in os.environ:
+            for line in answer(os.environ):
+                typer.echo(line)
+        else:
+            build(sys.argv[1:])()
     except ToolguardError as error:
         typer.echo(f"toolguard: error: {error}", err=True)
         sys.exit(3)

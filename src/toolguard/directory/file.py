@@ -95,6 +95,10 @@ class FileDirectory:
         """Owners of the agent, and of every service account that is or may speak for it."""
         return self._read().owners.get((tenant, agent), frozenset())
 
+    def owners(self) -> frozenset[str]:
+        """Everybody who owns an agent or a service account."""
+        return frozenset().union(*self._read().owners.values())
+
     def members(self, tenant: str, group: str, *, at: float) -> tuple[DirectoryPerson, ...]:
         """Persons who are in the group at ``at`` (with ``oncall:NAME``, on that schedule) and can sign in to its tenant."""
         index = self._read()

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from toolguard.config import Config
+from toolguard.config.oidc import provider_settings
 from toolguard.confirm import check_transport
 from toolguard.errors import ConfigError
 from toolguard.health.finding import Finding, fault, fine, warning
@@ -129,10 +130,6 @@ def _clock(place: Place, headers: Mapping[str, str]) -> Iterator[Finding]:
 
 # --- identity providers --------------------------------------------------------------------------------
 
-_OIDC = frozenset(
-    {"issuer", "tenant", "client_id", "client_secret", "audience", "algorithms", "subject", "scopes", "name"}
-)
-
 
 def check_oidc(place: Place) -> Iterator[Finding]:
     """Each ``[oidc.NAME]``: what it says, and what the provider publishes."""
@@ -142,29 +139,18 @@ def check_oidc(place: Place) -> Iterator[Finding]:
 
 def _provider(place: Place, name: str, settings: Mapping[str, Any]) -> Iterator[Finding]:
     where = f"[oidc.{name}]"
-    unknown = sorted(set(settings) - _OIDC)
-    issuer = settings.get("issuer")
-    missing = [key for key in ("issuer", "tenant") if not isinstance(settings.get(key), str) or not settings[key]]
-    if unknown or missing:
-        what = f"has no {missing[0]!r}" if missing else f"takes no {unknown[0]!r}"
-        yield fault("oidc.settings", f"{where} {what}", "docs/oidc.md has every key")
-        return
-    if not settings.get("client_id") and not settings.get("audience"):
-        yield warning(
-            "oidc.settings", f"{where} lets nobody in: it has neither 'client_id' (the inbox) nor 'audience' (the API)",
-            "set one of them (docs/oidc.md)",
-        )  # fmt: skip
-    secret = settings.get("client_secret")
-    if isinstance(secret, str) and secret and not _held(place, secret):
-        yield fault("oidc.secret", f"{where} client_secret: {secret!r} holds nothing", f"set what {secret!r} names")
-    assert isinstance(issuer, str)  # noqa: S101 - narrows the type; checked above
     try:
-        check_transport(issuer)
-    except ConfigError:
-        yield fault("oidc.issuer", f"{where} issuer is not https", "write the issuer as the provider says it")
+        checked = provider_settings(name, settings)
+    except ConfigError as wrong:
+        insecure = "'issuer' has to be https" in str(wrong)
+        mend = "write the issuer as the provider says it" if insecure else "docs/oidc.md has every key"
+        yield fault("oidc.issuer" if insecure else "oidc.settings", said(wrong), mend)
         return
+    if checked.client_secret and not _held(place, checked.client_secret):
+        held = repr(checked.client_secret)
+        yield fault("oidc.secret", f"{where} client_secret: {held} holds nothing", f"set what {held} names")
     if place.online:
-        yield from _published(place, where, issuer)
+        yield from _published(place, where, checked.issuer)
 
 
 def _published(place: Place, where: str, issuer: str) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import getpass
 import os
 import shlex
 import stat
@@ -175,11 +176,23 @@ def _deciders(place: Place, directory: FileDirectory, live: list[TokenEntry]) ->
                         able.update(p.id for p in directory.members(tenant, group, at=place.now()) if p.human)
     holding = {e.person for e in live if e.audience in (Audience.DECIDE, Audience.BROWSER, Audience.LINK)}
     if able and not able & holding and not place.config.oidc and not place.config.channels:
-        person = shlex.quote(min(able))
+        first, *others = _likely(directory, able)
+        hint = f"   # or for {', '.join(others[:3])}: somebody other than who asks" if others else ""
         yield warning(
             "tokens.nobody", "nobody who may decide has a token, a sign-in link, an identity provider or a channel",
-            f"toolguard people token {person} --audience decide{place.option}",
+            f"toolguard people token {shlex.quote(first)} --audience decide{place.option}{hint}",
         )  # fmt: skip
+
+
+def _likely(directory: FileDirectory, able: set[str]) -> list[str]:
+    """Who is least likely to be the one who asks comes first: no agent's owner, not this user, not who begins the directory."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = ""
+    owners = directory.owners()
+    listed = [entry.id for entry in directory.overview(at=0.0)]
+    return sorted(able, key=lambda p: (p in owners, p == user, -listed.index(p) if p in listed else 0, p))
 
 
 def _service(place: Place) -> Iterator[Finding]:
