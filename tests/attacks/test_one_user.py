@@ -137,3 +137,11 @@ def test_t3_that_it_was_accepted_is_in_the_journal_too(place):
     Guard.from_config(config, store=store).close()
     loaded = store.operations(Kind.POLICY_LOADED)
     assert [r.draft.body["toolguard.guard.separation"] for r in loaded] == ["waived"]
+
+
+def test_t3_the_login_that_deletes_records_is_the_services_too(place, monkeypatch):
+    config = place / "toolguard.toml"
+    config.write_text(CONFIG + '\n[audit]\nkeeper_url = "env:KEEPER_URL"\n')
+    assert "audit.keeper_url" not in reaches(load_config(config))
+    monkeypatch.setenv("KEEPER_URL", "postgresql://keeper@/approvals")
+    assert "audit.keeper_url" in reaches(load_config(config))

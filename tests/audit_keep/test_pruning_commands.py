@@ -272,7 +272,7 @@ def test_space_is_given_back(tmp_path: Path) -> None:
 def test_a_service_that_runs_does_it_by_itself(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(shelf, segments=str(shelf.folder), keep_for="30d")
     done: list[object] = []
-    monkeypatch.setattr("toolguard.config.audit.Ageing", lambda work: done.append(work()))
+    monkeypatch.setattr("toolguard.config.audit.Ageing", lambda work, close: done.append(work()))
     settings = load_config(shelf.path.parent / "toolguard.toml")
     ageing_of(settings, shelf.service)
     assert done

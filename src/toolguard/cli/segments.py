@@ -18,11 +18,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from toolguard import journal
 from toolguard.cli._moment import moment
 from toolguard.cli.proof import KeyOption
-from toolguard.config import Config, anchor_copies, audit_verifier, load_config, prune_store, segments_of
+from toolguard.config import (
+    Config,
+    anchor_copies,
+    audit_verifier,
+    check_may_prune,
+    keeper_store,
+    load_config,
+    prune_store,
+    segments_of,
+)
 from toolguard.errors import ConfigError, TamperedError, ToolguardError
 from toolguard.keys import NoteVerifier, PublicKey
 from toolguard.ports import Store
-from toolguard.stores import open_store
 from toolguard.stores.schema import compact_store
 
 __all__ = ["archive", "prune"]
@@ -81,7 +89,7 @@ def archive(
             raise ConfigError("segments end at signed checkpoints; give --key, or set [audit] trusted")
         folder = _folder(to, settings, "--to")
         notes = [note for copy in anchor_copies(settings) for note in copy.notes]
-        opened = open_store(settings.store_url)
+        opened = keeper_store(settings)
         pruned: journal.PruneReport | None = None
         try:
             time = _before(before, settings, opened)
@@ -128,7 +136,7 @@ def prune(
     with _said_plainly():
         settings = load_config(config)
         folder = _folder(segments, settings, "--segments")
-        opened = open_store(settings.store_url)
+        opened = keeper_store(settings)
         try:
             time = _before(before, settings, opened)
             pruned = _prune(settings, opened, folder, time, by, without, dry_run=dry_run, quiet=as_json)
@@ -153,6 +161,8 @@ def _prune(
     dry_run: bool,
     quiet: bool,
 ) -> journal.PruneReport:
+    if not dry_run:
+        check_may_prune(settings)
     with _progress("taking out", quiet=quiet) as told:
         return prune_store(
             settings,

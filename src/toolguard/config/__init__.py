@@ -19,6 +19,7 @@ from toolguard.config.defaults import (
     default_detector,
 )
 from toolguard.config.file import Config, load_config
+from toolguard.config.keeper import check_may_prune, keeper_store
 from toolguard.config.load import load_parts, revealer_of
 from toolguard.config.parts import PART_NAMES, Parts, assemble
 from toolguard.config.spans import Shown, shown
@@ -38,9 +39,11 @@ __all__ = [
     "anchor_copies",
     "assemble",
     "audit_verifier",
+    "check_may_prune",
     "checkpointer_of",
     "default_detector",
     "keeper_of",
+    "keeper_store",
     "load_config",
     "load_parts",
     "prune_store",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolguard.config.file import Config
+from toolguard.config.keeper import keeper_store
 from toolguard.errors import ConfigError
 from toolguard.journal import (
     Ageing,
@@ -132,18 +133,42 @@ def ageing_of(config: Config, store: Store) -> Ageing | None:
             "[audit] keep_for needs segments, signing_key and trusted: what leaves the store is kept elsewhere"
         )
 
-    holder = secrets.token_hex(8)
+    if config.audit.keeper_url is None and config.store_url.startswith("postgresql:"):
+        log.warning(
+            "in PostgreSQL the service's own login takes no records out of the store: set [audit] keeper_url, or run 'toolguard "
+            "audit archive --prune' as a login of toolguard_keeper's"
+        )
+    return Ageing(job := _Job(config, store, folder, verifier, keep), close=job.close)
 
-    def work() -> None:
-        if not store.lead("audit.ageing", holder, 1800.0):
+
+class _Job:
+    """Archives and takes out what is old, once. The keeper's login is opened when it is first needed."""
+
+    def __init__(self, config: Config, store: Store, folder: Path, verifier: NoteVerifier, keep: float) -> None:
+        self._config, self._store, self._folder, self._verifier, self._keep = config, store, folder, verifier, keep
+        self._holder = secrets.token_hex(8)
+        self._keeper: Store | None = None
+
+    def __call__(self) -> None:
+        config, folder = self._config, self._folder
+        if not self._store.lead("audit.ageing", self._holder, 1800.0):
             return  # another service of this store is at it
-        before = store.now() - keep
+        if self._keeper is None and config.audit.keeper_url is not None:
+            self._keeper = keeper_store(config)
+        store = self._keeper or self._store
+        before = self.before(store)
         notes = [note for copy in anchor_copies(config) for note in copy.notes]
-        archive(store, folder, before=before, verifier=verifier, notes=notes)
+        archive(store, folder, before=before, verifier=self._verifier, notes=notes)
         report = prune_store(config, store, folder, before=before, by="toolguard serve")
         if report.records:
             log.info("%d records were taken out of the store; their segments have them", report.records)
         for sink in sorted({held.what for held in report.logs if held.why == "sink"}):
             log.warning("old records stay in the store: the receiver %r of spans has not got them", sink)
 
-    return Ageing(work)
+    def before(self, store: Store) -> float:
+        """What is older than this may go (UTC seconds)."""
+        return store.now() - self._keep
+
+    def close(self) -> None:
+        if self._keeper is not None:
+            self._keeper.close()

@@ -141,7 +141,8 @@ class AuditSection(_Section):
     arguments and results beside their records, sealed.
 
     ``segments`` is the folder that keeps what was archived, and ``keep_for`` how long records stay in the store besides.
-    ``keep_segments`` is how long segments have to be kept; nothing here ever deletes one.
+    ``keeper_url`` (``env:NAME`` or a file) holds the URL that they are taken out of a PostgreSQL store with: the service's own
+    login may not. ``keep_segments`` is how long segments have to be kept; nothing here ever deletes one.
     """
 
     signing_key: str | None = None
@@ -152,6 +153,7 @@ class AuditSection(_Section):
     keep: Literal["none", "masked"] = "none"
     segments: str | None = None
     keep_for: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}d$")] | None = None
+    keeper_url: Annotated[str, Field(min_length=1)] | None = None
     keep_segments: Annotated[str, Field(pattern=r"^[1-9][0-9]?y$")] = "6y"
 
     @property

@@ -24,8 +24,8 @@ def reaches(config: Config) -> tuple[str, ...]:
     """What of the service's this process could misuse, as keys of the configuration; nothing where they are kept apart.
 
     Whoever reads the signing key gives a yes, whoever writes the witness makes an older store pass, whoever writes the
-    tokens or the directory makes themselves an approver, whoever reads a second factor gives its codes, and whoever reads
-    a channel's secret answers in its name. Root may do all of it, and an owner may do what is forbidden for now.
+    tokens or the directory makes themselves an approver, whoever reads a second factor gives its codes, whoever reads the
+    keeper's login takes records out, and whoever reads a channel's secret answers in its name. Root may do all of it, and an owner may do what is forbidden for now.
     """
     service, directory = config.service, config.directory
     found = []
@@ -39,6 +39,8 @@ def reaches(config: Config) -> tuple[str, ...]:
         factors = directory.second_factors
         if factors and (_readable(factors, config) or _writable(config.at(factors))):
             found.append("directory.second_factors")
+    if config.audit.keeper_url is not None and _readable(config.audit.keeper_url, config):
+        found.append("audit.keeper_url")
     for name, settings in config.channels.items():
         found += [f"channels.{name}.{key}" for key in _secrets(settings, config)]
     return tuple(found)

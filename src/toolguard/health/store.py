@@ -107,6 +107,11 @@ def _server(facts: Mapping[str, str]) -> Iterator[Finding]:
             "store.role", f"{role!r} has the rights of {may!r}: neither a guard nor the service can work with them",
             "toolguard store roles --print   # then connect as a member of toolguard_guard or toolguard_service",
         )  # fmt: skip
+    elif facts.get("deletes") == "yes":
+        yield fault(
+            "store.role", f"{role!r} has the rights of the {may}, and may delete records besides",
+            f'in the database: REVOKE toolguard_keeper FROM "{role}";   # and give pruning a login of its own (docs/postgresql.md)',
+        )  # fmt: skip
     else:
         yield fine("store.role", f"{role!r} has the rights of the {may}")
     for name in ("fsync", "synchronous_commit"):

@@ -7,10 +7,12 @@ from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 
 from toolguard.config.audit import anchor_copies, audit_verifier
+from toolguard.config.keeper import keeper_url, look_at_keeper
 from toolguard.config.separation import reaches
 from toolguard.errors import ConfigError, StoreError, ToolguardError
 from toolguard.health.finding import Finding, fault, fine, warning
 from toolguard.health.place import Place, private, quoted, said
+from toolguard.stores.schema import schema_of
 from toolguard.witness import Witness
 
 __all__ = ["check_audit", "check_packages", "check_separation"]
@@ -60,7 +62,35 @@ def check_audit(place: Place) -> Iterator[Finding]:
     if section.keep_for is not None and None in (section.segments, section.signing_key):
         yield fault("audit.keep_for", "[audit] keep_for needs segments, signing_key and trusted",
                     "set them, or take keep_for out (docs/audit.md)")  # fmt: skip
+    yield from _keeper(place)
     yield from _witness(place)
+
+
+def _keeper(place: Place) -> Iterator[Finding]:
+    """The login that takes records out of a PostgreSQL store: there where it is needed, and able to do nothing else."""
+    section, wanted = place.config.audit, place.config.audit.keeper_url
+    if wanted is None:
+        if section.keep_for is not None and place.serves and place.config.store_url.startswith("postgresql:"):
+            yield warning(
+                "audit.keeper", "in PostgreSQL the service's own login takes no records out, so keep_for does nothing by itself",
+                "set [audit] keeper_url (docs/postgresql.md), or run 'toolguard audit archive --prune' as a login of "
+                "toolguard_keeper's",
+            )  # fmt: skip
+        return
+    path = place.path(wanted)
+    if path is not None and path.exists() and private(path) is False:
+        yield fault("audit.keeper", f"others may read {path.name}", f"chmod 600 {quoted(path)}")
+        return
+    try:
+        url = keeper_url(place.config)
+        if url is not None and place.online:
+            look_at_keeper(url, schema_of(place.config.store_url))
+    except ToolguardError as wrong:
+        yield fault(
+            "audit.keeper", said(wrong), "docs/postgresql.md has the login's SQL; keeper_url is 'env:NAME' or a file"
+        )
+        return
+    yield fine("audit.keeper", "records are taken out by a login that may do nothing else")
 
 
 def _witness(place: Place) -> Iterator[Finding]:

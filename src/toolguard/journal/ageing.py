@@ -14,10 +14,17 @@ log = logging.getLogger("toolguard.journal")
 
 
 class Ageing:
-    """A thread that does ``work`` once in ``every`` seconds. What fails is said, and tried again the next time."""
+    """A thread that does ``work`` once in ``every`` seconds, and ``close`` at its end. What fails is said, and tried again."""
 
-    def __init__(self, work: Callable[[], object], *, every: float = 3600.0, first: float = 60.0) -> None:
-        self._work, self._every, self._first = work, every, first
+    def __init__(
+        self,
+        work: Callable[[], object],
+        *,
+        close: Callable[[], object] = lambda: None,
+        every: float = 3600.0,
+        first: float = 60.0,
+    ) -> None:
+        self._work, self._close, self._every, self._first = work, close, every, first
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="toolguard-ageing", daemon=True)
         self._thread.start()
@@ -37,3 +44,4 @@ class Ageing:
         """Stop. What is under way is ended by the end of the process: it goes on the next time."""
         self._stop.set()
         self._thread.join(timeout=5.0)
+        self._close()

@@ -35,7 +35,10 @@ _FACTS = _NO_FACTS.replace(
     WHEN has_table_privilege('toolguard.records', 'DELETE') THEN 'keeper'
     WHEN has_table_privilege('toolguard.records', 'INSERT') THEN 'guard'
     WHEN has_table_privilege('toolguard.records', 'SELECT') THEN 'auditor' ELSE 'nothing' END AS may,
-    array_to_string(toolguard.tenants(), ' ') AS tenants FROM pg_stat_ssl""",
+    array_to_string(toolguard.tenants(), ' ') AS tenants,
+    CASE WHEN has_table_privilege('toolguard.records', 'DELETE') OR EXISTS (SELECT FROM pg_roles
+        WHERE rolname = 'toolguard_keeper' AND pg_has_role(current_user, oid, 'MEMBER')) THEN 'yes' ELSE 'no' END AS deletes
+    FROM pg_stat_ssl""",
 )
 
 _S = State
