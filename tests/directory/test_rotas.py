@@ -153,17 +153,6 @@ def test_a_seat_is_filled_only_while_its_holder_has_it(directory: FileDirectory)
     assert ("group:privacy", "bo") not in acting(directory, "di", at("2026-07-06T12:00:00Z"))
 
 
-def test_deputies_are_those_who_can_sign_in_there_and_fill_that_seat(directory: FileDirectory) -> None:
-    assert directory.deputies("north", "ada", at=JULY) == {"cy"}, "sue has no identity in this tenant"
-    assert directory.deputies("south", "ada", at=JULY) == frozenset()
-    assert directory.deputies("north", "bo", at=JULY) == {"di"}
-    assert directory.deputies("north", "bo", at=JULY, entry="group:privacy") == {"di"}
-    assert directory.deputies("north", "bo", at=JULY, entry="oncall:nights") == {"di"}
-    assert directory.deputies("north", "bo", at=JULY, entry="group:security") == frozenset()
-    assert directory.deputies("north", "bo", at=JULY, entry="person:bo") == frozenset()
-    assert directory.deputies("north", "ada", at=JULY, entry="person:ada") == {"cy"}
-
-
 # --- who has which duty
 
 

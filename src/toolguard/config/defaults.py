@@ -72,9 +72,6 @@ class NoDirectory:
     def members(self, tenant: str, group: str, *, at: float) -> tuple[DirectoryPerson, ...]:
         return ()
 
-    def deputies(self, tenant: str, person: str, *, at: float, entry: str = "") -> frozenset[str]:
-        return frozenset()
-
     def duty(self, tenant: str, name: str, *, at: float) -> frozenset[str]:
         return frozenset()
 

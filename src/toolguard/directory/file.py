@@ -108,15 +108,6 @@ class FileDirectory:
             if tenant in index.tenants_of[person]
         )
 
-    def deputies(self, tenant: str, person: str, *, at: float, entry: str = "") -> frozenset[str]:
-        """Persons who stand in for ``person`` at ``at``; with ``entry`` only in that seat."""
-        index = self._read()
-        return frozenset(
-            d.to
-            for d in index.delegated_by.get((tenant, person), ())
-            if d.holds(at) and (not entry or d.covers(entry)) and tenant in index.tenants_of[d.to]
-        )
-
     def duty(self, tenant: str, name: str, *, at: float) -> frozenset[str]:
         """Persons who have the duty at ``at`` and can sign in to the tenant."""
         index = self._read()

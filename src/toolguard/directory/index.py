@@ -41,7 +41,6 @@ class Index:
     on_rota: Mapping[tuple[str, str], tuple[Schedule, ...]]
     """The schedules of a tenant on which a person ever stands."""
     delegated_to: Mapping[tuple[str, str], tuple[Delegation, ...]]
-    delegated_by: Mapping[tuple[str, str], tuple[Delegation, ...]]
     duties: Mapping[str, Duties]
 
     @classmethod
@@ -63,7 +62,6 @@ class Index:
             schedules={(s.tenant, s.name): s for s in file.schedules},
             on_rota=_grouped(((s.tenant, person), s) for s in file.schedules for person in _ever(s)),
             delegated_to=_grouped(((d.tenant, d.to), d) for d in file.delegations),
-            delegated_by=_grouped(((d.tenant, d.by), d) for d in file.delegations),
             duties={d.tenant: d for d in file.duties},
         )
 

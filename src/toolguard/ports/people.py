@@ -37,10 +37,6 @@ class Directory(Protocol):
         """Who is in a group (or, with ``oncall:NAME``, on that schedule), without those who stand in for them."""
         ...
 
-    def deputies(self, tenant: str, person: str, *, at: float, entry: str = "") -> frozenset[str]:
-        """Persons who stand in for ``person``; with ``entry`` (``group:NAME``, …) only in that seat."""
-        ...
-
     def duty(self, tenant: str, name: str, *, at: float) -> frozenset[str]:
         """Persons who may do what one duty is for: ``freeze``, ``freeze_all``, ``review``, ``resolve``,
         ``redact`` or ``hold``.
