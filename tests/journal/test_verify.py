@@ -84,6 +84,17 @@ def test_an_empty_store_says_none_rather_than_all_well(tmp_path: Path) -> None:
     assert report(tmp_path / "empty.db").records == 0
 
 
+@pytest.mark.parametrize("call", ['say "no"', "back\\slash", "line\nfeed", "\u0001", "Zoë", '","kind":"call.failed'])
+def test_a_name_that_json_writes_otherwise_verifies_and_cannot_be_edited(tmp_path: Path, call: str) -> None:
+    path = tmp_path / "odd.db"
+    store = SqliteStore(path, ContractClock())
+    store.commit(Change(tenant="north", records=(draft(Kind.CALL_DECIDED, call, at=9.5),)))
+    store.close()
+    assert report(path).exit_code == 0
+    edit(path, "UPDATE records SET link = call, call = link WHERE call <> ''")
+    assert "hash" in codes(report(path))
+
+
 @pytest.mark.parametrize("seq", [1, 2, 5, 9])
 @pytest.mark.parametrize(
     ("column", "value"),
