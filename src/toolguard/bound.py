@@ -118,13 +118,14 @@ def _described(function: Callable[..., Any]) -> BoundTool:
         given[parameter.name] = (kind, Field() if parameter.default is parameter.empty else parameter.default)
     model = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **given)
     schema = model.model_json_schema()
+    read, named = model.__pydantic_validator__.validate_python, tuple(model.model_fields)
     source = f"{getattr(inner, '__module__', '')}:{getattr(inner, '__qualname__', name)}"
 
     def validate(data: Json) -> dict[str, Any]:
-        if not isinstance(data, Mapping):
+        if type(data) is not dict and not isinstance(data, Mapping):
             raise BadArgumentsError(f"the arguments of {name!r} are not an object; the tool did not run")
-        checked = model.model_validate(data)
-        return {field: getattr(checked, field) for field in model.model_fields}
+        checked = read(data)
+        return {field: getattr(checked, field) for field in named}
 
     def invoke(passed: Mapping[str, Any]) -> Any:
         return function(**passed)

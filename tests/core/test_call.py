@@ -7,7 +7,7 @@ import hmac
 import json
 import uuid
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, StrEnum
 
 import pytest
 from hypothesis import given
@@ -263,6 +263,12 @@ def test_a_keyed_digest_is_hmac_sha256_of_framed_parts(key):
     assert keyed_digest(key, "one", b"two", b"") == keyed_digest(key, "one", b"two", b"") == f"v1:{expected}"
 
 
+@given(st.binary(max_size=200), st.text(max_size=20), st.lists(st.binary(max_size=80), max_size=5))
+def test_a_keyed_digest_is_the_hmac_of_the_standard_library_for_any_key(key, purpose, parts):
+    framed = b"".join(b"%d:%b," % (len(part), part) for part in (purpose.encode(), *parts))
+    assert keyed_digest(key, purpose, *parts) == f"v1:{hmac.new(key, framed, 'sha256').hexdigest()}"
+
+
 def test_records_are_written_the_same_with_and_without_their_layout():
     body = {"b": "x{}%s", "a": ["y", '"'], "n": 3, "t": True, "f": False, "z": None, "{k}": "ü"}
     assert flat_text(body) == canonical(body).decode()
@@ -276,3 +282,27 @@ def test_records_are_written_the_same_with_and_without_their_layout():
     ):
         assert flat_text(odd) == ""
         assert canonical_text(odd) == canonical(odd).decode()
+
+
+class Shouted(StrEnum):
+    A = "a"
+
+    def __str__(self) -> str:
+        return "A"
+
+
+KEYS = st.sampled_from(["a", "b%s", "{c}", 'd"', "e"])
+PLAIN = st.one_of(st.text(), st.integers(-99, 99), st.booleans(), st.none(), st.lists(st.text(), max_size=3))
+OTHER = st.one_of(PLAIN, st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.just(Shouted.A))
+
+
+@given(st.lists(st.dictionaries(KEYS, PLAIN, min_size=2), min_size=2, max_size=4))
+def test_the_text_of_a_body_is_its_canonical_text_whatever_stood_under_its_keys_before(bodies):
+    for body in bodies:
+        assert flat_text(body) == canonical(body).decode()
+
+
+@given(st.lists(st.dictionaries(KEYS, OTHER, min_size=2), min_size=2, max_size=4))
+def test_a_body_that_is_written_otherwise_has_no_text_or_the_right_one(bodies):
+    for body in bodies:
+        assert flat_text(body) in ("", canonical(body).decode())

@@ -176,8 +176,14 @@ def payload(draft: Draft, *, log_id: str, seq: int, prev: str, body: str = "") -
     ).encode()
 
 
+_LEAF = hashlib.sha256(b"\x00")
+"""What the hash of a leaf begins with (RFC 6962)."""
+
+
 def _leaf(draft: Draft, log_id: str, seq: int, prev: str, body: str = "") -> str:
-    return hashlib.sha256(b"\x00" + payload(draft, log_id=log_id, seq=seq, prev=prev, body=body)).hexdigest()
+    leaf = _LEAF.copy()
+    leaf.update(payload(draft, log_id=log_id, seq=seq, prev=prev, body=body))
+    return leaf.hexdigest()
 
 
 def seal(drafts: Iterable[Draft], *, log_id: str, seq: int, prev: str) -> tuple[AuditRecord, ...]:
@@ -185,7 +191,7 @@ def seal(drafts: Iterable[Draft], *, log_id: str, seq: int, prev: str) -> tuple[
     sealed = []
     for draft in drafts:
         seq += 1
-        text = flat_text(dict(draft.body))
+        text = flat_text(draft.body)
         hash_ = _leaf(draft, log_id, seq, prev, text)
         if draft.kept is not None or draft.keep:
             draft = replace(draft, kept=None, keep="")  # it stands beside the record, never in it

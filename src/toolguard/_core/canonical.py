@@ -106,37 +106,84 @@ def canonical_text(value: dict[str, Json]) -> str:
     return flat_text(value) or canonical(value).decode()
 
 
-def flat_text(value: dict[str, Json]) -> str:
+def flat_text(value: Mapping[str, Json]) -> str:
     """`canonical_text` where the standard encoder writes it letter by letter the same; else ``""``.
 
-    Of objects that have the same keys in the same order, as records do, the keys are sorted and written once.
+    Of objects that have the same keys in the same order, as records do, the keys are sorted and written once; and all
+    texts are looked through at once for what has to be escaped.
     """
-    layout = _layout(tuple(value))
+    layout = _layouts.get(tuple(value)) or _laid_out(value)
     if layout is None:
         return ""
-    values, frame = layout
-    texts = [quoted(item) if type(item) is str else _plain_text(item) for item in values(value)]
-    return frame.format(*texts) if all(texts) else ""
+    texts = list(layout.values(value))
+    others = [_plain_text(texts[place]) for place in layout.others]
+    for place in layout.others:
+        texts[place] = ""
+    try:
+        joined = "".join(texts)
+    except TypeError:  # what was text in the objects before is something else here
+        return _flat(value)
+    if len(quoted(joined)) != len(joined) + 2 or "" in others:  # something has to be escaped, or is written otherwise
+        return _flat(value)
+    for place, text in zip(layout.others, others, strict=True):
+        texts[place] = text
+    pieces = layout.frame.copy()
+    pieces[1::2] = texts
+    return "".join(pieces)
+
+
+def _flat(value: Mapping[str, Json]) -> str:
+    """`flat_text`, value by value."""
+    written = [(quoted(key), _plain_text(value[key])) for key in sorted(value)]
+    return f"{{{','.join([f'{key}:{text}' for key, text in written])}}}" if all(text for _, text in written) else ""
 
 
 def _plain_text(item: Json) -> str:
     """A value as the standard encoder and RFC 8785 alike write it; ``""`` where they may differ."""
     kind = type(item)
+    if kind is str:
+        return quoted(item)
     if kind is list:
-        return f"[{','.join(map(quoted, item))}]" if set(map(type, item)) <= {str} else ""
+        texts = [quoted(part) for part in item if type(part) is str]
+        return f"[{','.join(texts)}]" if len(texts) == len(item) else ""
     if kind is int:
         return repr(item) if -_BIG < item < _BIG else ""
     return "null" if item is None else "true" if item is True else "false" if item is False else ""
 
 
-@lru_cache(maxsize=256)
-def _layout(keys: tuple[Any, ...]) -> tuple[Callable[[Any], tuple[Any, ...]], str] | None:
-    """What takes the values of an object with these keys in order, and the text around them; None if it is not flat."""
+class _Layout:
+    """How objects with certain keys are written: their values in the order of the keys, and the text between them.
+
+    ``others`` are the places of values that were no text when these keys were met first; texts have their marks here.
+    """
+
+    __slots__ = ("frame", "others", "values")
+
+    def __init__(self, value: Mapping[str, Json]) -> None:
+        order = sorted(value)
+        marks = ['"' if type(value[key]) is str else "" for key in order]
+        self.values: Callable[[Any], tuple[Any, ...]] = itemgetter(*order)
+        self.others = tuple([place for place, mark in enumerate(marks) if not mark])
+        self.frame: list[str] = []
+        before = "{"
+        for key, mark in zip(order, marks, strict=True):
+            self.frame += (f"{before}{quoted(key)}:{mark}", "")
+            before = f"{mark},"
+        self.frame.append(f"{before[:-1]}}}")
+
+
+_MAX_LAYOUTS = 256
+_layouts: dict[tuple[str, ...], _Layout] = {}
+
+
+def _laid_out(value: Mapping[str, Json]) -> _Layout | None:
+    """The layout of objects with the keys of ``value``; None if it is not flat."""
+    keys = tuple(value)
     if not 1 < len(keys) < 100 or not all(type(key) is str and key.isascii() and key[:1] != "$" for key in keys):
         return None
-    order = sorted(keys)
-    named = (quoted(key).replace("{", "{{").replace("}", "}}") for key in order)
-    return itemgetter(*order), "{{" + ",".join(f"{name}:{{}}" for name in named) + "}}"
+    if len(_layouts) >= _MAX_LAYOUTS:
+        _layouts.clear()
+    return _layouts.setdefault(keys, _Layout(value))
 
 
 class _Pieces(list[str]):
@@ -354,7 +401,8 @@ def framed(*parts: bytes) -> bytes:
 
 def keyed_digest(key: bytes, purpose: str, *parts: bytes) -> str:
     """``v1:`` + HMAC-SHA256 (hex) over netstring-framed ``parts``, separated by ``purpose``."""
-    inner, outer = (half.copy() for half in _halves(key))
+    inner, outer = _halves(key)
+    inner, outer = inner.copy(), outer.copy()
     inner.update(framed(purpose.encode(), *parts))
     outer.update(inner.digest())
     return f"{_DIGEST_VERSION}:{outer.hexdigest()}"

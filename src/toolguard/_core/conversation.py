@@ -181,8 +181,10 @@ class Conversation:
 
     def trace(self, wanted: Sequence[tuple[Aimed, Json]]) -> Provenance:
         """Where each of these values came from. The value is the one the model wrote."""
-        self._take_in()
-        traced = tuple(t for t in (self._traced(aimed, value) for aimed, value in wanted) if t is not None)
+        if self._waiting or self._records:
+            self._take_in()
+        found = [self._traced(aimed, value) for aimed, value in wanted]
+        traced = tuple([t for t in found if t is not None])
         return _make_provenance(traced=traced, heard=self._heard, cold=self.cold)
 
     def trace_call(self, aimed: Iterable[Aimed], data: Json, written: Json, schema: Mapping[str, Json]) -> Provenance:
@@ -236,9 +238,8 @@ class Conversation:
     def _part(self, aimed: Aimed, text: str) -> tuple[CameFrom, bool]:
         """Where one value came from, and whether it is a field of a record."""
         stream = _stream(text)
-        beside = _field_words(aimed.path)
         for speaker, voice in self._voices.items():
-            if voice.atoms and self._said(voice, aimed.aim, text, stream, beside):
+            if voice.atoms and self._said(voice, aimed.aim, text, stream, _field_words(aimed.path)):
                 return speaker, False
         listed = self._links.holds(stream)
         if listed and (

@@ -55,9 +55,11 @@ class Effect(IntEnum):
     REQUIRE_APPROVAL = 3
     DENY = 4
 
-    @property
-    def label(self) -> str:
-        return self.name.lower()
+    label: str
+    """The lower-case word used in policies, spans and reports."""
+
+    def __init__(self, severity: int) -> None:
+        self.label = self._name_.lower()
 
 
 class Mode(StrEnum):

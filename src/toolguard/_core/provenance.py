@@ -116,7 +116,7 @@ class Provenance:
 
         What the system itself lists says nothing of whose will it is: ids of records, names that lead nowhere outside.
         """
-        return frozenset(t.came.value for t in self.traced if t.aim is not Aim.TEXT and not t.local)
+        return frozenset([t.came.value for t in self.traced if t.aim is not Aim.TEXT and not t.local])
 
     def at(self, path: Path) -> CameFrom | None:
         """The least trustworthy origin at or below ``path``, of what decides before what is only said; None: nothing."""
@@ -152,7 +152,7 @@ _AIMS: Mapping[Aim, str] = {
     Aim.COMMAND: "the command",
     Aim.TEXT: "what it says",
 }
-_HARD_TO_UNDO = frozenset({RiskClass.DESTRUCTIVE, RiskClass.FINANCIAL, RiskClass.PRIVILEGE})
+_HARD_TO_UNDO = (RiskClass.DESTRUCTIVE, RiskClass.FINANCIAL, RiskClass.PRIVILEGE)
 
 
 def provenance_evidence(provenance: Provenance, risk: Risk) -> tuple[Evidence, ...]:
@@ -167,9 +167,9 @@ def provenance_evidence(provenance: Provenance, risk: Risk) -> tuple[Evidence, .
         return ()
     if risk.risk_class is RiskClass.READ:
         return _of_reading(provenance)
-    hard = not _HARD_TO_UNDO.isdisjoint([risk.risk_class, *[e.risk_class for e in risk.evidence]])
+    hard = risk.risk_class in _HARD_TO_UNDO or any(e.risk_class in _HARD_TO_UNDO for e in risk.evidence)
     texts: list[str] = []
-    if hard or any(t.aim in (Aim.PLACE, Aim.SECRET) for t in foreign):
+    if hard or any(t.aim is Aim.PLACE or t.aim is Aim.SECRET for t in foreign):
         aimed = any(t.aim in (Aim.PLACE, Aim.SECRET, Aim.THING) for t in provenance.traced)
         texts = [_told(t) for t in foreign if _matters(t, hard=hard, aimed=aimed)]
     if not texts and not any(t.said for t in provenance.traced):

@@ -16,7 +16,7 @@ from toolguard._core.approval import Approval, Request
 from toolguard._core.audit import Draft, Kind, Outcome
 from toolguard._core.call import Annotations, Caller, CallRef, Json, Tool, ToolIdentity, canonical, keyed_digest
 from toolguard._core.frozen import made_fast, maker
-from toolguard._core.history import History
+from toolguard._core.history import NO_HISTORY, History
 from toolguard._core.mask import Finding
 from toolguard._core.policy import Decision
 from toolguard._core.risk import Risk, RiskClass, RiskLevel
@@ -157,7 +157,7 @@ class Trail:
         }
         if policy:
             base["toolguard.policy.sha256"] = policy
-        return cls(scope=scope, tool=tool, ref=ref, call=call, span_id=call[:16], started=started, base=base)
+        return _make_trail(scope=scope, tool=tool, ref=ref, call=call, span_id=call[:16], started=started, base=base)
 
     def draft(
         self, kind: Kind, *, at: float, started: float, span_id: str, body: Mapping[str, Json], link_id: str = ""
@@ -208,7 +208,8 @@ class Trail:
             "toolguard.args.hmac": args_digest,
         }
         body |= self._asked(decision, environment, utc_offset)
-        body |= _remembered(decision.history)
+        if decision.history is not NO_HISTORY:
+            body |= _remembered(decision.history)
         if reaching := [f.type for f in revealed]:
             body["toolguard.phi.revealed"] = counts(reaching)
         if came := sorted(origins):
@@ -238,10 +239,11 @@ class Trail:
             "toolguard.time.utc_offset": int(utc_offset),
             "toolguard.risk.found": found_risk(decision.risk),
         }
-        if shadow := [f"{f.id}:{f.effect.label}" for f in decision.fired if f.shadow]:
-            body["toolguard.policy.shadow"] = shadow
-        if failed := [f"{f.id}:{f.error}" for f in decision.fired if f.error]:
-            body["toolguard.policy.rule.errors"] = failed
+        if decision.fired:
+            if shadow := [f"{f.id}:{f.effect.label}" for f in decision.fired if f.shadow]:
+                body["toolguard.policy.shadow"] = shadow
+            if failed := [f"{f.id}:{f.error}" for f in decision.fired if f.error]:
+                body["toolguard.policy.rule.errors"] = failed
         return body
 
     def refused(self, reason_code: str, *, at: float, error_type: str = "") -> Draft:
@@ -342,6 +344,9 @@ class Trail:
             link_id=approval.request.span_id,
             body=body,
         )
+
+
+_make_trail = maker(Trail)
 
 
 def _evidence(decision: Decision) -> dict[str, Json]:

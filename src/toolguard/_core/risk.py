@@ -33,10 +33,11 @@ class RiskLevel(IntEnum):
     HIGH = 3
     CRITICAL = 4
 
-    @property
-    def label(self) -> str:
-        """The lower-case word used in policies, spans and reports."""
-        return self.name.lower()
+    label: str
+    """The lower-case word used in policies, spans and reports."""
+
+    def __init__(self, level: int) -> None:
+        self.label = self._name_.lower()
 
     @classmethod
     def of(cls, label: str) -> RiskLevel:

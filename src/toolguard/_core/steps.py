@@ -17,6 +17,9 @@ from toolguard._core.history import Ask
 from toolguard._core.vault import Need, Token
 
 __all__ = [
+    "NEW_ID",
+    "NOW",
+    "READ_REGISTER",
     "Allocate",
     "Analyse",
     "Announce",
@@ -251,6 +254,7 @@ class Commit:
     change: Change
 
 
+NOW, NEW_ID, READ_REGISTER = Now(), NewId(), ReadRegister()
 make_commit = maker(Commit)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from toolguard._core.call import Json, Tool
+from toolguard._core.frozen import maker
 from toolguard._core.mask import Path
 from toolguard._core.provenance import Aim, Aimed
 from toolguard.analysis.cues import kinds_of_name
@@ -42,6 +43,9 @@ _ADDRESS = re.compile(
 )
 _ACCOUNT = re.compile(r"\b[A-Z]{2}\d{2}[A-Z0-9]{10,30}\b")
 _SHORT = 120
+_MUTE = frozenset({int, float, bool, type(None)})
+"""Types of values that say nothing unless their name does."""
+_make_aimed = maker(Aimed)
 _MAX_AIMS = 200
 _MAX_DEPTH = 8
 
@@ -55,10 +59,12 @@ class Aims:
 
     def of(self, data: Json, decisive: tuple[str, ...] = ()) -> tuple[Aimed, ...]:
         """The deciding values of one call. ``decisive``: arguments (dotted) the policy says decide it."""
-        if not isinstance(data, Mapping) or not data:
+        if not data or (type(data) is not dict and not isinstance(data, Mapping)):
             return ()
         found: list[Aimed] = []
         self._below(data, (), None, 0, found)
+        if not decisive:
+            return tuple(found[:_MAX_AIMS])
         met = {a.path for a in found}
         for dotted in decisive:
             path: Path = tuple(dotted.split("."))
@@ -80,7 +86,7 @@ class Aims:
 
     def _below(self, value: Json, path: Path, aim: Aim | None, depth: int, found: list[Aimed]) -> None:
         kind = type(value)
-        if depth > _MAX_DEPTH:
+        if depth > _MAX_DEPTH or (aim is None and kind in _MUTE):
             return
         if kind is str or isinstance(value, str):
             if value.strip():
@@ -104,7 +110,7 @@ class Aims:
             if amount is None or abs(amount) >= LARGE_AMOUNT:
                 yield Aimed(path=path, aim=aim, name=name)
         elif aim is not None:
-            yield Aimed(path=path, aim=aim, name=name)
+            yield _make_aimed(path=path, aim=aim, name=name)
         elif isinstance(value, str) and len(value) <= 2_000 and _ADDRESS.fullmatch(value.strip()):
             yield Aimed(path=path, aim=Aim.PLACE, name=name)
         elif isinstance(value, str):

@@ -119,7 +119,7 @@ class Plan:
 
     def _arguments(self, data: Json, found: Findings) -> None:
         known = self.kinds
-        for name, value in data.items() if isinstance(data, Mapping) else (("", data),):
+        for name, value in data.items() if type(data) is dict or isinstance(data, Mapping) else (("", data),):
             kinds = known.get(name)
             if kinds is None:
                 if value is None or type(value) is bool or (type(value) is str and len(value) < 3):
@@ -148,8 +148,13 @@ class Plan:
     def _value(self, value: Json, kinds: tuple[str, ...], found: Findings, depth: int) -> None:
         """Look at one value and all inside it. Fields inside are looked at by their own name, else by what holds them."""
         found.left -= 1
+        own = type(value)
         if depth > MAX_DEPTH or found.left < 0:
             found.unread()
+        elif own is str:
+            self._text(value, kinds, found, depth)
+        elif own is int or own is float:
+            self._number(value, kinds, found)
         elif isinstance(value, Mapping):
             for key, item in value.items():
                 inner = self.kinds.get(key)
@@ -174,15 +179,21 @@ class Plan:
             for item in value:
                 self._value(item, kinds, found, depth + 1)
         elif isinstance(value, str):
-            if not kinds:
-                _by_shape(value, found)
-            for kind in kinds:
-                _by_kind(kind, value, found)
-            self._json(value, kinds, found, depth)
+            self._text(value, kinds, found, depth)
         elif value is not None and not isinstance(value, bool):
-            for kind in kinds:
-                if kind in ("money", "limit", "recipient"):
-                    _by_kind(kind, value, found)
+            self._number(value, kinds, found)
+
+    def _text(self, value: str, kinds: tuple[str, ...], found: Findings, depth: int) -> None:
+        if not kinds:
+            _by_shape(value, found)
+        for kind in kinds:
+            _by_kind(kind, value, found)
+        self._json(value, kinds, found, depth)
+
+    def _number(self, value: Json, kinds: tuple[str, ...], found: Findings) -> None:
+        for kind in kinds:
+            if kind in ("money", "limit", "recipient"):
+                _by_kind(kind, value, found)
 
     def _json(self, text: str, kinds: tuple[str, ...], found: Findings, depth: int) -> None:
         """Text that holds a JSON object, list or string is opened and looked at as well."""
@@ -293,7 +304,7 @@ def _by_kind(kind: str, value: Json, found: Findings) -> None:
     elif kind == "recipient":
         found.add(recipient_evidence(value))
     elif kind == "limit":
-        number = amount_of(value)
+        number = value if type(value) is int else amount_of(value)
         if number is not None and (number >= MANY or number < 0):
             found.add([note("args.limit", EXFILTRATION, MEDIUM, f"it asks for {MANY} items or more")])
     elif kind == "method" and isinstance(value, str):

@@ -29,7 +29,10 @@ _NONCE = 12
 
 def keep_contents(change: Change, sealer: Sealer) -> Change:
     """The change with what its records want kept sealed, and named in them."""
-    if not any(draft.keep for draft in change.records):
+    for draft in change.records:
+        if draft.keep:
+            break
+    else:
         return change
     return replace(change, records=tuple(_keep(d, change.tenant, sealer) if d.keep else d for d in change.records))
 

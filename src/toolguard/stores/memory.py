@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from toolguard._core.approval import Answer, Approval, Grant, State
 from toolguard._core.audit import GENESIS, AuditRecord, Kept, Kind, seal
@@ -50,6 +51,19 @@ _PRUNE = 3600.0
 """Seconds between looks for marks nobody needs."""
 
 
+_Call: TypeAlias = tuple[str, str, str, int]
+"""A call of a tenant, as it is looked up: faster to hash than a reference."""
+
+
+def _call(tenant: str, ref: CallRef) -> _Call:
+    return tenant, ref.run, ref.call_id, ref.ordinal
+
+
+def _announced(change: Change) -> str | None:
+    """The approval whose state channels are to show, unless making it says so already."""
+    return None if change.create is not None and change.announce == change.create.id else change.announce
+
+
 class _Session:
     """One session's tokens."""
 
@@ -83,8 +97,8 @@ class MemoryStore:
         """How many of the first records were taken out."""
         self._contents: dict[tuple[str, str], Kept] = {}
         self._approvals: dict[str, Approval] = {}
-        self._by_ref: dict[tuple[str, CallRef], str] = {}
-        self._ledger: dict[tuple[str, CallRef], tuple[LedgerRow, bool]] = {}
+        self._by_ref: dict[_Call, str] = {}
+        self._ledger: dict[_Call, tuple[LedgerRow, bool]] = {}
         self._outbox: dict[int, _Waiting] = {}
         self._outbox_row = 0
         self._keys: set[tuple[str, str]] = set()
@@ -132,78 +146,89 @@ class MemoryStore:
     def _commit(self, change: Change) -> tuple[AuditRecord, ...]:
         with self._lock:
             now = self._time.read()
-            update, create, claim, settle = change.update, change.create, change.claim, change.settle
-            if update is not None:
-                check_update(self._approval(change.tenant, update.approval.id), update, now)
-            if create is not None and (create.id in self._approvals or (change.tenant, create.ref) in self._ledger):
-                raise ConflictError("this call was already asked or made; nothing was written")
-            for cap in change.caps if create is not None else ():
-                check_cap(self._asked(change.tenant, cap), cap)
-            if change.act is not None:
-                check_act(len(self._acts.get(change.act.tenant, ())), change.act)
-            if claim is not None:
-                check_heads(self._heads(change.tenant), change.heads)
-                if change.use is not None:
-                    check_use(self._uses.get((change.tenant, change.use.act), 0), change.use, now)
-                row, asked = self._ledger.get((change.tenant, claim.ref), (None, False))
-                check_claim(row, asked, claim)
-            for limit in change.limits:
-                check_limit(self._count(change.tenant, limit.ask), limit)
-            standing = Standing.FAILED
-            if settle is not None:
-                standing = check_settle(self._settling(change.tenant, settle.ref, claim), settle)
-            announce = change.announce if create is None or change.announce != create.id else None
-            notify = change.notify
-            for told in (announce, notify.approval if notify else None):
-                if told is not None and self._approval(change.tenant, told) is None:
-                    raise ConflictError("the approval to announce does not exist; nothing was written")
-            if notify is not None and notify.key and (change.tenant, notify.key) in self._keys:
-                raise ConflictError("this was announced already; nothing was written")
-            fresh = [draft.kept for draft in change.records if draft.kept is not None]
-            if fresh and any((kept.tenant, kept.id) in self._contents for kept in fresh):
-                raise ConflictError("this content is kept already; nothing was written")
-            if change.prune is not None:
-                prune = change.prune
-                check_registers({tenant: len(self._acts.get(tenant, ())) for tenant in prune.acts}, prune)
-                check_prune(prune, (d.body for d in (*change.records, *(r.draft for r in self._records))))
+            self._check(change, now)
             records = self._seal(change, now)
-
-            if update is not None:
-                self._approvals[update.approval.id] = update.approval
-            if create is not None:
-                self._approvals[create.id] = Approval(request=create, changed=create.created)
-                self._by_ref[change.tenant, create.ref] = create.id
-                asked_row = LedgerRow(call_digest=create.call_digest, standing=Standing.ASKED)
-                self._ledger[change.tenant, create.ref] = (asked_row, True)
-                self._announce(change.tenant, create.id)
-            if claim is not None:
-                taken = _make_row(call_digest=claim.call_digest, standing=Standing.EXECUTING)
-                self._ledger[change.tenant, claim.ref] = (taken, claim.asked)
-            if settle is not None:
-                row, asked = self._ledger[change.tenant, settle.ref]
-                ended = _make_row(call_digest=row.call_digest, standing=standing, result=settle.result)
-                self._ledger[change.tenant, settle.ref] = (ended, asked)
-            if change.act is not None:
-                self._acts.setdefault(change.act.tenant, []).append(change.act.grant)
-            if change.use is not None:
-                used = (change.tenant, change.use.act)
-                self._uses[used] = self._uses.get(used, 0) + 1
-            if change.marks:
-                self._mark(change.tenant, change.marks, now)
-            if announce is not None:
-                self._announce(change.tenant, announce)
-            if notify is not None:
-                self._keys |= {(change.tenant, notify.key)} if notify.key else set()
-                self._announce(change.tenant, notify.approval, notify.notice)
-            if fresh:
-                self._contents.update({(kept.tenant, kept.id): kept for kept in fresh})
-            for content in change.shred:
-                self._contents.pop((change.tenant, content), None)
+            self._write(change, now)
             self._opening = self._opening or next(iter(records), None)
             self._records += records
             if change.prune is not None:
                 self._prune(change.prune)
             return records[len(records) - len(change.records) :]
+
+    def _check(self, change: Change, now: float) -> None:
+        """Every refusal there is, before anything is written."""
+        tenant, update, create, claim = change.tenant, change.update, change.create, change.claim
+        if update is not None:
+            check_update(self._approval(tenant, update.approval.id), update, now)
+        if create is not None and (create.id in self._approvals or _call(tenant, create.ref) in self._ledger):
+            raise ConflictError("this call was already asked or made; nothing was written")
+        for cap in change.caps if create is not None else ():
+            check_cap(self._asked(tenant, cap), cap)
+        if change.act is not None:
+            check_act(len(self._acts.get(change.act.tenant, ())), change.act)
+        if claim is not None:
+            check_heads(self._heads(tenant), change.heads)
+            if change.use is not None:
+                check_use(self._uses.get((tenant, change.use.act), 0), change.use, now)
+            row, asked = self._ledger.get(_call(tenant, claim.ref), (None, False))
+            check_claim(row, asked, claim)
+        for limit in change.limits:
+            check_limit(self._count(tenant, limit.ask), limit)
+        if change.settle is not None:
+            check_settle(self._settling(tenant, change.settle.ref, claim), change.settle)
+        notify = change.notify
+        for told in (_announced(change), notify.approval if notify else None):
+            if told is not None and self._approval(tenant, told) is None:
+                raise ConflictError("the approval to announce does not exist; nothing was written")
+        if notify is not None and notify.key and (tenant, notify.key) in self._keys:
+            raise ConflictError("this was announced already; nothing was written")
+        for draft in change.records:
+            if draft.kept is not None and (draft.kept.tenant, draft.kept.id) in self._contents:
+                raise ConflictError("this content is kept already; nothing was written")
+        if change.prune is not None:
+            prune = change.prune
+            check_registers({tenant: len(self._acts.get(tenant, ())) for tenant in prune.acts}, prune)
+            check_prune(prune, (d.body for d in (*change.records, *(r.draft for r in self._records))))
+
+    def _write(self, change: Change, now: float) -> None:
+        """Everything but the records."""
+        tenant, update, create, claim, settle = change.tenant, change.update, change.create, change.claim, change.settle
+        if update is not None:
+            self._approvals[update.approval.id] = update.approval
+        if create is not None:
+            self._approvals[create.id] = Approval(request=create, changed=create.created)
+            self._by_ref[_call(tenant, create.ref)] = create.id
+            self._ledger[_call(tenant, create.ref)] = (
+                _make_row(call_digest=create.call_digest, standing=Standing.ASKED),
+                True,
+            )
+            self._announce(tenant, create.id)
+        if claim is not None:
+            taken = _make_row(call_digest=claim.call_digest, standing=Standing.EXECUTING)
+            self._ledger[_call(tenant, claim.ref)] = taken, claim.asked
+        if settle is not None:
+            key = _call(tenant, settle.ref)
+            row, asked = self._ledger[key]
+            ended = _make_row(call_digest=row.call_digest, standing=check_settle(row, settle), result=settle.result)
+            self._ledger[key] = ended, asked
+        if change.act is not None:
+            self._acts.setdefault(change.act.tenant, []).append(change.act.grant)
+        if change.use is not None:
+            used = (tenant, change.use.act)
+            self._uses[used] = self._uses.get(used, 0) + 1
+        if change.marks:
+            self._mark(tenant, change.marks, now)
+        announce, notify = _announced(change), change.notify
+        if announce is not None:
+            self._announce(tenant, announce)
+        if notify is not None:
+            self._keys |= {(tenant, notify.key)} if notify.key else set()
+            self._announce(tenant, notify.approval, notify.notice)
+        for draft in change.records:
+            if draft.kept is not None:
+                self._contents[draft.kept.tenant, draft.kept.id] = draft.kept
+        for content in change.shred:
+            self._contents.pop((tenant, content), None)
 
     def _prune(self, prune: Prune) -> None:
         if prune.log_id == self._log_id:
@@ -214,7 +239,7 @@ class MemoryStore:
     def _settling(self, tenant: str, ref: CallRef, claim: Claim | None) -> LedgerRow | None:
         if claim is not None and claim.ref == ref:
             return _make_row(call_digest=claim.call_digest, standing=Standing.EXECUTING)
-        return self._ledger.get((tenant, ref), (None, False))[0]
+        return self._ledger.get(_call(tenant, ref), (None, False))[0]
 
     def _seal(self, change: Change, now: float) -> tuple[AuditRecord, ...]:
         if not change.records:
@@ -300,12 +325,12 @@ class MemoryStore:
 
     def find(self, tenant: str, ref: CallRef) -> Approval | None:
         self._check_process()
-        found = self._by_ref.get((tenant, ref))
+        found = self._by_ref.get(_call(tenant, ref))
         return self._approvals[found] if found is not None else None
 
     def ledger(self, tenant: str, ref: CallRef) -> LedgerRow | None:
         self._check_process()
-        return self._ledger.get((tenant, ref), (None, False))[0]
+        return self._ledger.get(_call(tenant, ref), (None, False))[0]
 
     def list(
         self, tenant: str, *, states: Sequence[State] = (), limit: int = 100, before: str | None = None

@@ -14,11 +14,12 @@ from toolguard._core.policy import Effect
 from toolguard._core.records import Trail
 from toolguard._core.register import Registers
 from toolguard._core.steps import (
+    NEW_ID,
+    NOW,
+    READ_REGISTER,
     Change,
     Commit,
     Find,
-    NewId,
-    Now,
     ReadRegister,
 )
 from toolguard.errors import (
@@ -42,16 +43,16 @@ def authorise(setting: Setting, raw: object) -> Flow[Permit]:
         BadArgumentsError, DetectionError: it could not be judged; that is recorded as a denial.
         StoreError: nothing could be recorded, so nothing runs.
     """
-    started: float = yield Now()
-    call: str = yield NewId()
+    started: float = yield NOW
+    call: str = yield NEW_ID
     trail = Trail.begin(
         setting.scope, setting.tool, setting.ref, call=call, started=started, policy=setting.policy.sha256
     )
     try:
-        registers: Registers = yield ReadRegister()
+        registers: Registers = yield READ_REGISTER
         if registers.frozen(setting.scope.caller.agent) is not None:  # it may have been lifted
             registers = yield ReadRegister(fresh=True)
-        check_frozen(setting, registers, call)
+            check_frozen(setting, registers, call)
         judged = yield from judge(setting, raw)
     except ToolguardError as fault:
         yield from _record_refusal(setting, trail, fault.code)
@@ -73,7 +74,7 @@ def authorise(setting: Setting, raw: object) -> Flow[Permit]:
             if stands is not None:
                 found: Approval | None = yield Find(setting.ref)
                 if found is None:
-                    at: float = yield Now()
+                    at: float = yield NOW
                     record = decided(trail, judged, stands.outcome, at, stands)
                     return Permit(trail=trail, judged=judged, pending=(record,), basis=stands)
             trail, approval = yield from ask(setting, trail, judged)
@@ -83,12 +84,12 @@ def authorise(setting: Setting, raw: object) -> Flow[Permit]:
             yield from _record_refusal(setting, trail, fault.code)
             raise
         return Permit(trail=trail, judged=judged, pending=(), approval=approval)
-    now: float = yield Now()
+    now: float = yield NOW
     return _make_permit(trail=trail, judged=judged, pending=(decided(trail, judged, Outcome.ALLOWED, now),))
 
 
 def _record_refusal(setting: Setting, trail: Trail, code: str, error_type: str = "") -> Flow[None]:
-    at: float = yield Now()
+    at: float = yield NOW
     yield Commit(Change(tenant=setting.tenant, records=(trail.refused(code, at=at, error_type=error_type),)))
 
 
@@ -96,7 +97,7 @@ def deny(setting: Setting, trail: Trail, judged: Judged) -> Flow[None]:
     """Record that the policy refuses the call, and say so."""
     decision = judged.decision
     yield from void_after_denial(setting, trail)
-    at: float = yield Now()
+    at: float = yield NOW
     yield Commit(Change(tenant=setting.tenant, records=(decided(trail, judged, Outcome.DENIED, at),)))
     rules = ", ".join(repr(r) for r in decision.rule_ids) or decision.reason_code
     raise DeniedError(

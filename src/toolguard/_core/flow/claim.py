@@ -10,11 +10,11 @@ from toolguard._core.flow.setting import Flow, Permit, Setting
 from toolguard._core.register import Heads, Registers
 from toolguard._core.risk import RiskLevel
 from toolguard._core.steps import (
+    NEW_ID,
+    NOW,
     Change,
     Commit,
     Confirm,
-    NewId,
-    Now,
     ReadRegister,
     make_commit,
 )
@@ -46,6 +46,12 @@ def commit_claim(setting: Setting, permit: Permit, change: Callable[[Heads], Cha
             yield make_commit(change(registers.heads))
         except RegisterMovedError:
             continue
+        except ConflictError:
+            raise
+        except ToolguardError as fault:
+            if setting.remote and permit.basis is not None:  # the service gave no use of it out
+                yield from abandon(setting, permit, Outcome.DENIED, fault.code)
+            raise
         return
     yield from abandon(setting, permit, Outcome.DENIED, "register_moved")
     raise DeniedError(
@@ -96,7 +102,7 @@ def _check_stands(setting: Setting, permit: Permit, registers: Registers) -> Flo
 
 def abandon(setting: Setting, permit: Permit, outcome: Outcome, why: str) -> Flow[None]:
     """Write down that a permitted call did not run. Its approval, if it has one, stays as it is."""
-    at: float = yield Now()
-    span: str = yield NewId()
+    at: float = yield NOW
+    span: str = yield NEW_ID
     records = (*permit.pending, permit.trail.not_run(outcome, why, at=at, span_id=span[:16]))
     yield Commit(Change(tenant=setting.tenant, records=records))

@@ -34,6 +34,8 @@ from toolguard._core.records import with_content
 from toolguard._core.register import Heads
 from toolguard._core.scrub import scrub
 from toolguard._core.steps import (
+    NEW_ID,
+    NOW,
     Change,
     Claim,
     Commit,
@@ -41,8 +43,6 @@ from toolguard._core.steps import (
     Inspect,
     Invoke,
     LedgerRow,
-    NewId,
-    Now,
     Origin,
     Ran,
     ReadLedger,
@@ -100,10 +100,10 @@ def execute(setting: Setting, permit: Permit, passed: object, *, again: bool = T
         yield from _changed_after(setting, permit, "arguments_changed")
     if approval is not None and not (yield from same_contents(setting, judged, approval)):
         yield from _changed_after(setting, permit, "content_changed")
-    now: float = yield Now()
+    now: float = yield NOW
     if approval is not None and is_granted(approval.state) and is_expired(approval, now):
         yield from expire(setting, trail, approval)
-    new: str = yield NewId()
+    new: str = yield NEW_ID
     span = new[:16]
     request = approval.request if approval else None
     began = trail.executing(
@@ -184,7 +184,7 @@ def _judged_again(setting: Setting, permit: Permit, passed: object, again: bool)
         trail, approval = yield from ask(setting, trail, judged)
         permit = Permit(trail=trail, judged=judged, pending=(), approval=approval)
     elif same and permit.approval is None and permit.basis is None:
-        at: float = yield Now()
+        at: float = yield NOW
         permit = replace(permit, judged=judged, pending=(decided(trail, judged, Outcome.ALLOWED, at),))
     else:  # what the tool would get is not what was judged, or what let it run is not what would now
         yield from abandon(setting, permit, Outcome.DENIED, "history_limit")
@@ -299,6 +299,8 @@ def _kind(error: BaseException) -> str:
 def _own(permit: Permit) -> frozenset[str]:
     """What the model wrote itself into this call, in canonical form."""
     names = permit.judged.names
+    if not names:
+        return frozenset()
     return frozenset(canonical_form(t.type, v) for t, v in names.items() if t.namespace is Namespace.MODEL)
 
 
@@ -387,6 +389,13 @@ def _keep(setting: Setting, value: Any, masked: Json) -> Flow[bytes]:
     return sealed
 
 
+_ENDS = {
+    Kind.CALL_RETURNED: Outcome.EXECUTED,
+    Kind.CALL_FAILED: Outcome.FAILED,
+    Kind.CALL_INDETERMINATE: Outcome.INDETERMINATE,
+}
+
+
 def _end(
     setting: Setting,
     permit: Permit,
@@ -404,16 +413,11 @@ def _end(
     told: Json = None,
 ) -> Flow[None]:
     """The last record of a call, with the end of its approval and its ledger row, in one transaction."""
-    now: float = yield Now()
-    outcome = {
-        Kind.CALL_RETURNED: Outcome.EXECUTED,
-        Kind.CALL_FAILED: Outcome.FAILED,
-        Kind.CALL_INDETERMINATE: Outcome.INDETERMINATE,
-    }[kind]
+    now: float = yield NOW
     to = State.INDETERMINATE if kind is Kind.CALL_INDETERMINATE else State.EXECUTED
     record = permit.trail.ended(
         kind,
-        outcome,
+        _ENDS[kind],
         at=now,
         started=started,
         span_id=span,

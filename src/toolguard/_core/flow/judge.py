@@ -20,7 +20,7 @@ from toolguard._core.mask import Finding, Path, leaves, restore_numbers, subtrac
 from toolguard._core.policy import Handling, ToolPlan, decide
 from toolguard._core.provenance import UNTRACED, Provenance, provenance_evidence
 from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel, combine
-from toolguard._core.steps import Analyse, Find, Inspect, Now, Origin, Reveal, Validate
+from toolguard._core.steps import NOW, Analyse, Find, Inspect, Origin, Reveal, Validate
 from toolguard._core.vault import LITERAL, Namespace, Token, has_token, release, tokens_in
 from toolguard._core.window import moment
 from toolguard.errors import DeniedError
@@ -34,7 +34,7 @@ def judge(setting: Setting, raw: object) -> Flow[Judged]:
     A rule may ask to withhold what the tool would otherwise have received. Then the call is resolved and
     judged again with that withheld, until the judgement fits the bytes it was made on.
     """
-    now: float = yield Now()
+    now: float = yield NOW
     written, ours, numbers = yield from with_tokens(freeze(raw))
     seen = yield from _inspect(setting, written, ours)
     withheld: Mapping[str, Handling] = {}
