@@ -10,17 +10,20 @@ from toolguard_openai.requests import (
     ORIGINS,
     Request,
     add_fields,
+    add_inner,
     add_name,
     add_own,
     add_rest,
     add_tools,
     check_choice,
+    check_setting,
 )
 
 __all__ = ["add_message", "read_chat"]
 
 _HANDLED = frozenset({"messages", "tools", "functions", "audio", "modalities", "web_search_options"})
 _PARTS = {"image_url": "images", "input_audio": "audio", "file": "files"}
+_PAYLOAD = ("data", "file_data", "url")
 
 
 def read_chat(request: Request) -> None:
@@ -36,6 +39,10 @@ def read_chat(request: Request) -> None:
         add_tools(request, body["tools"], nested=True)
     for function in body.get("functions") or ():
         add_own(request, function, custom=False)
+    if body.get("modalities") is not None:
+        check_setting(request, "modalities", body["modalities"])
+    if body.get("audio") is not None:
+        check_setting(request, "audio", body["audio"])
     if body.get("audio") or "audio" in (body.get("modalities") or ()):
         request.allowed.require("audio")
     if body.get("web_search_options") is not None:
@@ -70,6 +77,7 @@ def add_message(request: Request, message: Any) -> None:
         add_rest(request, Origin.MODEL, message["function_call"], ("name", "arguments"))
     if message.get("audio"):
         request.allowed.require("audio")
+        add_inner(request, origin, message, "audio", ("data",))
     if message.get("name") and role != "function":
         request.texts.add_name(origin, message, "name")
     else:
@@ -85,6 +93,7 @@ def _add_part(request: Request, origin: Origin, part: Any) -> None:
     kind = part.get("type")
     if kind in _PARTS:
         request.allowed.require(_PARTS[kind])
+        add_inner(request, origin, part, kind, _PAYLOAD)
         add_rest(request, origin, part, (kind,))
     elif kind in ("text", "refusal"):
         add_rest(request, origin, part, ())

@@ -15,8 +15,9 @@ from toolguard_openai.allow import Allowed, refused_socket
 from toolguard_openai.endpoints import endpoint_of, is_plain_path
 from toolguard_openai.hosted import ajudge_tools, judge_tools
 from toolguard_openai.incoming import Incoming, rebuilt
-from toolguard_openai.outside import check_outside
+from toolguard_openai.outside import add_path, check_outside
 from toolguard_openai.requests import Request, add_fields
+from toolguard_openai.structured import aadd_surrogates, add_surrogates
 from toolguard_openai.texts import plain
 
 if TYPE_CHECKING:  # it is large, and few clients ask for it
@@ -163,6 +164,7 @@ class _Guarded(OpenAI):
         request.texts.mask(session)
         check_outside(session, self, options)
         judge_tools(session, request)
+        add_surrogates(session, request)
         return super()._prepare_options(_put(options, request))
 
     def _process_response(self, *, options: FinalRequestOptions, response: Any, **rest: Any) -> Any:
@@ -193,6 +195,7 @@ class _AsyncGuarded(AsyncOpenAI):
         await request.texts.amask(session)
         check_outside(session, self, options)
         await ajudge_tools(session, request)
+        await aadd_surrogates(session, request)
         return await super()._prepare_options(_put(options, request))
 
     async def _process_response(self, *, options: FinalRequestOptions, response: Any, **rest: Any) -> Any:
@@ -241,6 +244,7 @@ def _take(found: Guarding | None, options: FinalRequestOptions) -> tuple[Session
             allowed.require("files")
         request = Request({"body": _body(options)}, allowed)
         request.texts.add(Origin.USER, request.body, "body")
+        add_path(request, options.url)
         return session, request
     if row.word:
         allowed.require(row.word)
@@ -250,13 +254,14 @@ def _take(found: Guarding | None, options: FinalRequestOptions) -> tuple[Session
             code="unguarded_part",
         )
     body = _body(options)
-    if row.read is None and body is None:
-        return session, Request({}, allowed)
-    if options.files or options.content is not None or not isinstance(body, dict):
+    bare = row.read is None and options.json_data is None and body is None
+    if options.files or options.content is not None or not (bare or isinstance(body, dict)):
         raise DeniedError(
             "the request was not sent: its body is not JSON, so it cannot be masked", code="unguarded_part"
         )
-    request = Request(body, allowed)
+    request = Request(body or {}, allowed)
+    if "{}" in row.path:
+        add_path(request, options.url)
     try:
         (row.read or _no_fields)(request)
     except (AttributeError, KeyError, TypeError, ValueError):

@@ -13,7 +13,7 @@ from typing import Any
 from toolguard import Origin
 from toolguard.errors import DeniedError
 from toolguard_openai.chat import read_chat
-from toolguard_openai.requests import Request, add_fields, add_rest
+from toolguard_openai.requests import Request, add_fields, add_rest, check_setting
 from toolguard_openai.responses import add_approvals, add_item, read_responses
 
 __all__ = ["ENDPOINTS", "Endpoint", "endpoint_of", "is_plain_path"]
@@ -68,6 +68,9 @@ def _read_input(request: Request) -> None:
                     add_rest(request, Origin.USER, part, ("image_url",))
         elif name in request.body:
             request.texts.add(Origin.USER, request.body, name)
+    for name in ("dimensions", "encoding_format", "best_of", "echo"):
+        if request.body.get(name) is not None:
+            check_setting(request, name, request.body[name])
     add_fields(request, frozenset({"input", "prompt", "suffix", "dimensions", "encoding_format", "best_of", "echo"}))
 
 

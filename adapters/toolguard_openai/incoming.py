@@ -63,6 +63,8 @@ class Incoming:
             self.texts.add_name(Origin.RESULT, holder, key)
         elif key == "metadata" or (isinstance(value, dict) and key in ("parameters", "input_schema", "schema")):
             self.texts.add(Origin.RESULT, holder, key)
+            if key == "metadata" and isinstance(value, dict):
+                self.texts.add_keys(holder, key)
         elif not isinstance(value, str):
             self._walk(value)
         elif key not in _WORDS and key not in _SETTINGS and not key.endswith(_IDS):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,13 +16,17 @@ __all__ = [
     "CONTROL",
     "CUSTOM",
     "ORIGINS",
+    "PROTOCOL",
     "Request",
     "add_fields",
+    "add_inner",
     "add_name",
     "add_own",
     "add_rest",
     "add_tools",
     "check_choice",
+    "check_setting",
+    "words_of",
 ]
 
 CUSTOM = {
@@ -43,6 +47,44 @@ ORIGINS = {
 }
 CONTROL = frozenset({"call_id", "id", "role", "status", "tool_call_id", "type", "prompt_cache_breakpoint", "phase"})
 """Keys whose values are ids and words of the protocol; what is none there is text, and masked as such."""
+
+PROTOCOL = frozenset(
+    {
+        *ORIGINS,
+        "allowed_tools",
+        "auto",
+        "commentary",
+        "completed",
+        "computer_call",
+        "custom",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "default",
+        "disabled",
+        "failed",
+        "final_answer",
+        "function_call",
+        "function_call_output",
+        "high",
+        "in_progress",
+        "incomplete",
+        "input_file",
+        "input_image",
+        "input_text",
+        "json_object",
+        "json_schema",
+        "low",
+        "medium",
+        "message",
+        "minimal",
+        "none",
+        "output_text",
+        "refusal",
+        "required",
+        "text",
+    }
+)
+"""Words of the APIs themselves, the frequent ones: nothing is looked for in them."""
 
 _TEXT = ("metadata", "user", "safety_identifier", "prompt_cache_key", "stop", "response_format", "prediction", "text")
 _PLAIN = frozenset(
@@ -113,30 +155,85 @@ def add_fields(request: Request, handled: frozenset[str]) -> None:
         if name in handled or value is None:
             continue
         if name in _PLAIN:
-            if not _is_plain(value):
-                raise DeniedError(
-                    f"the request was not sent: the field {name!r} holds text where a setting belongs; leave it out",
-                    code="unguarded_field",
-                )
-            continue
-        if name in _TEXT:
+            check_setting(request, name, value)
+        elif name in _TEXT:
             request.texts.add(Origin.SYSTEM, request.body, name)
+            if name == "metadata" and isinstance(value, dict):
+                request.texts.add_keys(request.body, name)
         else:
             request.allowed.require_field(name)
             request.texts.add(Origin.USER, request.body, name)
 
 
+def check_setting(request: Request, name: str, value: Any) -> None:
+    """A setting holds numbers and single words, and nothing is found in any of them; else the request is refused.
+
+    Raises:
+        DeniedError: it holds text.
+    """
+    if not _is_plain(value):
+        raise DeniedError(
+            f"the request was not sent: the field {name!r} holds text where a setting belongs; leave it out",
+            code="unguarded_field",
+        )
+    if name == "logit_bias":  # its keys are numbers of word pieces
+        return
+
+    def refuse(masked: Any) -> None:
+        raise DeniedError(
+            f"the request was not sent: the field {name!r} holds an identifier where a setting belongs; leave it out",
+            code="unguarded_field",
+        )
+
+    offered = {tool.name for tool in request.offered}
+    for word in words_of(value):
+        if word not in PROTOCOL and word not in offered:
+            request.texts.add_word(word, refuse)
+
+
+def words_of(value: Any) -> Iterator[str]:
+    """Every text in a value, keys and all."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield str(key)
+            yield from words_of(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from words_of(item)
+
+
 def add_rest(request: Request, origin: Origin, item: dict[str, Any], done: Iterable[str]) -> None:
     """Whatever else an item holds: masked as text, apart from the words of the protocol."""
     for name in item.keys() - frozenset(done):
-        if name not in CONTROL or not _is_plain(item[name]):
+        value = item[name]
+        if name not in CONTROL or not _is_plain(value):
             request.texts.add(origin, item, name)
+        elif isinstance(value, str) and value not in PROTOCOL:
+            request.texts.add_id(item, name)
+        elif isinstance(value, dict | list):
+            request.texts.add(Origin.MODEL, item, name)
+
+
+def add_inner(request: Request, origin: Origin, item: dict[str, Any], key: str, done: Iterable[str]) -> None:
+    """What stands beside the payload inside ``item[key]``, as in ``{"file": {"file_data": …, "filename": …}}``."""
+    if isinstance(item.get(key), dict):
+        add_rest(request, origin, item[key], done)
 
 
 def add_name(request: Request, origin: Origin, item: dict[str, Any]) -> None:
-    """The name of a function: one word; anything else is text that somebody wrote there."""
-    if not _is_plain(item.get("name")):
+    """The name of a function in the history: one that the request offers, or a word that nothing is found in."""
+    name = item.get("name")
+    if not _is_plain(name):
         request.texts.add_name(origin, item, "name")
+    elif isinstance(name, str):
+
+        def put(masked: Any) -> None:
+            if all(name != tool.name for tool in request.offered):
+                request.texts.put_name(item, "name", masked)
+
+        request.texts.add_word(name, put)
 
 
 _CHOSEN = frozenset({"allowed_tools", "custom", "function"})
@@ -169,6 +266,8 @@ def add_tools(request: Request, tools: Any, *, nested: bool) -> None:
         if kind in ("function", "custom"):
             inner = tool.get(kind) if nested and isinstance(tool.get(kind), dict) else tool
             add_own(request, inner, custom=kind == "custom")
+            if inner is not tool:
+                add_rest(request, Origin.SYSTEM, tool, (kind,))
         else:
             _add_hosted(request, tool, str(kind))
 
@@ -184,7 +283,10 @@ def _add_hosted(request: Request, tool: dict[str, Any], kind: str) -> None:
         request.hosted.append((request.allowed.require_type(kind), shown))
     if tool.get("tools") is not None:  # a namespace holds tools of its own, and each is judged by itself
         add_tools(request, tool["tools"], nested=False)
-    add_rest(request, Origin.SYSTEM, tool, (*_SECRET, "tools", *(n for n in _SETTINGS if _is_setting(n, tool.get(n)))))
+    settings = [name for name in _SETTINGS if _is_setting(name, tool.get(name))]
+    for name in settings:
+        check_setting(request, name, _parts_of(tool.get(name)) if name == "server_url" else tool.get(name))
+    add_rest(request, Origin.SYSTEM, tool, (*_SECRET, "tools", *settings))
 
 
 _SETTINGS = ("allowed_tools", "connector_id", "require_approval", "server_label", "server_url", "vector_store_ids")
@@ -196,6 +298,11 @@ def _is_setting(name: str, value: Any) -> bool:
         parts = urlsplit(value)
         return not (parts.query or parts.fragment or parts.username) and _WORD.fullmatch(value) is not None
     return _is_plain(value)
+
+
+def _parts_of(url: Any) -> list[str]:
+    """The words of an address: as a whole it would be found to be one."""
+    return [part for part in re.split(r"[/:]+", url) if part] if isinstance(url, str) else []
 
 
 def is_local(tool: Mapping[str, Any]) -> bool:
@@ -213,5 +320,6 @@ def add_own(request: Request, tool: dict[str, Any], *, custom: bool) -> None:
     if isinstance(name, str) and isinstance(description, str):
         schema = CUSTOM if custom else tool.get("parameters") or {}
         request.offered.append(Tool.describe(name, source="", description=description, schema=schema))
-    add_name(request, Origin.SYSTEM, tool)
+    if not _is_plain(name):
+        request.texts.add_name(Origin.SYSTEM, tool, "name")
     add_rest(request, Origin.SYSTEM, tool, ("name", "strict") if _is_plain(tool.get("strict")) else ("name",))

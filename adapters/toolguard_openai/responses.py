@@ -7,7 +7,17 @@ from typing import Any
 
 from toolguard import Origin
 from toolguard.errors import DeniedError
-from toolguard_openai.requests import ORIGINS, Request, add_fields, add_name, add_rest, add_tools, check_choice
+from toolguard_openai.requests import (
+    ORIGINS,
+    Request,
+    add_fields,
+    add_inner,
+    add_name,
+    add_rest,
+    add_tools,
+    check_choice,
+    check_setting,
+)
 
 __all__ = ["add_approvals", "add_item", "read_responses"]
 
@@ -37,11 +47,13 @@ def read_responses(request: Request) -> None:
         DeniedError: something in it cannot be read here and is not allowed.
     """
     body = request.body
-    if body.get("previous_response_id") or body.get("conversation"):
-        request.allowed.require("history")
+    for name in ("previous_response_id", "conversation"):
+        if body.get(name):
+            request.allowed.require("history")
+            check_setting(request, name, body[name])
     if body.get("prompt"):
         request.allowed.require("prompts")
-        request.texts.add(Origin.USER, body["prompt"], "variables") if body["prompt"].get("variables") else None
+        add_rest(request, Origin.USER, body["prompt"], ())
     if isinstance(body.get("input"), str):
         request.texts.add(Origin.USER, body, "input")
     else:
@@ -84,10 +96,12 @@ def add_item(request: Request, item: Any) -> None:
         add_rest(request, Origin.MODEL, item, ("encrypted_content",))
     elif kind == "item_reference":
         request.allowed.require("history")
+        add_rest(request, Origin.MODEL, item, ())
     elif kind == "additional_tools":
         add_rest(request, Origin.SYSTEM, item, ("tools",))
     elif kind == "computer_call_output":
         request.allowed.require("images")  # a screenshot
+        add_inner(request, Origin.RESULT, item, "output", ("image_url",))
         add_rest(request, Origin.RESULT, item, ("output",))
     elif kind in _LOCAL:
         origin = Origin.RESULT if kind.endswith("_output") else Origin.MODEL
@@ -97,6 +111,9 @@ def add_item(request: Request, item: Any) -> None:
     elif kind.startswith("mcp_"):
         request.allowed.require("mcp")
         done = ("arguments", "output", "name", "server_label", "approval_request_id", "approve")
+        for name in ("server_label", "approval_request_id"):
+            if item.get(name) is not None:
+                check_setting(request, name, item[name])
         origin = Origin.RESULT if kind == "mcp_list_tools" else Origin.MODEL
         for name, came in (("arguments", Origin.MODEL), ("output", Origin.RESULT)):
             if item.get(name) is not None:
@@ -152,6 +169,7 @@ def _add_parts(request: Request, origin: Origin, parts: Any) -> None:
         kind = part.get("type") if isinstance(part, dict) else None
         if kind in _PARTS:
             request.allowed.require(_PARTS[kind])
+            add_inner(request, origin, part, "input_audio", ("data",))
             add_rest(request, origin, part, _PAYLOAD)
         elif kind in _TEXTS:
             part.pop("logprobs", None)  # the text again, in pieces too small to be found

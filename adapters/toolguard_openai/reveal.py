@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import TypeVar
 
@@ -15,67 +14,28 @@ __all__ = ["areveal_parsed", "areveal_stream", "reveal_parsed", "reveal_stream"]
 
 M = TypeVar("M", bound=BaseModel)
 
-_TAIL = re.compile(r"[A-Za-z0-9_<>\[\]&;]*\Z")
-_HINT = re.compile(r"_[Mm]?[0-9]")
-MAX_TAIL = 512
-"""Characters held back at most: longer than any token."""
-
-
-class _Whole:
-    """Gives text back in pieces that never end inside what may become a token."""
-
-    def __init__(self) -> None:
-        self._held = ""
-
-    def take(self, delta: str) -> str:
-        text = self._held + delta
-        match = _TAIL.search(text)
-        at = match.start() if match else len(text)
-        if len(text) - at > MAX_TAIL:
-            at = len(text)
-        self._held = text[at:]
-        return text[:at]
-
-    def rest(self) -> str:
-        text, self._held = self._held, ""
-        return text
-
 
 def reveal_stream(deltas: Iterable[str | None], *, session: Session, purpose: str) -> Iterator[str]:
-    """``deltas`` with their tokens in clear for the person behind the session, if the policy allows it.
+    """``deltas`` with their tokens and surrogates in clear for the person behind the session, if the policy allows it.
 
-    Each piece that holds a token is a disclosure of its own, decided and recorded before it is given out.
+    Each is decided upon and recorded once, before its value is given out.
 
     Raises:
         DeniedError: the policy does not let this caller see it.
     """
-    whole = _Whole()
-    for delta in deltas:
-        piece = whole.take(delta or "")
-        if piece:
-            yield session.reveal(piece, purpose=purpose).text if _HINT.search(piece) else piece
-    piece = whole.rest()
-    if piece:
-        yield session.reveal(piece, purpose=purpose).text if _HINT.search(piece) else piece
+    return session.stream_reveal(purpose=purpose).over(deltas)
 
 
-async def areveal_stream(deltas: AsyncIterable[str | None], *, session: Session, purpose: str) -> AsyncIterator[str]:
+def areveal_stream(deltas: AsyncIterable[str | None], *, session: Session, purpose: str) -> AsyncIterator[str]:
     """`reveal_stream` on the event loop."""
-    whole = _Whole()
-    async for delta in deltas:
-        piece = whole.take(delta or "")
-        if piece:
-            yield (await session.areveal(piece, purpose=purpose)).text if _HINT.search(piece) else piece
-    piece = whole.rest()
-    if piece:
-        yield (await session.areveal(piece, purpose=purpose)).text if _HINT.search(piece) else piece
+    return session.stream_reveal(purpose=purpose).aover(deltas)
 
 
 def reveal_parsed(text: str, model: type[M], *, session: Session, purpose: str) -> M:
     """A structured answer (its JSON text) in clear, for the person behind the session, as an object of ``model``.
 
-    Ask the model for texts where an identifier may stand: a field that is a date or a number holds no token, and a model that
-    is held to such a form makes a value up. ``model`` here may be stricter: it reads what the tokens stand for.
+    A field that is a date or a number holds no token: the guarded client tells the model which surrogate stands for it, and
+    that turns back here. ``model`` need not be the one that was asked for: it reads what tokens and surrogates stand for.
 
     Raises:
         DeniedError: the policy does not let this caller see it.

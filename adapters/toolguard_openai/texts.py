@@ -75,6 +75,11 @@ def _finite(text: str) -> float:
 Put: TypeAlias = Callable[[Any], None]
 _JOINT = re.compile(r"[_-]+")
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]+")
+_ID = re.compile(
+    r"(?:[a-z]{2,12}[_-])?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|(?:[a-z]{2,12}[_-]){1,2}(?=[A-Za-z0-9]*[0-9])(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{16,64}"
+)
+"""An id as providers make them (``call_…``, ``resp_…``, ``chatcmpl-tool-…``): random, and nobody's."""
 
 
 class Texts:
@@ -82,6 +87,7 @@ class Texts:
 
     def __init__(self) -> None:
         self._groups: dict[tuple[Origin, int], tuple[Mapping[str, Any] | None, list[Any], list[Put]]] = {}
+        self._words: dict[str, list[Put]] = {}
 
     def add(self, origin: Origin, holder: Any, key: Any, schema: Mapping[str, Any] | None = None) -> None:
         """``holder[key]``: text, or any JSON, masked as it is."""
@@ -117,9 +123,54 @@ class Texts:
 
         def put(masked: Any) -> None:
             if masked != words:
-                holder[key] = _NO_NAME.sub("_", masked).strip("_")
+                self.put_name(holder, key, masked)
 
         self._take(origin, words, put, None)
+
+    def add_word(self, word: str, put: Put) -> None:
+        """An id, or a word of the protocol: ``put`` is called with what it became, where something was found in it.
+
+        It is looked into like what a model wrote: it is nobody's word, and tells no protected value from a guess.
+        """
+        if not word or _ID.fullmatch(word):
+            return
+        known = self._words.get(word)
+        if known is not None:
+            known.append(put)
+            return
+        puts = self._words[word] = [put]
+
+        def each(masked: Any) -> None:
+            if masked != word:
+                for one in puts:
+                    one(masked)
+
+        self._take(Origin.MODEL, word, each, None)
+
+    def add_id(self, holder: Any, key: Any) -> None:
+        """``holder[key]``: an id. Where a token takes its place, it loses its brackets."""
+
+        def put(masked: Any) -> None:
+            self.put_name(holder, key, masked)
+
+        self.add_word(holder[key], put)
+
+    def add_keys(self, holder: Any, key: Any) -> None:
+        """The keys of the object ``holder[key]``, each looked into like an id."""
+
+        def put(name: str) -> Put:
+            def put(masked: Any) -> None:
+                if name in holder[key]:
+                    holder[key][_NO_NAME.sub("_", masked).strip("_")] = holder[key].pop(name)
+
+            return put
+
+        for name in list(holder[key]):
+            self.add_word(name, put(name))
+
+    @staticmethod
+    def put_name(holder: Any, key: Any, masked: str) -> None:
+        holder[key] = _NO_NAME.sub("_", masked).strip("_")
 
     def _take(self, origin: Origin, value: Any, put: Put, schema: Mapping[str, Any] | None) -> None:
         if value is None or isinstance(value, bool) or value in ("", [], {}):

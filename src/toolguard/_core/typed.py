@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from toolguard._core.call import Json
 from toolguard._core.surrogate import Form, spell
 
-__all__ = ["FREE", "NOTHING", "Room", "room_at", "room_like"]
+__all__ = ["FREE", "NOTHING", "Room", "room_at", "room_like", "rooms_in"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,22 @@ def room_at(schema: Mapping[str, Json] | None, path: tuple[str | int, ...], toke
     What a schema does not say is not forbidden: a place it does not describe holds any token.
     """
     return FREE if not schema else _room(schema, schema, path, token, 0)
+
+
+def rooms_in(schema: Json, token: str) -> frozenset[Room]:
+    """Every kind of field of ``schema`` that holds a surrogate, and no ``token``."""
+    found: set[Room] = set()
+    open_nodes = [schema]
+    while open_nodes:
+        node = open_nodes.pop()
+        if isinstance(node, Mapping):
+            room = _own(node, token)
+            if room.form is not None and not room.token:
+                found.add(replace(room, null=False))
+            open_nodes += node.values()
+        elif isinstance(node, list):
+            open_nodes += node
+    return frozenset(found)
 
 
 def room_like(text: str) -> Room:

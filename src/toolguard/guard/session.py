@@ -27,6 +27,8 @@ from toolguard._core.flow.marked import MarkedText, mask_marked
 from toolguard._core.flow.masking import Meanings
 from toolguard._core.flow.reveal import disclose as disclose_flow
 from toolguard._core.flow.setting import DEFAULT_PAUSES
+from toolguard._core.flow.typed import Surrogate
+from toolguard._core.flow.typed import surrogates_for as surrogates_flow
 from toolguard._core.frozen import maker
 from toolguard._core.history import TAINTS, Mark
 from toolguard._core.policy import Decision
@@ -376,6 +378,18 @@ class Session:
         came = _origin(origin)
         masked = await drive.arun(mask_flow(value, came, schema, self.guard.parts.policy.masking), hands)
         return self._told(masked, came)
+
+    def surrogates(self, value: Json, schema: Json) -> tuple[Surrogate, ...]:
+        """What a model may write for the tokens in ``value`` where an answer of ``schema`` (JSON Schema) holds none.
+
+        `reveal` turns them back as it does tokens. None where the policy says ``masking: {typed: refuse}``.
+        """
+        hands = self._hands(_NOTHING, self.guard.know(_REVEAL))
+        return drive.run(surrogates_flow(value, schema, self.guard.parts.policy.masking), hands)
+
+    async def asurrogates(self, value: Json, schema: Json) -> tuple[Surrogate, ...]:
+        hands = self._hands(_NOTHING, self.guard.know(_REVEAL))
+        return await drive.arun(surrogates_flow(value, schema, self.guard.parts.policy.masking), hands)
 
     def reveal(self, text: str, *, purpose: str) -> Clear:
         """``text`` in clear for the person behind this session, if the policy allows ``toolguard.reveal`` for it.

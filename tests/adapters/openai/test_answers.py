@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 from typing import Any
@@ -9,8 +10,23 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from adapters.openai.ward import BORN, MRN, NAME, PLAIN, RAN, USER, Ward, ana, assert_masked
+from adapters.openai.ward import (
+    BORN,
+    DETECTOR,
+    MRN,
+    NAME,
+    PLAIN,
+    POLICY,
+    RAN,
+    USER,
+    Visit,
+    Ward,
+    ana,
+    assert_masked,
+    visit,
+)
 from toolguard.errors import BadArgumentsError, DeniedError
+from toolguard.policyfile import load_policy
 from toolguard.testing.openai_server import Reply, Use, in_turn, say, use
 from toolguard_openai import ToolBox, areveal_parsed, reveal_parsed
 
@@ -40,14 +56,14 @@ async def wait(result: Any) -> Any:
     return await result if hasattr(result, "__await__") else result
 
 
-async def parsed(ward: Ward, client: Any, model: type[BaseModel]) -> Any:
+async def parsed(ward: Ward, client: Any, model: type[BaseModel], text: str = USER) -> Any:
     """(the SDK's parsed object, the text it came from)."""
     if ward.api == "chat":
-        user: Any = {"role": "user", "content": USER}
+        user: Any = {"role": "user", "content": text}
         answer = await wait(client.chat.completions.parse(model="m", messages=[user], response_format=model))
         message = answer.choices[0].message
         return message.parsed, message.content
-    answer = await wait(client.responses.parse(model="m", input=USER, text_format=model))
+    answer = await wait(client.responses.parse(model="m", input=text, text_format=model))
     return answer.output_parsed, answer.output_text
 
 
@@ -80,6 +96,124 @@ async def test_s5_a_name_with_quotes_cannot_break_out_of_its_field(quiet_ward: W
 
 class Named(BaseModel):
     name: str
+
+
+class Record(BaseModel):
+    """What both the model and the person are held to: an int, a date, a time, and texts."""
+
+    mrn: int
+    admitted: dt.date
+    seen: dt.datetime | None
+    name: str
+
+
+ADMITTED = dt.date(2024, 3, 5)
+ABOUT = f"{NAME}, MRN {MRN}, was admitted on {ADMITTED}."
+
+
+def surrogate(request: Any, field: str, token: str) -> str:
+    """What a model that does as it is told writes for ``token``: the legend stands at the end of the request."""
+    words = request.items[-1]["content"]
+    return next(
+        line.rpartition(": ")[2]
+        for line in words.splitlines()
+        if line.startswith(f"<{token}_1> in a field of type {field}:")
+    )
+
+
+def obedient(request: Any) -> Any:
+    said = {"mrn": int(surrogate(request, "integer", "MRN")), "admitted": surrogate(request, "date", "DATE")}
+    return say(json.dumps({**said, "seen": surrogate(request, "date-time", "DATE"), "name": "<PERSON_1>"}))
+
+
+@pytest.mark.parametrize("how", ["parse", "stream"])
+@pytest.mark.holds("S5", adapter="openai", path="structured outputs")
+async def test_s5_a_typed_field_holds_a_surrogate_that_turns_back_for_a_person(ward: Ward, how: str) -> None:
+    server, guard = ward.server(obedient, chunk=3), ward.guard()
+    with ana(guard, roles={"clinician"}) as session:
+        client = ward.client(server, guard)
+        if how == "parse":
+            told, text = await parsed(ward, client, Record, ABOUT)
+        else:
+            told, text = await streamed(ward, client, Record, ABOUT)
+        assert told.mrn >= 900_000_000_000_000
+        assert told.admitted.year == told.seen.year == 9000, "the SDK's own object is whole, and no day of anybody's"
+        if ward.sync:
+            clear = reveal_parsed(text, DateOnly, session=session, purpose="treatment")
+        else:
+            clear = await areveal_parsed(text, DateOnly, session=session, purpose="treatment")
+    assert clear == DateOnly(mrn=int(MRN), admitted=ADMITTED, seen=ADMITTED, name=NAME)
+    assert str(ADMITTED) not in server.seen
+    assert_masked(server.seen)
+
+
+class DateOnly(Record):
+    seen: dt.date | None  # type: ignore[assignment] # the time of day was never told: what turns back is the date
+
+
+async def streamed(ward: Ward, client: Any, model: type[BaseModel], text: str) -> Any:
+    """`parsed`, through the SDK's stream."""
+    if ward.api == "chat":
+        manager = client.chat.completions.stream(
+            model="m", messages=[{"role": "user", "content": text}], response_format=model
+        )
+    else:
+        manager = client.responses.stream(model="m", input=text, text_format=model)
+    if ward.sync:
+        with manager as events:
+            final = events.get_final_completion() if ward.api == "chat" else events.get_final_response()
+    else:
+        async with manager as events:
+            final = await (events.get_final_completion() if ward.api == "chat" else events.get_final_response())
+    if ward.api == "chat":
+        return final.choices[0].message.parsed, final.choices[0].message.content
+    return final.output_parsed, final.output_text
+
+
+async def test_nothing_is_added_where_no_surrogate_is_wanted(ward: Ward) -> None:
+    """Texts only, nothing masked, or a policy without surrogates: the request is as it was."""
+    server, guard = ward.server(lambda request: say('{"name": "x"}')), ward.guard()
+    refusing = load_policy(POLICY.replace("defaults:", "masking: {typed: refuse}\ndefaults:"))
+    bare = ward.desk.guard(refusing, detector=DETECTOR)
+    with ana(guard):
+        await parsed(ward, ward.client(server, guard), Named, ABOUT)
+        with contextlib.suppress(ValidationError):
+            await parsed(ward, ward.client(server, guard), Record, "Who is it?")
+    with ana(bare), contextlib.suppress(ValidationError):
+        await parsed(ward, ward.client(server, bare), Record, ABOUT)
+    assert len(server.requests) == 3
+    assert "surrogate" not in server.seen
+    assert "<MRN_1>" in server.requests[2].raw
+
+
+async def test_a_strict_tool_is_told_the_surrogates_and_its_call_turns_them_back(ward: Ward) -> None:
+    """A tool offered as strict holds the model to its types, as a structured answer does."""
+
+    def model(request: Any) -> Any:
+        if request.items[-1].get("role") not in ("system", "developer"):
+            return say("no surrogates were told")
+        born = surrogate(request, "date", "DATE")
+        return use(Use("Visit", {"mrn": "<MRN_1>", "born": born}, id="v"))
+
+    policy = load_policy(POLICY.replace("[MRN, DATE_OF_BIRTH]", "[MRN, DATE]"))
+    server, guard = ward.server(model), ward.desk.guard(policy, detector=DETECTOR)
+    schema = Visit.model_json_schema()
+    box = ToolBox({Visit: visit}, guard=guard)
+    offered = box.chat_tools() if ward.api == "chat" else box.response_tools()
+    inner = offered[0].get("function", offered[0])
+    inner["strict"] = True
+    assert inner["parameters"] == schema
+    client = ward.client(server, guard)
+    with ana(guard):
+        about = f"MRN {MRN}, born 1961-04-03."
+        if ward.api == "chat":
+            user: Any = {"role": "user", "content": about}
+            answer = await wait(client.chat.completions.create(model="m", messages=[user], tools=offered))
+            call = answer.choices[0].message.tool_calls[0]
+        else:
+            call = (await wait(client.responses.create(model="m", input=about, tools=offered))).output[0]
+        await ward.execute(box, call)
+    assert [("Visit", Visit(mrn=MRN, born=dt.date(1961, 4, 3)))] == RAN
 
 
 async def test_s5_a_token_in_a_typed_field_fails_aloud_and_shows_no_value(ward: Ward) -> None:

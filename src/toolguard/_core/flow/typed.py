@@ -1,26 +1,40 @@
 """Surrogates in arguments: back to tokens when the model passes them, and in the place of tokens where a tool's schema
-wants a date, a number or an address.
+wants a date, a number or an address. And those that a model is told of, for an answer of that kind.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 from toolguard._core.call import Arguments, Json, freeze
+from toolguard._core.dates import read_date
 from toolguard._core.flow.masking import meanings, slot_need, token_findings
 from toolguard._core.flow.setting import Flow
 from toolguard._core.mask import Finding, Path, apply_findings, whole_leaf
 from toolguard._core.masking import Masking, Typed
 from toolguard._core.steps import Allocate
 from toolguard._core.surrogate import Form
-from toolguard._core.typed import Room, room_at
-from toolguard._core.vault import Need, Token, has_token, tokens_in
+from toolguard._core.typed import Room, room_at, room_like, rooms_in
+from toolguard._core.vault import LITERAL, SLOTS, Need, Token, has_token, tokens_in
 from toolguard.errors import BadArgumentsError
 
-__all__ = ["as_numbers", "with_surrogates", "with_tokens"]
+__all__ = ["Surrogate", "as_numbers", "surrogates_for", "with_surrogates", "with_tokens"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surrogate:
+    """What may stand for ``token`` in a field that holds none; ``field`` names the kind of field: ``date``, ``integer``, …"""
+
+    token: str
+    field: str
+    value: str | int
+
+
+MOST_SURROGATES = 100
+"""How many `surrogates_for` gives at most, of the tokens that stand last."""
 
 
 def with_tokens(written: Arguments) -> Flow[tuple[Arguments, Mapping[Token, str], frozenset[Path]]]:
@@ -97,6 +111,48 @@ def with_surrogates(
             raise _refused()
         stands[slots[need]] = token
     return apply_findings(data, tuple(put), lambda f, _: put[f]), stands
+
+
+def surrogates_for(value: Json, schema: Json, masking: Masking) -> Flow[tuple[Surrogate, ...]]:
+    """For the session's tokens in ``value``: what a model may write for each in the typed fields of ``schema``.
+
+    A token gets one for each kind of field that its value would fit; a date that is written otherwise than the field wants is
+    found out when it is turned back, and is no other date until then.
+    """
+    if masking.typed is Typed.REFUSE or not rooms_in(schema, "<ID_1>"):
+        return ()
+    tokens = list(dict.fromkeys(token for _, token in token_findings(value) if token.type not in (*SLOTS, LITERAL)))
+    known = yield from meanings(frozenset(tokens))
+    wanted: list[tuple[Token, Room]] = []
+    for token in tokens:
+        if token in known.values:
+            forms = _forms(token, known.values[token])
+            rooms = [room for room in rooms_in(schema, str(token)) if room.form in forms]
+            wanted += [(token, room) for room in sorted(rooms, key=_field)]
+    wanted = wanted[-MOST_SURROGATES:]
+    if not wanted:
+        return ()
+    needs = [slot_need(room.form, token) for token, room in wanted if room.form is not None]
+    slots = cast("Mapping[Need, Token]", (yield Allocate(tuple(dict.fromkeys(needs)))))
+    given: list[Surrogate] = []
+    for (token, room), need in zip(wanted, needs, strict=True):
+        made = room.spelled(slots[need].index)
+        if made is not None:
+            given.append(Surrogate(token=str(token), field=_field(room), value=made))
+    return tuple(given)
+
+
+def _forms(token: Token, value: str) -> frozenset[Form | None]:
+    """The forms that a value has, as it is written or by its kind."""
+    form = Form.INTEGER if value.isdecimal() else room_like(value).form
+    is_date = "DATE" in token.type or read_date(value) is not None
+    return frozenset({form, Form.DATE}) if is_date else frozenset({form})
+
+
+def _field(room: Room) -> str:
+    if room.form is Form.INTEGER:
+        return "integer" if room.number else "digits"
+    return "date-time" if room.time else str(room.form).removeprefix("AS_").lower()
 
 
 def _is_text(room: Room) -> bool:
