@@ -36,6 +36,8 @@ def message(card: Card) -> list[Block]:
         blocks.append(_context("Why: " + "; ".join(card.evidence)))
     if card.answers:
         blocks.append(_section("\n".join(card.answers)))
+    if card.talk:
+        blocks.append(_context(card.talk))
     journal = f" · journal {card.stamp}" if card.stamp else ""
     blocks.append(_context(f"rules {', '.join(card.rules) or 'default'} · what is approved: {card.digest}{journal}"))
     if card.open:

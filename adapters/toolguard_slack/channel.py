@@ -167,6 +167,7 @@ class SlackChannel:
             link=f"{self._inbox}/inbox/{approval.id}",
             now=self._authority.now(),
             stamp=self._authority.stamp(),
+            comments=self._authority.comments_on(approval),
         )
 
     # --- answers

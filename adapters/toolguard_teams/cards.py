@@ -83,6 +83,8 @@ def _card(card: Card, nonce: str, users: tuple[str, ...], hint: str, shared: boo
         body.append(_group("Why it is asked", [_line(f"· {each}", spacing="Small") for each in card.evidence]))
     if card.answers:
         body.append(_group("Answers", [_line(each, spacing="Small") for each in card.answers]))
+    if card.talk:
+        body.append(_line(card.talk, weight="Bolder"))
     journal = f" · journal {card.stamp}" if card.stamp else ""
     rules = ", ".join(card.rules) or "default"
     body.append(

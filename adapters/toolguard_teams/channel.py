@@ -159,6 +159,7 @@ class TeamsChannel:
             link=f"{self._inbox}/inbox/{approval.id}",
             now=self._authority.now(),
             stamp=self._authority.stamp(),
+            comments=self._authority.comments_on(approval),
         )
 
     # --- answers

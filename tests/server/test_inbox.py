@@ -286,7 +286,8 @@ async def test_hostile_text_is_shown_and_does_nothing(
         assert "<script>alert" not in page
         assert "<img" not in page
         assert not set("\u202e\u200b\u0007") & set(page)
-    assert page.count("\\u202E") == 4
+    read = re.sub(r"<textarea.*?</textarea>", "", page, flags=re.DOTALL)  # where it stands as JSON escapes it
+    assert read.count("\\u202E") == 6
     assert "{{7*7}}" in page
     assert page.count("<script") == 1
 

@@ -8,14 +8,19 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from toolguard.authority import Answer, Human, StandingTerms
+from toolguard.authority import Answer, Human
 from toolguard.channels import HINTS
 from toolguard.errors import ApprovalError, ConflictError, IdentityError
 from toolguard_server.inbox.looking import Looking
-from toolguard_server.inbox.pages import Id, fields_of, is_number
+from toolguard_server.inbox.pages import MOST_FIELDS, Id, fields_of, is_number
+from toolguard_server.inbox.standing import terms_of
+from toolguard_server.inert import sentence
 from toolguard_server.problems import Problem
 
 __all__ = ["Deciding"]
+
+_SAID_BETTER = ("proposal_invalid", "standing_refused")
+"""Refusals whose own words name what to mend."""
 
 
 class Deciding(Looking):
@@ -35,10 +40,19 @@ class Deciding(Looking):
         return await self._act(request, approval_id, self._resolve)
 
     async def _act(
-        self, request: Request, approval_id: str, act: Callable[[Human, str, dict[str, str]], Response | None]
+        self,
+        request: Request,
+        approval_id: str,
+        act: Callable[[Human, str, dict[str, str]], Response | None],
+        *,
+        most: int = MOST_FIELDS,
+        where: str = "answer",
     ) -> Response:
-        """Do what a form asks for, as whoever is signed in; a refusal is shown on the request's own page."""
-        form = await fields_of(request)
+        """Do what a form asks for, as whoever is signed in; a refusal is shown on the request's own page.
+
+        ``most`` fields; ``where`` is the form on that page that gets back what was typed.
+        """
+        form = await fields_of(request, most=most)
 
         def carry_out() -> Response:
             me = self._actor(request)
@@ -46,13 +60,13 @@ class Deciding(Looking):
                 page = act(self._credentials.stepped_up(me, form.get("code", "")), approval_id, form)
             except (ApprovalError, ConflictError) as error:
                 code = error.code if error.code in HINTS else "conflict"
+                why = sentence(str(error)) if code in _SAID_BETTER else ""
             except IdentityError:
-                code = "wrong_code"
+                code, why = "wrong_code", ""
             else:
                 return page or RedirectResponse(f"/inbox/{approval_id}", status_code=303)
-            return self._detail(
-                me, self._authority.get(me, approval_id), code=code, typed=form.get("reason", "")[:2000]
-            )
+            approval = self._authority.get(me, approval_id)
+            return self._detail(me, approval, code=code, why=why, typed=form, where=where)
 
         return await run_in_threadpool(carry_out)
 
@@ -70,7 +84,7 @@ class Deciding(Looking):
             reason=form.get("reason", "")[:2000],
             version=int(version) if answer is Answer.APPROVE else None,
             seen_decisive=form.get("seen_decisive", ""),
-            standing=_terms(form) if answer is Answer.APPROVE else None,
+            standing=terms_of(self._authority.get(me, approval_id), form) if answer is Answer.APPROVE else None,
         )
 
     def _reveal(self, me: Human, approval_id: str, form: dict[str, str]) -> Response:
@@ -85,13 +99,3 @@ class Deciding(Looking):
         if ran is None:
             raise Problem("invalid", "say whether it ran; open the request again")
         self._authority.resolve(me, approval_id, ran=ran, evidence=form.get("reason", "")[:2000])
-
-
-def _terms(form: dict[str, str]) -> StandingTerms | None:
-    """What a form lets stand; None where the yes is for one call."""
-    minutes, uses = form.get("standing_minutes", ""), form.get("standing_uses", "")
-    if minutes in ("", "0"):
-        return None
-    if not (is_number(minutes) and is_number(uses)):
-        raise Problem("invalid", "say how long the yes stands and for how many calls; open the request again")
-    return StandingTerms(seconds=int(minutes) * 60.0, uses=int(uses), session_only="standing_session" in form)

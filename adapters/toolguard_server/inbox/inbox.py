@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse
 
-from toolguard_server.inbox.deciding import Deciding
 from toolguard_server.inbox.duties import Duties
+from toolguard_server.inbox.ending import Ending
 from toolguard_server.inbox.history import History
 from toolguard_server.inbox.signing import SigningIn
 from toolguard_server.inbox.talking import Talking
@@ -17,7 +17,7 @@ from toolguard_server.inbox.talking import Talking
 __all__ = ["Inbox"]
 
 
-class Inbox(SigningIn, Deciding, Talking, History, Duties):
+class Inbox(SigningIn, Ending, Talking, History, Duties):
     """The pages. ``https`` says how visitors reach them: it decides the cookie's name and flags."""
 
     def routes(self) -> APIRouter:
@@ -45,6 +45,9 @@ class Inbox(SigningIn, Deciding, Talking, History, Duties):
             "/inbox/{approval_id}/reveal": self.reveal,
             "/inbox/{approval_id}/break-glass": self.break_glass,
             "/inbox/{approval_id}/resolve": self.resolve,
+            "/inbox/{approval_id}/propose": self.propose,
+            "/inbox/{approval_id}/revoke": self.revoke,
+            "/inbox/{approval_id}/withdraw": self.withdraw,
             "/standing/{act_id}/end": self.end_standing,
             "/reviews/{act_id}": self.review,
             "/freezes": self.freeze,

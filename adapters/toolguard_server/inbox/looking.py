@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import Request
@@ -13,6 +15,8 @@ from toolguard.channels import HINTS
 from toolguard.errors import ApprovalError, StoreError
 from toolguard_server.inbox.difference import lines_of
 from toolguard_server.inbox.pages import Id, Pages
+from toolguard_server.inbox.proposing import fields_for
+from toolguard_server.inbox.standing import standing_of
 from toolguard_server.problems import STATUS
 
 __all__ = ["Looking"]
@@ -76,13 +80,18 @@ class Looking(Pages):
         approval: Approval,
         *,
         code: str = "",
+        why: str = "",
         status: int = 0,
-        typed: str = "",
+        typed: Mapping[str, str] = MappingProxyType({}),
+        where: str = "answer",
         remark: str = "",
         said: str = "",
         revealed: Revealed | None = None,
     ) -> Response:
-        """``code`` says why an answer was refused, ``remark`` why a comment was; with what was ``typed`` and ``said``."""
+        """``code`` (in better words: ``why``) says why a form was refused, ``remark`` why a comment was.
+
+        What was ``typed`` stands again ``where`` it was, and what was ``said``.
+        """
         can_decide = self._authority.can_decide(me, approval)
         asks = self._authority.asks(me, approval)
         past = self._authority.past(me, approval)
@@ -96,9 +105,12 @@ class Looking(Pages):
             can_decide=can_decide,
             asks=asks,
             names=self._names(shown),
-            hint=HINTS.get(code, ""),
+            hint=why or HINTS.get(code, ""),
+            where=where,
+            terms=standing_of(approval),
+            fields=fields_for(approval, typed if where == "propose" else None),
             why_not=HINTS["self_approval" if asks else "not_an_approver"],
-            typed=typed,
+            typed={name: text[:2000] for name, text in typed.items()},
             revealed=revealed,
             may_resolve=not asks,
             must_reveal=bool(approval.request.hidden and approval.request.sealed_decisive)

@@ -21,9 +21,11 @@ from toolguard_server.problems import Problem
 from toolguard_server.shapes import standing, utc
 from toolguard_server.stream import Streams
 
-__all__ = ["Id", "Pages", "fields_of", "is_number"]
+__all__ = ["MOST_FIELDS", "Id", "Pages", "fields_of", "is_number"]
 
 Id = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+MOST_FIELDS = 20
+"""Fields of a form, but for those that have one for each argument of a call."""
 _COMES_BACK = 900
 """Seconds for which a browser keeps which request its visitor wanted to see before they signed in."""
 _NAV = (
@@ -133,8 +135,8 @@ def is_number(text: str) -> bool:
     return len(text) <= 9 and text.isascii() and text.isdigit()
 
 
-async def fields_of(request: Request) -> dict[str, str]:
-    """The fields of a form that this site's own page sent.
+async def fields_of(request: Request, *, most: int = MOST_FIELDS) -> dict[str, str]:
+    """The fields of a form that this site's own page sent, ``most`` of them.
 
     Raises:
         Problem: ``cross_site`` or ``invalid``.
@@ -146,7 +148,7 @@ async def fields_of(request: Request) -> dict[str, str]:
     if not (same_site and same_origin) or (site is None and origin is None):
         raise Problem("cross_site", "this form was not sent from this service's own page; open the page and use it")
     try:
-        fields = parse_qs((await request.body()).decode(), keep_blank_values=True, max_num_fields=20)
+        fields = parse_qs((await request.body()).decode(), keep_blank_values=True, max_num_fields=most)
     except (UnicodeDecodeError, ValueError):
         raise Problem("invalid", "this form cannot be read; open the page and use it") from None
     if any(len(values) != 1 for values in fields.values()):

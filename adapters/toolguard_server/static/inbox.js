@@ -76,12 +76,15 @@ async function refresh() {
   if (news && told && news.textContent !== told.textContent) news.textContent = told.textContent;
   countDown();
   // A form for a request that has moved on must not be sent: what can be answered now takes its place.
-  const answer = document.querySelector(".answer");
-  if (ended && answer) {
+  const forms = document.querySelectorAll(".answer, .propose");
+  if (ended && forms.length) {
     const whole = await pageAt(address);
-    const now = whole && whole.querySelector(".answer");
-    if (now) replaceWith(answer, now);
-    else answer.querySelectorAll("button").forEach((button) => (button.disabled = true));
+    for (const old of forms) {
+      const now = whole && whole.querySelector(old.matches(".answer") ? ".answer" : ".propose");
+      if (now) replaceWith(old, now);
+      else if (whole) old.remove();
+      else old.querySelectorAll("button").forEach((button) => (button.disabled = true));
+    }
   }
 }
 

@@ -112,6 +112,8 @@ class Notice(StrEnum):
     REMINDER = "reminder"
     ESCALATION = "escalation"
     BREAK_GLASS = "break_glass"
+    COMMENT = "comment"
+    """Somebody commented: nothing has changed but how many comments there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

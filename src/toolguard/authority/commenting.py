@@ -13,7 +13,7 @@ from toolguard._core.approval import Approval, State
 from toolguard._core.call import Json
 from toolguard._core.comments import LONGEST, Comment, Side, comment_of, comments_of, tidy
 from toolguard._core.register import START, ActKind, act_of, act_payload
-from toolguard._core.steps import Change
+from toolguard._core.steps import Announce, Change, Notice
 from toolguard.authority import trail
 from toolguard.authority.access import Actor, Human, may_answer, may_see
 from toolguard.authority.base import ATTEMPTS, contended
@@ -135,6 +135,16 @@ class Commenting(Reading):
                 return {}
             return {a.id: len(talk.places[a.id]) for a in approvals if a.id in talk.places}
 
+    def comments_on(self, approval: Approval) -> int:
+        """How many comments it has, for a card; 0 where they cannot be read, or do not hold together."""
+        talk = self._talk(approval.request.tenant)
+        with talk.lock:
+            try:
+                self._read_talk(talk)
+            except (ApprovalError, StoreError):
+                return 0
+            return len(talk.places.get(approval.id, ()))
+
     def commented(
         self, tenant: str, after: int | None = None, *, since: float = math.inf
     ) -> tuple[int, Mapping[str, tuple[int, float]]]:
@@ -206,7 +216,8 @@ class Commenting(Reading):
             comment = comment_of(act, tenant=request.tenant, n=talk.n, last=talk.last)
         record = trail.commented(comment, request, span_id=self._span())
         try:
-            self._commit(Change(tenant=request.tenant, records=(record,), act=act))
+            told = Announce(approval=approval.id, notice=Notice.COMMENT)
+            self._commit(Change(tenant=request.tenant, records=(record,), act=act, notify=told))
         except ConflictError:
             return None
         return comment

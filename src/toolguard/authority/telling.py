@@ -124,6 +124,8 @@ def _told(channel: Channel, approval: Approval, notice: Notice) -> bool:
     waits = approval.state is State.PENDING
     if notice in (Notice.REMINDER, Notice.ESCALATION) and not waits:
         return True  # it was answered meanwhile
+    if notice is Notice.COMMENT and not (approval.state.is_open and isinstance(channel, NoticeChannel)):
+        return True  # it is over, or the channel shows states alone
     try:
         if notice is not Notice.STATE and isinstance(channel, NoticeChannel):
             channel.notify(approval, notice)

@@ -37,6 +37,7 @@ class Card:
         digest: what is approved, in short; the same in every channel.
         version, call_digest, view_digest: what a verdict has to name. They give no authority.
         stamp: the journal's, to be kept with the message (`Authority.stamp`); ``""`` where there is none.
+        comments: how many comments it has, which are read in the inbox.
     """
 
     id: str
@@ -66,6 +67,14 @@ class Card:
     call_digest: str
     view_digest: str
     stamp: str = ""
+    comments: int = 0
+
+    @property
+    def talk(self) -> str:
+        """How many comments there are and where, in plain words; ``""`` where there is none."""
+        return (
+            f"{self.comments} {'comment' if self.comments == 1 else 'comments'} in the inbox" if self.comments else ""
+        )
 
     @property
     def open(self) -> bool:
@@ -78,9 +87,9 @@ class Card:
         return STATE_WORDS[self.state.value][2]
 
 
-def card_of(approval: Approval, *, requester: str, link: str, now: float, stamp: str = "") -> Card:
-    """The card of ``approval`` at ``now`` (UTC seconds); ``requester`` is their name, ``link`` the inbox's page of it and
-    ``stamp`` the journal's.
+def card_of(approval: Approval, *, requester: str, link: str, now: float, stamp: str = "", comments: int = 0) -> Card:
+    """The card of ``approval`` at ``now`` (UTC seconds); ``requester`` is their name, ``link`` the inbox's page of it,
+    ``stamp`` the journal's and ``comments`` how many it has (`Authority.comments_on`).
     """
     request = approval.request
     rows = _rows(request.view)
@@ -115,6 +124,7 @@ def card_of(approval: Approval, *, requester: str, link: str, now: float, stamp:
         call_digest=request.call_digest,
         view_digest=request.view_digest,
         stamp=stamp,
+        comments=comments,
     )
 
 

@@ -98,8 +98,9 @@ class WebhookChannel:
         self._tell(approval, "state")
 
     def notify(self, approval: Approval, notice: Notice) -> None:
-        """Tell why approvers hear of it again."""
-        self._tell(approval, notice.value)
+        """Tell why approvers hear of it again; comments are between those who see them."""
+        if notice is not Notice.COMMENT:
+            self._tell(approval, notice.value)
 
     def _tell(self, approval: Approval, notice: str) -> None:
         if approval.request.tenant != self._settings.tenant or not self._is_told(approval):
