@@ -23,6 +23,7 @@ from toolguard.errors import (
     ToolFailedError,
     UnknownToolError,
 )
+from toolguard_langchain.failures import FAILURES
 from toolguard_langchain.faults import ToolFault, masked_fault
 from toolguard_langchain.place import (
     Mode,
@@ -196,10 +197,14 @@ class Attempt:
             check_checkpointer(self._config)
 
     def _wait(self, waits: Suspended) -> None:
-        if self.binding.mode == "interrupt":
-            pause(waits)  # returns only when resumed; then the store is asked again
-        else:
-            leave(waits)
+        try:
+            if self.binding.mode == "interrupt":
+                pause(waits)  # returns only when resumed; then the store is asked again
+            else:
+                leave(waits)
+        except GraphBubbleUp:
+            FAILURES.paused(self._config)
+            raise
 
     @property
     def shown(self) -> Any:
@@ -213,9 +218,13 @@ class Attempt:
         """The last gate: digest over what is really passed, claim, run once, mask."""
         permit = self._enter(run)
         try:
+            self._told_again(permit)
             done = self.session.execute(self.bound, permit, self._passed(args, kwargs), replays=True, pauses=_PAUSES)
         except ToolFailedError as failed:
-            fault = masked_fault(failed)
+            fault = self._fault(permit, failed)
+        except GraphBubbleUp:  # something inside the tool waits
+            FAILURES.paused(self._config)
+            raise
         else:
             return self._result(done)
         finally:
@@ -227,9 +236,13 @@ class Attempt:
         permit = self._enter(run)
         bound = BoundTool(tool=self.bound.tool, validate=self._validate, invoke=self._ainvoke, shape=self.bound.shape)
         try:
+            self._told_again(permit)
             done = await self.session.aexecute(bound, permit, self._passed(args, kwargs), replays=True, pauses=_PAUSES)
         except ToolFailedError as failed:
-            fault = masked_fault(failed)
+            fault = self._fault(permit, failed)
+        except GraphBubbleUp:  # something inside the tool waits
+            FAILURES.paused(self._config)
+            raise
         else:
             return self._result(done)
         finally:
@@ -245,6 +258,17 @@ class Attempt:
         self.inside = True
         self._run = run
         return self.permit
+
+    def _told_again(self, permit: Permit) -> None:
+        """Raises the failure of a call that ran before its node was paused, and does so no second time."""
+        failed = FAILURES.again(permit.judged.call_digest, self._config)
+        if failed is not None:
+            raise masked_fault(*failed)
+
+    def _fault(self, permit: Permit, failed: ToolFailedError) -> Exception:
+        kind = type(failed.original)
+        FAILURES.keep(permit.judged.call_digest, self._config, kind, failed.masked_message)
+        return masked_fault(kind, failed.masked_message)
 
     def _invoke(self, passed: Any) -> Any:
         try:
@@ -277,6 +301,7 @@ class Attempt:
         return parcel.json if parcel.lasting and not parcel.fault else parcel
 
     def _result(self, done: Done) -> Any:
+        FAILURES.drop(cast("Permit", self.permit).judged.call_digest)
         if done.replayed:
             return Parcel.again(done.value, call_id=self.call_id, name=self.tool.name)
         result = done.value if self._parcel is None else self._parcel.shut(done.value)

@@ -8,8 +8,6 @@ from typing import Any
 
 from langchain_core.tools import ToolException
 
-from toolguard.errors import ToolFailedError
-
 __all__ = ["ToolFault", "forgiving", "masked_fault"]
 
 
@@ -25,12 +23,12 @@ class ToolFault(Exception):  # noqa: N818 - mixed into the types of tools' own e
         return f"{type(self).__name__}({self.text!r})"
 
 
-def masked_fault(failed: ToolFailedError) -> Exception:
-    """An exception of the original's type whose text is masked, without a link to the original."""
-    kind: Any = _kind(type(failed.original))  # type: ignore[arg-type]  # classes are hashable, typeshed's Hashable says otherwise
+def masked_fault(original: type[Exception], text: str) -> Exception:
+    """An exception of the type ``original`` that says ``text``, which is masked; without a link to the tool's own."""
+    kind: Any = _kind(original)  # type: ignore[arg-type]  # classes are hashable, typeshed's Hashable says otherwise
     fault = kind.__new__(kind)
-    fault.args = (failed.masked_message,)
-    fault.text = failed.masked_message
+    fault.args = (text,)
+    fault.text = text
     return fault  # type: ignore[no-any-return]  # built from a type that is only known now
 
 
