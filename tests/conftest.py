@@ -16,6 +16,7 @@ SLOW = (
     "adapters/attacks/",  # whole agents, bare and guarded
     "adapters/contract/test_elsewhere.py",  # another process
     "adapters/langchain/test_checkpointers.py",  # databases, and every way to wait in them
+    "adapters/langchain/test_failed_siblings.py",  # calls that wait, in graphs of every build
     "adapters/langchain/test_graphs.py",  # graphs of every build
     "adapters/langchain/test_mcp.py",  # a server as a process
     "adapters/langchain/test_middlewares.py",  # whole agents beside every middleware
