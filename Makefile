@@ -45,7 +45,7 @@ check: $(VENV)/.dev  ## what every commit must pass: format, lint, types, import
 	@$(BIN)/python -m pytest -n 2 -q -m "not slow"
 
 # not those of what older versions have not: the SDK's own runner, its later endpoints, a runtime beside a schema, MCP's client
-OLDEST := tests/adapters/contract tests/adapters/test_both.py $(addprefix tests/adapters/langchain/,test_agents.py test_waiting.py test_wrapping.py test_results_and_faults.py) $(addprefix tests/adapters/openai/,test_approvals.py test_items.py test_runs.py)
+OLDEST := tests/adapters/contract tests/adapters/test_both.py $(addprefix tests/adapters/langchain/,test_agents.py test_waiting.py test_wrapping.py test_results_and_faults.py) tests/adapters/attacks/test_openai_hostile.py $(addprefix tests/adapters/openai/,test_answers.py test_approvals.py test_items.py test_runs.py)
 # a place of its own: the pins of frameworks give way to the oldest versions that are supported
 $(VENV)/oldest/.made: $(BIN)/uv pyproject.toml constraints.txt tests/adapters/oldest.txt
 	@echo "installing the oldest supported frameworks in a place of their own …"
@@ -83,6 +83,7 @@ $(VENV)/agents/.made: $(BIN)/uv
 
 bench-frameworks: $(VENV)/.dev $(VENV)/agents/.made  ## what guarding a whole run costs, beside LangChain's middlewares and OpenAI Agents' approvals (FRAMEWORKS_ARGS="--runs 400 --json FILE")
 	@$(BIN)/python -W ignore benchmarks/frameworks.py --agents $(VENV)/agents/bin/python $(FRAMEWORKS_ARGS)
+	@$(BIN)/python -W ignore benchmarks/frameworks_openai.py
 
 bench-phi: $(VENV)/.dev  ## how much PHI is found, beside the peers (DATA=folder-or-file PHI_ARGS="--quick --errors")
 	@$(BIN)/python benchmarks/phi_peers.py
