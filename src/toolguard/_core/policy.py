@@ -347,6 +347,45 @@ def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
     An explicit allow replaces the default, never another rule. A rule that cannot be evaluated counts as
     matched. The same facts always give the same decision, whatever the order of the rules.
     """
+    hits, near = _matching(policy, plan, facts)
+    effect, reason = _default(policy, plan, facts.risk)
+    default = effect
+    fired: tuple[Fired, ...] = ()
+    if hits:
+        fired = tuple(sorted((f for _, f in hits), key=lambda f: (-f.effect, f.id)))
+        hits = [hit for hit in hits if not hit[1].shadow]
+    if hits:
+        live = [f for _, f in hits]
+        if reason == "default" and any(f.effect is Effect.ALLOW for f in live):
+            default = Effect.ALLOW
+        effect = max(default, *(f.effect for f in live))
+        top = max(f.effect for f in live)
+        if top is effect:
+            reason = "rule_error" if any(f.error and f.effect is top for f in live) else "rule"
+    enforced, reason_code = effect, reason
+    if policy.mode is Mode.SHADOW and effect > Effect.MASK:
+        enforced, reason_code = Effect.MASK, "shadow"
+    return _make_decision(
+        effect=enforced,
+        reason_code=reason_code,
+        risk=facts.risk,
+        fired=fired,
+        obligations=_obligations(plan, hits, default),
+        approver_rules=_approvers(policy, hits) if enforced is Effect.REQUIRE_APPROVAL else (),
+        policy_id=policy.id,
+        policy_version=policy.version,
+        policy_sha256=policy.sha256,
+        would=effect,
+        history=facts.history if facts.history.known else NO_HISTORY,
+        near=tuple(dict.fromkeys(limit for limit, _ in near)) if near else (),
+        never=tuple(dict.fromkeys(n for n, e in near if e is Effect.DENY and isinstance(n, Patients))) if near else (),
+    )
+
+
+def _matching(
+    policy: Policy, plan: ToolPlan, facts: Facts
+) -> tuple[list[tuple[Rule, Fired]], list[tuple[Near, Effect]]]:
+    """Every rule that matches, with what it asks for; and what keeps others from matching for now."""
     hits: list[tuple[Rule, Fired]] = []
     near: list[tuple[Near, Effect]] = []
     for rule in plan.candidates(facts.risk.classes) if plan.by_category else plan.always:
@@ -359,56 +398,7 @@ def decide(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
             hit = _fire(rule, facts, "" if met else "history_unread")
             if hit is not None:
                 hits.append((rule, hit))
-    if not hits and not near:
-        return _by_default(policy, plan, facts)
-    fired = [f for _, f in hits]
-    live = [f for f in fired if not f.shadow]
-    effect, reason = _default(policy, plan, facts.risk)
-    if any(f.effect is Effect.ALLOW for f in live) and reason == "default":
-        effect = Effect.ALLOW
-    default = effect
-    top = max((f.effect for f in live), default=effect)
-    if live and top >= effect:
-        reason = "rule_error" if any(f.error and f.effect is top for f in live) else "rule"
-    effect = max(effect, top)
-    enforced, reason_code = effect, reason
-    if policy.mode is Mode.SHADOW and effect > Effect.MASK:
-        enforced, reason_code = Effect.MASK, "shadow"
-    return _make_decision(
-        effect=enforced,
-        reason_code=reason_code,
-        risk=facts.risk,
-        fired=tuple(sorted(fired, key=lambda f: (-f.effect, f.id))),
-        obligations=_obligations(plan, [h for h in hits if not h[1].shadow], default),
-        approver_rules=_approvers(policy, hits) if enforced is Effect.REQUIRE_APPROVAL else (),
-        policy_id=policy.id,
-        policy_version=policy.version,
-        policy_sha256=policy.sha256,
-        would=effect,
-        history=facts.history if facts.history.known else NO_HISTORY,
-        near=tuple(dict.fromkeys(limit for limit, _ in near)),
-        never=tuple(dict.fromkeys(n for n, e in near if e is Effect.DENY and isinstance(n, Patients))),
-    )
-
-
-def _by_default(policy: Policy, plan: ToolPlan, facts: Facts) -> Decision:
-    """What `decide` says where no rule speaks."""
-    effect, reason = _default(policy, plan, facts.risk)
-    shadow = policy.mode is Mode.SHADOW and effect > Effect.MASK
-    enforced = Effect.MASK if shadow else effect
-    return _make_decision(
-        effect=enforced,
-        reason_code="shadow" if shadow else reason,
-        risk=facts.risk,
-        fired=(),
-        obligations=_obligations(plan, [], effect),
-        approver_rules=_approvers(policy, []) if enforced is Effect.REQUIRE_APPROVAL else (),
-        policy_id=policy.id,
-        policy_version=policy.version,
-        policy_sha256=policy.sha256,
-        would=effect,
-        history=facts.history if facts.history.known else NO_HISTORY,
-    )
+    return hits, near
 
 
 def _default(policy: Policy, plan: ToolPlan, risk: Risk) -> tuple[Effect, str]:
