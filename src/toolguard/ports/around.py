@@ -14,6 +14,8 @@ __all__ = ["Channel", "Clock", "Ids", "NoticeChannel", "Sink", "TraceContext", "
 
 
 class Clock(Protocol):
+    """What time it is. Thread-safe."""
+
     def now(self) -> float:
         """UTC seconds since the epoch."""
         ...
@@ -24,6 +26,8 @@ class Clock(Protocol):
 
 
 class Ids(Protocol):
+    """Names for runs, calls, approvals and spans. Thread-safe."""
+
     def new(self) -> str:
         """128 random bits as 32 hex digits."""
         ...
@@ -32,14 +36,18 @@ class Ids(Protocol):
 class Channel(Protocol):
     """Tells approvers that something waits. It can neither decide nor hold a call up."""
 
-    def announce(self, approval: Approval) -> None: ...
+    def announce(self, approval: Approval) -> None:
+        """Show people ``approval`` as it is now. It is called again where it raised, and may be with the same state."""
+        ...
 
 
 @runtime_checkable
 class NoticeChannel(Channel, Protocol):
     """A channel that can also say why approvers hear of an approval again; others just show its state."""
 
-    def notify(self, approval: Approval, notice: Notice) -> None: ...
+    def notify(self, approval: Approval, notice: Notice) -> None:
+        """Like `announce`, for what ``notice`` says."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +61,14 @@ class TraceContext:
 class Tracing(Protocol):
     """Where spans come from and go to, best effort; the journal is the truth."""
 
-    def current(self) -> TraceContext | None: ...
+    def current(self) -> TraceContext | None:
+        """The span this code runs in; None outside of any."""
+        ...
 
 
 class Sink(Protocol):
     """Takes records after they are durable. Must not raise, must not block."""
 
-    def emit(self, records: Sequence[AuditRecord]) -> None: ...
+    def emit(self, records: Sequence[AuditRecord]) -> None:
+        """Records of one commit, in the order of their log."""
+        ...

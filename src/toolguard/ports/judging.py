@@ -43,7 +43,9 @@ class Detector(Protocol):
         """Name and version, recorded with every call (``toolguard-rules/1``)."""
         ...
 
-    def session(self) -> DetectorSession: ...
+    def session(self) -> DetectorSession:
+        """One with nothing learned yet."""
+        ...
 
 
 class ToolAnalysis(Protocol):
@@ -81,4 +83,8 @@ class Aiming(Protocol):
 
 
 class Analyser(Protocol):
-    def tool(self, tool: Tool) -> ToolAnalysis: ...
+    """Sees risk in tools and in what they are called with. One per guard."""
+
+    def tool(self, tool: Tool) -> ToolAnalysis:
+        """Work one tool out."""
+        ...

@@ -27,7 +27,9 @@ class DirectoryPerson:
 class Directory(Protocol):
     """Who is who. Read anew at every verdict, so that a removed approver no longer counts."""
 
-    def person(self, identity: Person, *, at: float) -> DirectoryPerson | None: ...
+    def person(self, identity: Person, *, at: float) -> DirectoryPerson | None:
+        """Who this identity is, with groups and seats as of ``at`` (UTC seconds); None for one it does not know."""
+        ...
 
     def owners_of(self, tenant: str, agent: str, *, at: float) -> frozenset[str]:
         """Persons who own this agent or service account; they may not approve its calls."""

@@ -13,7 +13,9 @@ __all__ = ["Anchor", "CheckpointSigner", "CheckpointVerifier", "GrantVerifier", 
 class Signer(Protocol):
     """Held by the approval service alone."""
 
-    def sign(self, payload: bytes) -> Grant: ...
+    def sign(self, payload: bytes) -> Grant:
+        """``payload`` with its signature and the id of the key that made it."""
+        ...
 
 
 class GrantVerifier(Protocol):

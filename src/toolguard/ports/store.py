@@ -33,9 +33,13 @@ class Sealer(Protocol):
         """The tenant's key for `args_digest`, `call_digest` and lookups."""
         ...
 
-    def seal(self, plain: bytes, *, context: str) -> bytes: ...
+    def seal(self, plain: bytes, *, context: str) -> bytes:
+        """``plain``, encrypted and bound to the tenant and to ``context``: what it is and of which row."""
+        ...
 
-    def open(self, sealed: bytes, *, context: str) -> bytes: ...
+    def open(self, sealed: bytes, *, context: str) -> bytes:
+        """What was sealed under the same ``context``. Raises where it was changed, or sealed for another one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +96,9 @@ class Store(Protocol):
         """
         ...
 
-    def get(self, tenant: str, approval_id: str) -> Approval | None: ...
+    def get(self, tenant: str, approval_id: str) -> Approval | None:
+        """The approval as it stands; None where this tenant has none of that id."""
+        ...
 
     def find(self, tenant: str, ref: CallRef) -> Approval | None:
         """The newest approval for this call reference."""
@@ -236,7 +242,9 @@ class Store(Protocol):
         """Whether ``holder`` has the lease called ``name`` for ``seconds`` from now (renewed if it had it)."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release everything, after commits under way; a second close does nothing."""
+        ...
 
 
 @runtime_checkable

@@ -50,10 +50,12 @@ class ChannelContract:
     """What the policy's ``channel:`` says."""
 
     def make(self, desk: Desk) -> Channel:
-        raise NotImplementedError
+        """The channel, as it is set up for the people of ``desk``."""
+        raise NotImplementedError("give a method 'make' that returns the channel")
 
     def told(self, channel: Any) -> Sequence[str]:
-        raise NotImplementedError
+        """The text of each message that people were shown so far."""
+        raise NotImplementedError("give a method 'told' that returns what people were shown")
 
     @pytest.fixture
     def clock(self) -> FakeClock:

@@ -14,30 +14,33 @@ __all__ = ["BrokenDetector", "CountingIds", "FakeClock", "NoDetector", "WordDete
 
 
 class FakeClock:
-    """A clock that moves when it is told to. Seconds."""
+    """A clock that moves when it is told to; ``now`` is where it begins, in UTC seconds since the epoch."""
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
         self._now = now
 
     def now(self) -> float:
+        """UTC seconds since the epoch."""
         return self._now
 
     def monotonic(self) -> float:
+        """The same seconds: it goes back where the clock is set back."""
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move on; a negative number sets the clock back."""
+        """Move on, in seconds; a negative number sets the clock back."""
         self._now += seconds
 
 
 class CountingIds:
-    """``000…1``, ``000…2``, …: the same ids in every run."""
+    """``000…1000…1``, ``000…2000…2``, …: the same ids in every run. Thread-safe."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
     def new(self) -> str:
+        """32 hex digits: the number, twice."""
         with self._lock:
             number = next(self._numbers)
         # both halves differ, so that span ids (the first half) do too
@@ -50,9 +53,11 @@ class NoDetector:
     version = "none/0"
 
     def session(self) -> NoDetector:
+        """Itself: there is nothing to remember."""
         return self
 
     def inspect(self, value: Json, *, origin: Origin, schema: Mapping[str, Json] | None = None) -> tuple[Finding, ...]:
+        """Always ``()``."""
         return ()
 
     def learn(self, terms: Iterable[Term]) -> None:
@@ -60,7 +65,7 @@ class NoDetector:
 
 
 class WordDetector:
-    """Finds exactly the given texts, wherever they stand: ``WordDetector({"Ada Byron": "PERSON"})``."""
+    """Finds exactly the given texts, wherever they stand: ``WordDetector({"Ada Byron": "PERSON"})``, text to type."""
 
     version = "words/0"
 
@@ -68,9 +73,11 @@ class WordDetector:
         self._words = dict(words)
 
     def session(self) -> WordDetector:
+        """Itself: its words are all it knows."""
         return self
 
     def inspect(self, value: Json, *, origin: Origin, schema: Mapping[str, Json] | None = None) -> tuple[Finding, ...]:
+        """Every place of every word, in values and keys, without overlaps."""
         found = []
         for leaf in leaves(value):
             for word, kind in self._words.items():
@@ -94,12 +101,14 @@ class WordDetector:
 
 
 class BrokenDetector(NoDetector):
-    """Fails on everything, with a message that must never be shown."""
+    """Fails on everything, with a message that must never be shown: for tests that nothing of it is."""
 
     version = "broken/0"
 
     def session(self) -> BrokenDetector:
+        """Itself, which fails."""
         return self
 
     def inspect(self, value: Json, *, origin: Origin, schema: Mapping[str, Json] | None = None) -> tuple[Finding, ...]:
+        """Raises RuntimeError with ``value`` in its message, as a careless detector would."""
         raise RuntimeError(f"could not read {value!r}")

@@ -35,28 +35,32 @@ __all__ = [
 ]
 
 START = 1_800_000_000.25
+"""Where `ContractClock` begins, in UTC seconds since the epoch; a fraction that binary floats hold exactly."""
 
 
 class ContractClock:
-    """A clock that stands still until it is told."""
+    """A clock that stands still until it is told. ``wall`` (UTC seconds) and ``ticks`` (monotonic) may be set apart."""
 
     def __init__(self, now: float = START) -> None:
         self.wall = now
         self.ticks = 1000.0
 
     def now(self) -> float:
+        """UTC seconds since the epoch."""
         return self.wall
 
     def monotonic(self) -> float:
+        """Seconds from no moment in particular."""
         return self.ticks
 
     def advance(self, seconds: float) -> None:
+        """Let so many seconds pass, by both."""
         self.wall += seconds
         self.ticks += seconds
 
 
 class ContractSealer:
-    """`toolguard.ports.Sealer` with a key of its own (AES-256-GCM, the context as associated data)."""
+    """`toolguard.ports.Sealer` with a key of its own (AES-256-GCM, the context as associated data); it counts what it sealed."""
 
     def __init__(self) -> None:
         self.digest_key = secrets.token_bytes(32)
@@ -64,11 +68,13 @@ class ContractSealer:
         self.sealed = 0
 
     def seal(self, plain: bytes, *, context: str) -> bytes:
+        """A nonce of 12 bytes, then the sealed text: never twice the same."""
         self.sealed += 1
         nonce = secrets.token_bytes(12)
         return nonce + self._aead.encrypt(nonce, plain, context.encode())
 
     def open(self, sealed: bytes, *, context: str) -> bytes:
+        """What was sealed under this very context. Raises InvalidTag for anything else."""
         return self._aead.decrypt(sealed[:12], sealed[12:], context.encode())
 
 
@@ -115,6 +121,7 @@ def a_request(name: str = "a", *, tenant: str = "north", created: float = START,
 
 
 def a_verdict(request: Request, person: str = "bo", answer: Answer = Answer.APPROVE, at: float = START) -> Verdict:
+    """What ``person`` says to ``request`` at ``at`` (UTC seconds), having seen it as it stands."""
     return Verdict(
         request=request.id,
         answer=answer,
@@ -131,6 +138,7 @@ def a_verdict(request: Request, person: str = "bo", answer: Answer = Answer.APPR
 
 
 def a_draft(kind: Kind = Kind.CALL_DECIDED, *, call: str = "c1", at: float = START, **body: Any) -> Draft:
+    """What is to be recorded of ``call`` at ``at`` (UTC seconds), with ``body`` beside some of every kind of value."""
     return Draft(
         kind=kind,
         at=at,
@@ -157,6 +165,7 @@ def all_of(store: Store, tenant: str = "north") -> dict[str, object]:
 
 
 def approve(approval: Approval, now: float) -> Approval:
+    """``approval`` after one more yes at ``now``, with a grant that is signed by nobody."""
     verdicts = (*approval.verdicts, a_verdict(approval.request, at=now))
     grant = Grant(payload=b"payload\x00", signature=b"\xff" * 64, key_id="k1")
     expires = now + approval.request.claim_ttl
@@ -164,7 +173,7 @@ def approve(approval: Approval, now: float) -> Approval:
 
 
 def claimed(approval: Approval, *, now: float, lease: float = 30.0, heads: Heads | None = None) -> Change:
-    """The change that claims an approved call and begins its execution."""
+    """The change that claims an approved call and begins its execution, for ``lease`` seconds."""
     request = approval.request
     return Change(
         tenant=request.tenant,
@@ -176,6 +185,7 @@ def claimed(approval: Approval, *, now: float, lease: float = 30.0, heads: Heads
 
 
 def step(before: Approval, after: Approval, alive_until: float | None = None) -> Update:
+    """The change from one state to the next; it loses where the row is no longer at ``before``."""
     return Update(approval=after, from_version=before.version, from_state=before.state, alive_until=alive_until)
 
 
