@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from audit_keep.shelf import DAY, LATER, Shelf
 from journal.insiders import SIGNER, VERIFIER, codes
-from journal.lives import allowed, asked, decided, executed, executing
+from journal.lives import allowed, asked, decided, executed, executing, read
 from toolguard._core.audit import Draft, Kind
+from toolguard._core.pruning import begin_of
 from toolguard._core.steps import Change, Prune
 from toolguard.errors import StoreError, TamperedError
 from toolguard.evidence import build_pack
-from toolguard.journal import joined, prune, timeline
+from toolguard.journal import joined, mend_of, prune, recover, timeline
 from toolguard.population import Population, read_period
 from toolguard.population.evidence import KINDS
 from toolguard.ports import Store
@@ -113,6 +115,57 @@ def test_an_execution_without_an_end_stays(tmp_path: Path) -> None:
     assert (log.why, log.what) == ("open", "running")
     assert len(timeline(shelf.service, "running")) == 2
     shelf.close()
+
+
+def test_a_call_that_nobody_resolved_is_named_with_what_ends_it(tmp_path: Path) -> None:
+    """One old call keeps everything newer of its log: that is said, and it ends when somebody says what became of it."""
+    shelf = Shelf(tmp_path, old=(), new=())
+    lost = executing(shelf.guard, decided(shelf.guard, asked(shelf.guard, "lost")))
+    shelf.clock.advance(3600.0)
+    recover(shelf.service)
+    shelf.live("after", "more")
+    shelf.tick()
+    shelf.archive(before=LATER + 1e9)
+    report = shelf.prune(before=LATER + 1e9)
+    (call,) = report.unfinished
+    assert (call.call, call.state, call.approval) == (lost.request.call, "indeterminate", lost.id)
+    assert f"approvals resolve {lost.id}" in mend_of(call)
+    log = next(log for log in report.logs if log.log_id == shelf.guards_log)
+    assert (log.why, log.what, log.count) == ("open", lost.request.call, 1), "its opening record alone may go"
+    assert report.held >= log.held > 5
+    executed(shelf.service, read(shelf.service, lost.id))  # as somebody says who found out
+    shelf.tick()
+    shelf.archive(before=LATER + 2e9)
+    after = shelf.prune(before=LATER + 2e9)
+    assert (after.unfinished, after.held) == ((), 0)
+    assert after.records >= report.held
+    assert shelf.exit() == 0
+    shelf.close()
+
+
+def test_who_was_not_waited_for_is_on_record_and_signed(shelf: Shelf) -> None:
+    log = shelf.guards_log
+    shelf.service.advance("otlp:jaeger", log, 5)
+    shelf.service.advance("otlp:fast", log, 10_000)
+    shelf.archive()
+    report = shelf.prune(without=["otlp:jaeger", "otlp:fast", "otlp:unheard-of"])
+    assert {p.log_id: p.without for p in report.logs if p.count}[log] == ("otlp:jaeger",), "the others missed nothing"
+    record = next(
+        r for r in shelf.service.operations(Kind.AUDIT_PRUNED) if r.draft.body["toolguard.prune.log_id"] == log
+    )
+    begin = begin_of(record.draft.body)
+    assert begin is not None
+    assert begin.without == ("otlp:jaeger",)
+    signed = VERIFIER.checkpoint(begin.note)
+    assert signed == begin.checkpoint(shelf.service.epoch)
+    assert signed != replace(begin, without=()).checkpoint(shelf.service.epoch)
+    assert signed != replace(begin, without=("otlp:other",)).checkpoint(shelf.service.epoch)
+    assert shelf.exit() == 0
+    now = shelf.clock.now()
+    found = Population(read_period(joined(shelf.service, shelf.folder), since=0.0, until=now + 1.0)).exceptions
+    assert [(e.code, e.subject, e.reason) for e in found if e.subject == log] == [
+        ("receiver_left_out", log, "otlp:jaeger")
+    ]
 
 
 def test_what_a_receiver_has_not_got_stays_unless_it_is_not_waited_for(shelf: Shelf) -> None:

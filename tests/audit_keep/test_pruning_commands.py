@@ -16,14 +16,16 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from audit_keep.shelf import Shelf
+from audit_keep.shelf import DAY, Shelf
 from journal.insiders import KEY, SIGNER
+from journal.lives import asked, decided, executed, executing, read
 from toolguard.cli.audit import app
 from toolguard.cli.policy_past import replay, shadow
 from toolguard.cli.report import app as report
 from toolguard.cli.trace import app as trace
 from toolguard.config import ageing_of, load_config
 from toolguard.errors import ConfigError
+from toolguard.journal import recover
 from toolguard.keys import write_key
 
 RUN = CliRunner()
@@ -278,6 +280,47 @@ def test_a_service_that_runs_does_it_by_itself(shelf: Shelf, monkeypatch: pytest
     assert done
     assert shelf.rows()[shelf.guards_log][0] > 1
     assert shelf.exit() == 0
+
+
+def test_what_keeps_old_records_is_said_where_one_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf = Shelf(tmp_path, old=(), new=())
+    lost = executing(shelf.guard, decided(shelf.guard, asked(shelf.guard, "lost")))
+    shelf.clock.advance(3600.0)
+    recover(shelf.service)
+    shelf.live("after")
+    shelf.tick()
+    shelf.clock.advance(100 * DAY)
+    shelf.live("now")
+    write_key(tmp_path / "audit.key", KEY)
+    configure(shelf, segments=str(shelf.folder), keep_for="30d")
+    shelf.archive(before=shelf.clock.now() - 30 * DAY)
+    code, said = run(shelf, "prune", "--dry-run")
+    assert (code, f"toolguard approvals resolve {lost.id}" in said, "records are old enough and stay" in said) == (
+        0,
+        True,
+        True,
+    ), said
+    code, found = data(shelf, "prune", "--dry-run")
+    assert found["unfinished"][0]["state"] == "indeterminate"
+    assert found["held"] > 3
+    jobs: list[Any] = []
+    monkeypatch.setattr("toolguard.config.audit.Ageing", lambda work, close: jobs.append(work))
+    kept: list[Any] = []
+    monkeypatch.setattr("toolguard.telemetry.observe_kept", kept.append)
+    ageing_of(load_config(shelf.path.parent / "toolguard.toml"), shelf.service)
+    assert kept[0]() is None, "before the first round there is no figure"
+    with caplog.at_level("WARNING", "toolguard.journal"):
+        jobs[0]()
+    assert kept[0]() == found["held"]
+    assert f"toolguard approvals resolve {lost.id}" in caplog.text
+    executed(shelf.service, read(shelf.service, lost.id))
+    shelf.tick()
+    shelf.clock.advance(40 * DAY)
+    jobs[0]()
+    assert kept[0]() == 0
+    shelf.close()
 
 
 def test_a_service_says_at_its_start_what_it_lacks(shelf: Shelf) -> None:

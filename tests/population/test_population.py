@@ -120,6 +120,7 @@ ODD: list[tuple[str, Kind, dict[str, object]]] = [
     ("content_redacted", Kind.ACT_RECORDED, {"toolguard.act.kind": "hold_lifted"}),
     ("credential_refused", Kind.CREDENTIAL_REFUSED, {}),
     ("span_parked", Kind.SPAN_PARKED, {}),
+    ("receiver_left_out", Kind.AUDIT_PRUNED, {"toolguard.prune.without": ["otlp:jaeger"]}),
 ]
 PLAIN: list[tuple[Kind, dict[str, object]]] = [
     (Kind.CALL_DECIDED, {"toolguard.decision.effect": "deny"}),
@@ -129,6 +130,7 @@ PLAIN: list[tuple[Kind, dict[str, object]]] = [
     (Kind.ACT_RECORDED, {"toolguard.act.kind": "proposed"}),
     (Kind.ACT_RECORDED, {"toolguard.act.kind": "unheard of"}),
     (Kind.AUDIT_CHECKPOINT, {}),
+    (Kind.AUDIT_PRUNED, {"toolguard.prune.by": "rita"}),
     (Kind.POLICY_LOADED, {"toolguard.guard.separation": "apart"}),
 ]
 

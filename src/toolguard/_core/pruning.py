@@ -6,6 +6,8 @@ So it is believed like any checkpoint, and no other checkpoint can be passed off
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -28,6 +30,7 @@ class Begin:
         newest: the latest time (UTC seconds) any record has that was taken out so far.
         segment: SHA-256 of the segment that holds record ``last``.
         by: who had it done, as they named themselves.
+        without: receivers of spans that had not got all of these records, and were not waited for; in order.
         note: the checkpoint, signed; ``""`` before it is.
     """
 
@@ -39,6 +42,7 @@ class Begin:
     newest: float
     segment: str
     by: str = ""
+    without: tuple[str, ...] = ()
     note: str = ""
 
     @property
@@ -52,6 +56,8 @@ class Begin:
     def checkpoint(self, epoch: str) -> Checkpoint:
         """What its note has to say."""
         said = f"{_WORD} {self.hash} {self.segment}"
+        if self.without:
+            said += f" {hashlib.sha256(json.dumps(self.without).encode()).hexdigest()}"
         return Checkpoint(origin=log_origin(epoch, self.log_id), size=self.last, root=self.root, extensions=(said,))
 
     def body(self, first: int) -> Mapping[str, Json]:
@@ -66,6 +72,7 @@ class Begin:
             "toolguard.prune.newest_at": self.newest,
             "toolguard.prune.segment": self.segment,
             "toolguard.prune.by": self.by,
+            **({"toolguard.prune.without": list(self.without)} if self.without else {}),
             "toolguard.prune.note": self.note,
         }
 
@@ -80,12 +87,14 @@ def begin_of(body: Mapping[str, Json]) -> Begin | None:
     words = {name: body.get(f"toolguard.prune.{name}") for name in ("log_id", "root", "hash", "segment", "by", "note")}
     if last is None or last <= 0 or not isinstance(peaks, list) or not isinstance(newest, int | float):
         return None
-    if not all(isinstance(word, str) for word in (*words.values(), *peaks)):
+    without = body.get("toolguard.prune.without", [])
+    if not isinstance(without, list) or not all(isinstance(word, str) for word in (*words.values(), *peaks, *without)):
         return None
     found = Begin(
         last=last,
         peaks=tuple(map(str, peaks)),
         newest=float(newest),
+        without=tuple(map(str, without)),
         **{name: str(word) for name, word in words.items()},
     )
     try:

@@ -30,6 +30,7 @@ from toolguard.config import (
 )
 from toolguard.errors import ConfigError, TamperedError, ToolguardError
 from toolguard.keys import NoteVerifier, PublicKey
+from toolguard.population import iso
 from toolguard.ports import Store
 from toolguard.stores.schema import compact_store
 
@@ -268,8 +269,22 @@ def _prune_data(report: journal.PruneReport) -> dict[str, Any]:
         "pruned": report.records,
         "finished": report.finished,
         "logs": [
-            {"log": p.log_id, "first": p.first, "last": p.last, "records": p.count, "kept_by": p.why, "what": p.what}
+            {
+                "log": p.log_id,
+                "first": p.first,
+                "last": p.last,
+                "records": p.count,
+                "kept_by": p.why,
+                "what": p.what,
+                "held": p.held,
+                "without": list(p.without),
+            }
             for p in report.logs
+        ],
+        "held": report.held,
+        "unfinished": [
+            {"call": u.call, "at": iso(u.at), "state": u.state, "approval": u.approval, "mend": journal.mend_of(u)}
+            for u in report.unfinished
         ],
     }
 
@@ -284,13 +299,31 @@ _WHY = {
 }
 
 
+def _plain(text: str) -> str:
+    return "".join(c for c in text[:300] if c.isprintable())
+
+
 def _tell_pruned(report: journal.PruneReport, *, dry_run: bool) -> None:
     shown = [log for log in report.logs if log.count or log.why not in ("newest", "newer")]
     for log in shown[:_MOST]:
-        why = _WHY.get(log.why, "{what}").format(what="".join(c for c in log.what[:64] if c.isprintable()))
+        why = _WHY.get(log.why, "{what}").format(what=_plain(log.what))
         typer.echo(f"log {log.log_id[:12]}: {log.count} records{f' up to {log.last}' if log.count else ''}; {why}")
     if len(shown) > _MOST:
         typer.echo(f"and {len(shown) - _MOST} more logs (--json has all)")
+    for call in report.unfinished[:_MOST]:
+        typer.echo(
+            f"call {_plain(call.call)} of {iso(call.at)} is {_plain(call.state)}: {_plain(journal.mend_of(call))}"
+        )
+    if len(report.unfinished) > _MOST:
+        typer.echo(f"and {len(report.unfinished) - _MOST} more calls that have not ended (--json has all)")
+    if report.held:
+        typer.echo(
+            f"{report.held} records are old enough and stay, because of calls that have not ended or legal holds"
+        )
+    left_out = sorted({name for log in report.logs for name in log.without})
+    if left_out:
+        verb = "would not be" if dry_run else "were not"
+        typer.echo(f"{verb} waited for, and have not got all of it (on record): {', '.join(map(_plain, left_out))}")
     verb = "would be taken" if dry_run else "taken"
     typer.echo(
         f"{report.records} records {verb} out of the store; their segments have them, and nothing here deletes those"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from toolguard._core.moment import iso
 from toolguard.config.file import Config
 from toolguard.config.keeper import keeper_store
 from toolguard.errors import ConfigError
@@ -19,6 +20,7 @@ from toolguard.journal import (
     Keeper,
     PruneReport,
     archive,
+    mend_of,
     prune,
     read_anchor,
 )
@@ -37,6 +39,8 @@ __all__ = [
 
 
 log = logging.getLogger("toolguard.journal")
+_MOST = 5
+"""Calls that are named in each round."""
 
 
 def _reference(config: Config, name: str) -> str | Path:
@@ -148,6 +152,10 @@ class _Job:
         self._config, self._store, self._folder, self._verifier, self._keep = config, store, folder, verifier, keep
         self._holder = secrets.token_hex(8)
         self._keeper: Store | None = None
+        self._kept: int | None = None
+        from toolguard.telemetry import observe_kept  # OpenTelemetry takes a while to import, and most have no pruning
+
+        observe_kept(lambda: self._kept)
 
     def __call__(self) -> None:
         config, folder = self._config, self._folder
@@ -162,6 +170,18 @@ class _Job:
         report = prune_store(config, store, folder, before=before, by="toolguard serve")
         if report.records:
             log.info("%d records were taken out of the store; their segments have them", report.records)
+        self._kept = report.held
+        for call in report.unfinished[:_MOST]:
+            log.warning(
+                "%d old records stay in the store: call %r of %s is %s; %s",
+                report.held,
+                call.call,
+                iso(call.at),
+                call.state,
+                mend_of(call),
+            )
+        if len(report.unfinished) > _MOST:
+            log.warning("and %d more calls that have not ended", len(report.unfinished) - _MOST)
         for sink in sorted({held.what for held in report.logs if held.why == "sink"}):
             log.warning("old records stay in the store: the receiver %r of spans has not got them", sink)
 

@@ -690,6 +690,8 @@ def is_exception(record: dict[str, Any]) -> bool:
         return body.get("toolguard.act.kind") in ACTS
     if kind == "approval.resolved":
         return body.get("toolguard.decision.outcome") in ENDS
+    if kind == "audit.pruned":
+        return bool(body.get("toolguard.prune.without"))
     return kind in ALWAYS or (kind == "call.returned" and body.get("toolguard.result.withheld") is True)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 
+from toolguard._core.approval import State
 from toolguard.config.audit import anchor_copies, audit_verifier
 from toolguard.config.keeper import keeper_url, look_at_keeper
 from toolguard.config.separation import reaches
@@ -16,6 +17,9 @@ from toolguard.stores.schema import schema_of
 from toolguard.witness import Witness
 
 __all__ = ["check_audit", "check_packages", "check_separation"]
+
+_MANY, _SHOWN = 200, 3
+"""Unresolved calls that are looked for in a tenant, and named."""
 
 _EXTRAS = {
     "langchain": ("langchain", "langgraph"),
@@ -63,6 +67,7 @@ def check_audit(place: Place) -> Iterator[Finding]:
         yield fault("audit.keep_for", "[audit] keep_for needs segments, signing_key and trusted",
                     "set them, or take keep_for out (docs/audit.md)")  # fmt: skip
     yield from _keeper(place)
+    yield from _unresolved(place)
     yield from _witness(place)
 
 
@@ -91,6 +96,27 @@ def _keeper(place: Place) -> Iterator[Finding]:
         )
         return
     yield fine("audit.keeper", "records are taken out by a login that may do nothing else")
+
+
+def _unresolved(place: Place) -> Iterator[Finding]:
+    """Calls nobody resolved for as long as records are kept: none of their logs' later records can leave the store."""
+    keep, store = place.config.audit.keep_seconds, place.open()
+    if keep is None or store is None or place.directory is None:
+        return
+    before = store.now() - keep
+    old = [
+        approval
+        for tenant in place.directory.tenants()
+        for approval in store.list(tenant, states=(State.INDETERMINATE,), limit=_MANY)
+        if approval.changed < before
+    ]
+    for approval in old[:_SHOWN]:
+        more = f", and {len(old) - _SHOWN} more" if len(old) > _SHOWN and approval is old[_SHOWN - 1] else ""
+        yield warning(
+            "audit.unresolved", f"nobody said what became of the call of approval {approval.id} for longer than keep_for, so newer "
+            f"records of its logs cannot leave the store{more}",
+            f"toolguard approvals resolve {approval.id} --ran   # or --did-not-run, by somebody who found out",
+        )  # fmt: skip
 
 
 def _witness(place: Place) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from toolguard.journal.checkpoints import Checkpointer, Keeper
 from toolguard.journal.held import SegmentFault, SegmentReport, hold_segments
 from toolguard.journal.joined import joined, reaching_back
 from toolguard.journal.outcome import telling
-from toolguard.journal.pruning import Pruned, PruneReport, prune
+from toolguard.journal.pruning import Pruned, PruneReport, Unfinished, mend_of, prune
 from toolguard.journal.recover import Recovered, close_overdue, recover
 from toolguard.journal.segments import Segment, archive
 from toolguard.journal.timeline import in_time, since, tail, timeline
@@ -32,6 +32,7 @@ __all__ = [
     "SegmentFault",
     "SegmentReport",
     "StateFault",
+    "Unfinished",
     "VerifyReport",
     "Workers",
     "archive",
@@ -39,6 +40,7 @@ __all__ = [
     "hold_segments",
     "in_time",
     "joined",
+    "mend_of",
     "prune",
     "read_anchor",
     "reaching_back",

@@ -15,7 +15,7 @@ from toolguard.journal._facts import APPROVAL_ID, TENANT, TellsOfAct
 from toolguard.journal._pages import BEFORE_ALL, pages
 from toolguard.ports import GrantVerifier, Prunable, Store
 
-__all__ = ["Found", "Stays", "Movable", "movable"]
+__all__ = ["Found", "Movable", "Stays", "Unfinished", "movable"]
 
 _ENDS = frozenset({Kind.CALL_RETURNED.value, Kind.CALL_FAILED.value, Kind.CALL_INDETERMINATE.value})
 _ACT = Kind.ACT_RECORDED.value
@@ -31,13 +31,28 @@ class Stays:
     what: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """A call that has not ended, though records of it are old enough to leave the store. ``at`` is the earliest's time (UTC
+    seconds), ``state`` its approval's, or ``executing``; ``approval`` is ``""`` where nobody was asked.
+    """
+
+    call: str
+    at: float
+    state: str
+    approval: str = ""
+
+
 @dataclass(slots=True, kw_only=True)
 class Movable:
-    """Records ``first`` to ``last`` of a log may go. ``why`` is what keeps the next; ``newest`` their latest time."""
+    """Records ``first`` to ``last`` of a log may go. ``why`` is what keeps the next; ``newest`` their latest time. Were it not for
+    legal holds and calls that have not ended, they would go up to ``reach``.
+    """
 
     log_id: str
     first: int
     last: int
+    reach: int = 0
     why: Stays | None = None
     newest: float = 0.0
     calls: list[str] = field(default_factory=list, repr=False)
@@ -51,10 +66,18 @@ class Movable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What may go, log by log, and how long each tenant's register was when its holds were looked for."""
+    """What may go, log by log, and how long each tenant's register was when its holds were looked for. ``unfinished`` are calls
+    that keep records, oldest first; ``left_out`` how far the sinks have come that are not waited for.
+    """
 
     logs: tuple[Movable, ...]
     acts: dict[str, int]
+    unfinished: tuple[Unfinished, ...] = ()
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def without(self, log: Movable) -> tuple[str, ...]:
+        """The sinks that have not got all of what goes of a log, and were not waited for."""
+        return tuple(sorted(name for name, at in self.left_out.items() if at.get(log.log_id, 0) < log.last))
 
 
 def movable(
@@ -72,11 +95,8 @@ def movable(
         TamperedError: a log, a register or a segment is other than it should be.
     """
     looking = _Looking(store, before)
-    sinks = {
-        name: at
-        for name, at in (store.delivered() if isinstance(store, Prunable) else {}).items()
-        if name not in without
-    }
+    delivered = store.delivered() if isinstance(store, Prunable) else {}
+    sinks = {name: at for name, at in delivered.items() if name not in without}
     for head in store.heads():
         begin = begins.get(head.log_id)
         log = Movable(log_id=head.log_id, first=begin.last + 1 if begin else 1, last=head.seq, why=None)
@@ -85,9 +105,11 @@ def movable(
         for name, at in sinks.items():
             log.stop(at.get(head.log_id, 0), Stays(code="sink", what=name))
         looking.log(log, begin, segments.get(head.log_id, ()))
+    looking.keep_younger()
     acts = looking.hold(service)
-    looking.keep_whole()
-    return Found(logs=tuple(looking.logs), acts=acts)
+    unfinished = looking.keep_whole()
+    left_out = {name: delivered[name] for name in without if name in delivered}
+    return Found(logs=tuple(looking.logs), acts=acts, unfinished=unfinished, left_out=left_out)
 
 
 class _Looking:
@@ -105,6 +127,9 @@ class _Looking:
         self._running: set[str] = set()
         self._ended: set[str] = set()
         self._approvals: dict[tuple[str, str], str] = {}
+        self._where: dict[str, list[tuple[Movable, int]]] = {}
+        """Call → the first of its records in each log."""
+        self._ends: dict[int, int] = {}
 
     def log(self, log: Movable, begin: Begin | None, leaves: Sequence[str]) -> None:
         """Read one log: it has to hold together, and to be what its segments say."""
@@ -196,31 +221,49 @@ class _Looking:
                     return
                 yield row
 
-    def keep_whole(self) -> None:
+    def keep_younger(self) -> None:
+        """A call that has newer records, which stay anyway, stays whole: in every log."""
+        for log in self.logs:
+            for seq, call in enumerate(log.calls, start=log.first):
+                if call and (call not in self._where or self._where[call][-1][0] is not log):
+                    self._where.setdefault(call, []).append((log, seq))
+            self._ends[id(log)] = log.first + len(log.calls) - 1
+        self._spread([*self._kept])
+        for log in self.logs:
+            log.reach = log.last
+
+    def keep_whole(self) -> tuple[Unfinished, ...]:
         """A call that has not ended stays, and one of which anything stays, stays whole: in every log."""
-        for call in self._running - self._ended:
-            self._kept.setdefault(call, Stays(code="open", what=call))
+        found = dict.fromkeys(self._running - self._ended, ("executing", ""))
         for (tenant, approval_id), call in self._approvals.items():
             approval = self._store.get(tenant, approval_id)
             if approval is None or approval.state.is_open:
-                self._kept.setdefault(call, Stays(code="open", what=call))
-        where: dict[str, list[tuple[Movable, int]]] = {}
-        for log in self.logs:
-            for seq, call in enumerate(log.calls, start=log.first):
-                if call and (call not in where or where[call][-1][0] is not log):
-                    where.setdefault(call, []).append((log, seq))
-        ends = {id(log): log.first + len(log.calls) - 1 for log in self.logs}
-        waiting = [*self._kept]
-        for log in self.logs:  # a hold may have cut a log since it was read
-            waiting += self._cut(log, ends)
-        while waiting:
-            call = waiting.pop()
-            for log, seq in where.get(call, ()):
-                if seq <= log.last:
-                    log.stop(seq - 1, self._kept.get(call, Stays(code="open", what=call)))
-                    waiting += self._cut(log, ends)
+                found[call] = ("" if approval is None else approval.state.value, approval_id)
+        for call in found:
+            self._kept.setdefault(call, Stays(code="open", what=call))
+        self._spread([*self._kept])
         for log in self.logs:
             log.newest = max(log.times[: max(0, log.last - log.first + 1)], default=0.0)
+        old = {
+            call: min(times)
+            for call in found
+            if (times := [log.times[seq - log.first] for log, seq in self._where.get(call, ()) if seq <= log.reach])
+        }
+        return tuple(
+            Unfinished(call=call, at=at, state=found[call][0], approval=found[call][1])
+            for call, at in sorted(old.items(), key=lambda item: (item[1], item[0]))
+        )
+
+    def _spread(self, waiting: list[str]) -> None:
+        """Let these calls stay whole, and whichever that cuts in two."""
+        for log in self.logs:  # something else may have cut a log since
+            waiting += self._cut(log, self._ends)
+        while waiting:
+            call = waiting.pop()
+            for log, seq in self._where.get(call, ()):
+                if seq <= log.last:
+                    log.stop(seq - 1, self._kept.get(call, Stays(code="open", what=call)))
+                    waiting += self._cut(log, self._ends)
 
     def _cut(self, log: Movable, ends: dict[int, int]) -> list[str]:
         """The calls of records that were thought to go and stay now."""

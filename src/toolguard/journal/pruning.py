@@ -22,12 +22,12 @@ from toolguard._core.tree import Frontier
 from toolguard.errors import RegisterMovedError, StoreError, TamperedError
 from toolguard.journal._begins import begins_in, opened_note
 from toolguard.journal._claims import ANCHORED, NOTE
-from toolguard.journal._movable import Movable, Stays, movable
+from toolguard.journal._movable import Found, Movable, Stays, Unfinished, movable
 from toolguard.journal._pages import BEFORE_ALL
 from toolguard.journal.held import Held, look_at
 from toolguard.ports import Anchor, CheckpointVerifier, GrantVerifier, Prunable, Store
 
-__all__ = ["Pruned", "PruneReport", "prune"]
+__all__ = ["PruneReport", "Pruned", "Unfinished", "mend_of", "prune"]
 
 _LEASE = 120.0
 _CHUNK = 1000
@@ -45,7 +45,8 @@ class Pruned:
 
     ``why``: ``newer`` (not old enough), ``not_archived`` (no segment that holds together has it), ``newest`` (a log's newest
     record stays), ``sink`` (not delivered yet), ``open`` (a call that has not ended, or records of one that stay), ``hold``
-    (under legal hold); ``what`` names the sink, call or hold.
+    (under legal hold); ``what`` names the sink, call or hold. ``held`` records would go, were it not for calls that have not
+    ended and legal holds; ``without`` are receivers of spans that had not got all of what went, and were not waited for.
     """
 
     log_id: str
@@ -53,18 +54,41 @@ class Pruned:
     last: int
     why: str = ""
     what: str = ""
+    held: int = 0
+    without: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
         return max(0, self.last - self.first + 1)
 
 
+_MENDS = {
+    "indeterminate": "somebody who knows what became of it says so: toolguard approvals resolve {approval} --ran or --did-not-run",
+    "executing": "it is closed when a guard starts on this store, once its lease is over",
+    "pending": "it waits for an answer, or for its time to be over: toolguard approvals show {approval}",
+    "approved": "its yes was not used yet, and ends by itself: toolguard approvals show {approval}",
+}
+
+
+def mend_of(call: Unfinished) -> str:
+    """What ends such a call, as a sentence with its command."""
+    return _MENDS.get(call.state, "look at it: toolguard approvals show {approval}").format(approval=call.approval)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneReport:
-    """What was taken out of each log; ``finished`` counts records of earlier prunings that had been interrupted."""
+    """What was taken out of each log; ``finished`` counts records of earlier prunings that had been interrupted. ``unfinished``
+    are calls that keep records in the store because they have not ended, oldest first.
+    """
 
     logs: tuple[Pruned, ...]
     finished: int = 0
+    unfinished: tuple[Unfinished, ...] = ()
+
+    @property
+    def held(self) -> int:
+        """Records that are old enough, and stay because of calls that have not ended, or legal holds."""
+        return sum(log.held for log in self.logs)
 
     @property
     def records(self) -> int:
@@ -157,7 +181,8 @@ class _Run:
                 carried = ()
         else:
             finished = 0
-        return PruneReport(logs=tuple(_told(log) for log in found.logs), finished=finished)
+        logs = tuple(_told(log, found) for log in found.logs)
+        return PruneReport(logs=logs, finished=finished, unfinished=found.unfinished)
 
     def _finish(self, begin: Begin) -> int:
         """Take out what an interrupted pruning left behind."""
@@ -171,7 +196,7 @@ class _Run:
             count += taken
         return count
 
-    def _take(self, log: Movable, found: _Acts, carried: Sequence[Draft]) -> None:
+    def _take(self, log: Movable, found: Found, carried: Sequence[Draft]) -> None:
         held = self._held[log.log_id]
         before = self._begins.get(log.log_id)
         tree = before.tree if before is not None else Frontier()
@@ -185,6 +210,7 @@ class _Run:
             newest=max(log.newest, before.newest if before is not None else 0.0),
             segment=next(sha256 for last, sha256 in held.files if last >= log.last),
             by=self._by,
+            without=found.without(log),
         )
         note = self._signer.checkpoint(begin.checkpoint(self._store.epoch))
         for anchor in self._anchors:
@@ -242,11 +268,6 @@ class _Run:
         )
 
 
-class _Acts(Protocol):
-    @property
-    def acts(self) -> dict[str, int]: ...
-
-
 def _prunings(store: Store, begins: dict[str, Begin]) -> Iterable[tuple[str, AuditRecord]]:
     for record in store.operations(Kind.AUDIT_PRUNED):
         body = record.draft.body
@@ -278,6 +299,15 @@ def _segments(store: Store, folder: Path, verifier: CheckpointVerifier) -> dict[
     return held
 
 
-def _told(log: Movable) -> Pruned:
+def _told(log: Movable, found: Found) -> Pruned:
     why = log.why or Stays(code="newest")
-    return Pruned(log_id=log.log_id, first=log.first, last=max(log.last, log.first - 1), why=why.code, what=why.what)
+    last = max(log.last, log.first - 1)
+    return Pruned(
+        log_id=log.log_id,
+        first=log.first,
+        last=last,
+        why=why.code,
+        what=why.what,
+        held=max(0, log.reach - last),
+        without=found.without(log) if last >= log.first else (),
+    )

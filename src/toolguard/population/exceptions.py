@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from toolguard._core.audit import AuditRecord, Kind, Outcome
 from toolguard._core.register import ActKind
-from toolguard.population._body import word
+from toolguard.population._body import texts, word
 
 __all__ = ["ASKS_FOR_REVIEW", "EXCEPTIONS", "Exceptional", "Reviewed", "exceptions_of", "reviews_of"]
 
@@ -32,6 +32,7 @@ EXCEPTIONS: Mapping[str, str] = {
     "content_redacted": "Contents kept beside records were deleted by two persons, or put under legal hold or out of it.",
     "frozen": "Calls of an agent, a tenant or everyone were stopped, or let go on.",
     "credential_refused": "A tool was refused a credential, or one could not be taken back.",
+    "receiver_left_out": "Records left the store that a receiver of spans had not got: somebody chose not to wait for it.",
     "span_parked": "A receiver of spans refused one for good; the journal holds its record.",
 }
 """Every kind of exception and what it means."""
@@ -52,6 +53,7 @@ _TAKEN_BACK = {Outcome.REVOKED, Outcome.INVALIDATED, Outcome.SUPERSEDED}
 _UNANSWERED = {Outcome.EXPIRED, Outcome.WITHDRAWN}
 _NOT_APART = frozenset({"none", "waived"})
 _STOPS = frozenset({"deny", "require_approval"})
+_WITHOUT = "toolguard.prune.without"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +174,8 @@ def _code(record: AuditRecord) -> str:
             return "content_redacted"
         case Kind.CREDENTIAL_REFUSED:
             return "credential_refused"
+        case Kind.AUDIT_PRUNED if body.get(_WITHOUT):
+            return "receiver_left_out"
         case Kind.SPAN_PARKED:
             return "span_parked"
         case _:
@@ -192,7 +196,7 @@ def _subject(record: AuditRecord) -> str:
     draft = record.draft
     if draft.kind is Kind.ACT_RECORDED:
         return word(draft.body, "toolguard.act.id")
-    return draft.call or word(draft.body, "toolguard.approval.id")
+    return draft.call or word(draft.body, "toolguard.approval.id") or word(draft.body, "toolguard.prune.log_id")
 
 
 def _reason(record: AuditRecord) -> str:
@@ -203,4 +207,5 @@ def _reason(record: AuditRecord) -> str:
         or word(body, "toolguard.decision.would")
         or word(body, "toolguard.act.kind")
         or word(body, "error.type")
+        or "; ".join(texts(body, _WITHOUT))
     )

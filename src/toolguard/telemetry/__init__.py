@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolguard.telemetry.delivery import Backlog, Delivery, backlog
     from toolguard.telemetry.jaeger import jaeger_json, otlp_json
-    from toolguard.telemetry.metrics import MetricsSink
+    from toolguard.telemetry.metrics import MetricsSink, observe_kept
     from toolguard.telemetry.otlp import OtlpPump
     from toolguard.telemetry.reconcile import JaegerQuery, SpanFinding, SpanReport, reconcile_spans
     from toolguard.telemetry.scrub import ScrubExporter, ScrubProcessor
@@ -34,6 +34,7 @@ __all__ = [
     "backlog",
     "header_values",
     "jaeger_json",
+    "observe_kept",
     "otlp_json",
     "reconcile_spans",
     "spans_of",
@@ -56,6 +57,7 @@ _HOMES = {
     "backlog": "delivery",
     "header_values": "target",
     "jaeger_json": "jaeger",
+    "observe_kept": "metrics",
     "otlp_json": "jaeger",
     "reconcile_spans": "reconcile",
     "spans_of": "spans",

@@ -15,7 +15,7 @@ from toolguard._core.call import Json
 from toolguard.telemetry.otlp import OtlpPump
 from toolguard.telemetry.tracer import TracerSink
 
-__all__ = ["IMPLAUSIBLE", "INSTRUMENTS", "Instrument", "MetricsSink"]
+__all__ = ["IMPLAUSIBLE", "INSTRUMENTS", "Instrument", "MetricsSink", "observe_kept"]
 
 IMPLAUSIBLE = 1.0
 """Seconds in which nobody has read a request."""
@@ -63,7 +63,24 @@ INSTRUMENTS: Mapping[str, Instrument] = {
         ("sink",),
         "{record}",
     ),
+    "toolguard.journal.kept": Instrument(
+        "gauge",
+        "Records old enough to leave the store that unfinished calls or legal holds keep there.",
+        unit="{record}",
+    ),
 }
+
+
+def observe_kept(read: Callable[[], int | None], meter: Meter | None = None) -> None:
+    """Show how many records the last pruning had to leave; ``read`` gives None before the first."""
+    said = INSTRUMENTS["toolguard.journal.kept"]
+
+    def look(_: CallbackOptions) -> Iterable[Observation]:
+        count = read()
+        return [] if count is None else [Observation(count)]
+
+    made = meter or get_meter("toolguard")
+    made.create_observable_gauge("toolguard.journal.kept", [look], unit=said.unit, description=said.description)
 
 
 class MetricsSink:
