@@ -176,8 +176,8 @@ def check_setting(request: Request, name: str, value: Any) -> None:
             f"the request was not sent: the field {name!r} holds text where a setting belongs; leave it out",
             code="unguarded_field",
         )
-    if name == "logit_bias":  # its keys are numbers of word pieces
-        return
+    if name == "logit_bias" and isinstance(value, dict) and all(key.isdecimal() for key in value):
+        return  # numbers of word pieces
 
     def refuse(masked: Any) -> None:
         raise DeniedError(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import json
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -16,7 +18,7 @@ from openai import DefaultHttpxClient, OpenAI, OpenAIError
 from adapters.openai.conftest import open_ward
 from adapters.openai.ward import BORN, MRN, NAME, RAN, RAW, SSN, USER, Ward, ana, look_up, send_letter
 from toolguard.errors import DeniedError, IdentityError
-from toolguard.testing.openai_server import ModelRequest, Use, in_turn, say, use
+from toolguard.testing.openai_server import ModelRequest, Use, fail, in_turn, say, use
 from toolguard_openai import SuspendedRun, ToolBox, guard_client, reveal_parsed, reveal_stream
 
 WORD = "Delgado"
@@ -79,6 +81,7 @@ REFUSED: dict[str, Send] = {
     "the effort": respond(reasoning={"effort": WORD}),
     "a key of a setting": respond(reasoning={WORD: "low"}),
     "what to include": respond(include=[WORD]),
+    "a word to prefer": chat(logit_bias={WORD: 1}),
     "a choice of a tool": respond(tool_choice={"type": "function", "name": WORD}),
     "what comes back": chat(modalities=["text", WORD]),
     "what comes back, in words": chat(modalities=["text", NAME]),
@@ -331,6 +334,54 @@ def test_t14_a_hook_that_adds_to_the_masked_request_is_code_of_the_application_a
         other.responses.create(model="m", input=USER, **FORMS["responses"])
     assert heard
     assert [raw for raw in RAW if raw in str(heard)] == []
+
+
+class Text(str):
+    """What a framework may hand over for a text."""
+
+    __slots__ = ()
+
+
+class Box(dict[str, Any]):
+    """What it may hand over for an object."""
+
+
+def test_s5_texts_and_objects_of_other_classes_are_read_like_any(ward: Ward) -> None:
+    guard, server = ward.guard(), ward.server(lambda request: say("hi"))
+    client = ward.client(server, guard)
+    parts = (Box(type="input_text", text=part) for part in (Text(USER), f"SSN {SSN}"))
+    with ana(guard) as session:
+        session.mask(USER)
+        for given in (Text(USER), [Box(role="user", content=Text(USER))], (Box(role="user", content=list(parts)),)):
+            with contextlib.suppress(DeniedError):
+                client.responses.create(model=Text("m"), input=given)  # type: ignore[arg-type] # as hosts call it
+    assert [raw for raw in (*RAW, WORD) if raw in server.seen] == []
+
+
+@pytest.mark.parametrize(
+    "way", [copy.copy, lambda c: c.copy(), lambda c: c.with_options(timeout=3)], ids=["copy", "own", "options"]
+)
+def test_t14_every_copy_of_a_client_is_guarded(ward: Ward, way: Send) -> None:
+    guard, server = ward.guard(), ward.server(lambda request: say("hi"))
+    client = ward.client(server, guard)
+    assert client.chat.completions is not None  # made and kept before it is copied
+    copied = way(client)
+    with ana(guard):
+        copied.chat.completions.create(model="m", messages=[{"role": "user", "content": USER}])
+        copied.responses.create(model="m", input=USER)
+    assert len(server.requests) == 2
+    assert [raw for raw in (*RAW, WORD) if raw in server.seen] == []
+
+
+def test_s5_the_sdks_own_log_tells_placeholders_only(ward: Ward, caplog: pytest.LogCaptureFixture) -> None:
+    guard, server = ward.guard(), ward.server(in_turn(say("hi"), fail(500, "no"), fail(400, "no")))
+    client = ward.client(server, guard)
+    with caplog.at_level(logging.DEBUG), ana(guard):
+        for _ in range(3):
+            with contextlib.suppress(OpenAIError):
+                client.responses.create(model="m", input=USER, instructions=f"The patient is {NAME}.")
+    assert "_base_client" in caplog.text, "it does tell of requests"
+    assert [raw for raw in (*RAW, WORD) if raw in caplog.text] == []
 
 
 # --- suspended runs
