@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
+from toolguard.policyfile.fields import (
+    Classes,
+    Controls,
+    Credentials,
+    Days,
+    EffectWord,
+    HandlingWord,
+    Hours,
+    Id,
+    Labels,
+    LevelWord,
+    MaskWord,
+    Name,
+    Names,
+    Offset,
+    Origins,
+    Packs,
+    Principals,
+    Reader,
+    ResultWord,
+    Seconds,
+    Taints,
+    Types,
+    Version,
+)
 from toolguard.policyfile.masking import MaskingModel
 
 __all__ = [
@@ -25,128 +49,6 @@ __all__ = [
 API_VERSION = "toolguard/v1"
 KIND = "ToolPolicy"
 
-EffectWord: TypeAlias = Literal["allow", "mask", "require_approval", "deny"]
-LevelWord: TypeAlias = Literal["low", "medium", "high", "critical"]
-HandlingWord: TypeAlias = Literal["pass", "mask", "unmask", "default"]
-ResultWord: TypeAlias = Literal["pass", "mask"]
-ClassWord: TypeAlias = Literal[
-    "read", "write", "communication", "financial", "exfiltration", "privilege", "code_execution", "destructive"
-]
-
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = r"^[0-9]+(\.[0-9]+)?[smhd]$"
-_ONE_YEAR = 366 * 86400.0
-
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _seconds(value: Any) -> Any:
-    text = str(value)
-    if not re.fullmatch(_DURATION, text):
-        raise ValueError("is not a duration; write a number and a unit (s, m, h or d), such as 30m, 1h or 2d")
-    seconds = float(text[:-1]) * _UNITS[text[-1]]
-    if not 0 < seconds <= _ONE_YEAR:
-        raise ValueError("must be longer than nothing and at most a year; an approval that never ends is no approval")
-    return seconds
-
-
-def _withholding(value: Any) -> Any:
-    if value in ("pass", "unmask", "default"):
-        raise ValueError(
-            f"a rule can only withhold, so {value!r} would do nothing here; write mask, or say {value} under tools"
-        )
-    return value
-
-
-def _word(value: Any) -> Any:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def _strings(item: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
-
-
-MaskWord: TypeAlias = Annotated[Literal["mask"], BeforeValidator(_withholding)]
-_Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
-Id = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Names = Annotated[
-    list[_Name], BeforeValidator(_listed), Field(min_length=1), _strings({"type": "string", "minLength": 1})
-]
-_TYPE = r"^[A-Z][A-Z0-9_]*$"
-Types = Annotated[
-    list[Annotated[str, Field(pattern=_TYPE)]],
-    BeforeValidator(_listed),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": _TYPE},
-                {"type": "array", "items": {"type": "string", "pattern": _TYPE}},
-            ]
-        }
-    ),
-]
-_DAYS: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-_SPAN = r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
-_OFFSET = r"^[+-](0[0-9]|1[0-4]):[0-5][0-9]$"
-
-
-def _span(value: Any) -> Any:
-    if isinstance(value, str) and value[:5] == value[6:]:
-        raise ValueError(f"{value!r} ends when it begins; leave hours out for the whole day")
-    return value
-
-
-Hours = Annotated[
-    list[Annotated[str, Field(pattern=_SPAN), BeforeValidator(_span)]],
-    BeforeValidator(_listed),
-    Field(min_length=1, max_length=24),
-    _strings({"type": "string", "pattern": _SPAN}),
-]
-Days = Annotated[
-    list[_DAYS],
-    BeforeValidator(_listed),
-    Field(min_length=1),
-    _strings({"type": "string", "enum": list(get_args(_DAYS))}),
-]
-Offset = Annotated[str, Field(pattern=_OFFSET)]
-_CREDENTIAL = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
-_READER = r"^[a-z][a-z0-9_]{0,63}$"
-Credentials = Annotated[
-    list[Annotated[str, Field(pattern=_CREDENTIAL)]],
-    BeforeValidator(_listed),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": _CREDENTIAL},
-                {"type": "array", "items": {"type": "string", "pattern": _CREDENTIAL}},
-            ]
-        }
-    ),
-]
-Classes = Annotated[
-    list[ClassWord],
-    BeforeValidator(_listed),
-    Field(min_length=1),
-    _strings({"type": "string", "enum": list(get_args(ClassWord))}),
-]
-Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "string", "pattern": _DURATION})]
-_CONTROL = r"^[a-z][a-z0-9_.-]{0,31}:[A-Za-z0-9][A-Za-z0-9 ()._/§-]{0,63}$"
-Controls = Annotated[
-    list[Annotated[str, Field(pattern=_CONTROL)]],
-    BeforeValidator(_listed),
-    Field(min_length=1, max_length=50),
-    _strings({"type": "string", "pattern": _CONTROL}),
-]
-Principal = Annotated[str, Field(pattern=r"^(group|person|oncall):\S+$")]
-Principals = Annotated[
-    list[Principal],
-    BeforeValidator(_listed),
-    Field(min_length=1),
-    _strings({"type": "string", "pattern": "^(group|person|oncall):"}),
-]
-
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
@@ -156,9 +58,7 @@ class MetadataModel(_Model):
     """Who this policy is."""
 
     name: Id = Field(description="Name of the policy, recorded with every decision.")
-    version: Annotated[str, BeforeValidator(_word), WithJsonSchema({"type": ["string", "integer"]})] = Field(
-        description="Version of the policy, recorded with every decision."
-    )
+    version: Version = Field(description="Version of the policy, recorded with every decision.")
     owner: str = Field(default="", description="Who answers for the policy, such as a mail address.")
 
 
@@ -225,7 +125,7 @@ class ApprovalModel(_Model):
         description="How long an approval waits for its one execution.",
         json_schema_extra={"default": "15m"},
     )
-    channel: _Name = Field(default="inbox", description="Where approvers are told, such as inbox or teams:privacy.")
+    channel: Name = Field(default="inbox", description="Where approvers are told, such as inbox or teams:privacy.")
     on_expiry: Literal["deny"] = Field(default="deny", description="What happens when nobody decides in time.")
     reason_required: bool = Field(default=True, description="Whether an approver must say why.")
     verified_requester: bool = Field(
@@ -261,21 +161,21 @@ class ApprovalModel(_Model):
 class ToolModel(_Model):
     """What is known of the tools a pattern names."""
 
-    source: _Name | None = Field(default=None, description="Where the tool must come from (module or server identity).")
+    source: Name | None = Field(default=None, description="Where the tool must come from (module or server identity).")
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         default=None, description="SHA-256 of the tool's schema and description; a tool that changed is refused."
     )
     risk: LevelWord | None = Field(default=None, description="The risk of its calls, instead of the classifier's.")
     category: Classes | None = Field(default=None, description="Kinds of effect its calls have.")
     trusted_for: Types | None = Field(default=None, description="Identifier types whose real values it may receive.")
-    args: dict[_Name, HandlingWord] = Field(default_factory=dict, description="Handling by argument (dotted path).")
+    args: dict[Name, HandlingWord] = Field(default_factory=dict, description="Handling by argument (dotted path).")
     prose: Names | None = Field(default=None, description="Arguments that are free text for people, such as a letter.")
     decisive: Names | None = Field(default=None, description="Arguments an approver must see in clear.")
     results: ResultWord | None = Field(default=None, description="How identifiers in its results are handled.")
     trusted_results: bool | None = Field(
         default=None, description="Whether identifiers in its structured results may be learned for the session."
     )
-    subject: _Name | None = Field(
+    subject: Name | None = Field(
         default=None, description="The argument that names the patient; broken glass holds for one patient."
     )
     patient: Names | None = Field(
@@ -289,7 +189,7 @@ class ToolModel(_Model):
     credentials: Credentials | None = Field(
         default=None, description="Credentials its calls may ask for while they execute."
     )
-    references: dict[_Name, Annotated[str, Field(pattern=_READER)]] = Field(
+    references: dict[Name, Reader] = Field(
         default_factory=dict,
         description="Arguments (dotted path) that refer to content elsewhere, and its reader, such as file.",
     )
@@ -340,11 +240,6 @@ class PatientsModel(_Model):
     by: Literal["session", "person", "agent", "tenant"] = Field(default="person", description="Whose patients count.")
 
 
-TaintWord: TypeAlias = Literal["untrusted", "phi"]
-LabelWord: TypeAlias = Literal["untrusted", "phi", "unknown"]
-OriginWord: TypeAlias = Literal["user", "system", "linked", "result", "model"]
-
-
 class MatchModel(_Model):
     """When a rule concerns a call. All fields must hold; within a field any one suffices."""
 
@@ -359,33 +254,11 @@ class MatchModel(_Model):
     after: AfterModel | None = Field(default=None, description="After such a call.")
     more_than: MoreThanModel | None = Field(default=None, description="Above a number of calls.")
     patients: PatientsModel | None = Field(default=None, description="Above a number of distinct patients.")
-    taint: (
-        Annotated[
-            list[TaintWord],
-            BeforeValidator(_listed),
-            Field(min_length=1),
-            _strings({"type": "string", "enum": list(get_args(TaintWord))}),
-        ]
-        | None
-    ) = Field(default=None, description="What the session has read; it never gets rid of it.")
-    label: (
-        Annotated[
-            list[LabelWord],
-            BeforeValidator(_listed),
-            Field(min_length=1),
-            _strings({"type": "string", "enum": list(get_args(LabelWord))}),
-        ]
-        | None
-    ) = Field(default=None, description="What the files, addresses and objects in the arguments carry.")
-    origin: (
-        Annotated[
-            list[OriginWord],
-            BeforeValidator(_listed),
-            Field(min_length=1),
-            _strings({"type": "string", "enum": list(get_args(OriginWord))}),
-        ]
-        | None
-    ) = Field(
+    taint: Taints | None = Field(default=None, description="What the session has read; it never gets rid of it.")
+    label: Labels | None = Field(
+        default=None, description="What the files, addresses and objects in the arguments carry."
+    )
+    origin: Origins | None = Field(
         default=None,
         description="Where a deciding argument came from (recipient, account, URL); of a rule that allows, where all did.",
     )
@@ -407,7 +280,7 @@ class RuleModel(_Model):
     when: Annotated[str, Field(min_length=1)] | None = Field(default=None, description="A condition in CEL.")
     approval: Id | None = Field(default=None, description="Which approval; with effect require_approval.")
     on_error: EffectWord | None = Field(default=None, description="Instead of the policy's on_error, for this rule.")
-    args: dict[_Name, MaskWord] = Field(default_factory=dict, description="Arguments withheld when it matches.")
+    args: dict[Name, MaskWord] = Field(default_factory=dict, description="Arguments withheld when it matches.")
     results: MaskWord | None = Field(default=None, description="The result is masked when it matches.")
     max_result_chars: int | None = Field(default=None, ge=1, description="A result longer than this is withheld.")
     max_results: int | None = Field(
@@ -417,10 +290,6 @@ class RuleModel(_Model):
         default=None, description="full: the record also says what led to the decision."
     )
     shadow: bool = Field(default=False, description="Record what the rule would do, without doing it.")
-
-
-_PACK = r"^pack:[a-z0-9][a-z0-9_-]*(@[A-Za-z0-9][A-Za-z0-9._-]*)?$"
-_PACK_SCHEMA: dict[str, Any] = {"type": "string", "pattern": _PACK}
 
 
 class PolicyModel(_Model):
@@ -436,14 +305,12 @@ class PolicyModel(_Model):
     on_error: EffectWord = Field(
         default="require_approval", description="What a rule that cannot be evaluated asks for at least."
     )
-    include: Annotated[
-        list[Annotated[str, Field(pattern=_PACK)]],
-        BeforeValidator(_listed),
-        WithJsonSchema({"anyOf": [_PACK_SCHEMA, {"type": "array", "items": _PACK_SCHEMA}]}),
-    ] = Field(default_factory=list, description="Packs of rules to add, such as pack:hipaa or pack:hipaa@1.")
+    include: Packs = Field(
+        default_factory=list, description="Packs of rules to add, such as pack:hipaa or pack:hipaa@1."
+    )
     defaults: DefaultsModel = DefaultsModel()
     approvals: dict[Id, ApprovalModel] = Field(default_factory=dict, description="Approvals by name.")
-    tools: dict[_Name, ToolModel | None] = Field(default_factory=dict, description="Tools by name or pattern.")
+    tools: dict[Name, ToolModel | None] = Field(default_factory=dict, description="Tools by name or pattern.")
     masking: MaskingModel = Field(
         default=MaskingModel(), description="What is an identifier, and what takes its place."
     )
