@@ -44,7 +44,7 @@ def test_only_the_owner_may_read_the_files(store: SqliteStore, path: Path) -> No
         modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()}
     finally:
         os.umask(old)
-    assert modes == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}
+    assert modes == dict.fromkeys(("store.db", "store.db-wal", "store.db-shm", "store.db-turn"), 0o600)
 
 
 def test_durability_is_switched_on(store: SqliteStore) -> None:

@@ -53,6 +53,7 @@ from toolguard.stores._rules import (
     only_records,
 )
 from toolguard.stores._time import StoreTime
+from toolguard.stores._turn import Turns
 from toolguard.stores._watch import Poller
 
 __all__ = ["SqliteStore"]
@@ -131,6 +132,7 @@ class SqliteStore:
         self._read_lock = threading.Lock()
         self._pruned = 0.0
         self._commits = GroupCommit(self._run)
+        self._turns = Turns(self._absolute, self._busy_timeout / 2)
         self._poller = Poller(self._stamp, self._versions)
 
     def _after_fork(self) -> None:
@@ -138,6 +140,7 @@ class SqliteStore:
         _inherited.extend(c for c in (self._writer, self._reader) if c is not None)
         self._writer = self._reader = None
         self._cache = _vault.Cache()
+        self._turns.leave()
         self._fresh()
 
     def now(self) -> float:
@@ -162,25 +165,28 @@ class SqliteStore:
         with translated(self._path):
             if self._writer is None:
                 self._writer = connect(self._path, busy_timeout=self._busy_timeout)
-            db = self._writer
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                check_place(self._absolute, self._place)
-                floor = time_of(db)
-                now = self._time.read(floor)
-                if now > floor + _TIME_STEP:
-                    db.execute(_sql.SET_TIME, (now,))
-                journal = Appending(db, now, log_id=self._log_id, epoch=self._epoch)
-                for ticket in batch:
-                    self._one(db, ticket, now, journal)
-                journal.flush()
-                if all(ticket.error is not None for ticket in batch):
-                    db.execute("ROLLBACK")
-                else:
-                    db.execute("COMMIT")
-            finally:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
+            with self._turns.turn():
+                self._transact(self._writer, batch)
+
+    def _transact(self, db: sqlite3.Connection, batch: Sequence[Ticket[Any]]) -> None:
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            check_place(self._absolute, self._place)
+            floor = time_of(db)
+            now = self._time.read(floor)
+            if now > floor + _TIME_STEP:
+                db.execute(_sql.SET_TIME, (now,))
+            journal = Appending(db, now, log_id=self._log_id, epoch=self._epoch)
+            for ticket in batch:
+                self._one(db, ticket, now, journal)
+            journal.flush()
+            if all(ticket.error is not None for ticket in batch):
+                db.execute("ROLLBACK")
+            else:
+                db.execute("COMMIT")
+        finally:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
 
     def _one(self, db: sqlite3.Connection, ticket: Ticket[Any], now: float, journal: Appending) -> None:
         change = ticket.job if isinstance(ticket.job, Change) else None
@@ -594,6 +600,7 @@ class SqliteStore:
             if not self._closed:
                 self._closed = True
                 self._cache.clear()
+                self._turns.close()
                 for connection in (self._reader, self._writer):
                     if connection is not None:
                         connection.close()
