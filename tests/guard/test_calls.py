@@ -276,6 +276,21 @@ def test_two_tools_of_one_name_are_refused(desk, policy, ana):
         guard.tool(make())
 
 
+def test_a_function_the_policy_does_not_name_is_said_aloud_where_it_becomes_a_tool(desk, policy, ana):
+    def lookupp(patient: str) -> str:
+        """A typing error away from what the policy names."""
+        raise AssertionError("ran")
+
+    guard = desk.guard(policy)
+    with pytest.warns(UserWarning, match="'lookupp' is not named in the policy") as told:
+        bound = guard.tool(lookupp)
+    assert told[0].filename == __file__
+    with guard.session(caller=ana) as session:
+        for tool in (bound, lookupp):  # a call says it by its own error
+            with pytest.raises(DeniedError):
+                session.call(tool, {"patient": "x"})
+
+
 def test_a_durable_store_needs_a_durable_key(desk, policy):
     from toolguard import Guard
 

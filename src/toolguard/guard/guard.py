@@ -6,13 +6,14 @@ import logging
 import os
 import threading
 import unicodedata
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Self
 
 from toolguard._core.call import Assurance, Caller, Person, Tool
-from toolguard._core.policy import Policy
+from toolguard._core.policy import Effect, Policy
 from toolguard._core.steps import Change
 from toolguard.bound import BoundTool, from_function
 from toolguard.config import PART_NAMES, Parts, Sinks, assemble, load_parts
@@ -168,7 +169,23 @@ class Guard:
         return None if found is None or found.tool.name != name else found.tool
 
     def tool(self, function: Callable[..., Any]) -> BoundTool:
-        """Describe a plain function as a tool: its name, docstring and annotated signature."""
+        """Describe a plain function as a tool: its name, docstring and annotated signature.
+
+        Warns where the policy lets none of its calls through: it does not name it, or expects another one.
+        """
+        bound = self._bound(function)
+        plan = self.know(bound.tool).plan
+        if plan.drifted:
+            why = "comes from elsewhere, or says something else of itself, than the policy expects"
+        elif not plan.known and self.parts.policy.defaults.unknown_tool is Effect.DENY:
+            why = "is not named in the policy (a missing entry, or a typing error in one)"
+        else:
+            return bound
+        warnings.warn(f"tool {bound.tool.name!r} {why}: every call of it will be denied", stacklevel=2)
+        return bound
+
+    def _bound(self, function: Callable[..., Any]) -> BoundTool:
+        """`tool` for one call, whose own error says why it is denied."""
         bound = from_function(function)
         self.know(bound.tool)
         return bound

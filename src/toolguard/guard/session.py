@@ -487,7 +487,7 @@ class Session:
                 f"{tool.name!r} is a {type(tool).__name__}, and a session calls plain functions; guard a framework's tools "
                 "with its adapter, as toolguard_langchain.guard_tools does, and call what that gives"
             )
-        return tool if isinstance(tool, BoundTool) else self.guard.tool(tool)
+        return tool if isinstance(tool, BoundTool) else self.guard._bound(tool)
 
     def _first(
         self, bound: BoundTool, ref: CallRef, reason: str, replays: bool, suspend: str | None

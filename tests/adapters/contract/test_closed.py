@@ -34,8 +34,8 @@ async def test_a_name_the_model_made_up_runs_nothing(drive: Any) -> None:
 
 @rule("S16")
 async def test_a_tool_the_policy_does_not_name_is_denied_and_said_aloud(drive: Any, place: Any) -> None:
-    said = contextlib.nullcontext() if place[0].adapter == "python" else pytest.warns(UserWarning, match="'unlisted'")
-    with said:  # of plain functions nothing is wrapped, so nothing can be said before the call
+    said: Any = pytest.warns(UserWarning, match="'unlisted'")
+    with contextlib.nullcontext() if place[0].path == "session.call" else said:  # there the call's own error says it
         driver, found = await _start_unlisted(drive)
     assert found.answers == {"c1": DENIED}
     assert driver.ward.ran == []
