@@ -3,7 +3,7 @@
     python benchmarks/audit.py [--quick] [--json] [--only cost|loss]
 
 Cost: threads write what a guarded call writes (decided and executing in one commit, its end in another), every commit
-durable. Showing: a guarded call while its spans go nowhere, to the application's tracer provider, to the pump. Loss: the
+durable; beside it the same bytes in a bare table of SQLite, and at the end of a file, each with a wait for the disk of its own. Showing: a guarded call while its spans go nowhere, to the application's tracer provider, to the pump. Loss: the
 same number of spans through the SDK's BatchSpanProcessor with its OTLP exporter, and through the journal and its pump, to
 the same kind of receiver on loopback, which misbehaves as the case says:
 
@@ -33,11 +33,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import TracerProvider
@@ -46,10 +47,12 @@ from rich.console import Console
 from rich.table import Table
 
 from toolguard import Caller
-from toolguard._core.audit import Draft, Kind
+from toolguard._core.audit import GENESIS, Draft, Kind, seal
 from toolguard._core.steps import Change
+from toolguard._core.stored import COLUMNS
 from toolguard.ports import Store
 from toolguard.stores import open_store
+from toolguard.stores._rows import record_row
 from toolguard.stores.memory import MemoryStore
 from toolguard.telemetry import OtlpPump, TracerSink
 from toolguard.testing.desk import Desk
@@ -61,9 +64,12 @@ from telemetry.receiver import Receiver, Reply, refuse, reject, slow, take
 # --- cost ---------------------------------------------------------------------------------------------------
 
 
-def cost(url: str, threads: int, seconds: float) -> dict[str, float]:
-    """Records a second, and what the writes of one call take (ms)."""
-    store = open_store(url)
+Write: TypeAlias = Callable[[int], object]
+"""Writes down the call of this number, in two commits; durable once it returns."""
+
+
+def cost(write: Write, threads: int, seconds: float) -> dict[str, float]:
+    """Records a second, what the writes of one call take (ms), and this process's processor time for a record (µs)."""
     gate = threading.Barrier(threads + 1)
     took: list[list[float]] = [[] for _ in range(threads)]
     over = threading.Event()
@@ -73,23 +79,20 @@ def cost(url: str, threads: int, seconds: float) -> dict[str, float]:
         gate.wait()
         while not over.is_set():
             n += 1
-            decided, began, ended = (_as(a_draft(n), kind) for kind in _CALL)
             at = time.perf_counter()
-            store.commit(Change(tenant="north", records=(decided, began)))
-            store.commit(Change(tenant="north", records=(ended,)))
+            write(n)
             mine.append(time.perf_counter() - at)
 
     crew = [threading.Thread(target=work, args=(mine, place)) for place, mine in enumerate(took)]
     for thread in crew:
         thread.start()
     gate.wait()
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     time.sleep(seconds)
     over.set()
     for thread in crew:
         thread.join()
-    lasted = time.perf_counter() - began
-    store.close()
+    lasted, busy = time.perf_counter() - began, time.process_time() - busy
     all_of_them = sorted(t * 1e3 for mine in took for t in mine)
     return {
         "threads": threads,
@@ -97,16 +100,65 @@ def cost(url: str, threads: int, seconds: float) -> dict[str, float]:
         "call p50 ms": statistics.median(all_of_them),
         "call p95 ms": all_of_them[int(0.95 * len(all_of_them))],
         "call p99 ms": all_of_them[min(len(all_of_them) - 1, int(0.99 * len(all_of_them)))],
+        "cpu µs": busy * 1e6 / (3 * len(all_of_them)),
     }
 
 
 _CALL = (Kind.CALL_DECIDED, Kind.CALL_EXECUTING, Kind.CALL_RETURNED)
 
 
-def _as(draft: Draft, kind: Kind) -> Draft:
-    from dataclasses import replace
+def _drafts(n: int) -> tuple[Draft, ...]:
+    return tuple(replace(a_draft(n), kind=kind) for kind in _CALL)
 
-    return replace(draft, kind=kind)
+
+@contextmanager
+def in_store(url: str) -> Iterator[Write]:
+    """What a guarded call writes."""
+
+    def write(n: int) -> None:
+        decided, began, ended = _drafts(n)
+        store.commit(Change(tenant="north", records=(decided, began)))
+        store.commit(Change(tenant="north", records=(ended,)))
+
+    with closing(open_store(url)) as store:
+        yield write
+
+
+@contextmanager
+def in_bare_sqlite(folder: Path) -> Iterator[Write]:
+    """The same columns in a table without anything else, nothing chained or hashed, one thread after the other."""
+    lock = threading.Lock()
+    ready = [record_row(record) for record in seal(_drafts(1), log_id="5e" * 16, seq=0, prev=GENESIS)]
+    insert = f"INSERT INTO records VALUES ({', '.join('?' * len(COLUMNS))})"
+
+    def write(n: int) -> None:
+        for rows in (ready[:2], ready[2:]):
+            with lock:
+                db.execute("BEGIN IMMEDIATE")
+                db.executemany(insert, [(row[0], n, *row[2:]) for row in rows])
+                db.execute("COMMIT")
+
+    with closing(sqlite3.connect(folder / "bare.db", isolation_level=None, check_same_thread=False)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"CREATE TABLE records ({', '.join(COLUMNS)})")
+        yield write
+
+
+@contextmanager
+def in_a_file(folder: Path) -> Iterator[Write]:
+    """The same texts at the end of a file, and `os.fdatasync`: what the disk itself takes."""
+    lock = threading.Lock()
+    ready = [repr(record_row(record)).encode() for record in seal(_drafts(1), log_id="5e" * 16, seq=0, prev=GENESIS)]
+
+    def write(_: int) -> None:
+        for texts in (ready[:2], ready[2:]):
+            with lock:
+                file.write(b"\n".join(texts))
+                os.fdatasync(file.fileno())
+
+    with (folder / "bare.log").open("ab", buffering=0) as file:
+        yield write
 
 
 # --- showing --------------------------------------------------------------------------------------------------
@@ -323,19 +375,21 @@ def costs(quick: bool) -> list[dict[str, Any]]:
     seconds = 1.0 if quick else 5.0
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
-        stores: dict[str, Callable[[Path], str]] = {
-            "memory": lambda _: "memory:",
-            "SQLite": lambda folder: f"sqlite:///{folder / 'bench.db'}",
-        }
         from postgres_server import Server
 
         server = stack.enter_context(Server.private(durable=True))
-        stores["PostgreSQL"] = lambda _: server.url(server.new())
-        for name, url in stores.items():
-            for threads in (1, 8, 32):
-                with tempfile.TemporaryDirectory(prefix="toolguard-bench-") as folder:
-                    rows.append({"store": name, **cost(url(Path(folder)), threads, seconds)})
-    return rows
+        ways: dict[str, Callable[[Path], AbstractContextManager[Write]]] = {
+            "memory": lambda _: in_store("memory:"),
+            "a file and fdatasync": in_a_file,
+            "bare SQLite": in_bare_sqlite,
+            "SQLite": lambda folder: in_store(f"sqlite:///{folder / 'bench.db'}"),
+            "PostgreSQL": lambda _: in_store(server.url(server.new())),
+        }
+        for threads in (1, 8, 32):  # ways in turn, so that what is compared was taken in the same minute
+            for name, way in ways.items():
+                with tempfile.TemporaryDirectory(prefix="toolguard-bench-") as folder, way(Path(folder)) as write:
+                    rows.append({"store": name, **cost(write, threads, seconds)})
+    return sorted(rows, key=lambda row: list(ways).index(row["store"]))
 
 
 def show(console: Console, title: str, rows: Sequence[dict[str, Any]]) -> None:
