@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from adapters.openai.ward import NAME, PLAIN, RAN, Ward, ana, look_up
-from toolguard.errors import ConfigError, DeniedError, UnknownToolError
+from toolguard import Session
+from toolguard.errors import ConfigError, DeniedError, IdentityError, Suspended, UnknownToolError
 from toolguard.testing.openai_server import in_turn, say, use
 from toolguard_openai import CustomTool, ToolBox, areveal_stream, reveal_stream
 
@@ -160,6 +161,32 @@ def test_s16_a_tool_the_policy_does_not_name_is_said_aloud(quiet_ward: Ward) -> 
 
     with pytest.warns(UserWarning, match="does not name tool 'unheard_of'"):
         ToolBox(unheard_of, guard=quiet_ward.guard())
+
+
+ALOUD = {
+    "nobody is known": IdentityError("the directory failed, so nobody is known"),
+    "set up wrongly": ConfigError("a part is missing"),
+    "it waits": Suspended("waits", approval_id="a", call_digest="d", tool="look_up", expires_at=0.0),
+}
+
+
+@pytest.mark.parametrize("fault", ALOUD.values(), ids=ALOUD)
+async def test_s16_what_is_no_answer_to_the_model_reaches_the_application(
+    ward: Ward, fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal is told to the model; that the guard cannot do its work, or that a person is asked, is not."""
+    guard = ward.guard()
+    box = ToolBox(look_up, guard=guard)
+
+    def fails(*args: Any, **more: Any) -> Any:
+        raise fault
+
+    monkeypatch.setattr(Session, "authorise", fails)
+    monkeypatch.setattr(Session, "aauthorise", fails)
+    call = {"type": "function_call", "call_id": "c", "name": "look_up", "arguments": '{"mrn": "x"}'}
+    with ana(guard), pytest.raises(type(fault)) as raised:
+        await ward.execute(box, call)
+    assert raised.value is fault
 
 
 def test_two_boxes_may_share_a_tool_but_not_a_name(quiet_ward: Ward) -> None:
