@@ -34,7 +34,7 @@ from toolguard._core.steps import Change, Claim, Prune
 from toolguard._core.tree import Frontier
 from toolguard.errors import ConflictError, EvidenceError, RegisterMovedError, StoreError, TamperedError
 from toolguard.evidence import build_pack, verify_pack
-from toolguard.journal import archive, hold_segments, joined, prune, verify
+from toolguard.journal import FileAnchor, archive, hold_segments, joined, prune, read_anchor, verify
 from toolguard.keys import NoteSigner, PinnedVerifier, Purpose, SecretKey
 from toolguard.population import Population, read_period
 from toolguard.stores._rows import record_row
@@ -193,6 +193,67 @@ def test_12_a_whole_log_goes_down_to_its_last_record(shelf: Shelf) -> None:
     shelf.edit(f"DELETE FROM records WHERE log_id = '{log_id}'")
     assert shelf.verify().exit_code in (1, 2)
     assert shelf.exit() == 1
+
+
+def with_the_stolen_key(shelf: Shelf, log_id: str, last: int, *, tell: bool = False) -> None:
+    """Records disappear, and a record of pruning that is signed as it should be says that they are in a segment."""
+    begin = a_begin(shelf, log_id, last)
+    note = SIGNER.checkpoint(begin.checkpoint(shelf.service.epoch))
+    if tell:
+        shelf.anchor.publish(note)
+    append(shelf, log_id, told(shelf, begin, note))
+    cut(shelf, log_id, last)
+
+
+def test_t21_a_pruning_that_the_stolen_key_signed_is_seen_by_the_anchor_that_was_not_told(shelf: Shelf) -> None:
+    with_the_stolen_key(shelf, shelf.guards_log, 4)
+    assert codes(shelf.verify(anchored=False)) == {"pruned"}, "nothing in the store shows it"
+    shelf.clock.advance(60.0)
+    shelf.checkpoints().tick(final=True)
+    assert codes(shelf.verify(anchored=False)) == {"pruned"}
+    found = shelf.verify()
+    assert (found.exit_code, codes(found)) == (2, {"pruned", "untold"})
+    assert shelf.exit() == 2, "and no segment has them"
+
+
+def test_t21_telling_the_anchor_afterwards_does_not_help(shelf: Shelf) -> None:
+    log_id = shelf.guards_log
+    with_the_stolen_key(shelf, log_id, 4)
+    shelf.checkpoints().tick(final=True)
+    begin = next(b for r in shelf.service.operations(Kind.AUDIT_PRUNED) if (b := begin_of(r.draft.body)))
+    shelf.anchor.publish(begin.note)
+    assert "untold" in codes(shelf.verify())
+
+
+def test_t21_who_tells_the_anchor_first_is_found_by_the_segments_alone(shelf: Shelf) -> None:
+    """Whoever has the key and writes to the anchor, too. What the anchor knew before is still to be shown."""
+    with_the_stolen_key(shelf, shelf.guards_log, 4, tell=True)
+    shelf.checkpoints().tick(final=True)
+    assert (shelf.verify().exit_code, codes(shelf.verify())) == (2, {"pruned"})
+    assert shelf.exit() == 2
+
+
+def test_a_true_pruning_was_told_and_its_segments_show_all_that_anchors_knew(shelf: Shelf) -> None:
+    shelf.shelve()
+    shelf.live("next")
+    shelf.clock.advance(60.0)
+    shelf.checkpoints().tick(final=True)
+    assert (shelf.verify().exit_code, codes(shelf.verify())) == (2, {"pruned"})
+    assert shelf.exit() == 0
+
+
+def test_t21_an_older_copy_of_the_anchor_does_not_accuse(shelf: Shelf, tmp_path: Path) -> None:
+    """It was copied before the pruning, so it could not be told; nor could one that was begun after it."""
+    older, newer = tmp_path / "older.anchor", tmp_path / "newer.anchor"
+    shutil.copy(shelf.anchor_path, older)
+    shelf.shelve()
+    shelf.clock.advance(60.0)
+    shelf.live("next")
+    shelf.checkpoints(anchors=[FileAnchor(newer, now=shelf.clock.now)]).tick(final=True)
+    store = SqliteStore(shelf.path, read_only=True)
+    for path in (older, newer):
+        assert "untold" not in codes(verify(store, verifier=VERIFIER, anchors=[read_anchor(path)]))
+    store.close()
 
 
 @pytest.mark.parametrize("seq", [-5, 0, 1, 2])

@@ -46,7 +46,7 @@ class Shelf(Place):
         return archive(self.service, self.folder, before=before, verifier=VERIFIER, notes=self.notes, **said)
 
     def prune(self, *, before: float = LATER, store: Any = None, **said: Any) -> PruneReport:
-        given = {"signer": SIGNER, "anchors": [FileAnchor(self.anchor_path)], "by": "rita", **said}
+        given = {"signer": SIGNER, "anchors": [FileAnchor(self.anchor_path, now=self.clock.now)], "by": "rita", **said}
         return prune(store or self.service, self.folder, before=before, verifier=VERIFIER, **given)
 
     def shelve(self) -> PruneReport:

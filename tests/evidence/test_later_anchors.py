@@ -86,6 +86,19 @@ def test_what_grew_right_after_the_period_is_to_be_exported_again(month: Month) 
     assert (report.exit_code, report.faults) == (2, [])
     assert any("have the period exported again" in gap for gap in report.gaps), report.gaps
     again = month.check(month.export())
+    assert (again.exit_code, again.faults) == (2, [])
+    (gap,) = again.gaps
+    assert "have a period exported that ends later" in gap, (
+        "a log that began right after the end is in no registry of then"
+    )
+    month.until = month.clock.now() + 1.0
+    later = month.check(month.export())
+    assert (later.exit_code, later.faults, later.gaps) == (0, [], [])
+
+
+def test_a_log_that_began_well_after_the_period_is_none_of_it(month: Month) -> None:
+    month.goes_on(after=5 * MINUTE)
+    again = month.check(month.export())
     assert (again.exit_code, again.faults, again.gaps) == (0, [], [])
 
 

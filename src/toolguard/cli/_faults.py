@@ -30,6 +30,8 @@ _WORDS = {
     "anchor": "up to record {seq} it is not what an anchor outside the store says",
     "begin": "its records before {seq} are gone, and no signed record of pruning says so",
     "pruned": "it begins after record {seq}: what is older stands in segments, which were not looked at",
+    "untold": "whoever prunes tells the anchors first, and one that knew its first {seq} records and went on was not told: unless "
+    "it is one that you keep by hand, somebody with the audit key says falsely that they are elsewhere; look at the segments",
     "split": "two signed checkpoints say different things of its first {seq} records",
     "signature": "what record {seq} says is signed (a checkpoint, where a log begins) no pinned audit key signed",
 }

@@ -207,24 +207,17 @@ def log_proofs(
 def registry_proof(
     period: Period, heads: Sequence[tuple[str, str]], notes: Iterable[str], origin: str
 ) -> RegistryProof:
-    """``heads`` are (log id, first record's hash) of every log there is, oldest first. Shown are those that were opened before
-    the period ended and in the hour after, so that whoever holds a newer anchor sees which logs it cannot have.
-    """
+    """``heads`` are (log id, first record's hash) of every log there is, oldest first."""
     said = _by_log(notes, period.epoch).get("", {})
     opened = len(period.registry)
     kept = _within(said, 0, opened, len(heads))
-    soon = sum(head.opened < period.until + _SOON for head in period.heads)
-    size = max([opened, soon, *(size for size, _ in kept)])
+    size = max([opened, *(size for size, _ in kept)])
     return RegistryProof(
         origin=f"{origin}registry",
         leaves=tuple(first for _, first in heads[:size]),
         logs=tuple(log for log, _ in heads[:size]),
         notes=kept,
     )
-
-
-_SOON = 3600.0
-"""Seconds after a period; `verify.GRACE` is the same."""
 
 
 def _within(

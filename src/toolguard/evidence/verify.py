@@ -45,6 +45,7 @@ MARK, YOURS = "your mark", "your anchor"
 MOST = 4 * 1000 * 1000 * 1000  # bytes of a pack, unpacked: more is no pack
 MOST_MEMBERS = 100000
 GRACE = 3600.0  # seconds after the period's end in which a checkpoint may still be of records of the period
+BEGAN = 120.0  # the same for the first one of a new log: one is made within a minute
 UNDATED = float("inf")
 MOST_RATIO, SMALL = (
     200,
@@ -84,32 +85,37 @@ class Report:
         self.says: list[str] = []
         self.yours = 0
         """How many of the auditor's own anchors speak of records that are shown."""
-        self.after: dict[str, set[str]] = {"undated": set(), "soon": set(), "later": set()}
+        self.after: dict[str, set[str]] = {"undated": set(), "soon": set(), "began": set(), "later": set()}
         """Logs that were longer, or there at all, by an anchor that may be newer than the pack."""
 
     def check(self, good: bool, what: str) -> bool:
         (self.holds if good else self.faults).append(what)
         return good
 
-    def contradicts(self, log: str, by: float, until: float, what: str) -> None:
-        """An anchor says more of a log than the pack shows: a fault if that was so before the period ended (it was said at
-        the time ``by`` at the latest), and nothing to the pack if it was so long after.
+    def contradicts(self, log: str, by: float, until: float, what: str, *, new: bool = False) -> None:
+        """An anchor says more of a log than the pack shows (``new``: that there is such a log): a fault if that was so before the
+        period ended (it was said at the time ``by`` at the latest), and nothing to the pack if it was so long after.
         """
         if by < until:
             self.check(False, what)
+        elif by == UNDATED:
+            self.after["undated"].add(log)
+        elif new:
+            self.after["began" if by <= until + BEGAN else "later"].add(log)
         else:
-            self.after["undated" if by == UNDATED else "soon" if by <= until + GRACE else "later"].add(log)
+            self.after["soon" if by <= until + GRACE else "later"].add(log)
 
     def tell_after(self) -> None:
         """Say what could not be held against the pack, and what to do about it."""
-        for when, said in (("undated", "at a time that nothing tells"), ("soon", "within an hour of the period's end")):
+        again = "have the period exported again, the pack then shows what follows"
+        for when, said, mend in (
+            ("undated", "at a time that nothing tells", f"write behind each mark the day you got it, or {again}"),
+            ("soon", "within an hour of the period's end", again),
+            ("began", "right after the period's end, when they began", "have a period exported that ends later"),
+        ):
             if logs := sorted(self.after[when]):
                 shown = ", ".join(logs[:3]) + (" and others" if logs[3:] else "")
-                mend = "write behind each mark the day you got it, or " if when == "undated" else ""
-                self.gaps.append(
-                    f"your anchor says more of {len(logs)} logs than this pack, {said} ({shown}): {mend}have the period exported "
-                    "again, the pack then shows what follows"
-                )
+                self.gaps.append(f"your anchor says more of {len(logs)} logs than this pack, {said} ({shown}): {mend}")
         if later := self.after["later"]:
             self.says.append(
                 f"your anchor goes on after this pack: {len(later)} logs grew or began later, which says nothing of the period"
@@ -578,7 +584,7 @@ def check_registry(pack: Pack, logs: list[dict[str, Any]], claims: Claims, until
         report.says.append(f"{silent} other logs of the registry hold no record of this period")
     for log in sorted(set(claims) - {"registry"} - set(registry["logs"])):
         what = f"log {log} was signed or anchored, but is not in the registry of logs"
-        report.contradicts(log, min(by for *_, by in claims[log]), until, what)
+        report.contradicts(log, min(by for *_, by in claims[log]), until, what, new=True)
     for name in pack.manifest.get("missing_logs", []):
         report.gaps.append(f"log {name} is in the registry, but none of its records is there")
 

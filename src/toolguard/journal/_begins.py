@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toolguard._core.audit import AuditRecord, Fault, Kind
 from toolguard._core.checkpoint import Checkpoint, Note
@@ -16,9 +16,10 @@ __all__ = ["Begins", "begins_in", "opened_note"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begins:
-    """Log id → where it begins, and the records of pruning that cannot be believed."""
+    """Log id → where it begins, in which record that stands, and the records of pruning that cannot be believed."""
 
     of: dict[str, Begin]
+    told: dict[str, AuditRecord] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
 
 
@@ -35,6 +36,7 @@ def begins_in(
 ) -> Begins:
     """Where the logs of a store begin. ``records`` are its records of pruning, where they are at hand."""
     found: dict[str, Begin] = {}
+    told: dict[str, AuditRecord] = {}
     faults = []
     for record in store.operations(Kind.AUDIT_PRUNED) if records is None else records:
         begin = begin_of(record.draft.body)
@@ -42,4 +44,5 @@ def begins_in(
             faults.append(Fault(log_id=record.log_id, seq=record.seq, code="signature"))
         elif begin.log_id not in found or found[begin.log_id].last < begin.last:
             found[begin.log_id] = begin
-    return Begins(of=found, faults=tuple(faults))
+            told[begin.log_id] = record
+    return Begins(of=found, told=told, faults=tuple(faults))

@@ -70,7 +70,7 @@ class Claims:
         for record in store.operations(Kind.AUDIT_CHECKPOINT):
             self.notes += 1
             body = record.draft.body
-            found = self._opened(str(body.get(NOTE, "")))
+            found = self.opened(str(body.get(NOTE, "")))
             if found is None:
                 self.faults.append(Fault(log_id=record.log_id, seq=record.seq, code="signature"))
             else:
@@ -78,7 +78,8 @@ class Claims:
             said = body.get(ANCHORED)
             self._anchored.update(str(one) for one in said if isinstance(said, list)) if said else None
 
-    def _opened(self, text: str) -> Checkpoint | None:
+    def opened(self, text: str) -> Checkpoint | None:
+        """The checkpoint of a note, None where it is none or no pinned key signed it."""
         if text not in self._open:
             self._open[text] = self._read(text)
         return self._open[text]
@@ -111,7 +112,7 @@ class Claims:
         """Take what an anchor holds as true, as far as it holds together."""
         codes, mine = set(copy.codes), 0
         for note in copy.notes:
-            found = self._opened(note)
+            found = self.opened(note)
             if found is None:
                 codes.add("signature")
             elif self.add(found, outside=True):

@@ -35,6 +35,7 @@ class AnchorCopy:
     Attributes:
         id: the beginning of the first line's hash: which anchor it is, wherever its file was copied to.
         notes: the signed notes, oldest first.
+        times: when each was written (UTC seconds), None where the line does not say.
         entries: ``<id>:<number>:<hash>`` of every line that is in its place.
         codes: ``missing``, or ``chain`` where lines were changed or taken out.
     """
@@ -42,6 +43,7 @@ class AnchorCopy:
     name: str
     id: str = ""
     notes: tuple[str, ...] = ()
+    times: tuple[float | None, ...] = ()
     entries: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
 
@@ -151,7 +153,7 @@ def read_anchor(path: str | os.PathLike[str]) -> AnchorCopy:
         lines = Path(path).read_bytes().split(b"\n")
     except OSError:
         return AnchorCopy(name=name, codes=("missing",))
-    notes, entries, broken = [], [], False
+    notes, times, entries, broken = list[str](), list[float | None](), list[str](), False
     number, last, id_ = 0, GENESIS, ""
     for line in lines:
         entry = _entry(line)
@@ -161,8 +163,10 @@ def read_anchor(path: str | os.PathLike[str]) -> AnchorCopy:
         number, last = entry["n"], hashlib.sha256(line).hexdigest()
         id_ = id_ or last[:16]
         notes.append(entry["note"])
+        times.append(float(at) if isinstance(at := entry.get("at"), int | float) else None)
         entries.append(f"{id_}:{number}:{last}")
-    return AnchorCopy(name=name, id=id_, notes=tuple(notes), entries=tuple(entries), codes=("chain",) if broken else ())
+    codes = ("chain",) if broken else ()
+    return AnchorCopy(name=name, id=id_, notes=tuple(notes), times=tuple(times), entries=tuple(entries), codes=codes)
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ in place, and everything written anew by someone who also has the audit key.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from toolguard.journal._facts import Facts
 from toolguard.journal._pages import BEFORE_ALL, hash_pages
 from toolguard.journal._parts import Workers, read_part, read_parts
 from toolguard.journal._states import ActFault, StateFault, act_faults, all_approvals, state_faults
+from toolguard.journal._told import untold
 from toolguard.journal.anchors import AnchorCopy
 from toolguard.journal.joined import Joined, joined
 from toolguard.ports import CheckpointVerifier, GrantVerifier, LogHead, Store
@@ -52,7 +54,7 @@ class LogReport:
     the journal says, or shorter), ``anchor`` (other or shorter than one kept outside says), ``signature`` (a checkpoint
     in it is not signed by a pinned key), ``split`` (two signed checkpoints say different things of one size), ``begin`` (its first
     records are gone, and no signed record of pruning says so), ``pruned`` (they were taken out, and no segments were looked
-    at: what is left holds together).
+    at: what is left holds together), ``untold`` (and an anchor that knew them was not told, as it would have been).
     """
 
     log_id: str
@@ -133,7 +135,7 @@ class VerifyReport(Shown):
         return 1 if self.tampered else 2 if self.incomplete else 0
 
 
-_INCOMPLETE = frozenset({"missing", "pruned", "registry", "empty", "cut", "absent"})
+_INCOMPLETE = frozenset({"missing", "pruned", "untold", "registry", "empty", "cut", "absent"})
 
 
 def verify(
@@ -189,6 +191,7 @@ def verify(
         workers,
         hot=hot,
         pruned=begins.of,
+        untold=untold(store.epoch, begins.of, begins.told, anchors, claims.opened),
     )
     read = {log_id: log for log_id in store.written() if (log := reading.log(log_id, heads.get(log_id))) is not None}
     registry = store.heads()
@@ -266,8 +269,9 @@ class _Reading:
         *,
         hot: Store,
         pruned: Mapping[str, Begin],
+        untold: AbstractSet[str],
     ) -> None:
-        self._hot, self._pruned = hot, pruned
+        self._hot, self._pruned, self._untold = hot, pruned, untold
         self.unseen = False
         """Something was taken out of the store, and is not looked at."""
         self._store, self._claims, self._begins, self._workers = store, claims, begins, workers
@@ -323,7 +327,8 @@ class _Reading:
         if begin is None or not (isinstance(first[1], int) and first[1] > 1):
             return None, []
         self.unseen = True
-        return begin, [Fault(log_id=log_id, seq=begin.last, code="pruned")]
+        codes = ("pruned", "untold") if log_id in self._untold else ("pruned",)
+        return begin, [Fault(log_id=log_id, seq=begin.last, code=code) for code in codes]
 
     def _left_behind(self, log_id: str, first: Stored, begin: Begin) -> list[Fault]:
         """Records a pruning that was interrupted has not taken out yet: each is held by the one after it."""
