@@ -110,7 +110,7 @@ def _add_call(request: Request, call: Any) -> None:
     inner = call["custom" if call.get("type") == "custom" else "function"]
     add_name(request, Origin.MODEL, inner)
     add_rest(request, Origin.MODEL, inner, ("name", "arguments", "input"))
-    add_rest(request, Origin.MODEL, call, ("function", "custom", "index"))
+    add_rest(request, Origin.MODEL, call, ("function", "custom"))
 
 
 def _list(value: Any, what: str) -> list[Any]:

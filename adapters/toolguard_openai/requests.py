@@ -160,6 +160,7 @@ def add_fields(request: Request, handled: frozenset[str]) -> None:
             request.texts.add(Origin.SYSTEM, request.body, name)
             if name == "metadata" and isinstance(value, dict):
                 request.texts.add_keys(request.body, name)
+            _check_form(request, name, value)
         else:
             request.allowed.require_field(name)
             request.texts.add(Origin.USER, request.body, name)
@@ -189,6 +190,13 @@ def check_setting(request: Request, name: str, value: Any) -> None:
     for word in words_of(value):
         if word not in PROTOCOL and word not in offered:
             request.texts.add_word(word, refuse)
+
+
+def _check_form(request: Request, name: str, value: Any) -> None:
+    """The type of an answer's form is a word of the protocol, and no detector looks into what is called so."""
+    for form in (value, value.get("format")) if isinstance(value, dict) and name != "metadata" else ():
+        if isinstance(form, dict) and isinstance(form.get("type"), str):
+            check_setting(request, name, form["type"])
 
 
 def words_of(value: Any) -> Iterator[str]:

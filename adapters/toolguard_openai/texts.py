@@ -156,16 +156,12 @@ class Texts:
         self.add_word(holder[key], put)
 
     def add_keys(self, holder: Any, key: Any) -> None:
-        """The keys of the object ``holder[key]``, each looked into like an id."""
+        """The keys of the object ``holder[key]``, and of those in it, each looked into like an id."""
 
         def put(name: str) -> Put:
-            def put(masked: Any) -> None:
-                if name in holder[key]:
-                    holder[key][_NO_NAME.sub("_", masked).strip("_")] = holder[key].pop(name)
+            return lambda masked: _rename(holder[key], name, _NO_NAME.sub("_", masked).strip("_"))
 
-            return put
-
-        for name in list(holder[key]):
+        for name in set(_keys(holder[key])):
             self.add_word(name, put(name))
 
     @staticmethod
@@ -197,6 +193,20 @@ class Texts:
                 elif origin is wanted:
                     for value, put in zip(values, puts, strict=True):
                         yield origin, schema, value, put
+
+
+def _keys(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _keys(item)
+
+
+def _rename(value: Any, name: str, other: str) -> None:
+    if isinstance(value, dict) and name in value:
+        value[other] = value.pop(name)
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _rename(item, name, other)
 
 
 def _each(puts: list[Put]) -> Put:
