@@ -28,6 +28,27 @@ def test_a_trusted_record_is_known_in_any_later_text_by_alias() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ({"m": 48213377}, True),
+        ({"rows": [[1, 48213377]]}, True),
+        ({"total": -48213377}, True),
+        ('{"n": "x", "m": 48213377}', True),
+        (48213377, True),
+        ({"m": 48213378}, False),
+        ({"m": 482133770}, False),
+        ({"m": 48213377.5}, False),
+        ({"m": 12345}, False),
+    ],
+)
+def test_a_known_number_is_found_under_any_name(value: object, found: bool) -> None:
+    session = DefaultDetector().session()
+    session.inspect("MRN 48213377, and MRN 12345.", origin=Origin.USER)
+    assert bool(session.inspect(value, origin=Origin.RESULT)) is found
+    assert DefaultDetector().session().inspect(value, origin=Origin.RESULT) == ()
+
+
 @pytest.mark.parametrize("origin", [Origin.RESULT, Origin.MODEL, Origin.SYSTEM])
 def test_untrusted_sources_teach_nothing(origin: Origin) -> None:
     session = DefaultDetector().session()

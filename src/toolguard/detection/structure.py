@@ -54,7 +54,7 @@ class Walk:
         findings: identifiers by their place.
         prose: leaves and keys to look into.
         embedded: leaves that are JSON themselves, with the value they hold.
-        fenced: leaves declared to hold none; only what the session knows counts there.
+        fenced: leaves declared to hold none, and numbers under names that say nothing; only what the session knows counts there.
         safe: leaves that are codes by their place.
     """
 
@@ -281,10 +281,14 @@ class Walk:
             if schema and listed(schema, value) == NEVER:
                 return
             kind = _of_number(value, text, key, parent)
+            if kind is None and isinstance(value, int) and len(text) >= _KNOWN_DIGITS:
+                self.fenced.append(Piece(path, text, False))
         if kind and kind not in (NEVER, PROSE):
             self._add(path, 0, len(text), kind, 0.95, "field")
 
 
+_KNOWN_DIGITS = 6
+"""A shorter number is an amount as often as somebody's."""
 _NOT_NUMBERS = frozenset({SAFE, "DATE", "PERSON", "ADDRESS", "LOCATION", "FACILITY", "SECRET", "PHOTO", "URL", "EMAIL"})
 
 
