@@ -333,6 +333,53 @@ async def test_s19_a_supervisor_hands_over_and_the_history_goes_along_masked(
         assert MRN not in repr(script.shown)
 
 
+@pytest.mark.holds("S5", "S8", "S12", "S19", adapter="langchain", path="swarm", mode="interrupt")
+@pytest.mark.parametrize("policy", ["asks", "denies"])
+@BOTH
+async def test_s19_a_swarms_hand_over_goes_where_the_policy_lets_it(
+    way: str, policy: str, guard: Guard, session: Session, desk: Desk
+) -> None:
+    """As langgraph-swarm does it: the tool names the next agent in the state, whose graph remembers it for the next turn."""
+
+    class Swarm(MessagesState):
+        active: str
+
+    @tool("send_to_clerk" if policy == "asks" else "drop_to_clerk")
+    def hand_over(state: Annotated[Any, InjectedState], id: Annotated[str, InjectedToolCallId]) -> Command[Any]:
+        """Hand over to the clerk."""
+        answer = ToolMessage(f"over to the clerk, as {ADA} wants", tool_call_id=id)
+        return Command(
+            goto="clerk", graph=Command.PARENT, update={"messages": [*state["messages"], answer], "active": "clerk"}
+        )
+
+    def boss_says(messages: list[Any]) -> AIMessage:
+        refused = isinstance(messages[-1], ToolMessage)
+        return AIMessage("I may not") if refused else says(call(hand_over.name, {}, "over"))
+
+    boss, clerk = Script(lines=[boss_says] * 2), Script(lines=[AIMessage("<PERSON_1> is well")] * 3)
+    graph = StateGraph(Swarm)
+    for name, script, tools in (("boss", boss, [hand_over]), ("clerk", clerk, [])):
+        agent = create_agent(script, tools, middleware=[GuardMiddleware(guard, mode="interrupt")], name=name)
+        graph.add_node(name, agent, destinations=("clerk",))
+    graph.add_conditional_edges(START, lambda state: state.get("active") or "boss", ["boss", "clerk"])
+    app = graph.compile(checkpointer=InMemorySaver())
+    done = await go(app, way, {"messages": [HumanMessage(f"How is {ADA}?")]})
+    if policy == "denies":
+        assert (done["messages"][-1].content, done.get("active"), clerk.shown) == ("I may not", None, [])
+        return
+    (asked,) = waiting(done)
+    assert waiting(await go(app, way, Command(resume={"decisions": [{"type": "approve"}]}))) == [asked]
+    assert clerk.shown == []
+    desk.approve(asked)
+    done = await go(app, way, Command(resume=True))
+    assert [m.content for m in told(done)] == ["over to the clerk, as <PERSON_1> wants"]
+    assert done["messages"][-1].content == "<PERSON_1> is well"
+    await go(app, way, {"messages": [HumanMessage(f"And {ADA} now?")]})
+    assert (len(boss.shown), len(clerk.shown)) == (1, 2), "the clerk has the word"
+    assert ADA not in repr(boss.shown + clerk.shown)
+    assert kinds_of_records(guard).count("approval.requested") == 1
+
+
 # --- the functional API -------------------------------------------------------------------------------------------------
 
 

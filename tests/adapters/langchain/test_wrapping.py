@@ -87,6 +87,31 @@ def test_s16_a_tool_the_policy_does_not_name_is_said_aloud_and_denied(guard: Gua
         guarded.invoke({"a": 1})
 
 
+ALOUD = {
+    "nobody is known": IdentityError("the directory failed, so nobody is known"),
+    "set up wrongly": ConfigError("a part is missing"),
+    "it waits": Suspended("waits", approval_id="a", call_digest="d", tool="plain_add", expires_at=0.0),
+}
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.parametrize("fault", ALOUD.values(), ids=ALOUD)
+async def test_s16_what_is_no_answer_to_the_model_reaches_the_application(
+    way: str, fault: Exception, guard: Guard, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal is told to the model; that the guard cannot do its work, or that a person is asked, is not."""
+
+    def fails(*args: Any, **more: Any) -> Any:
+        raise fault
+
+    monkeypatch.setattr(Session, "authorise", fails)
+    monkeypatch.setattr(Session, "aauthorise", fails)
+    (guarded,) = guard_tools([plain_add], guard=guard)
+    made = call("plain_add", {"a": 1})
+    with pytest.raises(type(fault), match=str(fault)):
+        await guarded.ainvoke(made) if way == "async" else guarded.invoke(made)
+
+
 def test_s16_an_unknown_mode_is_refused(guard: Guard) -> None:
     with pytest.raises(ConfigError, match="mode 'ask' is unknown"):
         guard_tools([plain_add], guard=guard, mode="ask")  # type: ignore[arg-type]  # what is tested
