@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -241,3 +242,34 @@ async def test_a_body_beyond_measure_is_not_read(client: httpx.AsyncClient, ward
     reply = await client.post(f"/v1/approvals/{asked.id}/proposal", content=deep, headers=headers)
     assert 400 <= reply.status_code < 500, reply.status_code
     assert ward.read(asked.id) == asked
+
+
+OLD = ["/approvals/{id}/resolution", "/approvals/{id}/break-glass", "/standing", "/freezes", "/freezes/{id}/lift"]
+
+
+@pytest.mark.parametrize("path", OLD)
+async def test_a_name_that_is_gone_does_nothing(
+    client: httpx.AsyncClient, ward: Ward, visitors: Visitors, path: str
+) -> None:
+    asked = ward.ask(rules=(RULE,))
+    body = {"agent": "discharge-assistant", "ran": True, "evidence": "x", "reason": "x"}
+    reply = await client.post(f"/v1{path.format(id=asked.id)}", json=body, headers=visitors.bearer("sid"))
+    assert (reply.status_code, reply.headers["content-type"]) == (404, "application/problem+json")
+    assert ward.read(asked.id) == asked
+    assert ward.acts() == []
+
+
+@pytest.mark.parametrize(
+    "named", [None, "", "x", "0" * 31, "0" * 33, "A" * 32, ["{id}"], {"id": "{id}"}, 0, "{id}\n", "../{id}"]
+)
+async def test_no_glass_is_broken_for_what_is_no_request(
+    client: httpx.AsyncClient, ward: Ward, visitors: Visitors, named: Any
+) -> None:
+    asked = ward.ask(rules=(RULE,))
+    given = json.loads(json.dumps(named).replace("{id}", asked.id))
+    reply = await client.post(
+        "/v1/break-glass", json={"approval": given, "reason": "x"}, headers=visitors.bearer("ruiz")
+    )
+    assert reply.status_code == 422
+    assert asked.id not in reply.text
+    assert ward.acts() == []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -390,3 +392,80 @@ async def test_where_the_first_yes_is_for_once_nothing_is_offered_to_stand(
     reply = await post(client, asked, "approve", standing_same="1")
     assert reply.status_code == 422
     assert ward.read(asked.id) == asked
+
+
+# --- as a hostile requester or approver
+
+
+async def test_an_argument_may_be_called_like_a_field_of_the_form(
+    client: httpx.AsyncClient, ward: Ward, visitors: Visitors
+) -> None:
+    view = {"reason": "x", "a1": "y", "x0": "z", "new_name": "n", "": "nameless", "__proto__": 1}
+    asked = ward.ask(view=view)
+    await sign_in(client, visitors, "ada")
+    form = {"a0": "x", "a1": "y", "a2": "z", "a3": "n", "a4": "nameless", "a5": "2", "reason": "why"}
+    assert (await client.post(f"/inbox/{asked.id}/propose", data=form, headers=SAME)).status_code == 303
+    after = ward.read(asked.id)
+    assert after.proposal == {**view, "__proto__": 2}
+    assert after.verdicts[-1].reason == "why"
+
+
+async def test_nobody_lets_stand_what_they_did_not_see(
+    client: httpx.AsyncClient, ward: Ward, visitors: Visitors
+) -> None:
+    """Somebody says something else between a person's look and their answer."""
+    seen = ward.decide(human("grace"), numbers(ward, replace(TWO, quorum=3)), standing=TERMS)
+    await sign_in(client, visitors, "ada")
+    wider = StandingTerms(seconds=3600.0, uses=5, vary=(Vary(argument="body"),))
+    now = ward.decide(human("joan"), seen, standing=wider)
+    reply = await post(client, seen, "approve", standing_same="1")
+    assert reply.status_code == 422
+    assert ward.read(seen.id) == now
+    assert ward.acts() == []
+
+
+async def test_who_stands_on_the_asking_side_proposes_no_terms(
+    client: httpx.AsyncClient, ward: Ward, visitors: Visitors
+) -> None:
+    asked = numbers(ward, TWO)
+    for who in ("ruiz", "noor"):
+        await sign_in(client, visitors, who)
+        page = (await client.get(f"/inbox/{asked.id}")).text
+        assert "standing_" not in page
+        reply = await post(client, asked, "approve", **FREE)
+        assert reply.status_code in (403, 404)
+        await client.post("/signout", headers=SAME)
+    assert ward.read(asked.id) == asked
+
+
+@pytest.mark.parametrize("act", ["", "/propose", "/revoke"])
+async def test_no_refusal_gives_a_code_back_or_lets_text_act(
+    client: httpx.AsyncClient, ward: Ward, visitors: Visitors, act: str
+) -> None:
+    asked = approved(ward) if act == "/revoke" else asking(ward)
+    await sign_in(client, visitors, "ada")
+    hostile = '</textarea><script>alert(1)</script>"\u202e'
+    form = {
+        **unchanged(a1=hostile, new_name=hostile, new_value=hostile),
+        "reason": hostile,
+        "code": "918273",
+        "answer": "approve",
+    }
+    form |= {"version": str(asked.version), "seen_call_digest": "x", "seen_view_digest": "x"}
+    reply = await client.post(f"/inbox/{asked.id}{act}", data=form, headers=SAME)
+    assert reply.status_code >= 400
+    assert "918273" not in reply.text
+    assert "<script>alert" not in reply.text
+    assert ward.read(asked.id) == asked
+
+
+async def test_twenty_clicks_on_one_form_are_one_act(client: httpx.AsyncClient, ward: Ward, visitors: Visitors) -> None:
+    asked = approved(ward)
+    await sign_in(client, visitors, "ada")
+    path = f"/inbox/{asked.id}/revoke"
+    replies = await asyncio.gather(
+        *(client.post(path, data={"reason": "wrong patient"}, headers=SAME) for _ in range(20))
+    )
+    assert sorted({reply.status_code for reply in replies}) == [303, 409]
+    assert [reply.status_code for reply in replies].count(303) == 1
+    assert len(ward.acts()) == 1
