@@ -15,7 +15,7 @@ from toolguard._core.steps import Change, Claim
 from toolguard._core.vault import Need
 from toolguard.errors import BadArgumentsError, ConflictError, KeyUnavailableError, StoreError, ToolguardError
 from toolguard.ports import SessionKey
-from toolguard.stores import sqlite
+from toolguard.stores import _sqlite_apply
 from toolguard.stores.sqlite import SqliteStore
 from toolguard.testing.store_contract import ContractSealer, a_draft, all_of
 
@@ -117,7 +117,7 @@ def test_an_interrupt_leaves_nothing_behind(store: SqliteStore, monkeypatch: pyt
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(sqlite, "check_claim", interrupted)
+        patched.setattr(_sqlite_apply, "check_claim", interrupted)
         with pytest.raises(KeyboardInterrupt):
             store.commit(a_claim(1))
     assert all_of(store) == before
@@ -126,6 +126,6 @@ def test_an_interrupt_leaves_nothing_behind(store: SqliteStore, monkeypatch: pyt
 
 def test_without_the_claims_check_the_race_is_lost(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutant: the tests that count winners fail as soon as the check is taken away."""
-    monkeypatch.setattr(sqlite, "check_claim", lambda *_: None)
+    monkeypatch.setattr(_sqlite_apply, "check_claim", lambda *_: None)
     results = together(store, [lambda: store.commit(a_claim(1)) for _ in range(4)])
     assert sum(not isinstance(r, ConflictError) for r in results) > 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import threading
@@ -12,46 +11,21 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from toolguard._core.approval import Approval, Grant, State
-from toolguard._core.audit import AuditRecord, Draft, Kept, Kind
+from toolguard._core.audit import AuditRecord, Kept, Kind
 from toolguard._core.call import CallRef
-from toolguard._core.history import Ask, Limit, Mark
-from toolguard._core.register import ALL, Act, Heads
-from toolguard._core.steps import Cap, Change, Claim, LedgerRow, Notice, Prune, Settle, Standing, Update, Use
+from toolguard._core.history import Ask
+from toolguard._core.steps import Change, LedgerRow
 from toolguard._core.stored import Stored
 from toolguard._core.vault import Need, Token
-from toolguard.errors import ConflictError, NotFoundError, StoreError
+from toolguard.errors import NotFoundError, StoreError
 from toolguard.ports import Announcement, Clock, LogHead, Sealer, SessionKey
 from toolguard.stores import _codec, _log, _sql, _vault
 from toolguard.stores._append import Appending
 from toolguard.stores._batch import GroupCommit, Ticket
 from toolguard.stores._connect import check_place, connect, fault, place_of, prepare, time_of, translated
-from toolguard.stores._rows import (
-    announcement_of,
-    approval_of,
-    blob,
-    by_sink,
-    create_row,
-    kept_of,
-    ledger_row,
-    record_of,
-    update_row,
-)
-from toolguard.stores._rules import (
-    check_act,
-    check_cap,
-    check_claim,
-    check_heads,
-    check_limit,
-    check_not_ended,
-    check_not_pruned,
-    check_prune,
-    check_registers,
-    check_settle,
-    check_shape,
-    check_update,
-    check_use,
-    only_records,
-)
+from toolguard.stores._rows import announcement_of, blob, by_sink, kept_of, ledger_row, record_of
+from toolguard.stores._rules import check_shape, only_records
+from toolguard.stores._sqlite_apply import Applying, count, with_verdicts
 from toolguard.stores._time import StoreTime
 from toolguard.stores._turn import Turns
 from toolguard.stores._watch import Poller
@@ -177,18 +151,22 @@ class SqliteStore:
             if now > floor + _TIME_STEP:
                 db.execute(_sql.SET_TIME, (now,))
             journal = Appending(db, now, log_id=self._log_id, epoch=self._epoch)
+            applying = Applying(db, now, journal, marks_due=now > self._pruned + _PRUNE)
             for ticket in batch:
-                self._one(db, ticket, now, journal)
+                self._one(db, ticket, now, journal, applying)
             journal.flush()
             if all(ticket.error is not None for ticket in batch):
                 db.execute("ROLLBACK")
             else:
                 db.execute("COMMIT")
+                self._pruned = now if applying.pruned else self._pruned
         finally:
             if db.in_transaction:
                 db.execute("ROLLBACK")
 
-    def _one(self, db: sqlite3.Connection, ticket: Ticket[Any], now: float, journal: Appending) -> None:
+    def _one(
+        self, db: sqlite3.Connection, ticket: Ticket[Any], now: float, journal: Appending, applying: Applying
+    ) -> None:
         change = ticket.job if isinstance(ticket.job, Change) else None
         if change is not None and only_records(change):
             try:
@@ -200,128 +178,13 @@ class SqliteStore:
             journal.flush()  # it looks into the journal
         db.execute("SAVEPOINT ticket")
         try:
-            ticket.value = ticket.job(db, now) if change is None else self._apply(db, now, change, journal)
+            ticket.value = ticket.job(db, now) if change is None else applying.change(change)
         except Exception as error:
             if not db.in_transaction:
                 raise  # SQLite gave up the whole transaction
             ticket.error = fault(error, self._path) if isinstance(error, sqlite3.Error) else error
             db.execute("ROLLBACK TO ticket")
         db.execute("RELEASE ticket")
-
-    def _apply(self, db: sqlite3.Connection, now: float, change: Change, journal: Appending) -> tuple[AuditRecord, ...]:
-        tenant = change.tenant
-        if change.update is not None:
-            self._update(db, now, tenant, change.update)
-        if change.create is not None:
-            for cap in change.caps:
-                check_cap(self._asked(db, tenant, cap), cap)
-            self._create(db, now, Approval(request=change.create, changed=change.create.created))
-        if change.act is not None:
-            self._act(db, change.act)
-        if change.claim is not None:
-            check_heads(Heads(tenant=self._head(db, tenant), all=self._head(db, ALL)), change.heads)
-            self._claim(db, now, tenant, change.claim)
-            if change.use is not None:
-                self._use(db, now, tenant, change.use)
-            if change.claim.asked:
-                self._check_journal(db, change)
-        for limit in change.limits:
-            self._limit(db, tenant, limit)
-        if change.marks:
-            self._mark(db, now, tenant, change.marks)
-        if change.shred:
-            db.executemany(_sql.SHRED, [(tenant, content) for content in change.shred])
-        if change.settle is not None:
-            self._settle(db, now, tenant, change.settle)
-        if change.announce is not None and (change.create is None or change.create.id != change.announce):
-            self._announce(db, tenant, change.announce, Notice.STATE)
-        if change.notify is not None:
-            key = change.notify.key
-            if key and db.execute(_sql.ANNOUNCE_ONCE, (tenant, key)).rowcount != 1:
-                raise ConflictError("this was announced already; nothing was written")
-            self._announce(db, tenant, change.notify.approval, change.notify.notice)
-        if change.prune is not None:
-            self._prune(db, change.prune, change.records)
-        return journal.add(change.records) if change.records else ()
-
-    def _update(self, db: sqlite3.Connection, now: float, tenant: str, update: Update) -> None:
-        after = update.approval
-        stored = self._approval(db, _sql.GET, (after.id, tenant))
-        check_update(stored, update, now)
-        assert stored is not None  # noqa: S101 - narrows the type; check_update refuses None
-        where = (after.id, tenant, update.from_version, update.from_state.value)
-        if db.execute(_sql.UPDATE, (*update_row(after), *where)).rowcount != 1:
-            raise ConflictError("the approval has changed since it was read; read it again, nothing was written")
-        for n, v in enumerate(after.verdicts[len(stored.verdicts) :], start=len(stored.verdicts)):
-            db.execute(_sql.ADD_VERDICT, (after.id, n, tenant, v.answer.value, v.person, v.at, _codec.dump(v)))
-
-    def _create(self, db: sqlite3.Connection, now: float, approval: Approval) -> None:
-        request = approval.request
-        if db.execute(_sql.LEDGER, (request.tenant, request.ref.ref)).fetchone() is not None:
-            raise ConflictError("this call was already asked or made; nothing was written")
-        db.execute(_sql.CREATE, create_row(approval))
-        self._stand(db, now, request.tenant, request.ref, request.call_digest, Standing.ASKED, asked=True)
-        self._announce(db, request.tenant, request.id, Notice.STATE)
-
-    def _announce(self, db: sqlite3.Connection, tenant: str, approval_id: str, notice: Notice) -> None:
-        if db.execute(_sql.PLACE, (approval_id, tenant)).fetchone() is None:
-            raise ConflictError("the approval to announce does not exist; nothing was written")
-        db.execute(_sql.ANNOUNCE, (tenant, approval_id, notice.value))
-
-    def _asked(self, db: sqlite3.Connection, tenant: str, cap: Cap) -> int:
-        query = _sql.ASKED_BY_RUN if cap.by == "run" else _sql.ASKED_BY_PERSON
-        return int(db.execute(query, (tenant, cap.value, cap.since)).fetchone()[0])
-
-    def _head(self, db: sqlite3.Connection, tenant: str) -> int:
-        return int(db.execute(_sql.ACTS_HEAD, (tenant,)).fetchone()[0])
-
-    def _act(self, db: sqlite3.Connection, act: Act) -> None:
-        check_act(self._head(db, act.tenant), act)
-        db.execute(_sql.ADD_ACT, (act.tenant, act.n, act.payload, act.signature, act.key_id))
-
-    def _use(self, db: sqlite3.Connection, now: float, tenant: str, use: Use) -> None:
-        row = db.execute(_sql.USES, (tenant, use.act)).fetchone()
-        check_use(row[0] if row else 0, use, now)
-        db.execute(_sql.ADD_USE, (tenant, use.act))
-
-    def _claim(self, db: sqlite3.Connection, now: float, tenant: str, claim: Claim) -> None:
-        row, asked = ledger_row(db.execute(_sql.LEDGER, (tenant, claim.ref.ref)).fetchone())
-        check_claim(row, asked, claim)
-        self._stand(db, now, tenant, claim.ref, claim.call_digest, Standing.EXECUTING, asked=claim.asked)
-
-    def _check_journal(self, db: sqlite3.Connection, change: Change) -> None:
-        """State rows can be set back by whoever writes to the file; the journal then still tells what happened."""
-        for call in {d.call for d in change.records if d.kind is Kind.CALL_EXECUTING}:
-            kinds = (Kind.CALL_EXECUTING.value, Kind.APPROVAL_RESOLVED.value)
-            for kind, body in db.execute(_sql.ENDS, (call, *kinds)):
-                check_not_ended(kind, body)
-            is_pruned, is_asked = db.execute(_sql.GONE, (call,)).fetchone()
-            check_not_pruned(bool(is_asked), bool(is_pruned))
-
-    def _prune(self, db: sqlite3.Connection, prune: Prune, drafts: Sequence[Draft]) -> None:
-        check_registers({tenant: self._head(db, tenant) for tenant in prune.acts}, prune)
-        check_prune(prune, (*(d.body for d in drafts), *(json.loads(body) for (body,) in db.execute(_sql.PRUNED))))
-        db.execute(_sql.PRUNE, (prune.log_id, prune.upto, prune.most))
-
-    def _stand(
-        self, db: sqlite3.Connection, now: float, tenant: str, ref: CallRef, digest: str, to: Standing, *, asked: bool
-    ) -> None:
-        db.execute(_sql.SET_LEDGER, (tenant, ref.ref, digest, to.value, asked, now))
-
-    def _settle(self, db: sqlite3.Connection, now: float, tenant: str, settle: Settle) -> None:
-        row, _ = ledger_row(db.execute(_sql.LEDGER, (tenant, settle.ref.ref)).fetchone())
-        standing = check_settle(row, settle)
-        db.execute(_sql.SETTLE, (standing.value, settle.result, now, tenant, settle.ref.ref))
-
-    def _limit(self, db: sqlite3.Connection, tenant: str, limit: Limit) -> None:
-        check_limit(_count(db, tenant, limit.ask), limit)
-
-    def _mark(self, db: sqlite3.Connection, now: float, tenant: str, marks: Sequence[Mark]) -> None:
-        rows = [(tenant, m.subject, m.kind, m.value, now, now + m.keep if m.keep else None) for m in marks]
-        db.executemany(_sql.ADD_MARK, rows)
-        if now > self._pruned + _PRUNE:
-            self._pruned = now
-            db.execute(_sql.PRUNE_MARKS, (now, _PAGE))
 
     # --- reading
 
@@ -336,19 +199,12 @@ class SqliteStore:
                     self._reader.execute("PRAGMA query_only = ON")
                 yield self._reader
 
-    def _approval(self, db: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> Approval | None:
-        row = db.execute(query, values).fetchone()
-        return None if row is None else self._with_verdicts(db, row)
-
-    def _with_verdicts(self, db: sqlite3.Connection, row: tuple[Any, ...]) -> Approval:
-        return approval_of(row, [v for (v,) in db.execute(_sql.VERDICTS, (row[0],))])
-
     def _snapshot(self, query: str, values: tuple[Any, ...]) -> tuple[Approval, ...]:
         """Approvals with the verdicts of the same moment."""
         with self._reading() as db:
             db.execute("BEGIN")
             try:
-                return tuple(self._with_verdicts(db, row) for row in db.execute(query, values).fetchall())
+                return tuple(with_verdicts(db, row) for row in db.execute(query, values).fetchall())
             finally:
                 db.execute("COMMIT")
 
@@ -555,7 +411,7 @@ class SqliteStore:
         with self._reading() as db:
             db.execute("BEGIN")  # all of one moment
             try:
-                return tuple(_count(db, tenant, ask) for ask in asks)
+                return tuple(count(db, tenant, ask) for ask in asks)
             finally:
                 db.execute("COMMIT")
 
@@ -604,15 +460,6 @@ class SqliteStore:
                 for connection in (self._reader, self._writer):
                     if connection is not None:
                         connection.close()
-
-
-def _count(db: sqlite3.Connection, tenant: str, ask: Ask) -> int:
-    place = (tenant, ask.subject, ask.kind, ask.since)
-    if ask.value is not None:
-        row = db.execute(_sql.COUNT_MARK, (*place, ask.value)).fetchone()
-    else:
-        row = db.execute(_sql.COUNT_MARKS, (*place, json.dumps(ask.apart), ask.upto)).fetchone()
-    return int(row[0])
 
 
 _stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
