@@ -29,14 +29,15 @@ from toolguard.directory import Audience
 from toolguard.errors import ConfigError, InvalidatedError, NotAllowedError, ServiceError, StoreError, ToolguardError
 from toolguard.guard.session import Session
 from toolguard.keys import Ed25519Signer, Purpose, SecretKey
-from toolguard.remote import Link
+from toolguard.remote import Link, mirror
 
 Lie = Callable[[Clinic, httpx.Request, httpx.Response], httpx.Response]
 STRANGER = Ed25519Signer(SecretKey.generate(Purpose.SIGN))
 
 
 @pytest.fixture
-def clinic(tmp_path: Path) -> Iterator[Clinic]:
+def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clinic]:
+    monkeypatch.setattr(mirror, "_PATIENCE", 30.0)  # a service on a busy machine is not away
     clinic = Clinic(tmp_path)
     yield clinic
     clinic.close()

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import npm
 from authority.ward import Ward
@@ -14,6 +14,7 @@ from server.process import Running, configure, start, stop, wait_for
 from server.visitors import Visitors
 from toolguard.directory import Audience
 
+expect.set_options(timeout=20_000)  # a page that is slow to come is no page that does not come
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
 
 

@@ -53,7 +53,7 @@ def test_the_page_from_top_to_bottom(place: str, capsys: pytest.CaptureFixture[s
     headers = {"Authorization": "Bearer " + Path("wei.token").read_text().strip()}
 
     def wei() -> None:
-        with httpx.Client(base_url=place, headers=headers) as client:
+        with httpx.Client(base_url=place, headers=headers, timeout=60) as client:
             for _ in range(400):
                 if found := client.get("/v1/approvals", params={"state": "pending"}).json()["items"]:
                     body = {

@@ -166,7 +166,7 @@ def test_the_front_end_sends_nothing_and_sets_text_as_text() -> None:
 
 
 def test_no_page_of_the_service_may_be_framed(ward: Practice) -> None:
-    reply = httpx.get(f"{ward.service().url}/signin")
+    reply = httpx.get(f"{ward.service().url}/signin", timeout=60)
     assert "frame-ancestors 'none'" in reply.headers["content-security-policy"]
     assert reply.headers["x-frame-options"] == "DENY"
     assert reply.headers["cross-origin-opener-policy"] == "same-origin"
@@ -220,7 +220,7 @@ def test_a_service_that_runs_is_used_and_left_running(ward: Practice) -> None:
     with start_service(ward.config) as found:
         assert not found.ours
         assert found.url == ward.service().url
-    assert httpx.get(f"{ward.service().url}/healthz").is_success
+    assert httpx.get(f"{ward.service().url}/healthz", timeout=60).is_success
 
 
 def test_a_child_ends_with_its_owner_and_outlives_an_interrupted_cell(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ print(service.url, service.pid)
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=True)
     url, _ = made.stdout.split()
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{url}/healthz")
+        httpx.get(f"{url}/healthz", timeout=60)
 
 
 def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:

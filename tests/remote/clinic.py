@@ -117,7 +117,7 @@ class Clinic:
             "clock": self.clock,
             "confirm": store.claim,
             "remote": True,
-            "wait": 5.0,
+            "wait": 30.0,  # nobody who waits for a person gives up because the machine is busy
             **parts,
         }
         guard = Guard(self.folder / "policy.yaml", **given)

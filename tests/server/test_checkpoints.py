@@ -26,7 +26,7 @@ def test_the_service_keeps_the_journal_anchored_and_its_stamp_in_every_message(t
     url, headers = wait_for(process, tmp_path), Visitors(ward).bearer("ada")
     stamp, until = "", time.monotonic() + 60.0
     while not stamp and time.monotonic() < until:
-        stamp = httpx.get(f"{url}/v1/approvals/{asked.id}", headers=headers).json()["journal"]
+        stamp = httpx.get(f"{url}/v1/approvals/{asked.id}", headers=headers, timeout=60).json()["journal"]
         time.sleep(0.05)
     later = ward.ask()
     assert "Traceback" not in stop(process)

@@ -24,10 +24,10 @@ from toolguard_server.cli import serve
 
 
 def test_it_is_ready_and_keeps_to_itself(running: Running) -> None:
-    assert httpx.get(f"{running.url}/readyz").json()["status"] == "ready"
-    reply = httpx.get(f"{running.url}/healthz")
+    assert httpx.get(f"{running.url}/readyz", timeout=60).json()["status"] == "ready"
+    reply = httpx.get(f"{running.url}/healthz", timeout=60)
     assert "server" not in reply.headers
-    assert httpx.get(f"{running.url}/healthz", headers={"Host": "evil.example"}).status_code == 421
+    assert httpx.get(f"{running.url}/healthz", headers={"Host": "evil.example"}, timeout=60).status_code == 421
 
 
 def test_a_verdict_over_the_wire_is_in_the_store_of_another_process(running: Running) -> None:
@@ -36,6 +36,7 @@ def test_a_verdict_over_the_wire_is_in_the_store_of_another_process(running: Run
         f"{running.url}/v1/approvals/{asked.id}/decision",
         json=verdict(asked),
         headers={**running.visitors.bearer("ada"), "If-Match": '"1"'},
+        timeout=60,
     )
     assert reply.status_code == 200
     after = running.ward.read(asked.id)

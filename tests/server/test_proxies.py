@@ -32,7 +32,7 @@ def wrong_tokens(place: Path, proxies: list[str]) -> list[int]:
                 "X-Forwarded-Proto": "https",
                 "Host": "approvals.general.example",
             }
-            answers.append(httpx.get(f"{url}/v1/approvals", headers=headers))
+            answers.append(httpx.get(f"{url}/v1/approvals", headers=headers, timeout=60))
         secure = {"strict-transport-security" in answer.headers for answer in answers}
         assert secure == {bool(proxies)}
         return [answer.status_code for answer in answers]

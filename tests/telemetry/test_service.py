@@ -38,6 +38,7 @@ def test_the_service_delivers_its_own_records_and_those_of_guards_that_are_gone(
         f"{url}/v1/approvals/{asked.id}/decision",
         json=verdict(asked),
         headers={**Visitors(ward).bearer("ada"), "If-Match": '"1"'},
+        timeout=60,
     )
     assert reply.status_code == 200
     receiver.wait_for(2, timeout=30.0)
