@@ -31,7 +31,8 @@ from overhead import noop, policy
 from toolguard import Caller, Guard
 from toolguard._core.call import Tool
 from toolguard._core.condition import Facts
-from toolguard._core.policy import Effect, decide
+from toolguard._core.decide import decide
+from toolguard._core.policy import Effect
 from toolguard.testing import NoDetector
 
 RULES = (10, 100, 1000)

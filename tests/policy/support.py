@@ -7,10 +7,11 @@ from typing import Any
 
 from toolguard._core.call import Annotations, Assurance, Caller, Person, Tool, ToolIdentity
 from toolguard._core.condition import ConditionError, Facts
+from toolguard._core.decide import decide
 from toolguard._core.flow.judge import as_policy_says
 from toolguard._core.history import History
 from toolguard._core.mask import Finding, leaves
-from toolguard._core.policy import Decision, Policy, ToolPlan, decide
+from toolguard._core.policy import Decision, Policy, ToolPlan
 from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel
 from toolguard.config import RiskAnalyser
 from toolguard.policyfile import load_policy

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from policy.support import decided, facts, policy, risk
 from toolguard._core.call import Tool
 from toolguard._core.condition import Facts
-from toolguard._core.policy import Effect, Handling, Match, Policy, Rule, ToolRule, decide
+from toolguard._core.decide import decide
+from toolguard._core.policy import Effect, Handling, Match, Policy, Rule, ToolRule
 from toolguard._core.risk import RiskLevel
 from toolguard.policyfile import load_policy
 

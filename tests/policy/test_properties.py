@@ -14,7 +14,8 @@ from policy.support import ENGINE, decided, facts, risk
 from toolguard._core.approver import ApproverRule
 from toolguard._core.call import Annotations, Tool
 from toolguard._core.condition import Facts
-from toolguard._core.policy import Decision, Defaults, Effect, Handling, Match, Mode, Policy, Rule, ToolRule, decide
+from toolguard._core.decide import decide
+from toolguard._core.policy import Decision, Defaults, Effect, Handling, Match, Mode, Policy, Rule, ToolRule
 from toolguard._core.risk import RiskLevel
 from toolguard._core.window import TimeWindow
 from toolguard.policyfile import explain

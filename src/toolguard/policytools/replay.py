@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from toolguard._core.call import Annotations, ToolIdentity
 from toolguard._core.condition import ConditionError, Facts
+from toolguard._core.decide import decide
 from toolguard._core.flow.judge import as_policy_says
 from toolguard._core.mask import Finding
-from toolguard._core.policy import Decision, Effect, Match, Policy, Rule, ToolPlan, decide
+from toolguard._core.policy import Decision, Effect, Match, Policy, Rule, ToolPlan
 from toolguard._core.risk import Risk, RiskLevel, combine
 from toolguard._core.window import moment
 from toolguard.policyfile.cel import CelCondition

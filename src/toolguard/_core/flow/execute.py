@@ -17,6 +17,7 @@ from toolguard._core.approval import (
 )
 from toolguard._core.audit import Kind, Outcome
 from toolguard._core.call import Json, canonical, freeze
+from toolguard._core.decide import decide
 from toolguard._core.flow.ask import ask
 from toolguard._core.flow.authorise import deny
 from toolguard._core.flow.claim import abandon, commit_claim
@@ -29,7 +30,7 @@ from toolguard._core.flow.setting import Done, Flow, Judged, Permit, Setting
 from toolguard._core.frozen import maker
 from toolguard._core.history import Limit, Mark
 from toolguard._core.mask import Finding
-from toolguard._core.policy import Effect, Handling, decide
+from toolguard._core.policy import Effect, Handling
 from toolguard._core.records import with_content
 from toolguard._core.register import Heads
 from toolguard._core.scrub import scrub

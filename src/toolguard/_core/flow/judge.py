@@ -11,13 +11,14 @@ from typing import cast
 from toolguard._core.approval import Approval
 from toolguard._core.call import Arguments, Json, args_digest, call_digest, canonical, freeze
 from toolguard._core.condition import Facts
+from toolguard._core.decide import decide
 from toolguard._core.flow.history import remember
 from toolguard._core.flow.masking import token_findings, tokenise
 from toolguard._core.flow.setting import Flow, Judged, Setting, Traces
 from toolguard._core.flow.typed import as_numbers, with_surrogates, with_tokens
 from toolguard._core.frozen import made_fast, maker
 from toolguard._core.mask import Finding, Path, leaves, restore_numbers, subtract
-from toolguard._core.policy import Handling, ToolPlan, decide
+from toolguard._core.policy import Handling, ToolPlan
 from toolguard._core.provenance import UNTRACED, Provenance, provenance_evidence
 from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel, combine
 from toolguard._core.steps import NOW, Analyse, Find, Inspect, Origin, Reveal, Validate
