@@ -53,6 +53,21 @@ from toolguard.running import CurrentCall, current
 __all__ = ["Hands", "arun", "run"]
 
 T = TypeVar("T")
+_SLOW = (
+    s.Commit,
+    s.Allocate,
+    s.Reveal,
+    s.Find,
+    s.Recent,
+    s.CountUses,
+    s.Confirm,
+    s.Recall,
+    s.Locate,
+    s.ReadLedger,
+    s.LookUp,
+    s.Digest,
+)
+"""Steps that may wait for a disk or another process."""
 _make_ran, _make_call = maker(s.Ran), maker(CurrentCall)
 log = logging.getLogger("toolguard.drive")
 
@@ -146,21 +161,7 @@ class Hands:
 
     def blocks(self, step: s.Step) -> bool:
         """Whether the step may wait for a disk or another process."""
-        return isinstance(
-            step,
-            s.Commit
-            | s.Allocate
-            | s.Reveal
-            | s.Find
-            | s.Recent
-            | s.CountUses
-            | s.Confirm
-            | s.Recall
-            | s.Locate
-            | s.ReadLedger
-            | s.LookUp
-            | s.Digest,
-        ) or (isinstance(step, s.ReadRegister) and step.fresh)
+        return isinstance(step, _SLOW) or (isinstance(step, s.ReadRegister) and step.fresh)
 
     def _tell(self, records: tuple[AuditRecord, ...]) -> None:
         """What is durable has happened, whether or not anyone can be told."""
@@ -320,13 +321,12 @@ def run(flow: Flow[T], hands: Hands) -> T:
             raise _bare(refused) from None
         send, fault = None, None
         try:
-            match step:
-                case s.Await(approval_id):
-                    send = _await(hands, approval_id)
-                case s.Invoke():
-                    send = _invoke(hands, step)
-                case _:
-                    send = hands.quick(step)
+            if isinstance(step, s.Invoke):
+                send = _invoke(hands, step)
+            elif isinstance(step, s.Await):
+                send = _await(hands, step.approval_id)
+            else:
+                send = hands.quick(step)
         except BaseException as raised:  # noqa: BLE001 - the flow decides what a failure means
             fault = raised
 
@@ -347,15 +347,14 @@ async def arun(flow: Flow[T], hands: Hands) -> T:
         closing = closing or isinstance(fault, GeneratorExit)  # nothing can be awaited any more
         send, fault = None, None
         try:
-            match step:
-                case s.Await(approval_id):
-                    send = await _aawait(hands, approval_id)
-                case s.Invoke():
-                    send = await _ainvoke(hands, step)
-                case _ if hands.blocks(step) and (hands.store.blocking or isinstance(step, s.Digest)) and not closing:
-                    send = await _unbroken(hands, step)
-                case _:
-                    send = hands.quick(step)
+            if isinstance(step, s.Invoke):
+                send = await _ainvoke(hands, step)
+            elif isinstance(step, s.Await):
+                send = await _aawait(hands, step.approval_id)
+            elif not closing and (hands.store.blocking or isinstance(step, s.Digest)) and hands.blocks(step):
+                send = await _unbroken(hands, step)
+            else:
+                send = hands.quick(step)
         except BaseException as raised:  # noqa: BLE001 - the flow decides what a failure means
             fault = raised
 

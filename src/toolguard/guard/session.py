@@ -133,6 +133,7 @@ class Session:
         self._finds = parts.detector
         self._detector = parts.detector.session()
         self._said: Said = parent._said.inner() if inner and parent is not None else guard.said_in(self._key)
+        self._register = guard.register_of(caller.tenant)
         self._trace = TraceContext(trace_id=parts.ids.new(), span_id="")
         self._scope = self._scope_in(self._trace)
         self._calls = 0
@@ -577,7 +578,7 @@ class Session:
             directory=parts.directory,
             verifier=parts.verifier,
             session=self._key,
-            register=self.guard.register_of(self._key.tenant),
+            register=self._register,
             confirm=parts.confirm,
             revealer=parts.revealer(self._key.tenant) if parts.revealer is not None else None,
             sink=parts.sink,
