@@ -58,6 +58,7 @@ SLOW = (
     "browser/",  # a real browser
     "channels/",  # clients of Slack, Teams and webhooks over sockets
     "cli/test_doctor.py",  # an installation for every fault
+    "cli/test_doctor_tls.py",  # an installation, and a handshake, for every fault
     "cli/test_first_hour.py",  # the service as a process
     "cli/test_manual.py",  # the command, for every page and error
     "cli/test_shells.py",  # shells in terminals

@@ -41,7 +41,8 @@ class Group(TyperGroup):
         except typer.Abort:
             if not standalone_mode:
                 raise
-            typer.echo("toolguard: error: stopped; nothing more was done", err=True)
+            newline = "\n" if sys.stderr.isatty() else ""  # what was asked stands on this line
+            typer.echo(f"{newline}toolguard: error: stopped; nothing more was done", err=True)
             sys.exit(1)
         except Exception as fault:
             if not standalone_mode or not hasattr(fault, "format_message") or not hasattr(fault, "exit_code"):
@@ -58,7 +59,7 @@ def _wrong_usage(fault: Any) -> None:
     if type(fault).__name__ == "NoArgsIsHelpError":  # nothing was asked for: the help is the answer
         typer.echo(said, err=True)
         return
-    said = said.rstrip(".")
+    said = said.removeprefix("Invalid value: ").rstrip(".")
     typer.echo(f"toolguard: error: {said[:1].lower()}{said[1:]}", err=True)
     if context is not None:
         typer.echo(f"See '{context.command_path} --help'.", err=True)

@@ -94,7 +94,7 @@ serve | serve ;; serve --host 0.0.0.0 --tls-cert chain.pem --tls-key key.pem --l
 completion | completion bash > ~/.local/share/bash-completion/completions/toolguard ;; completion fish | doctor
 approvals list | approvals list --mine ;; approvals list --state pending --json | approvals show, approvals watch
 approvals show | approvals show 4f1c | approvals approve, approvals deny, trace
-approvals approve | approvals approve 4f1c --reason "agreed with the data steward" ;; approvals approve 4f1c --reason "for this round" --for 2h --uses 10 | approvals deny, approvals propose, approvals standing list
+approvals approve | approvals approve 4f1c --reason "agreed with the data steward" ;; approvals approve 4f1c --reason "this round" --for 2h --uses 10 | approvals deny, approvals propose, approvals standing list
 approvals deny | approvals deny 4f1c --reason "the cohort is too wide" | approvals approve, approvals propose
 approvals watch | approvals watch ;; approvals watch --json --until 60 | approvals list
 approvals comment | approvals comment 4f1c --text "which study is this for?" | approvals comments

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from typing import Annotated, Any, NoReturn
 import httpx
 import typer
 from rich.markup import escape
+from rich.table import Table
 
 from toolguard.authority import visible
+from toolguard.cli._show import print_table
 from toolguard.errors import ConfigError, ToolguardError
 
 __all__ = [
@@ -30,6 +33,7 @@ __all__ = [
     "UrlOption",
     "fail",
     "left",
+    "listed",
     "safe",
     "seconds_of",
     "service_of",
@@ -172,6 +176,23 @@ def left(expires: str) -> str:
     seconds = max(0, int((dt.datetime.fromisoformat(expires) - dt.datetime.now(dt.UTC)).total_seconds()))
     hours, rest = divmod(seconds, 3600)
     return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min" if rest >= 60 else f"{rest} s"
+
+
+def listed(found: list[dict[str, Any]], columns: dict[str, str], empty: str, as_json: bool) -> None:
+    """Rows as a table: of each the fields that ``columns`` names, under its headings; ``empty`` where there are none."""
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    if not found:
+        typer.echo(empty)
+        return
+    table = Table(*columns.values())
+    for column in table.columns:
+        column.overflow = "fold"
+    table.columns[0].no_wrap = True
+    for row in found:
+        table.add_row(*(safe(row[name]) for name in columns))
+    print_table(table)
 
 
 def fail(message: str, code: int = USAGE) -> NoReturn:

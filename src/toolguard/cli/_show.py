@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from toolguard.config import load_config, segments_of
@@ -33,6 +34,7 @@ __all__ = [
     "inert",
     "opened_store",
     "print_json",
+    "print_table",
     "screen",
     "transitions",
     "unusable_input",
@@ -85,6 +87,23 @@ def screen(*, stderr: bool = False) -> Console:
 
 
 _UNCUT = 100_000
+_NARROW = 72
+"""Columns under which a table that does not fit is no table any more."""
+
+
+def print_table(table: Table, *, stderr: bool = False) -> None:
+    """A table; in a terminal that is too narrow for it, each row as a list."""
+    out = screen(stderr=stderr)
+    if out.width >= min(_NARROW, out.measure(table, options=out.options.update(width=_UNCUT)).maximum):
+        out.print(table)
+        return
+    for number, cells in enumerate(zip(*(column.cells for column in table.columns), strict=True)):
+        lines = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+        lines.add_column(style="dim", no_wrap=True)
+        lines.add_column(overflow="fold")
+        for column, cell in zip(table.columns, cells, strict=True):
+            lines.add_row(column.header, cell)
+        out.print(*([""] if number else []), lines, sep="\n")
 
 
 def print_json(value: Any) -> None:

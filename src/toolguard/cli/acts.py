@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -18,10 +18,11 @@ from toolguard.cli._service import (
     TokenOption,
     UrlOption,
     fail,
+    listed,
     safe,
     service_of,
 )
-from toolguard.cli._show import screen
+from toolguard.cli._show import print_table
 
 __all__ = ["register", "standing_app"]
 
@@ -175,7 +176,7 @@ def reviews(
     with service_of(url, config, token_file) as service:
         found = service.list("/v1/reviews")
     columns = {"id": "id", "person": "who", "agent": "agent", "since": "since", "used": "calls", "reason": "said"}
-    _table(found, columns, empty="no emergency waits for a review", as_json=as_json)
+    listed(found, columns, "no emergency waits for a review", as_json)
 
 
 def review(
@@ -209,7 +210,7 @@ def list_standing(
         "expires": "until",
         "by": "by",
     }
-    _table(found if as_json else shown, columns, empty="no yes stands", as_json=as_json)
+    listed(found if as_json else shown, columns, "no yes stands", as_json)
 
 
 @standing_app.command("end")
@@ -244,7 +245,7 @@ def stats(
         answers, rate = p["approved"] + p["denied"], f"{p['approve_rate']:.0%}"
         cells = (p["person"], answers, rate, _seconds(p["median_seconds"]), p["fast"], p["over_budget"])
         people.add_row(*(safe(c) for c in cells))
-    screen().print(people)
+    print_table(people)
     for pair in found["favours"]:
         one, other = safe(pair["one"]), safe(pair["other"])
         typer.echo(f"approve each other: {one} ({pair['forth']} of {other}'s) and {other} ({pair['back']} of {one}'s)")
@@ -257,19 +258,3 @@ def stats(
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-def _table(found: list[dict[str, Any]], columns: dict[str, str], *, empty: str, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(found, indent=2))
-        return
-    if not found:
-        typer.echo(empty)
-        return
-    table = Table(*columns.values())
-    for column in table.columns:
-        column.overflow = "fold"
-    table.columns[0].no_wrap = True
-    for row in found:
-        table.add_row(*(safe(row[name]) for name in columns))
-    screen().print(table)

@@ -32,7 +32,7 @@ from toolguard.cli._service import (
     seconds_of,
     service_of,
 )
-from toolguard.cli._show import screen
+from toolguard.cli._show import print_table, screen
 from toolguard.cli.acts import register, standing_app
 
 __all__ = ["app"]
@@ -70,7 +70,7 @@ def list_approvals(
         rest = left(a["expires"]) if a["state"] == "pending" else ""
         cells = (a["id"][:12], a["state"], a["tool"], a["risk"]["level"], who["name"], who["agent"], rest)
         table.add_row(*(safe(c) for c in cells))
-    screen().print(table)
+    print_table(table)
 
 
 @app.command("show")

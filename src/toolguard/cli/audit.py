@@ -104,13 +104,24 @@ def _print_records(records: tuple[AuditRecord, ...], as_json: bool) -> None:
         if as_json:
             typer.echo(json.dumps(_record_data(record)))
         else:
+            at, call, tool = (
+                clock_time(record.draft.at, date=True),
+                inert(record.draft.call),
+                said(record, "gen_ai.tool.name"),
+            )
+            what = (
+                Text.assemble((f"{call[:8]:<8}  ", "dim"), tool)
+                if console.is_terminal
+                else Text.assemble(f"{tool}  ", (call, "dim"))
+            )
             line = Text.assemble(
-                (clock_time(record.draft.at, date=True), "dim"),
+                (at[:19] if console.is_terminal else at, "dim"),
                 f"  {record.draft.kind.value:<20} ",
                 _padded(outcome_text(record)),
-                f"  {said(record, 'gen_ai.tool.name')}  ",
-                (inert(record.draft.call), "dim"),
+                "  ",
+                what,
             )
+            line.rstrip()
             console.print(line)
 
 

@@ -18,6 +18,11 @@ __all__ = ["app"]
 
 _MARK = {Level.OK: ("✓", "ok", "green"), Level.WARNING: ("!", "!!", "yellow"), Level.FAULT: ("✗", "XX", "bold red")}
 
+_NARROW = 60
+"""Columns under which an area stands above what is said of it, not beside it."""
+_PROGRAMS = frozenset({"chmod", "curl", "docker", "mkdir", "pip", "timedatectl", "toolguard"})
+"""What a line that mends begins with where it is a command."""
+
 
 def app(
     config: Annotated[Path, typer.Option("--config", envvar="TOOLGUARD_CONFIG", help="The configuration file.")] = Path(
@@ -86,6 +91,7 @@ def _show(found: tuple[Finding, ...], *, quiet: bool) -> None:
     out = screen()
     plain = not (out.encoding or "").lower().startswith("utf")
     wide = max(len(f.area) for f in found)
+    narrow = out.width < _NARROW
     before = ""
     for finding in found:
         if quiet and finding.level is Level.OK:
@@ -94,13 +100,16 @@ def _show(found: tuple[Finding, ...], *, quiet: bool) -> None:
         area = "" if finding.area == before else finding.area
         row = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
         row.add_column(no_wrap=True)
-        row.add_column(no_wrap=True, min_width=wide)
+        if not narrow:
+            row.add_column(no_wrap=True, min_width=wide)
+        elif area:
+            out.print(Text(area, style="bold"))
         row.add_column(overflow="fold")
-        row.add_row(Text(word if plain else mark, style=style), Text(area, style="bold"), inert(finding.said))
+        cells = [Text(word if plain else mark, style=style), Text(area, style="bold"), inert(finding.said)]
+        row.add_row(*(cells[::2] if narrow else cells))
         out.print(row)
-        if finding.mend:  # left to the terminal to wrap, so that it can be copied as one line
-            arrow = ("    -> " if plain else "    → ", "dim")
-            out.print(Text.assemble(arrow, (str(inert(finding.mend)), "cyan")), soft_wrap=True)
+        if finding.mend:
+            _print_mend(out, finding.mend, "->" if plain else "→", 3 if narrow else 5 + wide)
         before = finding.area
     counts = _counts(found)
     out.print(
@@ -112,3 +121,18 @@ def _show(found: tuple[Finding, ...], *, quiet: bool) -> None:
             f", {counts['ok']} in order",
         )
     )
+
+
+def _print_mend(out: Console, mend: str, arrow: str, indent: int) -> None:
+    """How to mend it, below what is wrong: words are folded there, a command that is too long is left to the terminal to wrap,
+    so that it can be copied as one line.
+    """
+    said = Text(str(inert(mend)), style="cyan")
+    if said.cell_len + indent + 3 <= out.width or mend.split(" ", 1)[0] not in _PROGRAMS:
+        line = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
+        line.add_column(no_wrap=True, min_width=indent + 1, justify="right")
+        line.add_column(overflow="fold")
+        line.add_row(Text(arrow, style="dim"), said)
+        out.print(line)
+    else:
+        out.print(Text.assemble((f"{' ' * min(indent, 4)}{arrow} ", "dim"), said), soft_wrap=True)

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.table import Table
 
-from toolguard.cli._show import screen
+from toolguard.cli._show import print_table
 from toolguard.config import Config, load_config
 from toolguard.directory import FileDirectory, SecondFactors, coverage
 from toolguard.errors import ConfigError, ToolguardError
@@ -71,7 +71,7 @@ def show_coverage(
         table = Table("from (UTC)", "until (UTC)", "could decide", "needed")
         for gap in gaps:
             table.add_row(_utc(gap.start), _utc(gap.end), str(gap.present), str(quorum))
-        screen().print(table)
+        print_table(table)
     else:
         typer.echo(f"every one of the next {hours} hours has {quorum} or more who could decide")
     if gaps:

@@ -25,7 +25,7 @@ from toolguard.cli._service import (
     safe,
     service_of,
 )
-from toolguard.cli._show import screen
+from toolguard.cli._show import print_table
 
 __all__ = ["app"]
 
@@ -98,7 +98,7 @@ def list_freezes(
     for f in found:
         what = "every tenant" if f["everyone"] else f["agent"] or "every agent"
         table.add_row(*(safe(c) for c in (f["id"], what, f["person"], f["at"], f["reason"])))
-    screen().print(table)
+    print_table(table)
 
 
 @app.command("lift")

@@ -6,21 +6,24 @@ import getpass
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
+from toolguard._core.call import Tool
 from toolguard.cli._beginning import FIRST_CALL, Wishes, write
 from toolguard.cli._show import McpOption, print_json, screen
-from toolguard.errors import ConfigError
+from toolguard.errors import ConfigError, ToolguardError
 from toolguard.policytools.offered import read_tools
 
 __all__ = ["app"]
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _APPROVER = "second.person"
+_ALONE = "is the person who asks; nobody approves their own call"
 
 
 def app(
@@ -58,24 +61,17 @@ def app(
     asks = not yes and not as_json
     if asks and not sys.stdin.isatty():
         raise typer.BadParameter("nobody can be asked here; add --yes, and flags for what should differ")
-    listed = list(tools or ())
-    if asks and not listed and not mcp:
-        said = typer.prompt(
-            "Where are your tools (module:attribute or a file; empty: an example)", default="", show_default=False
-        )
-        listed = [said.strip()] if said.strip() else []
-    found = read_tools(listed, mcp or ())
-    if (listed or mcp) and not found:
-        raise ConfigError("there is no tool in it; check what was named")
+    found = _asked_tools() if asks and not tools and not mcp else _read(tools or (), mcp or ())
+    called = _id("--name", name, "What is your agent called", "my-agent", asks)
+    you = _id("--person", person, "Your id (you ask; verdicts compare persons)", _user(), asks)
+    other = "Who approves besides you (an id; change it later)"
     wishes = Wishes(
-        name=_id("--name", name, "What is your agent called", "my-agent", asks),
-        person=_id("--person", person, "Your id (you ask; verdicts compare persons)", _user(), asks),
-        approver=_id("--approver", approver, "Who approves besides you (an id; change it later)", _APPROVER, asks),
+        name=called,
+        person=you,
+        approver=_id("--approver", approver, other, _APPROVER, asks, not_=you),
         tenant=_id("--tenant", tenant, "Whose data is it (a house, a customer)", "default", asks),
         tools=found,
     )
-    if wishes.person == wishes.approver:
-        raise typer.BadParameter("is the person who asks; nobody approves their own call", param_hint="--approver")
     written = write(folder, wishes)
     steps = _next(folder, wishes)
     if as_json:
@@ -84,11 +80,38 @@ def app(
     _tell(folder, wishes, written, steps)
 
 
-def _id(option: str, given: str, question: str, default: str, asks: bool) -> str:
-    said = given or (typer.prompt(question, default=default) if asks else default)
-    if not _ID.fullmatch(said):
-        raise typer.BadParameter("takes up to 64 letters, digits, '.', '_' and '-'", param_hint=option)
-    return str(said)
+def _read(tools: Sequence[str], mcp: Sequence[str]) -> tuple[Tool, ...]:
+    found = read_tools(tools, mcp)
+    if (tools or mcp) and not found:
+        raise ConfigError("there is no tool in it; check what was named")
+    return found
+
+
+def _asked_tools() -> tuple[Tool, ...]:
+    """The tools somebody names; what cannot be read is asked for again."""
+    while True:
+        said = typer.prompt(
+            "Where are your tools (module:attribute or a file; empty: an example)", default="", show_default=False
+        ).strip()
+        try:
+            return _read([said] if said else [], ())
+        except ToolguardError as wrong:
+            typer.echo(f"  {wrong}", err=True)
+
+
+_SHAPE = "takes up to 64 letters, digits, '.', '_' and '-', a letter or digit first"
+
+
+def _id(option: str, given: str, question: str, default: str, asks: bool, *, not_: str = "") -> str:
+    """An id from a flag, from whoever is asked (until it is one), or by default; never ``not_``."""
+    while True:
+        said = given or (str(typer.prompt(question, default=default)) if asks else default)
+        wrong = _SHAPE if not _ID.fullmatch(said) else _ALONE if said == not_ else ""
+        if not wrong:
+            return said
+        if given or not asks:
+            raise typer.BadParameter(wrong, param_hint=option)
+        typer.echo(f"  this {wrong}", err=True)
 
 
 def _user() -> str:
@@ -125,7 +148,7 @@ def _tell(folder: Path, wishes: Wishes, written: tuple[str, ...], steps: list[tu
     for file in written:
         if not file.startswith("keys/"):
             out.print(Text(f"  {file}"))
-    out.print(Text.assemble("  keys/", ("   secrets: keep them out of version control", "dim")))
+    out.print(Text.assemble("  keys/", ("   secrets: keep them out of version control", "dim")), soft_wrap=True)
     out.print(Text("\nNext:", style="bold"))
     wide = max(len(command) for command, _ in steps)
     for command, why in steps:

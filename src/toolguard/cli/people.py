@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from toolguard._core.call import Person
-from toolguard.cli._show import AsJson, print_json, screen
+from toolguard.cli._show import AsJson, print_json, print_table
 from toolguard.cli.duty import factor_app, show_coverage
 from toolguard.directory import Audience, FileDirectory, IssuedToken, TokenFile
 from toolguard.errors import ConfigError, IdentityError, ToolguardError
@@ -85,7 +85,7 @@ def list_people(
             if t.person == row.id and t.tenant == row.tenant
         ]
         table.add_row(*map(escape, (row.id, row.name, row.tenant, ", ".join(row.groups), "\n".join(held))))
-    screen().print(table)
+    print_table(table)
 
 
 @app.command("token")

@@ -10,7 +10,6 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from toolguard.cli._service import (
     CONFIG,
@@ -19,10 +18,10 @@ from toolguard.cli._service import (
     TokenOption,
     UrlOption,
     fail,
+    listed,
     safe,
     service_of,
 )
-from toolguard.cli._show import screen
 
 __all__ = ["holds_app", "redact"]
 
@@ -69,7 +68,7 @@ def redact(
             )
             return
         columns = {"id": "id", "scope": "what", "target": "of", "contents": "contents", "person": "by", "reason": "why"}
-        _listed(service.list("/v1/redactions"), columns, "nothing waits for a second person", as_json)
+        listed(service.list("/v1/redactions"), columns, "nothing waits for a second person", as_json)
 
 
 @holds_app.command("add")
@@ -129,7 +128,7 @@ def list_holds(
         "reason": "why",
         "lift_by": "lift proposed by",
     }
-    _listed(found, columns, "nothing is under legal hold", as_json)
+    listed(found, columns, "nothing is under legal hold", as_json)
 
 
 def _named(**targets: str) -> dict[str, str]:
@@ -141,18 +140,3 @@ def _named(**targets: str) -> dict[str, str]:
 
 def _said(answer: dict[str, Any], text: str, as_json: bool) -> None:
     typer.echo(json.dumps(answer, indent=2) if as_json else text)
-
-
-def _listed(found: list[dict[str, Any]], columns: dict[str, str], empty: str, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(found, indent=2))
-    elif not found:
-        typer.echo(empty)
-    else:
-        table = Table(*columns.values())
-        for column in table.columns:
-            column.overflow = "fold"
-        table.columns[0].no_wrap = True
-        for row in found:
-            table.add_row(*(safe(row[name]) for name in columns))
-        screen().print(table)

@@ -6,8 +6,11 @@ import email.utils
 import json
 import os
 import shlex
+import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,6 +57,37 @@ def _get(place: Place, url: str) -> tuple[int, Mapping[str, str], Any]:
 
 
 _UNREACHABLE = (httpx.HTTPError, httpx.InvalidURL, OSError)
+_CERTIFICATES = {
+    9: (
+        "its certificate is not valid yet",
+        "timedatectl status   # is this clock right? else renew the certificate there",
+    ),
+    10: ("its certificate has expired", "renew the certificate there   # or, is this clock right? timedatectl status"),
+    62: ("its certificate is for another name", "use the name that its certificate has"),
+    64: ("its certificate is for another address", "use the name that its certificate has"),
+}
+"""OpenSSL's codes, in words, and how to mend that."""
+
+
+def _why(error: BaseException, mend: str, *, trust: str) -> tuple[str, str]:
+    """What kept an address from answering, and how to mend it: ``trust`` where nobody here vouches for its certificate, else ``mend``."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return _CERTIFICATES.get(seen.verify_code, ("nobody here vouches for its certificate", trust))
+        if isinstance(seen, ssl.SSLError):
+            return "what answers there does not speak TLS as it should", mend
+        if isinstance(seen, socket.gaierror):
+            return "its name is not known here", mend
+        if isinstance(seen, ConnectionRefusedError):
+            return "nothing listens there", mend
+        if isinstance(seen, TimeoutError | httpx.TimeoutException):
+            return f"no answer in {SECONDS:.0f} s", mend
+        seen = seen.__cause__ or seen.__context__
+    return type(error).__name__, mend
+
+
+_SERVICE_TRUST = "set [service] ca to the PEM file of the service's authority"
 
 
 def check_service(place: Place) -> Iterator[Finding]:
@@ -72,14 +106,11 @@ def check_service(place: Place) -> Iterator[Finding]:
         status, headers, body = _get(place, f"{url}/readyz")
     except _UNREACHABLE as wrong:
         level = fault if config.service.remote else warning
-        yield level(
-            "service.reachable",
-            f"nothing answers at {url} ({type(wrong).__name__}), so calls that ask wait in vain",
-            start,
-        )
+        why, mend = _why(wrong, start, trust=_SERVICE_TRUST)
+        yield level("service.reachable", f"nothing answers at {url} ({why}), so calls that ask wait in vain", mend)
         return
     except ConfigError as wrong:
-        yield fault("service.tls", said(wrong), "set [service] ca to the PEM file of the service's authority")
+        yield fault("service.tls", said(wrong), _SERVICE_TRUST)
         return
     if status == 503 and isinstance(body, dict) and "code" in body:
         yield fault(
@@ -159,8 +190,9 @@ def _published(place: Place, where: str, issuer: str) -> Iterator[Finding]:
     try:
         status, _, body = _get(place, address)
     except (*_UNREACHABLE, ConfigError) as wrong:
-        yield fault("oidc.reachable", f"{where} the provider at {host!r} cannot be reached ({type(wrong).__name__})",
-                    f"curl {shlex.quote(address)}")  # fmt: skip
+        why, mend = _why(wrong, f"curl {shlex.quote(address)}",
+                         trust="add its authority to this machine's: update-ca-certificates, or SSL_CERT_FILE")  # fmt: skip
+        yield fault("oidc.reachable", f"{where} the provider at {host!r} cannot be reached ({why})", mend)
         return
     if status != 200 or not isinstance(body, dict):
         yield fault("oidc.discovery", f"{where} {host!r} publishes no discovery document there (status {status})",
@@ -231,10 +263,25 @@ def check_spans(place: Place) -> Iterator[Finding]:
             "check [telemetry] endpoint and headers: it has to be an OTLP/HTTP receiver",
         )  # fmt: skip
     else:
+        why, mend = _unsent(place.config, answer.reason)
         yield fault(
-            "spans.reachable", f"{target.name} cannot be reached ({answer.reason}); spans wait in the journal until it can",
-            "docker run -p 16686:16686 -p 4318:4318 jaegertracing/jaeger   # or set [telemetry] endpoint",
-        )  # fmt: skip
+            "spans.reachable", f"{target.name} cannot be reached ({why}); spans wait in the journal until it can", mend
+        )
+
+
+def _unsent(config: Config, reason: str) -> tuple[str, str]:
+    """Why the receiver could not be reached, by knocking there once more; what was said before where it opens now."""
+    start = "docker run -p 16686:16686 -p 4318:4318 jaegertracing/jaeger   # or set [telemetry] endpoint"
+    url = urlsplit(config.telemetry.endpoint)
+    try:
+        with socket.create_connection(
+            (url.hostname or "", url.port or (443 if url.scheme == "https" else 80)), SECONDS
+        ) as plain:
+            if url.scheme == "https":
+                _tls(config).wrap_socket(plain, server_hostname=url.hostname).close()
+    except (OSError, ValueError) as wrong:
+        return _why(wrong, start, trust="set [telemetry] ca to the PEM file of its authority")
+    return reason, start
 
 
 _WHERE = {
@@ -249,13 +296,19 @@ def _target(config: Config) -> Target:
     headers = header_values(section.headers, at=config.at)
     headers()
 
-    def at(path: str | None) -> Any:
-        return None if path is None else config.at(path)
-
     return Target(
         section.endpoint,
         headers=headers,
-        tls=tls_context(ca=at(section.ca), certificate=at(section.certificate), key=at(section.key)),
+        tls=_tls(config),
         compress=section.compression == "gzip",
         timeout=SECONDS,
     )
+
+
+def _tls(config: Config) -> ssl.SSLContext:
+    section = config.telemetry
+
+    def at(path: str | None) -> Path | None:
+        return None if path is None else config.at(path)
+
+    return tls_context(ca=at(section.ca), certificate=at(section.certificate), key=at(section.key))

@@ -30,6 +30,12 @@ def check(place: Place) -> Iterator[Finding]:
             'set url = "sqlite:///toolguard.db" under [store]',
         )  # fmt: skip
         return
+    if not url.startswith(("sqlite:///", "postgresql:")):
+        yield fault(
+            "store.url", "[store] url names no store that there is",
+            'write url = "sqlite:///toolguard.db" or "postgresql://ROLE@HOST/DATABASE" under [store] (docs/postgresql.md)',
+        )  # fmt: skip
+        return
     path = Path(unquote(url.removeprefix("sqlite:///"))) if url.startswith("sqlite:///") else None
     if path is not None and not path.exists():
         yield _to_be_made(path)

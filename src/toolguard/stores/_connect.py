@@ -85,7 +85,9 @@ def connect(path: str, *, busy_timeout: float, read_only: bool = False) -> sqlit
         except OSError:  # a folder on the way may not be searched
             there = False
         if not there:
-            raise StoreError(f"there is no store at {path!r} that may be read; check the path and the folder's mode")
+            raise StoreError(
+                f"there is no store at {path!r} that may be read; the first guard or 'toolguard serve' makes it, else check the path and the folder's mode"
+            )
         return _read_only(path, busy_timeout)
     _create(path)
     connection = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)

@@ -123,4 +123,6 @@ def _lines(raw: bytes, file: str) -> Iterator[Any]:
         try:
             yield json.loads(line)
         except (ValueError, RecursionError):
-            raise ConfigError(f"{file}: line {number} is not JSON; give a JSON list, or one object a line") from None
+            python = "name Python's as module:attribute, such as my_agent.tools:TOOLS" if file.endswith(".py") else ""
+            mend = python or "give a JSON list, or one object a line"
+            raise ConfigError(f"{file}: line {number} is not JSON; {mend}") from None
