@@ -30,6 +30,8 @@ __all__ = [
     "HeldShape",
     "OutcomeBody",
     "RegisterShape",
+    "UseBody",
+    "UsedShape",
     "claimed",
     "grant_of",
     "signed_shape",
@@ -238,6 +240,22 @@ class ClaimBody(_Body):
     nonce: Annotated[str, Field(pattern=r"^([0-9a-f]{32})?$")] = ""
 
 
+class UseBody(_Body):
+    """A call that an act of the register (a standing approval, or broken glass) lets run, and a random ``nonce``."""
+
+    act: Hex
+    tool: Name
+    run: Name
+    call_id: Name
+    ordinal: Annotated[int, Field(ge=0, le=10_000)] = 0
+    call: Hex
+    call_digest: Digest
+    nonce: Hex
+
+    def ref(self) -> CallRef:
+        return CallRef(run=self.run, call_id=self.call_id, ordinal=self.ordinal)
+
+
 class OutcomeBody(_Body):
     """How a claimed call ended. ``error`` is an exception's class, never its text."""
 
@@ -269,6 +287,12 @@ class HeldShape(ApprovalShape):
     """An approval as its guard sees it: with what was signed, once something was."""
 
     grant: GrantShape | None
+
+
+class UsedShape(BaseModel):
+    """One use was counted for this call; ``receipt`` says so, signed with your nonce."""
+
+    receipt: GrantShape
 
 
 class ClaimedShape(BaseModel):

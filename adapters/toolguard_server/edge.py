@@ -145,7 +145,7 @@ class _Visit:
 
 def _repeatable(path: str) -> bool:
     """Whether an answer may be given twice. What is given once is not, nor what has to be recorded each time."""
-    return path.startswith("/v1/") and not path.endswith(("/claim", "/confirm", "/reveal"))
+    return path.startswith("/v1/") and not path.endswith(("/claim", "/confirm", "/reveal", "/uses"))
 
 
 def _most(path: str) -> int:

@@ -17,6 +17,8 @@ from toolguard_server.asking import (
     HeldShape,
     OutcomeBody,
     RegisterShape,
+    UseBody,
+    UsedShape,
     claimed,
     grant_of,
     signed_shape,
@@ -117,6 +119,28 @@ def remote_routes(
                 withheld=body.withheld,
             )
         )
+
+    @api.post(
+        "/uses",
+        response_model=UsedShape,
+        responses=more(s409="used up, used for this call before, or frozen", s410="expired"),
+        summary="Take one use of what stands, for one call (a guard's service token only)",
+    )
+    def use(request: Request, body: UseBody) -> JSONResponse:
+        actor = credentials.actor(request)
+        if request.headers.get("idempotency-key") is not None:
+            raise Problem("invalid", "a use is given once and never repeated; send it without Idempotency-Key")
+        signed = authority.use(
+            actor,
+            body.act,
+            tool=body.tool,
+            ref=body.ref(),
+            call=body.call,
+            call_digest=body.call_digest,
+            nonce=body.nonce,
+        )
+        shape = UsedShape(receipt=signed_shape(signed))
+        return JSONResponse(shape.model_dump(), headers={"Cache-Control": "no-store"})
 
     @api.get(
         "/register",

@@ -19,7 +19,7 @@ from langgraph.types import Command
 from authority.ward import human
 from remote.clinic import Clinic
 from toolguard import Guard
-from toolguard._core.approval import Answer, Approval, Assured, StandingTerms, State
+from toolguard._core.approval import Answer, Approval, Assured, State
 from toolguard._core.audit import Kind
 from toolguard._core.register import ActKind
 from toolguard.errors import DeniedError, ServiceError, StoreError, Suspended, ToolguardError
@@ -179,27 +179,42 @@ def test_a_freeze_stops_allowed_and_approved_calls_within_seconds(clinic: Clinic
     assert call(guard, clinic.lookup, "z", call_id="c-3") == "found"
 
 
+@pytest.mark.parametrize("how", ["frozen", "void"])
+def test_what_is_given_up_after_the_service_gave_it_out_is_told_and_not_taken_for_lost(
+    clinic: Clinic, call: Any, how: str
+) -> None:
+    store, authority = clinic.store(), clinic.ward.authority
+
+    def claim(approval: Approval) -> None:
+        store.claim(approval)
+        if how == "frozen":
+            authority.freeze(human("sid"), agent="discharge-assistant", reason="it behaves oddly")
+        else:
+            void = ActKind.VOID
+            body = {"approval": approval.id, "how": "revoked", "reason": "x"}
+            who = human("ada")
+            act = authority._act(authority._registers("st-marys"), void, who, authority.person(who), body, time.time())  # type: ignore[arg-type]
+            authority._write_act(act)
+        store._mirror.renew()
+
+    guard = clinic.guard(store, confirm=claim)
+    with pytest.raises(Suspended):
+        call(guard, clinic.export, suspend="raise")
+    clinic.say(Answer.APPROVE)
+    with pytest.raises(ToolguardError):
+        call(guard, clinic.export, suspend="raise")
+    assert clinic.ran == []
+    until(lambda: clinic.waiting().state is State.EXECUTED)
+    assert clinic.waiting().outcome == "error"
+    assert verify(clinic.ward.store).ok
+
+
 def test_a_critical_call_is_confirmed_with_the_services_witness(clinic: Clinic, call: Any) -> None:
     guard = clinic.guard()
     person = clinic.answering(Answer.APPROVE)
     assert call(guard, clinic.wipe) == "gone"
     person.join()
     assert not any(path.endswith("/confirm") for _, path in clinic.heard)  # the claim does it
-
-
-def test_a_yes_that_stands_elsewhere_is_asked_for_again_here(clinic: Clinic, call: Any) -> None:
-    policy = clinic.folder / "policy.yaml"
-    policy.write_text(policy.read_text().replace("expires: 1h", "expires: 1h, standing: {for: 1h, uses: 5}"))
-    guard = clinic.guard()
-    with pytest.raises(Suspended):
-        call(guard, clinic.export, suspend="raise")
-    terms = StandingTerms(seconds=600.0, uses=3)
-    clinic.ward.decide(human("ada"), clinic.waiting(), Answer.APPROVE, standing=terms)
-    assert len(clinic.ward.register().standing) == 1
-    assert call(guard, clinic.export, suspend="raise") == "written"
-    until(lambda: guard.parts.store._mirror.heads.tenant == 1)  # type: ignore[attr-defined] # until it was fetched
-    with pytest.raises(Suspended):
-        call(guard, clinic.export, suspend="raise", call_id="c-2")
 
 
 def test_two_of_two_and_what_each_of_them_saw(clinic: Clinic, call: Any) -> None:

@@ -544,6 +544,7 @@ async def test_the_description_names_every_route_and_refusal(client: httpx.Async
         "/v1/approvals/{approval_id}/events",
         "/v1/approvals/{approval_id}/comments",
         "/v1/register",
+        "/v1/uses",
     }
     decision = described["paths"]["/v1/approvals/{approval_id}/decision"]["post"]["responses"]
     assert {"200", "401", "403", "404", "409", "410", "412", "415", "422", "428", "503"} <= set(decision)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from toolguard._core.call import canonical
 from toolguard.errors import TamperedError
 
-__all__ = ["ClaimReceipt", "RegisterReceipt", "receipt_of", "receipt_payload"]
+__all__ = ["ClaimReceipt", "RegisterReceipt", "UseReceipt", "receipt_of", "receipt_payload"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +47,22 @@ class RegisterReceipt:
     at: float
 
 
-Receipt = TypeVar("Receipt", ClaimReceipt, RegisterReceipt)
-_NAMES = {ClaimReceipt: "claim", RegisterReceipt: "register"}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseReceipt:
+    """At ``at`` (UTC seconds) one use of the act ``act`` (a standing approval, or broken glass) was counted, for this call."""
+
+    nonce: str
+    tenant: str
+    act: str
+    call_digest: str
+    at: float
 
 
-def receipt_payload(receipt: ClaimReceipt | RegisterReceipt) -> bytes:
+Receipt = TypeVar("Receipt", ClaimReceipt, RegisterReceipt, UseReceipt)
+_NAMES = {ClaimReceipt: "claim", RegisterReceipt: "register", UseReceipt: "use"}
+
+
+def receipt_payload(receipt: ClaimReceipt | RegisterReceipt | UseReceipt) -> bytes:
     """The canonical bytes of a receipt, for signing. No act and no resolution has such bytes."""
     return canonical({"v": 1, "receipt": _NAMES[type(receipt)], **asdict(receipt)})
 

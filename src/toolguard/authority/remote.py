@@ -15,10 +15,11 @@ from enum import StrEnum
 from toolguard._core.approval import Approval, Grant, Request, State, is_expired, is_granted, move
 from toolguard._core.audit import AuditRecord, Kind, Outcome
 from toolguard._core.call import CallRef
-from toolguard._core.receipt import ClaimReceipt, RegisterReceipt, receipt_payload
-from toolguard._core.register import ALL
+from toolguard._core.flow.stand import GLASS_USES
+from toolguard._core.receipt import ClaimReceipt, RegisterReceipt, UseReceipt, receipt_payload
+from toolguard._core.register import ALL, StandingApproval
 from toolguard._core.risk import RiskLevel
-from toolguard._core.steps import Cap, Change, Claim, Settle, Update
+from toolguard._core.steps import Cap, Change, Claim, Settle, Update, Use
 from toolguard._core.verdicts import tally
 from toolguard.authority import reported
 from toolguard.authority.access import Actor, Service
@@ -237,6 +238,73 @@ class Remote(Ending):
                     lease_until=until,
                 )
             )
+        )
+
+    def use(
+        self, actor: Actor, act_id: str, *, tool: str, ref: CallRef, call: str, call_digest: str, nonce: str
+    ) -> Grant:
+        """Count one use of a standing approval, or of broken glass, for a remote guard's call; the receipt of it, signed.
+
+        Whether it covers the call the guard judges, by its own policy and the signed act; what stands, for whose agent, how
+        often and until when is looked up here, in the transaction that counts. A call gets one use: an answer that is lost
+        on its way is a use all the same.
+
+        Raises:
+            NotFoundError: none that stands, of an agent that ``actor`` speaks for.
+            ApprovalError: ``not_a_service``, ``frozen``, ``expired``, ``denied_before``, ``used_up``, ``spent`` or ``tampered``.
+            StoreError: the store was set back.
+        """
+        service = _service(actor)
+        for _ in range(ATTEMPTS):
+            now, tenant = self._store.now(), service.tenant
+            self._check_not_set_back()
+            registers = self._registers(tenant)
+            stands = registers.tenant.standing.get(act_id) or registers.tenant.glass.get(act_id)
+            if stands is None or stands.agent not in service.agents or not registers.holds(act_id):
+                raise NotFoundError("nothing of this id stands for an agent of yours; ask for an approval")
+            if registers.frozen(stands.agent) is not None:
+                raise ApprovalError("this agent is frozen; the call must not run", code="frozen")
+            if not stands.begins <= now < stands.expires:
+                raise ApprovalError("time ran out on it; ask for an approval", code="expired")
+            given_for = self._store.get(tenant, stands.approval)
+            if given_for is None:
+                raise ApprovalError("what it was given for is gone; have the database looked at", code="tampered")
+            standing = stands if isinstance(stands, StandingApproval) else None
+            if standing is not None and standing.tool != tool:
+                raise NotFoundError("what stands is for another tool; ask for an approval")
+            if standing is not None and self._denied_since(given_for.request, now):
+                raise ApprovalError("a person said no to this a short while ago; that holds", code="denied_before")
+            most = standing.terms.uses if standing is not None else GLASS_USES
+            change = Change(
+                tenant=tenant,
+                records=(reported.used(stands, tool, ref, tenant=tenant, call=call, by=service.auth, at=now),),
+                claim=Claim(ref=ref, call_digest=call_digest, asked=False),
+                use=Use(act=act_id, most=most, until=stands.expires),
+                heads=registers.heads,
+            )
+            try:
+                self._commit(change)
+            except RegisterMovedError:
+                continue
+            except LimitError:
+                raise ApprovalError("no use of it is left; ask for an approval", code="used_up") from None
+            except ConflictError:
+                raise ApprovalError("this call was asked for or given out before", code="spent") from None
+            receipt = UseReceipt(nonce=nonce, tenant=tenant, act=act_id, call_digest=call_digest, at=now)
+            return self._signer.sign(receipt_payload(receipt))
+        raise contended()
+
+    def _denied_since(self, request: Request, now: float) -> bool:
+        """Whether a no to the same person for the same target still holds: a guard knows only those to what it asked itself."""
+        holds = max((rule.denial_memory for rule in request.approver_rules), default=0.0)
+        recent = (
+            self._store.recent(request.tenant, request.requester_person, request.tool, now - holds) if holds else ()
+        )
+        return any(
+            a.state is State.DENIED
+            and now < a.changed + holds
+            and (a.request.args_digest == request.args_digest or a.request.target == request.target)
+            for a in recent
         )
 
     def register_page(self, actor: Actor, *, after: int, all_after: int, nonce: str) -> RegisterPage:

@@ -53,6 +53,7 @@ class Mirror:
         self._fault: ToolguardError | None = None
         self._task: Future[None] | None = None
         self._pid = 0
+        self._one = asyncio.Lock()
 
     @property
     def tenant(self) -> str:
@@ -108,7 +109,7 @@ class Mirror:
         with self._changed:
             if self._running():
                 return
-            self._pid, self._fault = os.getpid(), None
+            self._pid, self._fault, self._one = os.getpid(), None, asyncio.Lock()
             self._task = self._link.start(self._keep_fetching)
 
     async def _keep_fetching(self) -> None:
@@ -122,13 +123,23 @@ class Mirror:
                     log.warning("the register of acts cannot be fetched: %s", type(fault).__name__)
             await asyncio.sleep(self._every)
 
+    def renew(self) -> None:
+        """Fetch what was added until now: there is word of something that stands in it.
+
+        Raises:
+            ServiceError: it cannot be fetched now. TamperedError: it does not hold together.
+        """
+        self.begin()
+        self._link.run(self._fetch, self._link.seconds)
+
     async def _fetch(self) -> None:
         try:
-            for _ in range(_PAGES):
-                if await self._page():
-                    break
-            else:
-                raise nonsense()
+            async with self._one:
+                for _ in range(_PAGES):
+                    if await self._page():
+                        break
+                else:
+                    raise nonsense()
         except ToolguardError as fault:
             with self._changed:
                 first = self._fault is None

@@ -17,13 +17,14 @@ from dataclasses import replace
 from toolguard._core.approval import TRANSITIONS, Approval, Grant, Request, State, is_granted
 from toolguard._core.audit import AuditRecord, Draft, Kind, Outcome
 from toolguard._core.call import CallRef, Json
-from toolguard._core.receipt import ClaimReceipt, receipt_of
+from toolguard._core.receipt import ClaimReceipt, UseReceipt, receipt_of
 from toolguard._core.register import Heads
-from toolguard._core.steps import Change, Update
+from toolguard._core.steps import Change, Claim, Update, Use
 from toolguard.errors import (
     ConflictError,
     DeniedError,
     InvalidatedError,
+    LimitError,
     RegisterMovedError,
     ReplayError,
     ServiceError,
@@ -44,6 +45,9 @@ log = logging.getLogger("toolguard.remote")
 _WAIT = 25.0
 """Seconds one look for an answer may last at the service."""
 _LOOKS = 3
+_NONE_LEFT = 2**31
+_GIVEN_UP = frozenset({"frozen", "register_moved"})
+"""Why a call is given up after the service gave it out."""
 _NO_ACTS = Heads()
 _OVER = frozenset({State.EXECUTING, State.EXECUTED, State.INDETERMINATE})
 
@@ -74,6 +78,7 @@ class RemoteStore(Through):
         self._courier = Courier(local, link)
         self._seen: dict[str, int] = {}
         self._claimed: dict[str, str] = {}
+        self._used_up: set[str] = set()
 
     def __repr__(self) -> str:
         return f"RemoteStore({self._link!r}, {self.local!r})"
@@ -119,7 +124,9 @@ class RemoteStore(Through):
         update = change.update
         if update is not None and update.approval.state is State.WITHDRAWN and self._withdraw(update.approval):
             change = replace(change, announce=None)
-        return self._write(change)
+        records = self._write(change)
+        self._given_up(change)
+        return records
 
     def _write(self, change: Change) -> tuple[AuditRecord, ...]:
         if change.heads != _NO_ACTS:  # none stand in the store here
@@ -132,27 +139,100 @@ class RemoteStore(Through):
     def _begin(self, change: Change) -> tuple[AuditRecord, ...]:
         """An execution begins: under the register as it is known now, and of an approved call only once it is claimed."""
         claim, update = change.claim, change.update
-        claimed = None if claim is None or update is None or not claim.asked else self._claimed.get(update.approval.id)
+        claimed = (
+            None if claim is None or update is None or not claim.asked else self._claimed.pop(update.approval.id, None)
+        )
         if claimed is None:  # else the service has just looked
             self._mirror.check_current()
         if change.heads != self._mirror.heads:
+            if claimed is not None and update is not None:  # it is looked at once more, and may yet run
+                self._claimed[update.approval.id] = claimed
             raise RegisterMovedError("the register of acts has moved on since it was read; read it again")
-        if change.use is not None:
-            raise StoreError("standing approvals are used at the service alone; nothing was written")
+        if change.use is not None and claim is not None:
+            self._use(change, claim, change.use)
         if claim is None or update is None or not claim.asked:
             return self._write(change)
         if claimed != claim.call_digest:
             raise ServiceError("this call was not claimed at the approval service; it must not run")
         try:
             records = self._write(change)
-        except RegisterMovedError:
-            raise
         except Exception as fault:  # whatever keeps it from being written down: nobody else can run it now
             self._courier.did_not_run(update.approval, type(fault).__name__)
             self._forget(update.approval.id)
             raise
         self._forget(update.approval.id)
         return records
+
+    def _given_up(self, change: Change) -> None:
+        """Tell the service of a call that it gave out and that is not begun here after all: it is not to be taken for lost.
+
+        Whoever takes the claim out of `_claimed` has it: either it begins, or it is told here, never both.
+        """
+        update = change.update
+        if update is not None and update.approval.state is State.INVALIDATED:
+            given_up = {update.approval.id: "invalidated"}
+        else:
+            said = (
+                (d.body.get("toolguard.approval.id"), d.body.get("toolguard.decision.reason_code"))
+                for d in change.records
+            )
+            given_up = {str(approval): str(why) for approval, why in said if why in _GIVEN_UP}
+        for approval_id, why in given_up.items():
+            if self._claimed.pop(approval_id, None) is not None:
+                approval = self.local.get(change.tenant, approval_id)
+                if approval is not None:
+                    self._courier.did_not_run(approval, why)
+
+    # --- what stands
+
+    def uses(self, tenant: str, act: str) -> int:
+        """Those of this store, as far as is known here; of what the service said nothing is left of, more than any."""
+        return _NONE_LEFT if act in self._used_up else self.local.uses(tenant, act)
+
+    def _use(self, change: Change, claim: Claim, use: Use) -> None:
+        """Have one use counted at the service, before the call begins here. Its answer counts only with a signed receipt.
+
+        Raises:
+            LimitError: none is left. ConflictError: this call had one, or has run. DeniedError: it does not stand any more.
+            ServiceError: the service cannot be asked, or what answered is not it. The use may be spent: the call does not run.
+        """
+        if self.local.ledger(change.tenant, claim.ref) is not None:
+            raise ConflictError("this call was asked for or carried out before; it must not run again")
+        ref, began, nonce = claim.ref, change.records[-1], secrets.token_hex(16)
+        call = began.call
+        body = {
+            "act": use.act,
+            "tool": str(began.body["gen_ai.tool.name"]),
+            "run": ref.run,
+            "call_id": ref.call_id,
+            "ordinal": ref.ordinal,
+            "call": call,
+            "call_digest": claim.call_digest,
+            "nonce": nonce,
+        }
+        reply = self._link.ask("POST", "/v1/uses", body=body)
+        if reply.status != 200:
+            if reply.code == "used_up":
+                self._used_up.add(use.act)
+                raise LimitError("nothing is left of the standing approval; the call did not run")
+            if reply.code == "spent":
+                raise ConflictError("this call was given out before; it must not run again")
+            if reply.code in ("frozen", "expired", "denied_before", "not_found", "tampered"):
+                raise DeniedError(
+                    f"the approval service says that what let this call run does not stand ({reply.code}); it did not run",
+                    code="revoked" if reply.code == "not_found" else reply.code,
+                    call_id=call,
+                )
+            raise refusal(reply, self._link.url)
+        receipt = receipt_of(UseReceipt, self._signed(reply).payload)
+        if (receipt.nonce, receipt.tenant, receipt.act, receipt.call_digest) != (
+            nonce,
+            change.tenant,
+            use.act,
+            claim.call_digest,
+        ):
+            raise _another_question()
+        check_clock(receipt.at, self._clock)
 
     def _forget(self, approval_id: str) -> None:
         self._claimed.pop(approval_id, None)
@@ -257,6 +337,12 @@ class RemoteStore(Through):
 
     def _noted(self, own: Approval, said: Told) -> Approval:
         """The service's word beside the request, on record here. Whether it holds is for whoever is to run the call."""
+        if said.state is State.BREAK_GLASS:
+            try:
+                self._mirror.renew()  # the act that broke it has to be known here before anybody looks for it
+            except ServiceError as fault:
+                log.info("what broke the glass could not be looked up: %s", fault)
+                return own
         self._seen[own.id] = said.version
         after = replace(rebuilt(own, said), version=own.version)
         if said.state in _OVER:
@@ -359,6 +445,17 @@ class RemoteStore(Through):
         )
         if reply.status != 200:
             raise _not_claimed(request, reply, self._link.url)
+        receipt = receipt_of(ClaimReceipt, self._signed(reply).payload)
+        expected = (nonce, request.tenant, request.id, request.call_digest, hashlib.sha256(grant.payload).hexdigest())
+        if (receipt.nonce, receipt.tenant, receipt.request, receipt.call_digest, receipt.grant) != expected:
+            raise _another_question()
+        check_clock(receipt.at, self._clock)
+        if receipt.lease_until <= receipt.at:
+            raise nonsense()
+        self._claimed[approval.id] = request.call_digest
+
+    def _signed(self, reply: Reply) -> Grant:
+        """The receipt of an answer. Raises ServiceError where it is of no key that is trusted here."""
         signed = grant_in(reply.data.get("receipt"))
         try:
             self._verifier.verify(signed)
@@ -366,17 +463,14 @@ class RemoteStore(Through):
             raise ServiceError(
                 f"what answers at {self._link.url!r} does not sign with a key this guard trusts; the call did not run"
             ) from None
-        receipt = receipt_of(ClaimReceipt, signed.payload)
-        expected = (nonce, request.tenant, request.id, request.call_digest, hashlib.sha256(grant.payload).hexdigest())
-        if (receipt.nonce, receipt.tenant, receipt.request, receipt.call_digest, receipt.grant) != expected:
-            raise ServiceError(
-                "the approval service's claim is for another question than this guard asked; somebody repeats what it once "
-                "said, and the call did not run"
-            )
-        check_clock(receipt.at, self._clock)
-        if receipt.lease_until <= receipt.at:
-            raise nonsense()
-        self._claimed[approval.id] = request.call_digest
+        return signed
+
+
+def _another_question() -> ServiceError:
+    return ServiceError(
+        "the approval service's answer is for another question than this guard asked; somebody repeats what it once "
+        "said, and the call did not run"
+    )
 
 
 _OUTCOMES = {state: Outcome(state.value) for state in State if state not in (*_OVER, State.UNDELIVERABLE)} | {

@@ -64,10 +64,8 @@ def may_break(risk: Risk) -> bool:
 def basis(setting: Setting, judged: Judged) -> Flow[Basis | None]:
     """What already lets this call run, if anything does. The claim looks again.
 
-    Nothing does for a remote guard: uses are counted where the approvals are.
+    A remote guard knows only its own uses: those of all are counted at the service, which gives out each.
     """
-    if setting.remote:
-        return None
     registers: Registers = yield ReadRegister(fresh=True)
     if not registers.tenant.standing and not registers.tenant.glass:
         return None
