@@ -5,13 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from adapters.langchain.kit import Desk, Guard, Session, caller, make_guard
+from adapters.langchain.kit import GOT, Desk, Guard, Session, caller, make_guard
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Marks that langchain-tests puts on its tests of models, which are imported with those of tools."""
     for mark in ("benchmark", "vcr"):
         config.addinivalue_line("markers", f"{mark}: of langchain-tests; nothing here uses it")
+
+
+@pytest.fixture(autouse=True)
+def nothing_got() -> None:
+    GOT.clear()
 
 
 @pytest.fixture

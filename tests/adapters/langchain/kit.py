@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import pytest
 from langchain.tools import ToolRuntime
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
@@ -22,6 +23,10 @@ from toolguard.testing import WordDetector
 from toolguard.testing.desk import Desk
 
 ADA, MRN = "Ada Byron", "4711-0815"
+CONFIG: dict[str, Any] = {"configurable": {"thread_id": "thread-1"}}
+BOTH = pytest.mark.parametrize("way", ["sync", "async"])
+GOT: list[str] = []
+"""What `plain_find`, `send_letter` and their like really got in a test."""
 WORDS = {ADA: "PERSON", MRN: "MRN"}
 
 POLICY = """
@@ -126,6 +131,32 @@ def last(result: dict[str, Any]) -> ToolMessage:
     message = result["messages"][-1]
     assert isinstance(message, ToolMessage)
     return message
+
+
+@tool
+def plain_find(patient: str) -> str:
+    """Find a patient."""
+    GOT.append(patient)
+    return f"{patient} has {MRN}"
+
+
+@tool
+def send_letter(to: str) -> str:
+    """Send a letter."""
+    GOT.append(f"letter to {to}")
+    return f"sent to {to}"
+
+
+@tool
+def drop_all(x: int) -> str:
+    """Drop."""
+    raise AssertionError("ran")
+
+
+async def go(graph: Any, way: str, given: Any, config: Any = CONFIG) -> dict[str, Any]:
+    """Run a graph, or an agent, one way or the other."""
+    found: dict[str, Any] = await graph.ainvoke(given, config) if way == "async" else graph.invoke(given, config)
+    return found
 
 
 # --- tools of every kind: each looks a patient up by name and answers with the name and record number ------
@@ -278,6 +309,9 @@ def kinds() -> list[Kind]:
 
 __all__ = [
     "ADA",
+    "BOTH",
+    "CONFIG",
+    "GOT",
     "MRN",
     "POLICY",
     "WORDS",
@@ -289,13 +323,17 @@ __all__ = [
     "arun_tools",
     "call",
     "caller",
+    "drop_all",
     "everything_recorded",
+    "go",
     "kinds",
     "kinds_of_records",
     "last",
     "make_guard",
+    "plain_find",
     "revealing_guard",
     "run_tools",
     "says",
+    "send_letter",
     "tool_graph",
 ]

@@ -23,6 +23,8 @@ from langsmith import Client
 
 from adapters.langchain.kit import (
     ADA,
+    CONFIG,
+    GOT,
     MRN,
     Desk,
     Guard,
@@ -30,6 +32,7 @@ from adapters.langchain.kit import (
     Session,
     call,
     caller,
+    drop_all,
     everything_recorded,
     kinds_of_records,
     make_guard,
@@ -39,9 +42,6 @@ from toolguard import DeniedError, IdentityError
 from toolguard.detection import DefaultDetector
 from toolguard.errors import UnknownToolError
 from toolguard_langchain import GuardMiddleware, guard_tools
-
-GOT: list[str] = []
-CONFIG: dict[str, Any] = {"configurable": {"thread_id": "thread-1"}}
 
 
 @tool
@@ -56,17 +56,6 @@ def send_letter(to: str) -> str:
     """Send a letter."""
     GOT.append(f"letter to {to}")
     return "sent"
-
-
-@tool
-def drop_all(x: int) -> str:
-    """Drop."""
-    raise AssertionError("ran")
-
-
-@pytest.fixture(autouse=True)
-def nothing_got() -> None:
-    GOT.clear()
 
 
 def seen(model: Script) -> str:

@@ -20,12 +20,14 @@ from langgraph.types import Command, RetryPolicy
 
 from adapters.langchain.kit import (
     ADA,
+    BOTH,
     Desk,
     Guard,
     Script,
     Session,
     call,
     everything_recorded,
+    go,
     kinds_of_records,
     says,
     tool_graph,
@@ -33,8 +35,6 @@ from adapters.langchain.kit import (
 from toolguard_langchain import GraphSuspended, GuardMiddleware, failures, guard_tools
 from toolguard_langchain.failures import Failures
 
-CONFIG: dict[str, Any] = {"configurable": {"thread_id": "thread-1"}}
-WAYS = pytest.mark.parametrize("way", ["sync", "async"])
 QUICK = RetryPolicy(initial_interval=0.001, jitter=False, max_attempts=3, retry_on=TimeoutError)
 
 TRIED: list[str] = []
@@ -79,11 +79,6 @@ def nothing_tried(monkeypatch: pytest.MonkeyPatch, session: Session) -> None:
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     """What another process knows of the failures of this one: nothing."""
     monkeypatch.setattr("toolguard_langchain.attempt.FAILURES", Failures())
-
-
-async def go(graph: Any, way: str, given: Any) -> dict[str, Any]:
-    found: dict[str, Any] = await graph.ainvoke(given, CONFIG) if way == "async" else graph.invoke(given, CONFIG)
-    return found
 
 
 async def until_tried(graph: Any, way: str, given: Any, guard: Guard, times: int = 1) -> dict[str, Any]:
@@ -156,7 +151,7 @@ BUILDS: dict[str, Callable[[Guard], tuple[Any, dict[str, Any]]]] = {
 
 @pytest.mark.holds("S11", adapter="langchain", path="failed sibling", mode="interrupt")
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
-@WAYS
+@BOTH
 async def test_s11_a_call_that_failed_beside_one_that_waits_runs_once(
     way: str, build: Callable[[Guard], tuple[Any, dict[str, Any]]], guard: Guard, desk: Desk
 ) -> None:
@@ -175,7 +170,7 @@ async def test_s11_a_call_that_failed_beside_one_that_waits_runs_once(
     assert ADA not in everything_recorded(guard)
 
 
-@WAYS
+@BOTH
 async def test_a_process_that_only_resumes_tries_it_again(
     way: str, guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,7 +182,7 @@ async def test_a_process_that_only_resumes_tries_it_again(
     assert TRIED == [ADA, ADA], "once there, and once here"
 
 
-@WAYS
+@BOTH
 async def test_a_retrying_middleware_retries_in_its_run_and_not_at_every_resume(
     way: str, guard: Guard, desk: Desk
 ) -> None:
@@ -207,7 +202,7 @@ async def test_a_retrying_middleware_retries_in_its_run_and_not_at_every_resume(
     assert (len(TRIED), SENT) == (3, ["bob"])
 
 
-@WAYS
+@BOTH
 async def test_a_retrying_middleware_gets_what_a_later_try_brings(way: str, guard: Guard) -> None:
     HEALS.append(3)
     retry = ToolRetryMiddleware(max_retries=3, initial_delay=0.0, jitter=False)
@@ -249,7 +244,7 @@ def by_hand(guard: Guard, way: str, *, catches: bool, mode: Any = "interrupt") -
     return made.add_edge(START, "ward").compile(checkpointer=InMemorySaver())
 
 
-@WAYS
+@BOTH
 async def test_langgraphs_own_retry_of_a_node_runs_it_again(way: str, guard: Guard, desk: Desk) -> None:
     HEALS.append(3)
     graph = by_hand(guard, way, catches=False)
@@ -260,7 +255,7 @@ async def test_langgraphs_own_retry_of_a_node_runs_it_again(way: str, guard: Gua
     assert (len(TRIED), SENT, said["look"]) == (3, ["bob"], "<PERSON_1> is here")
 
 
-@WAYS
+@BOTH
 async def test_a_failure_the_node_went_on_with_is_told_again_at_every_resume(
     way: str, guard: Guard, desk: Desk
 ) -> None:
@@ -273,7 +268,7 @@ async def test_a_failure_the_node_went_on_with_is_told_again_at_every_resume(
     assert (TRIED, SENT, said["look"]) == ([ADA], ["bob"], "no answer about <PERSON_1>")
 
 
-@WAYS
+@BOTH
 async def test_a_run_that_failed_may_be_made_again(way: str, guard: Guard) -> None:
     graph = by_hand(guard, way, catches=False)
     with pytest.raises(TimeoutError, match="no answer about <PERSON_1>"):
@@ -304,7 +299,7 @@ async def test_a_failure_that_ends_the_graph_after_a_pause_does_not_stay_for_eve
     assert said == {"look": "<PERSON_1> is here", "letter": "sent to bob"}
 
 
-@WAYS
+@BOTH
 async def test_s11_a_call_that_leaves_the_graph_is_such_a_pause_too(way: str, guard: Guard, desk: Desk) -> None:
     graph = by_hand(guard, way, catches=True, mode="raise")
     with pytest.raises(GraphSuspended) as waits:

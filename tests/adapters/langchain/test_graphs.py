@@ -24,6 +24,7 @@ from typing_extensions import TypedDict
 
 from adapters.langchain.kit import (
     ADA,
+    CONFIG,
     MRN,
     Desk,
     Guard,
@@ -31,7 +32,9 @@ from adapters.langchain.kit import (
     Session,
     call,
     caller,
+    drop_all,
     everything_recorded,
+    go,
     kinds_of_records,
     says,
 )
@@ -39,7 +42,6 @@ from toolguard import current_session
 from toolguard_langchain import GuardMiddleware, guard_tools
 
 SENT: list[str] = []
-CONFIG: dict[str, Any] = {"configurable": {"thread_id": "thread-1"}}
 
 
 @tool
@@ -56,20 +58,9 @@ def send_letter(to: str) -> str:
     return f"sent to {to}"
 
 
-@tool
-def drop_all(x: int) -> str:
-    """Drop."""
-    raise AssertionError("ran")
-
-
 @pytest.fixture(autouse=True)
 def nothing_sent() -> None:
     SENT.clear()
-
-
-async def go(graph: Any, way: str, given: Any, config: Any = CONFIG) -> dict[str, Any]:
-    found: dict[str, Any] = await graph.ainvoke(given, config) if way == "async" else graph.invoke(given, config)
-    return found
 
 
 def told(done: dict[str, Any]) -> list[ToolMessage]:

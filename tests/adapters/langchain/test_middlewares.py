@@ -30,6 +30,7 @@ from pydantic import BaseModel
 
 from adapters.langchain.kit import (
     ADA,
+    GOT,
     MRN,
     Desk,
     Guard,
@@ -37,7 +38,10 @@ from adapters.langchain.kit import (
     Session,
     call,
     caller,
+    drop_all,
+    go,
     kinds_of_records,
+    plain_find,
     revealing_guard,
     says,
 )
@@ -45,16 +49,6 @@ from adapters.langchain.served import connections_end, served  # noqa: F401 - th
 from toolguard.errors import ReplayError, UnknownToolError
 from toolguard.testing.openai_server import ModelRequest, OpenAIServer, Reply, Use, say, use
 from toolguard_langchain import GraphSuspended, GuardMiddleware, guard_model, guard_tools
-
-GOT: list[str] = []
-CONFIG: dict[str, Any] = {"configurable": {"thread_id": "thread-1"}}
-
-
-@tool
-def plain_find(patient: str) -> str:
-    """Find a patient."""
-    GOT.append(patient)
-    return f"{patient} has {MRN}"
 
 
 @tool
@@ -64,24 +58,8 @@ def send_letter(to: str) -> str:
     return "sent"
 
 
-@tool
-def drop_all(x: int) -> str:
-    """Drop."""
-    raise AssertionError("ran")
-
-
-@pytest.fixture(autouse=True)
-def nothing_got() -> None:
-    GOT.clear()
-
-
 def told(done: dict[str, Any]) -> list[tuple[Any, str]]:
     return [(m.content, m.status) for m in done["messages"] if isinstance(m, ToolMessage)]
-
-
-async def go(agent: Any, way: str, given: Any, config: Any = CONFIG) -> dict[str, Any]:
-    found: dict[str, Any] = await agent.ainvoke(given, config) if way == "async" else agent.invoke(given, config)
-    return found
 
 
 def human(text: str) -> dict[str, Any]:

@@ -11,7 +11,19 @@ from langchain_core.messages import AIMessage
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 from langchain_core.tools import tool
 
-from adapters.langchain.kit import ADA, MRN, Desk, Guard, Script, Session, kinds_of_records
+from adapters.langchain.kit import (
+    ADA,
+    BOTH,
+    GOT,
+    MRN,
+    Desk,
+    Guard,
+    Script,
+    Session,
+    kinds_of_records,
+    plain_find,
+    send_letter,
+)
 from adapters.langchain.served import connections_end, served  # noqa: F401 - the first is a fixture of every test here
 from toolguard import Suspended
 from toolguard.errors import NotAllowedError
@@ -22,33 +34,11 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:.*deprecated:langchain_core._api.deprecation.LangChainDeprecationWarning"
 )
 
-GOT: list[str] = []
-BOTH = pytest.mark.parametrize("way", ["sync", "async"])
-
-
-@tool
-def plain_find(patient: str) -> str:
-    """Find a patient."""
-    GOT.append(patient)
-    return f"{patient} has {MRN}"
-
-
-@tool
-def send_letter(to: str) -> str:
-    """Send a letter."""
-    GOT.append(f"letter to {to}")
-    return f"sent to {to}"
-
 
 @tool
 def drop_all(x: str) -> str:
     """Drop."""
     raise AssertionError("ran")
-
-
-@pytest.fixture(autouse=True)
-def nothing_got() -> None:
-    GOT.clear()
 
 
 def calls(name: str, arguments: dict[str, Any]) -> Any:

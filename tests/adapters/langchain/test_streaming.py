@@ -14,6 +14,9 @@ from langgraph.types import Command
 
 from adapters.langchain.kit import (
     ADA,
+    BOTH,
+    CONFIG,
+    GOT,
     MRN,
     Desk,
     Guard,
@@ -23,8 +26,10 @@ from adapters.langchain.kit import (
     everything_recorded,
     kinds_of_records,
     make_guard,
+    plain_find,
     revealing_guard,
     run_tools,
+    send_letter,
     tool_graph,
 )
 from adapters.langchain.served import connections_end, served  # noqa: F401 - the first is a fixture of every test here
@@ -38,29 +43,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:astream_events version='v1' is deprecated"),
 ]
 
-GOT: list[str] = []
-CONFIG: dict[str, Any] = {"configurable": {"thread_id": "thread-1"}}
 MODES = ["values", "updates", "messages", "custom", "checkpoints", "tasks", "debug"]
-BOTH = pytest.mark.parametrize("way", ["sync", "async"])
-
-
-@tool
-def plain_find(patient: str) -> str:
-    """Find a patient."""
-    GOT.append(patient)
-    return f"{patient} has {MRN}"
-
-
-@tool
-def send_letter(to: str) -> str:
-    """Send a letter."""
-    GOT.append(f"letter to {to}")
-    return f"sent to {to}"
-
-
-@pytest.fixture(autouse=True)
-def nothing_got() -> None:
-    GOT.clear()
 
 
 def script(request: ModelRequest) -> Reply:
