@@ -79,7 +79,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     place.ward.store.close()
 
 
-GUARDS = ("/v1/approvals/by-call", "/v1/approvals/{approval_id}/claim", "/v1/approvals/{approval_id}/outcome", "/v1/uses")
+GUARDS = (
+    "/v1/approvals/by-call",
+    "/v1/approvals/{approval_id}/claim",
+    "/v1/approvals/{approval_id}/outcome",
+    "/v1/uses",
+)
 
 
 def _whose(place: Place, case: Case) -> dict[str, str]:
