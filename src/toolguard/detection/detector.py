@@ -213,6 +213,9 @@ class Session:
             found += _findings(piece, spans)
         for piece in walk.fenced:
             found += _findings(piece, self._recall(piece.text, self._terms, 0, check))
+        for piece in walk.numbers:
+            if self._terms.begins(piece.text.lstrip("-")):
+                found += _findings(piece, self._recall(piece.text, self._terms, 0, check))
         for piece, inner in walk.embedded:
             check()
             inside, more = self._inspect(inner, origin, None, check, nested + 1)

@@ -84,6 +84,10 @@ class KnownTerms:
             self._generation += 1
         return True
 
+    def begins(self, word: str) -> bool:
+        """Whether an identifier that is known begins with ``word``; a fast no for what is one word."""
+        return word in self._index
+
     def find(self, lexed: Lexed, since: int = 0) -> list[Span]:
         """Known identifiers in ``lexed``; with ``since``, only those accepted from that generation on."""
         out: list[Span] = []

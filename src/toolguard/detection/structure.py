@@ -54,7 +54,8 @@ class Walk:
         findings: identifiers by their place.
         prose: leaves and keys to look into.
         embedded: leaves that are JSON themselves, with the value they hold.
-        fenced: leaves declared to hold none, and numbers under names that say nothing; only what the session knows counts there.
+        fenced: leaves declared to hold none; only what the session knows counts there.
+        numbers: whole numbers under names that say nothing of them; as for ``fenced``.
         safe: leaves that are codes by their place.
     """
 
@@ -65,6 +66,7 @@ class Walk:
         self.prose: list[Piece] = []
         self.embedded: list[tuple[Piece, Json]] = []
         self.fenced: list[Piece] = []
+        self.numbers: list[Piece] = []
         self.safe: list[Piece] = []
         self._fhir_ids = fhir_ids
         self._nested = nested
@@ -282,7 +284,7 @@ class Walk:
                 return
             kind = _of_number(value, text, key, parent)
             if kind is None and isinstance(value, int) and len(text) >= _KNOWN_DIGITS:
-                self.fenced.append(Piece(path, text, False))
+                self.numbers.append(Piece(path, text, False))
         if kind and kind not in (NEVER, PROSE):
             self._add(path, 0, len(text), kind, 0.95, "field")
 
