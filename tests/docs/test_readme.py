@@ -33,6 +33,21 @@ def model(request):
     return use(Use("find_patient", {"name": re.search(r"<PERSON_\d+>", request.user_text)[0]}))
 
 
+def test_what_it_says_of_others_stands_in_what_was_measured() -> None:
+    frameworks = (ROOT / "docs" / "frameworks.md").read_text("utf-8").splitlines()
+    said = README.partition("## Beside others\n")[2].partition("\n## ")[0]
+    rows = [line for line in said.splitlines() if line.startswith("|")]
+    assert len(rows) > 5
+    assert [row for row in rows if row not in frameworks] == []
+    benchmarks = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+    measured = {cells[0]: cells for line in benchmarks.splitlines() if len(cells := line.split(" | ")) == 9}
+    figures = r"found (\S+), .* (\.\d+) and toolguard's\s+default (\.\d+), at (\S+), (\S+) and (\S+) char"
+    found = re.search(figures, said)
+    assert found is not None
+    others = [measured[name] for name in ("| Presidio as it comes", "| LangChain PIIMiddleware", "| toolguard, fast")]
+    assert found.groups() == (*(row[1] for row in others), *(row[4] for row in others))
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder as the README leaves it, with a model on loopback."""
