@@ -1,9 +1,8 @@
 """A small hospital to attack: real keys, directory, authority and policy; a store in memory or in SQLite."""
 
-import asyncio
-
 import pytest
 
+from driving import drive  # noqa: F401 - a fixture of this folder
 from toolguard import Caller
 from toolguard._core.risk import Risk, RiskClass, RiskLevel
 from toolguard.policyfile import load_policy
@@ -75,18 +74,6 @@ def filed(tmp_path):
 @pytest.fixture
 def ana():
     return Caller.of("ana", agent="discharge-agent", tenant="general", roles={"clinician"})
-
-
-@pytest.fixture(params=["sync", "async"])
-def drive(request):
-    """``drive(session, "call", …)`` calls ``session.call`` or awaits ``session.acall``."""
-
-    def go(session, verb, *args, **kwargs):
-        if request.param == "sync":
-            return getattr(session, verb)(*args, **kwargs)
-        return asyncio.run(getattr(session, "a" + verb)(*args, **kwargs))
-
-    return go
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """A desk whose tools need credentials, and an issuer that counts what it gave out and took back."""
 
-import asyncio
 import itertools
 import threading
 from pathlib import Path
 
 import pytest
 
+from driving import drive  # noqa: F401 - a fixture of this folder
 from toolguard import Caller
 from toolguard.policyfile import load_policy
 from toolguard.ports import Lease
@@ -113,15 +113,3 @@ def kinds(desk):
         ]
 
     return read
-
-
-@pytest.fixture(params=["sync", "async"])
-def drive(request):
-    """``drive(session, "call", …)`` calls ``session.call`` or awaits ``session.acall``."""
-
-    def go(session, verb, *args, **kwargs):
-        if request.param == "sync":
-            return getattr(session, verb)(*args, **kwargs)
-        return asyncio.run(getattr(session, "a" + verb)(*args, **kwargs))
-
-    return go

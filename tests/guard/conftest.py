@@ -1,10 +1,10 @@
 """A desk with real keys, people, authority and SQLite; and one way to call that is sync in one run, async in another."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
+from driving import drive  # noqa: F401 - a fixture of this folder
 from toolguard import Caller
 from toolguard.testing.desk import Desk
 
@@ -46,15 +46,3 @@ def policy(tmp_path) -> Path:
 @pytest.fixture
 def ana():
     return Caller.of("ana", agent="discharge-agent", tenant="general", roles={"clinician"})
-
-
-@pytest.fixture(params=["sync", "async"])
-def drive(request):
-    """``drive(session, "call", …)`` calls ``session.call`` or awaits ``session.acall``."""
-
-    def go(session, verb, *args, **kwargs):
-        if request.param == "sync":
-            return getattr(session, verb)(*args, **kwargs)
-        return asyncio.run(getattr(session, "a" + verb)(*args, **kwargs))
-
-    return go

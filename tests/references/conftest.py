@@ -1,9 +1,8 @@
 """A desk with tools that send files: what the file holds is what people approve."""
 
-import asyncio
-
 import pytest
 
+from driving import drive  # noqa: F401 - a fixture of this folder
 from toolguard import Caller
 from toolguard.policyfile import load_policy
 from toolguard.testing.desk import Desk
@@ -86,15 +85,3 @@ def reasons(desk):
         return body["toolguard.decision.outcome"], body["toolguard.decision.reason_code"]
 
     return read
-
-
-@pytest.fixture(params=["sync", "async"])
-def drive(request):
-    """``drive(session, "call", …)`` calls ``session.call`` or awaits ``session.acall``."""
-
-    def go(session, verb, *args, **kwargs):
-        if request.param == "sync":
-            return getattr(session, verb)(*args, **kwargs)
-        return asyncio.run(getattr(session, "a" + verb)(*args, **kwargs))
-
-    return go
