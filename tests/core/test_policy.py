@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from toolguard._core.call import Caller, Tool
 from toolguard._core.condition import ConditionError, Facts
+from toolguard._core.decide import decide
 from toolguard._core.mask import Finding
 from toolguard._core.policy import (
     ApproverRule,
@@ -19,7 +20,6 @@ from toolguard._core.policy import (
     Policy,
     Rule,
     ToolRule,
-    decide,
     glob_matches,
 )
 from toolguard._core.risk import Evidence, Risk, RiskClass, RiskLevel
