@@ -150,7 +150,7 @@ MASKED: dict[str, Send] = {
     "by hand, as a stream": lambda c: c.post("/responses", body={"model": "m", "input": USER, "stream": True}, cast_to=object),
     "for a bare answer": lambda c: c.with_raw_response.chat.completions.create(model="m", messages=[{"role": "user", "content": USER}]),
     "over another HTTP client": lambda c: over_another(c),
-    "by a copy of a copy": lambda c: respond(input=USER)(c.copy(timeout=5).with_options(max_retries=1).copy(base_url=c.base_url)),
+    "by a copy of a copy": lambda c: respond(input=USER)(c.copy(timeout=60).with_options(max_retries=1).copy(base_url=c.base_url)),
 }  # fmt: skip
 
 
@@ -365,7 +365,7 @@ def test_s5_texts_and_objects_of_other_classes_are_read_like_any(ward: Ward) -> 
 
 
 @pytest.mark.parametrize(
-    "way", [copy.copy, lambda c: c.copy(), lambda c: c.with_options(timeout=3)], ids=["copy", "own", "options"]
+    "way", [copy.copy, lambda c: c.copy(), lambda c: c.with_options(timeout=60)], ids=["copy", "own", "options"]
 )
 def test_t14_every_copy_of_a_client_is_guarded(ward: Ward, way: Send) -> None:
     guard, server = ward.guard(), ward.server(lambda request: say("hi"))

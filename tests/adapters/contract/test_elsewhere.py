@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -21,35 +22,33 @@ from adapters.contract.ward import ADA, PERSON, assert_masked
 def elsewhere() -> Iterator[Any]:
     """One other process for all these tests: starting one takes longer than what it does."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("elsewhere.py"))],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
+    started = [sys.executable, str(Path(__file__).with_name("elsewhere.py"))]
+    with subprocess.Popen(
+        started, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
 
-    def go_on(driver: Driver, place: Any, kept: dict[str, Any]) -> dict[str, Any]:
-        desk = driver.ward.desk
-        told = {
-            "place": [PATHS.index(place[0]), *place[1:]],
-            "folder": str(driver.ward.folder),
-            "names": driver.ward.names,
-            "seal": desk.seal_key.line,
-            "trusted": desk.trusted[0],
-            "kept": kept,
-        }
-        process.stdin.write(json.dumps(told) + "\n")
-        process.stdin.flush()
-        found: dict[str, Any] = json.loads(process.stdout.readline())
-        return found
+        def go_on(driver: Driver, place: Any, kept: dict[str, Any]) -> dict[str, Any]:
+            desk = driver.ward.desk
+            told = {
+                "place": [PATHS.index(place[0]), *place[1:]],
+                "folder": str(driver.ward.folder),
+                "names": driver.ward.names,
+                "seal": desk.seal_key.line,
+                "trusted": desk.trusted[0],
+                "kept": kept,
+            }
+            process.stdin.write(json.dumps(told) + "\n")
+            process.stdin.flush()
+            found: dict[str, Any] = json.loads(process.stdout.readline())
+            return found
 
-    yield go_on
-    process.stdin.close()
-    process.wait(10)
-    process.stdout.close()
+        yield go_on
+        process.stdin.close()  # it ends; how long that takes on a busy machine is nobody's promise
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(60)
+        process.kill()
 
 
 @rule("S17")

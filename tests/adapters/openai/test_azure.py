@@ -35,7 +35,7 @@ async def test_s5_a_whole_run_goes_through_a_deployment(ward: Ward) -> None:
     client = guard_client(azure(ward, server), guard=guard)
     assert type(client).__name__.startswith("Guarded")
     with ana(guard):
-        result = await ward.run(ToolBox(*PLAIN, guard=guard), client.with_options(timeout=9))
+        result = await ward.run(ToolBox(*PLAIN, guard=guard), client.with_options(timeout=60))
     assert RAN == [("look_up", MRN)]
     assert "<PERSON_1>" in result.text
     assert {r.path for r in server.requests} == {PATHS[ward.api]}

@@ -81,7 +81,7 @@ async def send(ward: Ward, client: Any, how: str) -> None:
         case "raw":
             await wait(at.with_raw_response.create(**given))
         case "options":
-            await send(ward, client.with_options(timeout=5).copy(max_retries=0), "create")
+            await send(ward, client.with_options(timeout=60).copy(max_retries=0), "create")
         case "parse":
             format = {"response_format": Answer} if ward.api == "chat" else {"text_format": Answer}
             await wait(at.parse(**given, **format))
