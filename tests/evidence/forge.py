@@ -31,10 +31,12 @@ def forged(members: Members, signer: NoteSigner, old: bytes, new: bytes) -> Memb
     (log,) = json.loads(members[LOGS])
     assert log["start"] == 0
     lines, leaves, prev = [], [], "0" * 64
+    renamed: dict[str, str] = {}
     for line in members[RECORDS].split(b"\n")[:-1]:
-        record = json.loads(line)
+        record, whole = json.loads(line), line
         line = line.replace(old, new).replace(f'"prev":"{record["prev"]}"'.encode(), f'"prev":"{prev}"'.encode())
         prev = hashlib.sha256(b"\x00" + line).hexdigest()
+        renamed[hashlib.sha256(b"\x00" + whole).hexdigest()] = prev
         lines.append(line)
         leaves.append(prev)
     ahead, behind = log["next_to"]
@@ -49,13 +51,15 @@ def forged(members: Members, signer: NoteSigner, old: bytes, new: bytes) -> Memb
         if said.origin == log["origin"]:
             text = signer.checkpoint(Checkpoint(origin=said.origin, size=said.size, root=root(leaves[: said.size])))
         notes.append(text)
-    table = members["population.csv"].replace(b"denied,", b"allowed,")
+    tables = {name: members[name].replace(b"denied,", b"allowed,") for name in ("population.csv", "approvals.csv")}
+    for was, now in renamed.items():
+        tables["population.csv"] = tables["population.csv"].replace(was.encode(), now.encode())
     changed = {
         **members,
         RECORDS: b"".join(line + b"\n" for line in lines),
         LOGS: json.dumps([{**log, "root": root(leaves)}]).encode(),
         NOTES: "".join(notes).encode(),
         "integrity/consistency.json": b"[]",
-        "population.csv": table,
+        **tables,
     }
     return resealed(changed, signer)

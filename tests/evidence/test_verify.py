@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import importlib.util
+import io
 import json
 import random
 import subprocess
@@ -261,6 +263,53 @@ def test_what_an_insider_with_the_key_changes_in_one_place_is_caught(
     report = checked(tmp_path, resealed(changed, hospital.audit), [hospital.audit.public_key.line], [hospital.anchor])
     assert report.exit_code == 1
     assert any(said in fault for fault in report.faults), report.faults
+
+
+def test_wherever_a_period_is_cut_its_pack_accuses_nobody(tmp_path: Path, hospital: Hospital) -> None:
+    rng = random.Random(5)
+    times = sorted({record.draft.at for record in hospital.store.records()})
+    for _ in range(8):
+        since, until = sorted(rng.sample(times, 2))
+        members = packed(hospital, period_of(hospital, since, until)).members
+        report = checked(tmp_path, members, [hospital.audit.public_key.line], [hospital.anchor])
+        assert report.faults == [], (since, until)
+
+
+CELLS = {
+    "population.csv": (
+        "call decided_at decided_as outcome effect reason tool agent actor assurance risk_level controls policy_id policy_version "
+        "policy_sha256 arguments_hmac identifiers approvals executing_at executed_hmac ended_at ended_error result_withheld log seq hash"
+    ),
+    "approvals.csv": (
+        "approval call requested_at tool risk_level asked_by quorum answers authenticated outcome ended_at executed_at "
+        "attempts_refused reveals arguments_hmac call_hmac view_hmac policy_sha256"
+    ),
+    "exceptions.csv": "at call approval person log seq",
+    "phi.csv": "call type count",
+    "samples/samples.csv": "call decided_at tool outcome",
+}
+"""What the verifier works out of the records; what else stands in tables it says to be the exporter's words."""
+
+
+@pytest.mark.parametrize("table", CELLS)
+def test_a_cell_that_is_not_what_the_records_say_is_caught(
+    tmp_path: Path, hospital: Hospital, pack: Pack, table: str
+) -> None:
+    rows = list(csv.DictReader(io.StringIO(pack.members[table].decode(), newline="")))
+    for name in CELLS[table].split():
+        at = next((n for n, row in enumerate(rows) if row[name]), 0)
+        was = rows[at][name]
+        forged_cell = (
+            "2026-06-02T03:04:05.678Z" if name.endswith("_at") or name == "at" else "7" if was.isdigit() else "forged"
+        )
+        assert forged_cell != was
+        out = io.StringIO(newline="")
+        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\r\n")
+        writer.writeheader()
+        writer.writerows({**row, name: forged_cell} if n == at else row for n, row in enumerate(rows))
+        members = resealed({**pack.members, table: out.getvalue().encode()}, hospital.audit)
+        report = checked(tmp_path, members, [hospital.audit.public_key.line], [hospital.anchor])
+        assert report.exit_code == 1, (name, was)
 
 
 def test_t21_a_history_written_anew_with_a_stolen_key_is_caught_by_the_auditors_anchor_alone(

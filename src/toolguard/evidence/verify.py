@@ -41,7 +41,7 @@ except ImportError:  # pragma: no cover - there is nothing to check without it
 FORMAT, VERSION = "toolguard/evidence-pack", 1
 GENESIS = "0" * 64
 ANCHORED = b"toolguard.audit.anchored"
-MARK, YOURS = "your mark", "your anchor"
+MARK, YOURS, THEIRS = "your mark", "your anchor", "an anchor in the pack"
 MOST = 4 * 1000 * 1000 * 1000  # bytes of a pack, unpacked: more is no pack
 MOST_MEMBERS = 100000
 GRACE = 3600.0  # seconds after the period's end in which a checkpoint may still be of records of the period
@@ -488,7 +488,7 @@ def read_claims(
             take_note(text, "a checkpoint")
     for part in pack.parts("integrity/anchors", ".txt"):
         for text in split_notes(part.decode()):
-            anchored += take_note(text, "an anchor in the pack")
+            anchored += take_note(text, THEIRS)
     for path in anchors:
         anchored += read_anchor(path, epoch, take, take_note, heads, report)
     if not anchored:
@@ -666,8 +666,26 @@ COLUMNS = {
     "in_clear": "toolguard.phi.revealed",
     "error_type": "error.type",
     "act": "toolguard.act.id",
+    "controls": "toolguard.policy.controls",
+    "policy_id": "toolguard.policy.id",
+    "policy_version": "toolguard.policy.version",
+    "detector": "toolguard.phi.detector.version",
 }
 """Columns of the population and what the deciding record has to say there."""
+ASKED = {
+    "tool": "gen_ai.tool.name",
+    "risk_level": "toolguard.risk.level",
+    "asked_by": "toolguard.actor.person",
+    "quorum": "toolguard.approver.quorum",
+    "arguments_hmac": "toolguard.args.hmac",
+    "call_hmac": "toolguard.call.hmac",
+    "view_hmac": "toolguard.view.hmac",
+    "policy_sha256": "toolguard.policy.sha256",
+}
+"""Columns of the approvals and what the first record that speaks of one has to say there."""
+RUNS = frozenset(["call.executing"])
+RUN_ENDS = frozenset(["call.returned", "call.failed", "call.indeterminate", "call.not_run"])
+LAST_MOMENT = 253402300799.0  # the end of the year 9999
 ALWAYS = frozenset(
     [
         "policy.refused",
@@ -706,7 +724,7 @@ def same_cell(cell: str, value: Any) -> bool:
     if isinstance(value, bool):
         return cell == ("yes" if value else "no")
     if isinstance(value, (int, float)):
-        return float(cell) == value
+        return bool(cell) and float(cell) == value
     text = "; ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
     return cell.replace("'", "") == text.replace("'", "")
 
@@ -756,13 +774,111 @@ def check_tables(pack: Pack, leaves: dict[str, Leaves], report: Report) -> None:
         for one in r["body"].get("toolguard.phi.entities") or ()
     ]
     report.check(counted == sorted(found), f"the identifiers are the {len(found)} counts that the records tell of")
+    check_cells(pack, inside, calls, leaves, report)
     totals = pack.manifest["totals"]
     figures = {"calls": len(population), "approvals": len(rows), "exceptions": len(pack.rows("exceptions"))}
     figures["reviews"] = len(pack.rows("reviews"))
     report.check(all(totals[name] == n for name, n in figures.items()), "the manifest's totals are those of the tables")
     report.says.append(
-        "approvers, reciprocity, policies and pages were not worked out anew; they are whoever exported's words"
+        "approvers, reciprocity, policies, reasons, pages, OSCAL, traces and agentack files were not worked out anew; they are "
+        "whoever exported's words"
     )
+
+
+def iso(at: Any) -> str:
+    """A time as tables have it; ``""`` for None."""
+    if at is None:
+        return ""
+    moment = datetime.fromtimestamp(min(max(at, 0.0), LAST_MOMENT), timezone.utc)  # noqa: UP017 - Python 3.10 has no datetime.UTC
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def check_cells(
+    pack: Pack,
+    inside: list[dict[str, Any]],
+    calls: dict[str, list[dict[str, Any]]],
+    leaves: dict[str, Leaves],
+    report: Report,
+) -> None:
+    """Places, times, persons and ends in the tables, against the records they speak of."""
+
+    def at_place(row: dict[str, str]) -> tuple[bytes, dict[str, Any]]:
+        return leaves.get(row["log"].lstrip("'"), {}).get(
+            int(row["seq"]), (b"", {"at": None, "call": None, "body": {}})
+        )
+
+    def same(row: dict[str, str], name: str, value: Any) -> bool:
+        return name not in row or same_cell(row[name], value)
+
+    good = True
+    population = pack.rows("population")
+    for row in population:
+        leaf, record = at_place(row)
+        story = calls.get(row["call"], ())
+        good = good and (record["call"], leaf.hex(), iso(record["at"])) == (row["call"], row["hash"], row["decided_at"])
+        for name, kinds in (("executing_at", RUNS), ("ended_at", RUN_ENDS)):
+            times = {iso(r["at"]) for r in story if r["kind"] in kinds}
+            good = good and (row[name] in times if row[name] else not times)
+        digests = {r["body"].get("toolguard.args.hmac") or "" for r in story if r["kind"] in RUNS} or {""}
+        good = good and row["executed_hmac"] in digests
+        ends = [r["body"] for r in story if iso(r["at"]) == row["ended_at"] and r["kind"] in RUN_ENDS]
+        good = good and (
+            any(
+                same(row, "ended_error", b.get("error.type"))
+                and same(row, "result_withheld", b.get("toolguard.result.withheld", False))
+                for b in ends
+            )
+            or not (ends or row["ended_error"] or row["result_withheld"])
+        )
+        named = {str(r["body"][APPROVAL]) for r in story if r["body"].get(APPROVAL)}
+        good = good and set(filter(None, row["approvals"].replace("'", "").split("; "))) == named
+    report.check(good, "each call's row has its record's place and hash, and when it ran and ended")
+
+    told: dict[str, list[dict[str, Any]]] = {}
+    for record in inside:
+        if record["body"].get(APPROVAL):
+            told.setdefault(str(record["body"][APPROVAL]), []).append(record)
+    good = True
+    for row in pack.rows("approvals"):
+        story = told.get(row["approval"], ())
+        outcomes = {r["body"].get("toolguard.decision.outcome") for r in story}
+        good = good and any(
+            r["call"] == row["call"]
+            and row["requested_at"] == iso(r["body"].get("toolguard.approval.requested_at"))
+            and all(same(row, name, r["body"].get(key)) for name, key in ASKED.items())
+            for r in story
+        )
+        good = (
+            good and row["outcome"] in {*outcomes, "pending"} and (row["outcome"] == "pending") <= (not _ended(story))
+        )
+        good = good and row["ended_at"] in {"", *(iso(r["at"]) for r in story if r["kind"] == "approval.resolved")}
+        runs = [iso(r["at"]) for r in story if r["kind"] in RUNS]
+        good = good and sorted(filter(None, row["executed_at"].split("; "))) == sorted(runs)
+        for kind, name in (("approval.refused", "attempts_refused"), ("approval.revealed", "reveals")):
+            good = good and int(row[name]) == sum(r["kind"] == kind for r in story)
+        for body in (r["body"] for r in story if r["kind"] == "approval.verdict"):
+            how = str(body.get("toolguard.approver.auth_method") or "").partition(":")[0]
+            words = f"{body.get('toolguard.approver.id')} {how} {body.get('toolguard.approver.assured') or ''}"
+            good = good and words.replace("'", "") in row["authenticated"].replace("'", "")
+    report.check(
+        good, "each approval's row says whose call it was, what was asked, how it ended and who answered by which proof"
+    )
+
+    good = True
+    for row in pack.rows("exceptions"):
+        _, record = at_place(row)
+        good = good and iso(record["at"]) == row["at"] and record["call"] == row["call"]
+        good = good and same(row, "approval", record["body"].get(APPROVAL))
+        good = good and same(row, "person", record["body"].get("toolguard.approver.id"))
+    rows = {row["call"]: row for row in population}
+    for row in pack.rows("samples/samples"):
+        whole = rows.get(row["call"], {})
+        good = good and all(row[name] == whole.get(name) for name in ("decided_at", "tool", "outcome") if name in row)
+    report.check(good, "exceptions and samples have the times, calls and persons of their records")
+
+
+def _ended(story: Iterable[dict[str, Any]]) -> bool:
+    return any(r["kind"] == "approval.resolved" for r in story)
 
 
 SUBJECT, APPROVAL = "toolguard.review.subject", "toolguard.approval.id"
@@ -775,6 +891,10 @@ def verify(path: str, keys: Iterable[str] = (), anchors: Iterable[str] = (), see
     try:
         given = [Key(line) for line in keys]
         inside = pack_keys(pack)
+        period, totals = pack.manifest["range"], pack.manifest["totals"]
+        report.holds.append(
+            f"this pack says that it is of {iso(period['since'])} to {iso(period['until'])}: {totals['calls']} calls"
+        )
         check_manifest(pack, given or inside, report)
         if not given:
             ids = ", ".join(key.id for key in inside) or "none"
@@ -795,6 +915,10 @@ def verify(path: str, keys: Iterable[str] = (), anchors: Iterable[str] = (), see
         check_population(pack, leaves, report)
         check_tables(pack, leaves, report)
         report.tell_after()
+        if not anchors and any(source == THEIRS for said in claims.values() for _, _, source, _ in said):
+            report.says.append(
+                "the anchors are copies in the pack, by the hand that exported it: give --anchor, your own"
+            )
         if anchors and not report.yours:
             report.gaps.append(
                 "none of your anchors speaks of the records that are shown: give one of the period, or newer"
