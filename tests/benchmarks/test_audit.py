@@ -29,8 +29,18 @@ def test_what_is_rejected_for_a_while_is_lost_to_one_and_not_to_the_other(bench:
     assert (ours["arrived"], ours["lost %"]) == (ours["spans"], 0.0)
 
 
-def test_what_a_calls_records_cost_is_measured(bench: Any) -> None:
-    row = bench.cost("memory:", 2, 0.2)
+@pytest.mark.parametrize("way", ["memory", "SQLite", "bare SQLite", "a file"])
+def test_what_a_calls_records_cost_is_measured(bench: Any, tmp_path: Path, way: str) -> None:
+    opened = {
+        "memory": lambda: bench.in_store("memory:"),
+        "SQLite": lambda: bench.in_store(f"sqlite:///{tmp_path / 'bench.db'}"),
+        "bare SQLite": lambda: bench.in_bare_sqlite(tmp_path),
+        "a file": lambda: bench.in_a_file(tmp_path),
+    }
+    with opened[way]() as write:
+        write(0)  # however slow the disk is
+        row = bench.cost(write, 2, 0.2)
     assert row["threads"] == 2
     assert 0 < row["call p50 ms"] <= row["call p95 ms"] <= row["call p99 ms"]
     assert row["records/s"] > 0
+    assert row["cpu µs"] > 0
