@@ -105,7 +105,8 @@ class Workspace:
 
     def settled(self, until: Any) -> None:
         """Wait until what happens in the background has happened."""
-        for _ in range(200):
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
             if until():
                 return
             time.sleep(0.02)

@@ -173,12 +173,12 @@ class Clinic:
         """A person who answers as soon as there is something."""
 
         def look() -> None:
-            for _ in range(400):
-                open_ = self.ward.store.list("st-marys", states=(State.PENDING,))
-                if open_:
+            end = time.monotonic() + 30
+            while time.monotonic() < end:
+                if open_ := self.ward.store.list("st-marys", states=(State.PENDING,)):
                     self.say(answer, open_[0], who)
                     return
-                threading.Event().wait(0.01)
+                time.sleep(0.01)
 
         thread = threading.Thread(target=look)
         thread.start()

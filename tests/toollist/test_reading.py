@@ -120,14 +120,14 @@ def http_server() -> Iterator[str]:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     process = subprocess.Popen([sys.executable, str(SERVER), "http", str(port)], stderr=subprocess.DEVNULL)
-    for _ in range(200):
+    for _ in range(600):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 break
         time.sleep(0.1)
     yield f"http://127.0.0.1:{port}/mcp"
     process.terminate()
-    process.wait(10)
+    process.wait(60)
 
 
 def test_an_mcp_server_is_asked_over_its_standard_streams():

@@ -286,16 +286,16 @@ async def test_in_block_mode_the_run_waits_for_the_person(ward: Ward) -> None:
     server, guard = ward.server(letter), ward.guard()
 
     def decide() -> None:
-        for _ in range(500):
-            waiting = ward.desk.store.list("general")
-            if waiting:
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            if waiting := ward.desk.store.list("general"):
                 ward.desk.approve(waiting[0].id)
                 return
             time.sleep(0.01)
 
     person = threading.Thread(target=decide)
     person.start()
-    with ana(guard, suspend="block", wait=20.0):
+    with ana(guard, suspend="block", wait=60.0):
         result = await ward.run(box_of(guard), ward.client(server, guard))
     person.join()
     assert isinstance(result, RunResult)
