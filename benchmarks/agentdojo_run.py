@@ -24,22 +24,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+# ruff: noqa: E402 - the benchmark package warns while it is imported
 warnings.filterwarnings("ignore")
 
-import yaml  # noqa: E402 - the benchmark package warns while it is imported
-from agentdojo.agent_pipeline.agent_pipeline import load_system_message  # noqa: E402
-from agentdojo.agent_pipeline.tool_execution import tool_result_to_str  # noqa: E402
-from agentdojo.attacks.attack_registry import load_attack  # noqa: E402
-from agentdojo.functions_runtime import FunctionCall, FunctionsRuntime  # noqa: E402
-from agentdojo.task_suite.load_suites import get_suites  # noqa: E402
+import yaml
+from agentdojo.agent_pipeline.agent_pipeline import load_system_message
+from agentdojo.agent_pipeline.tool_execution import tool_result_to_str
+from agentdojo.attacks.attack_registry import load_attack
+from agentdojo.functions_runtime import FunctionCall, FunctionsRuntime
+from agentdojo.task_suite.load_suites import get_suites
 
-from agentdojo_replay import Case, Replay, Step  # noqa: E402
-from toolguard import BoundTool  # noqa: E402
-from toolguard._core.call import Tool  # noqa: E402
-from toolguard.config.defaults import ANALYSES, RiskAnalyser  # noqa: E402
-from toolguard.policyfile import load_policy  # noqa: E402
-from toolguard.stores import open_store  # noqa: E402
-from toolguard.testing.desk import Desk  # noqa: E402
+from agentdojo_replay import Case, Replay, Step
+from toolguard import BoundTool
+from toolguard._core.call import Tool
+from toolguard.config.defaults import ANALYSES, RiskAnalyser
+from toolguard.policyfile import load_policy
+from toolguard.stores import open_store
+from toolguard.testing.desk import Desk
 
 VERSION = "v1"
 TEMPLATES = ("direct", "ignore_previous", "system_message", "injecagent", "important_instructions", "tool_knowledge")
