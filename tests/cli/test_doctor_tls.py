@@ -69,7 +69,10 @@ CERTIFICATES = {
 
 @pytest.mark.parametrize("what", CERTIFICATES)
 @pytest.mark.parametrize("whose", ["oidc", "spans", "service"])
-def test_a_certificate_that_does_not_hold_is_named(home: Home, tmp_path: Path, what: str, whose: str) -> None:
+def test_a_certificate_that_does_not_hold_is_named(
+    home: Home, tmp_path: Path, what: str, whose: str, monkeypatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "localhost")
     made, known, why, mend = CERTIFICATES[what]
     with listening(tmp_path, **made) as (port, certificate):
         url, ca = f"https://localhost:{port}", str(certificate) if known else None
