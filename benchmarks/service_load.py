@@ -74,7 +74,8 @@ def resident(pid: int) -> int:
 
 async def measured(url: str, pid: int, place: Place, ids: list[str]) -> dict[str, Any]:
     """Park a waiter on each approval, then decide them one after the other."""
-    limits = httpx.Limits(max_connections=len(ids) + 10, max_keepalive_connections=len(ids) + 10)
+    many = len(ids) + 10  # given up here before the service does after 5 s: none is used while it is being closed
+    limits = httpx.Limits(max_connections=many, max_keepalive_connections=many, keepalive_expiry=2.0)
     waiting = {"Authorization": f"Bearer {place.tokens[AGENT]}"}
     deciding = {"Authorization": f"Bearer {place.tokens[APPROVER]}", "If-Match": '"1"'}
     woken: dict[str, float] = {}
