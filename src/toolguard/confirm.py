@@ -99,7 +99,7 @@ class ServiceLook:
     """
 
     def __init__(
-        self, url: str, *, every: float = 60.0, timeout: float = 1.0, clock: Callable[[], float] = time.monotonic
+        self, url: str, *, every: float = 60.0, timeout: float = 5.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """``timeout`` in seconds. Raises ConfigError for a URL in clear text beyond this machine."""
         check_transport(url)

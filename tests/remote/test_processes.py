@@ -266,7 +266,7 @@ def test_who_is_not_the_service_is_not_believed(site: Site, impostor: Site, tmp_
 WORKER = """
 import os, signal, sys
 from toolguard import Caller, Guard, Suspended, ToolguardError
-from toolguard.remote import link, mirror, store
+from toolguard.remote import courier, link, mirror, store
 
 config, at, effects = sys.argv[1:4]
 
@@ -295,7 +295,7 @@ def asking(self, method, path, **more):
     return reply
 
 link.Link.ask = asking
-mirror._PATIENCE = 30.0  # a service on a busy machine is not away
+mirror._PATIENCE = courier._FLUSH = 30.0  # a service on a busy machine is not away
 if at == "before outcome":
     store.Courier.wake = die
 guard = Guard.from_config(config, suspend="raise")

@@ -28,7 +28,7 @@ log = logging.getLogger("toolguard.remote")
 
 CLOCK_S = 30.0
 """Seconds by which this machine's clock and the service's may differ."""
-_PATIENCE = 3.0
+_PATIENCE = 10.0
 """Seconds to wait for the register where nothing says yet that the service is away."""
 _PAGES = 500
 
