@@ -54,6 +54,8 @@ __all__ = ["serve"]
 
 _GRACE = 5
 """Seconds a request may still take when the service is told to stop."""
+_IDLE = 30
+"""Seconds an idle connection is kept: longer than clients keep theirs, or one is closed as the next request is sent on it."""
 
 
 def serve(
@@ -109,6 +111,7 @@ def serve(
                 ssl_certfile=tls_cert,
                 ssl_keyfile=tls_key,
                 timeout_graceful_shutdown=_GRACE,
+                timeout_keep_alive=_IDLE,
             ),
             url,
             ready_file,
