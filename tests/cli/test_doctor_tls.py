@@ -78,10 +78,12 @@ def test_a_certificate_that_does_not_hold_is_named(
         url, ca = f"https://localhost:{port}", str(certificate) if known else None
         if whose == "spans":
             home.set("telemetry", spans="otlp", endpoint=url, **({"ca": ca} if ca else {}))
+        elif whose == "service":
+            home.set("service", url=url, **({"ca": ca} if ca else {}))
         else:
-            home.set("service", **({"ca": ca} if ca else {}), **({"url": url} if whose == "service" else {}))
-        if whose == "oidc":
             home.set("oidc.house", issuer=url, tenant="general", client_id="toolguard")
+            if ca:
+                monkeypatch.setenv("SSL_CERT_FILE", ca)
         (found,) = [f for f in home.look(online=True) if f.code == f"{whose}.reachable"]
     assert why in found.said
     assert mend in found.mend

@@ -32,17 +32,19 @@ _MOST = 256 * 1024
 _CLOCK = 60.0
 
 
-def _get(place: Place, url: str) -> tuple[int, Mapping[str, str], Any]:
+def _get(url: str, verify: ssl.SSLContext | bool = True) -> tuple[int, Mapping[str, str], Any]:
     """Status, headers and JSON (None where it is none). No proxy on this machine, no redirects, bounded.
+
+    ``verify``: whose certificates are believed; httpx's own or ``SSL_CERT_FILE``, as the service does, where nothing is given.
 
     Raises:
         httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError: it cannot be reached.
     """
     secure = url.startswith("https:")
-    ca = place.config.service.ca
-    verify = tls_context(ca=None if ca is None else place.config.at(ca)) if secure else False
     with (
-        httpx.Client(timeout=SECONDS, follow_redirects=False, trust_env=secure, verify=verify) as client,
+        httpx.Client(
+            timeout=SECONDS, follow_redirects=False, trust_env=secure, verify=verify if secure else False
+        ) as client,
         client.stream("GET", url, headers={"accept-encoding": "identity"}) as reply,
     ):
         body = b""
@@ -103,7 +105,8 @@ def check_service(place: Place) -> Iterator[Finding]:
     if not place.online:
         return
     try:
-        status, headers, body = _get(place, f"{url}/readyz")
+        ca = config.service.ca
+        status, headers, body = _get(f"{url}/readyz", tls_context(ca=None if ca is None else config.at(ca)))
     except _UNREACHABLE as wrong:
         level = fault if config.service.remote else warning
         why, mend = _why(wrong, start, trust=_SERVICE_TRUST)
@@ -188,10 +191,10 @@ def _published(place: Place, where: str, issuer: str) -> Iterator[Finding]:
     address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
     host = urlsplit(issuer).hostname or ""
     try:
-        status, _, body = _get(place, address)
+        status, _, body = _get(address)
     except (*_UNREACHABLE, ConfigError) as wrong:
         why, mend = _why(wrong, f"curl {shlex.quote(address)}",
-                         trust="add its authority to this machine's: update-ca-certificates, or SSL_CERT_FILE")  # fmt: skip
+                         trust="start the service with SSL_CERT_FILE=PEM_FILE that has its authority")  # fmt: skip
         yield fault("oidc.reachable", f"{where} the provider at {host!r} cannot be reached ({why})", mend)
         return
     if status != 200 or not isinstance(body, dict):
@@ -204,7 +207,7 @@ def _published(place: Place, where: str, issuer: str) -> Iterator[Finding]:
         return
     keys = body.get("jwks_uri")
     try:
-        count = _keys(place, keys)
+        count = _keys(keys)
     except (*_UNREACHABLE, ConfigError):
         count = 0
     if count == 0:
@@ -214,11 +217,11 @@ def _published(place: Place, where: str, issuer: str) -> Iterator[Finding]:
     yield fine("oidc.reachable", f"{where} {host} answers, issuer and {count} keys as they should be")
 
 
-def _keys(place: Place, address: object) -> int:
+def _keys(address: object) -> int:
     if not isinstance(address, str):
         return 0
     check_transport(address)
-    status, _, body = _get(place, address)
+    status, _, body = _get(address)
     found = body.get("keys") if isinstance(body, dict) else None
     return len(found) if status == 200 and isinstance(found, list) else 0
 

@@ -119,7 +119,7 @@ class RemoteStore(Through):
         """
         if change.create is not None:
             return self._ask(change, change.create)
-        if change.claim is not None:
+        if change.claim is not None or change.use is not None:
             return self._begin(change)
         update = change.update
         if update is not None and update.approval.state is State.WITHDRAWN and self._withdraw(update.approval):
@@ -148,7 +148,9 @@ class RemoteStore(Through):
             if claimed is not None and update is not None:  # it is looked at once more, and may yet run
                 self._claimed[update.approval.id] = claimed
             raise RegisterMovedError("the register of acts has moved on since it was read; read it again")
-        if change.use is not None and claim is not None:
+        if change.use is not None:
+            if claim is None:
+                raise StoreError("a use of what stands is for one call, and this names none; nothing was written")
             self._use(change, claim, change.use)
         if claim is None or update is None or not claim.asked:
             return self._write(change)
