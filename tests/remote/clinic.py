@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
 import time
@@ -60,6 +61,8 @@ class Wire(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("no route to host")
         for part in [part for part in clinic.before if part in path]:
             clinic.before.pop(part)()
+        if any(part in path for part in clinic.slow):
+            await asyncio.sleep(1.0)
         response = await self._inner.handle_async_request(request)
         content = await response.aread()
         if any(part in path for part in clinic.lost):
@@ -85,6 +88,7 @@ class Clinic:
         self.keys = KeyRing([SecretKey.generate(Purpose.SEAL)])
         self.cut: set[str] = set()
         self.lost: set[str] = set()
+        self.slow: set[str] = set()
         self.lies: list[tuple[str, Tamper]] = []
         self.before: dict[str, Callable[[], None]] = {}
         self.heard: list[tuple[str, str]] = []

@@ -280,6 +280,17 @@ def test_a_graph_that_was_interrupted_goes_on_elsewhere_and_runs_it_once(clinic:
     until(lambda: clinic.waiting().state is State.EXECUTED)
 
 
+def test_a_guard_that_closes_waits_for_the_outcome_that_is_on_its_way(clinic: Clinic, call: Any) -> None:
+    guard = clinic.guard()
+    clinic.slow.add("/outcome")
+    answering = clinic.answering(Answer.APPROVE)
+    assert call(guard, clinic.export) == "written"
+    answering.join()
+    until(lambda: any(path.endswith("/outcome") for _, path in clinic.heard))
+    guard.close()
+    assert clinic.waiting().state is State.EXECUTED
+
+
 def test_a_session_that_is_forgotten_takes_its_questions_back(clinic: Clinic) -> None:
     guard = clinic.guard()
     with clinic.session(guard, suspend="raise") as session:

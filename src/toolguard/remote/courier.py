@@ -50,6 +50,8 @@ class Courier:
         self._lock = threading.Lock()
         self._task: Future[None] | None = None
         self._called: asyncio.Event | None = None
+        self._delivering: asyncio.Lock | None = None
+        self._saying: set[Future[Reply]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
         self._swept = 0.0
@@ -59,7 +61,7 @@ class Courier:
         with self._lock:
             if self._pid == os.getpid() and self._task is not None and not self._task.done():
                 return
-            self._pid, self._called = os.getpid(), None
+            self._pid, self._called, self._delivering, self._saying = os.getpid(), None, None, set()
             self._task = self._link.start(self._keep_delivering)
 
     def wake(self) -> None:
@@ -73,7 +75,7 @@ class Courier:
             return
 
     def flush(self) -> None:
-        """Deliver what waits, as far as it goes in a moment. Raises ServiceError."""
+        """Deliver what waits or is on its way, as far as it goes in a moment. Raises ServiceError."""
         if self._pid == os.getpid():
             self._link.run(self._last_round, _FLUSH)
 
@@ -81,9 +83,11 @@ class Courier:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FLUSH):
                 await self._round()
+                for saying in list(self._saying):
+                    await asyncio.wait({asyncio.wrap_future(saying)})
 
     async def _keep_delivering(self) -> None:
-        self._loop, self._called = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._called, self._delivering = asyncio.get_running_loop(), asyncio.Event(), asyncio.Lock()
         while True:
             try:
                 await self._sweep()
@@ -105,6 +109,11 @@ class Courier:
         await asyncio.to_thread(close_overdue, self._store)
 
     async def _round(self) -> None:
+        """Whoever waits for the round of another finds everything delivered that was on its way."""
+        async with self._delivering or contextlib.nullcontext():
+            await self._deliver_all()
+
+    async def _deliver_all(self) -> None:
         while rows := await asyncio.to_thread(self._store.take, self._me, _HELD, 20):
             for n, row in enumerate(rows):
                 try:
@@ -166,6 +175,13 @@ class Courier:
         """A call that was claimed at the service could not be begun here. Said once, as well as it goes."""
         body = {"call_digest": approval.request.call_digest, "ended": "failed", "error": why}
         try:
-            self._link.start(lambda: self._outcome_said(approval, body)).add_done_callback(lambda f: f.exception())
+            saying = self._link.start(lambda: self._outcome_said(approval, body))
         except ServiceError:
             return
+        self._saying.add(saying)
+        saying.add_done_callback(self._said)
+
+    def _said(self, saying: Future[Reply]) -> None:
+        self._saying.discard(saying)
+        if not saying.cancelled():
+            saying.exception()  # looked at, or it would be complained of
