@@ -156,11 +156,13 @@ def test_what_is_no_url_is_said_without_repeating_it(bare: Bare, case: str) -> N
     assert "hunter2" not in str(wrong.value)
 
 
-def test_the_url_itself_does_not_stand_in_the_configuration(bare: Bare) -> None:
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+asyncpg"])
+def test_the_url_itself_does_not_stand_in_the_configuration(bare: Bare, scheme: str) -> None:
     path = configured(bare, "x")
-    path.write_text(path.read_text("utf-8").replace('"keeper.url"', f'"{bare.place.url("keeper")}"'), "utf-8")
-    with pytest.raises(ConfigError, match="where the URL stands"):
+    path.write_text(path.read_text("utf-8").replace('"keeper.url"', f'"{scheme}://keeper:hunter2@db/x"'), "utf-8")
+    with pytest.raises(ConfigError, match="where the URL stands") as wrong:
         keeper_store(load_config(path))
+    assert "hunter2" not in str(wrong.value)
 
 
 def test_a_file_has_no_logins(bare: Bare, tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ def test_what_is_given_up_after_the_service_gave_it_out_is_told_and_not_taken_fo
             void = ActKind.VOID
             body = {"approval": approval.id, "how": "revoked", "reason": "x"}
             who = human("ada")
-            act = authority._act(authority._registers("st-marys"), void, who, authority.person(who), body, time.time())  # type: ignore[arg-type]
+            act = authority._act(authority._registers("st-marys"), void, who, authority.person(who), body, time.time())  # type: ignore[arg-type]  # ada is in the directory
             authority._write_act(act)
         store._mirror.renew()
 

@@ -25,7 +25,7 @@ def keeper_url(config: Config) -> str | None:
         return None
     if not config.store_url.startswith("postgresql:"):
         raise ConfigError("[audit] keeper_url is for a store in PostgreSQL; take it out: a file has no logins")
-    if wanted.startswith("postgresql:"):
+    if wanted.startswith("postgresql:") or ("://" in wanted and not wanted.startswith("file:")):
         raise ConfigError(
             "[audit] keeper_url names where the URL stands, 'env:NAME' or a file: guards read this configuration, too"
         )

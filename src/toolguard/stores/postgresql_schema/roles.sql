@@ -25,7 +25,11 @@ BEGIN
     FOREACH name IN ARRAY ARRAY['toolguard_owner', 'toolguard_guard', 'toolguard_service', 'toolguard_auditor',
         'toolguard_keeper'] LOOP
         IF to_regrole(name) IS NULL THEN
-            EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL;  -- another store of this cluster got its roles at this moment
+            END;
         END IF;
     END LOOP;
     -- the roles hold for every store of this cluster; their rights are given anew in this database
